@@ -1,0 +1,53 @@
+# Thin: CMake builds, this remembers the commands. Programs end up in build/bin/.
+
+BUILD   ?= build
+JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
+SOURCES  = $(shell find $(wildcard src include tests bench examples) -name '*.[ch]' -not -path '*/golden/*')
+
+.PHONY: all deps demo test bench asan tsan format check-format install clean
+
+all:
+	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release
+	@cmake --build $(BUILD) --parallel $(JOBS)
+
+# What is needed to build and test, installed when it is missing (Debian and its derivatives).
+deps:
+	@tools/deps
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	$(BUILD)/bin/curve --log-dir $(BUILD)/lightning_logs --plot $(BUILD)/curve.png
+
+test: deps
+	@$(MAKE) --no-print-directory all
+	@ctest --test-dir $(BUILD) --parallel $(JOBS) --output-on-failure
+
+# make bench ONLY=step/curve does one.
+bench: all
+	@ONLY='$(ONLY)' bench/run
+
+asan: deps
+	@cmake --preset asan
+	@cmake --build --preset asan --parallel $(JOBS)
+	@ctest --preset asan --parallel $(JOBS)
+
+tsan: deps
+	@tools/deps tsan
+	@cmake --preset tsan
+	@cmake --build --preset tsan --parallel $(JOBS)
+	@ctest --preset tsan --parallel $(JOBS)
+
+format:
+	@tools/deps format
+	@clang-format -i $(SOURCES)
+
+check-format:
+	@tools/deps format
+	@clang-format --dry-run --Werror $(SOURCES)
+
+# make install PREFIX=/usr DESTDIR=/tmp/package; without PREFIX into /usr/local.
+install: all
+	@cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
+
+clean:
+	@rm -rf $(BUILD)

@@ -1,0 +1,6 @@
+#include <millrace/base.h>
+
+const char *mr_version(void)
+{
+    return MR_VERSION;
+}

@@ -6,5 +6,12 @@
 #define MILLRACE_MILLRACE_H
 
 #include <millrace/base.h>
+#include <millrace/tensor.h>
+#include <millrace/ops.h>
+#include <millrace/nn.h>
+#include <millrace/optim.h>
+#include <millrace/data.h>
+#include <millrace/formats.h>
+#include <millrace/train.h>
 
 #endif

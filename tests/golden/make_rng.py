@@ -107,7 +107,7 @@ def ladder(full):
     permutation(20000, hashed=True)
     for dtype in [f, d]:
         uniform(dtype, 0, 1, 5)
-        uniform(dtype, -0.3, 0.7, 9)
+        uniform(dtype, 0.1, 0.7, 30)  # 0.7f - 0.1f is not (float)0.6
         uniform(dtype, 1, 2, 7)
         uniform(dtype, -1e-3, 3e4, 5)
         uniform(dtype, -0.25819888710975647, 0.25819888710975647, 3000, hashed=True)
@@ -117,7 +117,7 @@ def ladder(full):
             normal(dtype, 0, 1, count)
         normal(dtype, 0.5, 0.02, 20)
         normal(dtype, -3, 1.7, 7)
-        normal(dtype, 0.1, 2, 20005, hashed=True)
+        normal(dtype, 0.1, 1.3, 20005, hashed=True)
     words(3)
     state()
 

@@ -181,7 +181,8 @@ static void test_limit(void)
     CHECK(mr__arena_alloc(&arena, 150000) == NULL);
     CHECK_EQ_I64(mr_error_status(), MR_ERR_MEMORY);
     snprintf(text, sizeof text,
-             "tape: over its limit of 300000 bytes (%zu held, 150000 wanted): is a mr_tape_reset missing?", held);
+             "tape: over its limit of 300000 bytes (%zu held, 150000 wanted): is a mr_tape_reset missing?",
+             held);
     CHECK_EQ_STR(mr_error(), text);
     CHECK_EQ_I64(mr__arena_bytes(&arena), held);
     mr__arena_reset(&arena);
@@ -261,7 +262,8 @@ static void test_poison(void)
 {
 #ifdef MR__ASAN
     mr__arena arena = { 0 };
-    char *a = mr__arena_alloc(&arena, 40), *b = mr__arena_alloc(&arena, 64), *c = mr__arena_alloc(&arena, 100000);
+    char *a = mr__arena_alloc(&arena, 40), *b = mr__arena_alloc(&arena, 64),
+         *c = mr__arena_alloc(&arena, 100000);
     CHECK(!__asan_address_is_poisoned(a) && !__asan_address_is_poisoned(a + 39));
     CHECK(__asan_address_is_poisoned(a + 40));
     CHECK(!__asan_address_is_poisoned(b + 63) && __asan_address_is_poisoned(b + 64));

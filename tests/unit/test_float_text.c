@@ -147,7 +147,7 @@ static void test_random(void)
         memcpy(&f, &half, sizeof f);
         wrong += isfinite(x) && !is_shortest(x);
         wrong += isfinite(f) && !is_shortest((double)f);
-        wrong += !is_shortest((double)(bits >> 40) * 0x1p-24);       /* between 0 and 1 */
+        wrong += !is_shortest((double)(bits >> 40) * 0x1p-24);           /* between 0 and 1 */
         wrong += !is_shortest((double)(int64_t)(bits % 2000000) / 1000); /* few digits */
     }
     CHECK_EQ_I64(wrong, 0);

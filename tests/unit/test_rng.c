@@ -64,8 +64,8 @@ static void compare(const char *name, const void *values, size_t count, size_t s
         return;
     for (size_t i = 0; i < count; i++)
         if (drawn[i] != expected[i]) {
-            printf("    rng.txt:%d: %s: %zu of %zu differ, first [%zu]: %" PRIx64 ", wanted %" PRIx64 "\n", line,
-                   name, wrong, count, i, drawn[i], expected[i]);
+            printf("    rng.txt:%d: %s: %zu of %zu differ, first [%zu]: %" PRIx64 ", wanted %" PRIx64 "\n",
+                   line, name, wrong, count, i, drawn[i], expected[i]);
             return;
         }
 }
@@ -307,12 +307,12 @@ static void test_nothing_is_drawn_for_nothing(void)
 
 /* ---- failures -------------------------------------------------------------------------------- */
 
-#define CHECK_FAILS(call, status, text)                                                                        \
-    do {                                                                                                       \
-        mr_error_clear();                                                                                      \
-        (void)(call);                                                                                          \
-        CHECK_EQ_I64(mr_error_status(), status);                                                               \
-        CHECK_EQ_STR(mr_error(), text);                                                                        \
+#define CHECK_FAILS(call, status, text)          \
+    do {                                         \
+        mr_error_clear();                        \
+        (void)(call);                            \
+        CHECK_EQ_I64(mr_error_status(), status); \
+        CHECK_EQ_STR(mr_error(), text);          \
     } while (0)
 
 #define CHECK_NULL_FAILS(call, name) CHECK_FAILS(call, MR_ERR_ARGUMENT, name ": the generator is NULL")
@@ -395,6 +395,10 @@ static void test_states_that_are_none(void)
     check_bad_state(rng, good, 8, 3, "its position is out of range");
     check_bad_state(rng, good, 17, 0xff, "its position is out of range");
     check_bad_state(rng, good, 23, 1, "its position is out of range");
+    good[8] = good[9] = 0; /* left: 0 */
+    good[17] = 2;          /* next: 0x0271, which is 625, so that their sum is right */
+    check_bad_state(rng, good, 16, 0x71, "its position is out of range");
+    mr_rng_get_state(rng, good);
     check_bad_state(rng, good, 24 + 8 * 100 + 4, 1, "a word has more than 32 bits");
     CHECK_EQ_I64(mr_rng_u64(rng), mr_rng_u64(same)); /* a failure changes nothing */
     mr_rng_free(rng);

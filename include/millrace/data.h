@@ -1,0 +1,182 @@
+/*
+ * Millrace, data layer: datasets, streams, and the loader that makes batches of them.
+ *
+ * Samples are written where they will be read: a dataset's callback gets pointers into the batch and fills
+ * in its row, so nothing is copied or allocated on the way.
+ */
+#ifndef MILLRACE_DATA_H
+#define MILLRACE_DATA_H
+
+#include <millrace/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mr_dataset mr_dataset;
+typedef struct mr_loader mr_loader;
+typedef struct mr_sampler mr_sampler;
+typedef struct mr_cursor mr_cursor;
+
+/* ---- what a sample is made of -------------------------------------------------------------------- */
+
+/* One field of every sample: `{ "x", MR_FLOAT32, MR_SCALAR }`. */
+typedef struct mr_field {
+    const char *name;
+    mr_dtype dtype;
+    mr_shape shape; /* of one sample; no dimensions: a number */
+} mr_field;
+
+/* Where a callback writes one sample: field[i] points to room for all elements of the i-th field, row-major. */
+typedef struct mr_sample {
+    void *const *field;
+} mr_sample;
+
+/* ---- datasets by index (torch's Dataset) ------------------------------------------------------------ */
+
+typedef struct mr_dataset_vtable {
+    /* The number of samples; it must not change. */
+    int64_t (*len)(void *self);
+    /* Writes the sample at `index`, 0 to len - 1. MR_OK, or mr_fail(…) with what is wrong. */
+    mr_status (*get)(void *self, int64_t index, const mr_sample *sample);
+    /* Optional: writes `count` samples, one after the other, from field[i] on. For data that can be
+     * gathered faster than one by one; must give what `get` gives. */
+    mr_status (*get_many)(void *self, const int64_t *indices, int64_t count, void *const *field);
+    /* Optional: frees what `self` holds. */
+    void (*destroy)(void *self);
+} mr_dataset_vtable;
+
+/* Makes a dataset. `vtable` is borrowed; the `size` bytes at `self` and the fields with their names are
+ * copied. */
+MR_API mr_dataset *mr_dataset_new(const mr_dataset_vtable *vtable, const void *self, size_t size,
+                                  const mr_field *fields, int field_count);
+
+/* Makes a dataset of the rows of tensors whose first dimensions are equal (torch's TensorDataset), its
+ * fields named by `names` ("0", "1", … where that is NULL). Borrows the tensors, which are contiguous. */
+MR_API mr_dataset *mr_dataset_from_tensors(mr_tensor *const *tensors, const char *const *names, int count);
+
+/* Frees a dataset. Loaders over it must not be used afterwards, but may be freed. */
+MR_API void mr_dataset_free(mr_dataset *dataset);
+
+/* Number of samples; -1 for a stream that does not know it. */
+MR_API int64_t mr_dataset_len(mr_dataset *dataset);
+
+/* The fields. Views an array of mr_dataset_field_count of them. */
+MR_API const mr_field *mr_dataset_fields(const mr_dataset *dataset);
+MR_API int mr_dataset_field_count(const mr_dataset *dataset);
+
+/* ---- streams (torch's IterableDataset) ----------------------------------------------------------------- */
+
+typedef struct mr_stream_vtable {
+    /* A cursor at the beginning of shard `shard` of `shards`; a stream that cannot be split gives all its
+     * samples to shard 0. NULL after mr_fail(…). */
+    void *(*open)(void *self, int64_t shard, int64_t shards);
+    /* Writes the next sample: MR_OK, MR_END when there is none, or mr_fail(…). */
+    mr_status (*next)(void *cursor, const mr_sample *sample);
+    /* Frees a cursor. */
+    void (*close)(void *cursor);
+    /* Optional: the number of samples, when it is known. */
+    int64_t (*len)(void *self);
+    /* Optional: frees what `self` holds. */
+    void (*destroy)(void *self);
+} mr_stream_vtable;
+
+/* Makes a dataset that is a stream; the rules are mr_dataset_new's. */
+MR_API mr_dataset *mr_stream_new(const mr_stream_vtable *vtable, const void *self, size_t size,
+                                 const mr_field *fields, int field_count);
+
+/* ---- batches -------------------------------------------------------------------------------------------- */
+
+/* Some samples, a tensor for each field with the row as its first dimension. */
+typedef struct mr_batch {
+    int field_count;
+    mr_tensor *const *field; /* in the order of the dataset's fields */
+    const char *const *name; /* of each field */
+    int64_t rows;            /* how many samples */
+    int64_t epoch;           /* from 0 */
+    int64_t position;        /* of the first row: samples delivered in this epoch before it */
+    const int64_t *indices;  /* which sample each row is; in a stream, its number in the epoch */
+    const bool *valid;       /* whether each row is a sample, not padding */
+} mr_batch;
+
+/* The sample at `index` of a dataset by index, as a batch whose tensors have the shape of one sample. Makes
+ * it: free it with mr_batch_free. */
+MR_API mr_batch *mr_dataset_get(mr_dataset *dataset, int64_t index);
+
+/* An independent copy of a batch, which lives until mr_batch_free. */
+MR_API mr_batch *mr_batch_keep(const mr_batch *batch);
+MR_API void mr_batch_free(mr_batch *batch);
+
+/* Goes through a stream by hand. mr_cursor_next gives MR_OK and a sample as mr_dataset_get does, which is a
+ * view valid until the next call; MR_END when there are no more. */
+MR_API mr_cursor *mr_stream_open(mr_dataset *stream);
+MR_API MR_CHECKED mr_status mr_cursor_next(mr_cursor *cursor, const mr_batch **sample);
+MR_API void mr_cursor_free(mr_cursor *cursor);
+
+/* ---- the order of samples ----------------------------------------------------------------------------------- */
+
+/* An order of your own (torch's Sampler). */
+typedef struct mr_sampler_vtable {
+    /* Before the first index of each epoch. */
+    mr_status (*begin)(void *self, int64_t epoch);
+    /* The next index: MR_OK, MR_END at the end of the epoch, or mr_fail(…). */
+    mr_status (*next)(void *self, int64_t *index);
+    /* Indices per epoch; -1 when that is not known. */
+    int64_t (*len)(void *self);
+    /* Optional: frees what `self` holds. */
+    void (*destroy)(void *self);
+} mr_sampler_vtable;
+
+/* Makes a sampler; the `size` bytes at `self` are copied, `vtable` is borrowed. */
+MR_API mr_sampler *mr_sampler_new(const mr_sampler_vtable *vtable, const void *self, size_t size);
+MR_API void mr_sampler_free(mr_sampler *sampler);
+
+/* ---- the loader (torch's DataLoader) -------------------------------------------------------------------------- */
+
+typedef struct mr_loader_opts {
+    int64_t batch_size; /* default 1 */
+    bool shuffle;       /* a new order each epoch, torch.randperm's; not for streams */
+    bool drop_last;     /* leave out a last batch that is short */
+} mr_loader_opts;
+
+/* Makes a loader. Borrows the dataset and `rng`, which stands for torch's default generator: each epoch
+ * draws from it what DataLoader draws (two words when the epoch begins, and with shuffle two more at its
+ * first batch), so that order and later draws are torch's. Nothing is drawn here. */
+MR_API mr_loader *mr_loader_new(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts *opts);
+MR_API void mr_loader_free(mr_loader *loader);
+
+/* Draws from a generator of the loader's own instead (`generator=` in torch), which is borrowed: shuffling
+ * then draws the permutation from it directly. Before the first epoch. */
+MR_API mr_status mr_loader_set_generator(mr_loader *loader, mr_rng *generator);
+
+/* Takes the order from a sampler, which is adopted; excludes shuffle and streams. Before the first epoch. */
+MR_API mr_status mr_loader_set_sampler(mr_loader *loader, mr_sampler *sampler);
+
+/* A collate function gets the stacked samples and makes the batch that is delivered: it calls
+ * mr_collate_field for each field of its own, and fills in the tensor that it gets. */
+typedef struct mr_collated mr_collated;
+typedef mr_status (*mr_collate_function)(void *user, const mr_batch *samples, mr_collated *out);
+
+/* The next field of the batch in the making: room for a tensor of this shape, zeroed. Views it, valid as
+ * the batch is. NULL after a failure. `name` is borrowed. */
+MR_API mr_tensor *mr_collate_field(mr_collated *out, const char *name, mr_dtype dtype, mr_shape shape);
+
+/* Delivers what `collate` makes of the stacked samples. `user` is borrowed. Before the first epoch. */
+MR_API mr_status mr_loader_set_collate(mr_loader *loader, mr_collate_function collate, void *user);
+
+/* The next batch: MR_OK and a view, valid until the next call on this loader; MR_END at the end of the
+ * epoch, after which the next call begins the next epoch. A failing sample is named: "loader: sample 17:
+ * …"; the loader then starts a new epoch at the next call. */
+MR_API MR_CHECKED mr_status mr_loader_next(mr_loader *loader, const mr_batch **batch);
+
+/* Leaves the epoch early: the next mr_loader_next begins the next one (Python's break, and a new iter). */
+MR_API void mr_loader_rewind(mr_loader *loader);
+
+/* Batches per epoch; -1 when the length is not known. */
+MR_API int64_t mr_loader_len(mr_loader *loader);
+MR_API int64_t mr_loader_batch_size(const mr_loader *loader);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

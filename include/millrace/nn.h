@@ -1,0 +1,141 @@
+/*
+ * Millrace, nn layer: modules (a function with parameters and children) and losses.
+ *
+ * Threads: mr_forward only reads a module, so several threads may run one module at once, each with a tape
+ * of its own, as long as no one trains or changes it meanwhile.
+ */
+#ifndef MILLRACE_NN_H
+#define MILLRACE_NN_H
+
+#include <millrace/ops.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mr_module mr_module;
+
+/* ---- modules of your own ------------------------------------------------------------------------- */
+
+/* What a kind of module does; one static const table for each kind. */
+typedef struct mr_module_vtable {
+    const char *type; /* "MyModel"; shown in the summary */
+    /* The result for input x, on the tape; NULL after a failure. Use mr_module_self for your own struct. */
+    mr_tensor *(*forward)(mr_module *module, mr_tape *tape, mr_tensor *x);
+    /* Frees what `self` holds besides children and parameters, which go by themselves; may be NULL. */
+    void (*destroy)(void *self);
+} mr_module_vtable;
+
+/* Makes a module of your own. `vtable` is borrowed; the `size` bytes at `self` are copied and are what
+ * mr_module_self gives back. Children and parameters are then added by name:
+ *
+ *     net n;
+ *     n.layer1 = mr_linear_new(1, 16, rng, NULL);
+ *     n.layer2 = mr_linear_new(16, 1, rng, NULL);
+ *     mr_module *m = mr_module_new(&net_vtable, &n, sizeof n);
+ *     mr_module_add(m, "layer1", n.layer1);
+ *     mr_module_add(m, "layer2", n.layer2);
+ *
+ * (Not in one initialiser: C leaves the order of those calls open, and with it the order of draws.) */
+MR_API mr_module *mr_module_new(const mr_module_vtable *vtable, const void *self, size_t size);
+
+/* Adopts a child. A NULL child, or a name that is taken, empty or has a dot, makes the whole module fail:
+ * every later use of it is a failure with the first cause. */
+MR_API void mr_module_add(mr_module *module, const char *name, mr_module *child);
+
+/* Adopts a parameter, which from now on requires a gradient, and returns it (NULL after a failure). The
+ * rules are mr_module_add's. */
+MR_API mr_tensor *mr_module_add_parameter(mr_module *module, const char *name, mr_tensor *parameter);
+
+/* Frees a module with its children and parameters. A child that was adopted is freed by its parent alone. */
+MR_API void mr_module_free(mr_module *module);
+
+/* The copy of the struct that mr_module_new was given. Views it. */
+MR_API void *mr_module_self(const mr_module *module);
+
+/* ---- using modules --------------------------------------------------------------------------------- */
+
+/* Runs the module. A failure inside names the module by its path. */
+MR_API mr_tensor *mr_forward(mr_module *module, mr_tape *tape, mr_tensor *x);
+
+/* Training mode (as made) or evaluation mode, for the module and all below it. */
+MR_API void mr_module_train(mr_module *module, bool training);
+MR_API bool mr_module_is_training(const mr_module *module);
+
+/* A named tensor; the tensor and name are views. */
+typedef struct mr_param {
+    const char *name; /* "layer1.weight" */
+    mr_tensor *tensor;
+} mr_param;
+
+/* A list of them. `item` is NULL after a failure. To optimise tensors that belong to no module, fill in a
+ * list of your own. */
+typedef struct mr_params {
+    const mr_param *item;
+    size_t count;
+} mr_params;
+
+/* All parameters in torch's order (a module's own first, then its children's, in order of adding) with
+ * torch's names. Views a list that is valid until something is added to the module or it is freed. */
+MR_API mr_params mr_module_parameters(mr_module *module);
+
+/* Children in order of adding; the type, and the name in the parent ("" for a root). NULL past the end. */
+MR_API mr_module *mr_module_child(const mr_module *module, size_t index, const char **name);
+MR_API const char *mr_module_type(const mr_module *module);
+
+/* Zeroes the gradients of all parameters. */
+MR_API void mr_module_zero_grad(mr_module *module);
+
+/* ---- modules that are there ------------------------------------------------------------------------- */
+
+typedef struct mr_linear_opts {
+    bool no_bias;
+    mr_dtype dtype; /* default float32 */
+} mr_linear_opts;
+
+/* y = x weight^T + bias: (*, in_features) to (*, out_features). `weight` (out, in), then `bias` (out) are
+ * drawn from U(-1/sqrt(in), 1/sqrt(in)), as torch.nn.Linear draws them. `rng` is used for the call only. */
+MR_API mr_module *mr_linear_new(int64_t in_features, int64_t out_features, mr_rng *rng,
+                                const mr_linear_opts *opts);
+
+/* The activations as modules, and x with all dimensions but the first joined. */
+MR_API mr_module *mr_sigmoid_new(void);
+MR_API mr_module *mr_tanh_new(void);
+MR_API mr_module *mr_relu_new(void);
+MR_API mr_module *mr_flatten_new(void);
+
+/* A chain: each child's result is the next one's input. Children are named "0", "1", …. Add them one
+ * statement at a time, in the order in which their parameters are to be drawn. mr_sequential_add adopts
+ * `child` and returns the chain. */
+MR_API mr_module *mr_sequential_new(void);
+MR_API mr_module *mr_sequential_add(mr_module *sequential, mr_module *child);
+
+/* ---- losses ------------------------------------------------------------------------------------------ */
+
+typedef enum mr_reduction { MR_REDUCE_MEAN = 0, MR_REDUCE_SUM, MR_REDUCE_NONE } mr_reduction;
+
+typedef struct mr_loss_opts {
+    mr_reduction reduction; /* default: the mean over all elements */
+} mr_loss_opts;
+
+/* (input - target)^2 and |input - target|: shapes broadcast, as in torch.nn.functional; a scalar unless
+ * the reduction is none. Differentiable in both. */
+MR_API mr_tensor *mr_mse_loss(mr_tape *tape, mr_tensor *input, mr_tensor *target, const mr_loss_opts *opts);
+MR_API mr_tensor *mr_l1_loss(mr_tape *tape, mr_tensor *input, mr_tensor *target, const mr_loss_opts *opts);
+
+typedef struct mr_cross_entropy_opts {
+    mr_reduction reduction; /* default: the mean over the targets that are not ignored */
+    bool has_ignore_index;
+    int64_t ignore_index;   /* default -100; looked at when has_ignore_index is set */
+    double label_smoothing; /* in [0, 1]; default 0 */
+} mr_cross_entropy_opts;
+
+/* -log softmax(input)[target]. input: (N, C), or (C) for one sample; target: int64 class numbers, (N) or
+ * scalar. A class out of range fails with its place and value. Differentiable in the input. */
+MR_API mr_tensor *mr_cross_entropy(mr_tape *tape, mr_tensor *input, mr_tensor *target,
+                                   const mr_cross_entropy_opts *opts);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

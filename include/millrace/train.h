@@ -1,0 +1,92 @@
+/*
+ * Millrace, train layer: a task (module, loss and optimizer in one) and the trainer that fits it, in the
+ * manner of PyTorch Lightning.
+ */
+#ifndef MILLRACE_TRAIN_H
+#define MILLRACE_TRAIN_H
+
+#include <millrace/data.h>
+#include <millrace/formats.h>
+#include <millrace/nn.h>
+#include <millrace/optim.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mr_task mr_task;
+typedef struct mr_trainer mr_trainer;
+
+/* ---- the task (LightningModule) ------------------------------------------------------------------------ */
+
+/* What a training step gets. Valid during the call. */
+typedef struct mr_step {
+    mr_module *model;
+    mr_tape *tape;       /* reset after each step */
+    void *self;          /* the task's copy of your struct */
+    int64_t epoch;       /* from 0 */
+    int64_t batch_index; /* in this epoch, from 0 */
+    int64_t global_step; /* optimizer steps made so far */
+} mr_step;
+
+typedef struct mr_task_vtable {
+    /* The loss of a batch, a scalar on step->tape; NULL after a failure. */
+    mr_tensor *(*training_step)(mr_step *step, const mr_batch *batch);
+    /* Makes the optimizer, which the trainer adopts. */
+    mr_optim *(*configure_optimizers)(void *self, mr_module *model);
+    /* Optional: frees what `self` holds. */
+    void (*destroy)(void *self);
+} mr_task_vtable;
+
+/* Makes a task. `vtable` and `model` are borrowed; the `size` bytes at `self` are copied (size 0: none). */
+MR_API mr_task *mr_task_new(const mr_task_vtable *vtable, mr_module *model, const void *self, size_t size);
+MR_API void mr_task_free(mr_task *task);
+
+typedef struct mr_log_opts {
+    bool prog_bar;  /* show the latest value in the progress bar */
+    bool no_logger; /* do not write it to the loggers */
+} mr_log_opts;
+
+/* Logs a scalar tensor of this step under a name. Called in a training step, with the same name and options
+ * each time; the value is read now, and written every `log_every_n_steps` steps. `name` is borrowed: a
+ * string literal, or one that outlives the fit. */
+MR_API void mr_log(mr_step *step, const char *name, const mr_tensor *value, const mr_log_opts *opts);
+
+/* ---- the trainer -------------------------------------------------------------------------------------------- */
+
+typedef struct mr_trainer_opts {
+    int64_t max_epochs;        /* default 1000, or no limit when max_steps is given; -1: no limit */
+    int64_t max_steps;         /* default: no limit */
+    const char *csv;           /* log to csv/name/version_N/metrics.csv; default: no log and no checkpoint */
+    const char *name;          /* default "lightning_logs" */
+    int64_t log_every_n_steps; /* default 50 */
+    bool no_progress;          /* no progress bar on stdout */
+    bool no_checkpoint;        /* no checkpoint after each epoch */
+    bool no_summary;           /* no table of the model and no line at the end on stderr */
+} mr_trainer_opts;
+
+/* Makes a trainer; strings are copied. */
+MR_API mr_trainer *mr_trainer_new(const mr_trainer_opts *opts);
+MR_API void mr_trainer_free(mr_trainer *trainer);
+
+/* Trains task's model on the loader's batches until a limit is reached. Each step runs training_step, zeroes
+ * the gradients, runs backward and one step of the optimizer. With a `csv` folder, each call writes to a new
+ * version folder: metrics.csv and hparams.yaml as Lightning 2.0's CSVLogger writes them, and
+ * checkpoints/epoch=E-step=S.safetensors after each epoch, of which the latest is kept.
+ *
+ * The status is the first failure of anything: a step, a sample, the log. A loss that is NaN or infinite
+ * ends the fit with MR_ERR_NONFINITE, before the weights are touched. Uses one background thread, for log,
+ * bar and checkpoints; it has ended when this returns. */
+MR_API MR_CHECKED mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader);
+
+/* Of the last fit: its version folder, its metrics file, its last checkpoint; "" when there is none. Views, valid
+ * until the next fit. And the optimizer steps made. */
+MR_API const char *mr_trainer_log_dir(const mr_trainer *trainer);
+MR_API const char *mr_trainer_metrics_path(const mr_trainer *trainer);
+MR_API const char *mr_trainer_checkpoint_path(const mr_trainer *trainer);
+MR_API int64_t mr_trainer_global_step(const mr_trainer *trainer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,68 @@
+/* A stream gone through by hand. */
+#include "slot.h"
+
+#include "tensor/tensor.h"
+
+struct mr_cursor {
+    const mr_dataset *stream;
+    void *at;
+    mr__slot_batch *slot;
+    int64_t position;
+};
+
+mr_cursor *mr_stream_open(mr_dataset *stream)
+{
+    if (!stream) {
+        mr__null("stream_open", "stream");
+        return NULL;
+    }
+    if (!stream->stream) {
+        mr__raise(MR_ERR_ARGUMENT, "stream_open: the dataset is one by index, not a stream");
+        return NULL;
+    }
+    mr_cursor *cursor = mr__alloc_zeroed(sizeof *cursor);
+    if (!cursor)
+        return NULL;
+    cursor->stream = stream;
+    cursor->slot = mr__slot_new(stream, 1, true);
+    cursor->at = cursor->slot ? stream->stream->open(stream->self, 0, 1) : NULL;
+    if (!cursor->at) {
+        if (!mr__pending())
+            mr__raise(MR_ERR_CALLBACK, "stream_open: the callback failed without a message");
+        mr_cursor_free(cursor);
+        return NULL;
+    }
+    return cursor;
+}
+
+mr_status mr_cursor_next(mr_cursor *cursor, const mr_batch **sample)
+{
+    if (!cursor)
+        return mr__settle(mr__null("cursor_next", "cursor"));
+    if (!sample)
+        return mr__settle(mr__null("cursor_next", "sample"));
+    mr__slot_batch *slot = cursor->slot;
+    const mr_sample room = { slot->row };
+    mr_status status = cursor->stream->stream->next(cursor->at, &room);
+    if (status == MR_END)
+        return MR_END;
+    if (status != MR_OK)
+        return mr__settle(mr__sample_failed("cursor_next", status, cursor->position));
+    for (int i = 0; i < slot->batch.field_count; i++)
+        mr__bump(slot->tensor[i]);
+    slot->batch.rows = 1;
+    slot->batch.position = cursor->position;
+    slot->index[0] = cursor->position++;
+    *sample = &slot->batch;
+    return MR_OK;
+}
+
+void mr_cursor_free(mr_cursor *cursor)
+{
+    if (!cursor)
+        return;
+    if (cursor->at)
+        cursor->stream->stream->close(cursor->at);
+    mr__slot_free(cursor->slot);
+    mr__free(cursor);
+}

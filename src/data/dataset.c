@@ -1,0 +1,125 @@
+#include "dataset.h"
+
+#include "base/alloc.h"
+#include "tensor/tensor.h"
+
+#include <string.h>
+
+/* ---- making and freeing ---- */
+
+static bool copy_fields(mr_dataset *dataset, const mr_field *fields, int count)
+{
+    dataset->fields = mr__alloc_zeroed(mr__mul_size((size_t)count, sizeof *fields));
+    dataset->row_bytes = mr__alloc_array((size_t)count, sizeof *dataset->row_bytes);
+    if (!dataset->fields || !dataset->row_bytes)
+        return false;
+    dataset->field_count = count;
+    for (int i = 0; i < count; i++) {
+        mr_field *field = &dataset->fields[i];
+        int64_t numel = mr__numel("dataset_new", &fields[i].shape, fields[i].dtype);
+        if (numel < 0)
+            return false;
+        if (fields[i].shape.ndim == MR_MAX_DIMS) {
+            mr__raise(MR_ERR_SHAPE,
+                      "dataset_new: field '%s' has %d dimensions; a batch adds one, and %d is the most",
+                      fields[i].name ? fields[i].name : "", fields[i].shape.ndim, MR_MAX_DIMS);
+            return false;
+        }
+        *field = fields[i];
+        field->name = mr__strdup(fields[i].name ? fields[i].name : "");
+        if (!field->name)
+            return false;
+        dataset->row_bytes[i] = (size_t)numel * mr_dtype_size(field->dtype);
+    }
+    return true;
+}
+
+static mr_dataset *dataset_new(const void *self, size_t size, const mr_field *fields, int field_count)
+{
+    if (!fields || field_count < 1) {
+        mr__raise(MR_ERR_ARGUMENT, "dataset_new: a dataset has at least one field");
+        return NULL;
+    }
+    mr_dataset *dataset = mr__alloc_zeroed(sizeof *dataset);
+    if (!dataset)
+        return NULL;
+    dataset->self = size ? mr__alloc(size) : NULL;
+    if ((size && !dataset->self) || !copy_fields(dataset, fields, field_count)) {
+        mr_dataset_free(dataset);
+        return NULL;
+    }
+    if (size)
+        memcpy(dataset->self, self, size);
+    return dataset;
+}
+
+mr_dataset *mr_dataset_new(const mr_dataset_vtable *vtable, const void *self, size_t size,
+                           const mr_field *fields, int field_count)
+{
+    if (!vtable || !vtable->len || !vtable->get) {
+        mr__raise(MR_ERR_ARGUMENT, "dataset_new: the vtable needs len and get");
+        return NULL;
+    }
+    mr_dataset *dataset = dataset_new(self, size, fields, field_count);
+    if (dataset)
+        dataset->map = vtable;
+    return dataset;
+}
+
+mr_dataset *mr_stream_new(const mr_stream_vtable *vtable, const void *self, size_t size,
+                          const mr_field *fields, int field_count)
+{
+    if (!vtable || !vtable->open || !vtable->next || !vtable->close) {
+        mr__raise(MR_ERR_ARGUMENT, "stream_new: the vtable needs open, next and close");
+        return NULL;
+    }
+    mr_dataset *dataset = dataset_new(self, size, fields, field_count);
+    if (dataset)
+        dataset->stream = vtable;
+    return dataset;
+}
+
+void mr_dataset_free(mr_dataset *dataset)
+{
+    if (!dataset)
+        return;
+    if (dataset->map && dataset->map->destroy)
+        dataset->map->destroy(dataset->self);
+    if (dataset->stream && dataset->stream->destroy)
+        dataset->stream->destroy(dataset->self);
+    for (int i = 0; i < dataset->field_count; i++)
+        mr__free((char *)(uintptr_t)dataset->fields[i].name);
+    mr__free(dataset->fields);
+    mr__free(dataset->row_bytes);
+    mr__free(dataset->self);
+    mr__free(dataset);
+}
+
+/* ---- asking ---- */
+
+int64_t mr_dataset_len(mr_dataset *dataset)
+{
+    if (!dataset)
+        return 0;
+    if (dataset->map)
+        return dataset->map->len(dataset->self);
+    return dataset->stream->len ? dataset->stream->len(dataset->self) : -1;
+}
+
+const mr_field *mr_dataset_fields(const mr_dataset *dataset)
+{
+    return dataset ? dataset->fields : NULL;
+}
+
+int mr_dataset_field_count(const mr_dataset *dataset)
+{
+    return dataset ? dataset->field_count : 0;
+}
+
+mr_status mr__sample_failed(const char *call, mr_status status, int64_t index)
+{
+    if (!mr__pending())
+        mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "the callback failed without a message");
+    mr__add_context("%s: sample %lld", call, (long long)index);
+    return status < 0 ? status : MR_ERR_CALLBACK;
+}

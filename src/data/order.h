@@ -1,0 +1,42 @@
+/*
+ * The order in which a loader asks for samples: 0, 1, 2 …, torch's random permutation, or a sampler's.
+ *
+ * Torch's draws, which are kept to the last word: when an epoch begins, DataLoader draws 64 bits that seed
+ * its workers; at the first index RandomSampler draws 64 more, which seed a generator of its own that the
+ * permutation comes from. With a generator of the loader's own both draw from that one, and when the
+ * sampler is exhausted it draws one more permutation, which nobody looks at.
+ */
+#ifndef MILLRACE_DATA_ORDER_H
+#define MILLRACE_DATA_ORDER_H
+
+#include "base/error.h"
+
+#include <millrace/data.h>
+
+typedef struct mr__order {
+    int64_t len; /* samples of the dataset; -1 for a stream */
+    bool shuffle;
+    mr_rng *shared;        /* torch's default generator; borrowed */
+    mr_rng *generator;     /* the loader's own; borrowed; NULL: none */
+    mr_rng *seeded;        /* what the permutation is drawn from without a generator */
+    mr_sampler *sampler;   /* adopted; NULL: none */
+    uint32_t *permutation; /* final up to `drawn` */
+    int64_t drawn;
+    int64_t at; /* indices handed out in this epoch */
+    bool exhausted;
+} mr__order;
+
+/* Checks the length and makes what an epoch needs. */
+mr_status mr__order_init(mr__order *order, mr_dataset *dataset, mr_rng *shared, bool shuffle);
+void mr__order_free(mr__order *order);
+
+/* Draws what torch draws when an epoch begins. */
+mr_status mr__order_begin(mr__order *order, int64_t epoch);
+
+/* Writes the next indices, at most `count`; fewer only at the end of the epoch. -1 after a failure. */
+int64_t mr__order_take(mr__order *order, int64_t *index, int64_t count);
+
+/* Indices in an epoch; -1 when that is not known. */
+int64_t mr__order_len(const mr__order *order);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * A slot of the loader's ring: memory for one batch, made once and filled again and again. The tensors of a
+ * batch are its views of the slot; each refill counts up their version, so that a backward that still
+ * needs the old rows is told.
+ */
+#ifndef MILLRACE_DATA_SLOT_H
+#define MILLRACE_DATA_SLOT_H
+
+#include "dataset.h"
+
+#include "base/arena.h"
+
+typedef struct mr__slot_batch {
+    mr_batch batch;
+    int64_t capacity; /* rows */
+    mr_tensor **tensor;
+    const char **name;
+    void **base; /* where each field's rows begin */
+    void **row;  /* where the sample being written goes; what callbacks see */
+    int64_t *index;
+    bool *valid;
+} mr__slot_batch;
+
+/* A slot for `capacity` rows of a dataset's fields. With `single`, for one sample without the dimension of
+ * rows. NULL after a failure. */
+mr__slot_batch *mr__slot_new(const mr_dataset *dataset, int64_t capacity, bool single);
+void mr__slot_free(mr__slot_batch *slot);
+
+/* After `rows` rows were written: sets the tensors' sizes, and counts up their versions. */
+void mr__slot_finish(mr__slot_batch *slot, int64_t rows);
+
+#endif

@@ -1,0 +1,139 @@
+/* Saving and loading the parameters of a module. */
+#include "safetensors.h"
+
+#include "base/alloc.h"
+#include "base/strbuf.h"
+
+#include <millrace/formats.h>
+
+/* A trainer keeps the optimizer's state in the same file, under names that begin so. */
+#define OPTIMIZER_PREFIX "optimizer."
+
+/* ---- saving ---- */
+
+mr_status mr_module_save(mr_module *module, const char *path)
+{
+    static const mr__metadata metadata = { "format", "pt" }; /* torch's reader wants to see it */
+    if (!path)
+        return mr__settle(mr__null("module_save", "path"));
+    mr_params params = mr_module_parameters(module);
+    mr__safetensor *list = params.item ? mr__alloc_array(params.count, sizeof *list) : NULL;
+    if (!list)
+        return mr__settle(mr_error_status());
+    for (size_t i = 0; i < params.count; i++) {
+        const mr_tensor *x = params.item[i].tensor;
+        list[i] = (mr__safetensor){ params.item[i].name, (mr_dtype)x->dtype, mr__shape_of(x), x->data, 0 };
+    }
+    mr_status status = mr__safetensors_write(path, list, params.count, &metadata, 1);
+    mr__free(list);
+    return mr__settle(status);
+}
+
+/* ---- loading: names ---- */
+
+static const mr_param *find_parameter(mr_params params, const char *name)
+{
+    for (size_t i = 0; i < params.count; i++)
+        if (strcmp(params.item[i].name, name) == 0)
+            return &params.item[i];
+    return NULL;
+}
+
+static bool is_optimizer_state(const char *name)
+{
+    return strncmp(name, OPTIMIZER_PREFIX, strlen(OPTIMIZER_PREFIX)) == 0;
+}
+
+/* Adds a name to a list that may not grow long: further ones are only counted. */
+static void add_name(mr__strbuf *list, size_t *left_out, const char *name)
+{
+    enum { MOST_BYTES = 100 };
+    if (list->length > MOST_BYTES)
+        ++*left_out;
+    else
+        mr__strbuf_appendf(list, "%s%s", list->length ? ", " : "", mr__shown_name(name).text);
+}
+
+static void end_names(mr__strbuf *list, size_t left_out)
+{
+    if (left_out)
+        mr__strbuf_appendf(list, " and %zu more", left_out);
+}
+
+/* Every parameter is in the file, and every tensor of the file in the module. */
+static mr_status check_names(const char *path, mr_params params, const mr__safetensors *file)
+{
+    mr__strbuf missing = { 0 }, unexpected = { 0 };
+    size_t more_missing = 0, more_unexpected = 0;
+    for (size_t i = 0; i < params.count; i++)
+        if (!mr__safetensors_find(file, params.item[i].name))
+            add_name(&missing, &more_missing, params.item[i].name);
+    for (size_t i = 0; i < file->count; i++)
+        if (!find_parameter(params, file->tensors[i].name) && !is_optimizer_state(file->tensors[i].name))
+            add_name(&unexpected, &more_unexpected, file->tensors[i].name);
+    end_names(&missing, more_missing);
+    end_names(&unexpected, more_unexpected);
+    mr_status status = MR_OK;
+    if (missing.failed || unexpected.failed)
+        status = MR_ERR_MEMORY;
+    else if (missing.length || unexpected.length)
+        status =
+            mr__load_failed(MR_ERR_FORMAT, path, "%s%s%s%s%s", missing.length ? "not in the file: " : "",
+                            mr__strbuf_text(&missing), missing.length && unexpected.length ? "; " : "",
+                            unexpected.length ? "not in the module: " : "", mr__strbuf_text(&unexpected));
+    mr__strbuf_free(&missing);
+    mr__strbuf_free(&unexpected);
+    return status;
+}
+
+/* ---- loading: contents ---- */
+
+static mr_status check_tensor(const char *path, const mr_param *param, const mr__safetensor *tensor)
+{
+    mr_shape shape = mr__shape_of(param->tensor);
+    if (shape.ndim != tensor->shape.ndim ||
+        memcmp(shape.dim, tensor->shape.dim, (size_t)shape.ndim * sizeof *shape.dim) != 0)
+        return mr__load_failed(MR_ERR_SHAPE, path, "%s is %s in the file, %s in the module",
+                               mr__shown_name(param->name).text, mr__shape_text(&tensor->shape).text,
+                               mr__shape_text(&shape).text);
+    if (param->tensor->dtype != tensor->dtype)
+        return mr__load_failed(MR_ERR_DTYPE, path, "%s is %s in the file, %s in the module",
+                               mr__shown_name(param->name).text, mr_dtype_name(tensor->dtype),
+                               mr_dtype_name((mr_dtype)param->tensor->dtype));
+    return MR_OK;
+}
+
+/* Copies nothing before everything was checked: a module is loaded as a whole or not at all. */
+static mr_status load_tensors(const char *path, mr_params params, const mr__safetensors *file)
+{
+    for (size_t i = 0; i < params.count; i++) {
+        const mr__safetensor *tensor = mr__safetensors_find(file, params.item[i].name);
+        mr_status status = tensor ? check_tensor(path, &params.item[i], tensor) : MR_OK;
+        if (status)
+            return status;
+    }
+    for (size_t i = 0; i < params.count; i++) {
+        const mr__safetensor *tensor = mr__safetensors_find(file, params.item[i].name);
+        if (!tensor)
+            continue;
+        if (tensor->bytes)
+            memcpy(params.item[i].tensor->data, tensor->data, tensor->bytes);
+        mr_tensor_touch(params.item[i].tensor);
+    }
+    return MR_OK;
+}
+
+mr_status mr_module_load(mr_module *module, const char *path, const mr_load_opts *opts)
+{
+    if (!path)
+        return mr__settle(mr__null("module_load", "path"));
+    mr_params params = mr_module_parameters(module);
+    mr__safetensors *file = params.item ? mr__safetensors_read(path) : NULL;
+    if (!file)
+        return mr__settle(mr_error_status());
+    mr_status status = opts && opts->not_strict ? MR_OK : check_names(path, params, file);
+    if (status == MR_OK)
+        status = load_tensors(path, params, file);
+    mr__safetensors_free(file);
+    return mr__settle(status);
+}

@@ -1,0 +1,92 @@
+/*
+ * The float32 kernels that exist once per processor level (AVX-512, AVX2, plain): src/kernels/level/ is
+ * compiled once for each, and mr__k points to the best table that the machine can run.
+ *
+ * All arrays are dense and row-major; sizes may be zero; no array overlaps one that is written, except
+ * where a comment says that it may be the same. `add` says whether a result is added to what is there or
+ * stored over it (what is there may then be uninitialised memory, NaNs included).
+ *
+ * Results do not depend on alignment, nor on threads: a kernel runs on the calling thread.
+ */
+#ifndef MILLRACE_KERNELS_KERNELS_H
+#define MILLRACE_KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What Adam needs for one step; see optim/adam.c for the formula. */
+typedef struct mr__adam_step {
+    float beta1, one_minus_beta1;
+    float beta2, one_minus_beta2; /* 1 - beta computed in double, then rounded */
+    float sqrt_correction2;       /* sqrt(1 - beta2^t) */
+    float eps;
+    float minus_step_size;        /* -lr / (1 - beta1^t) */
+    float weight_decay;           /* added to the gradient as weight_decay * p; 0: none */
+    float decay_factor;           /* p is first multiplied by it (AdamW: 1 - lr * decay); 1: none */
+} mr__adam_step;
+
+typedef struct mr__sgd_step {
+    float minus_lr, momentum, one_minus_dampening, weight_decay;
+    bool nesterov, first; /* first: the momentum buffer starts as the gradient */
+} mr__sgd_step;
+
+typedef struct mr__kernels {
+    const char *level; /* "avx512", "avx2", "plain" */
+
+    /* ---- linear layers: y (m,n) = x (m,k) w (n,k)^T + b (n); b may be NULL ---- */
+    void (*linear)(float *y, const float *x, const float *w, const float *b, int64_t m, int64_t k, int64_t n);
+    /* dx (m,k) = dy (m,n) w (n,k) */
+    void (*linear_dx)(float *dx, const float *dy, const float *w, int64_t m, int64_t k, int64_t n, bool add);
+    /* dw (n,k) = dy (m,n)^T x (m,k), and db (n) = column sums of dy; db may be NULL */
+    void (*linear_dw)(float *dw, float *db, const float *dy, const float *x, int64_t m, int64_t k, int64_t n,
+                      bool add_dw, bool add_db);
+
+    /* ---- products: c (m,n) = op(a) op(b); op(a) is (m,k): a[i*lda + l], transposed a[l*lda + i];
+     * op(b) is (k,n): b[l*ldb + j], transposed b[j*ldb + l] ---- */
+    void (*gemm)(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
+                 int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc, bool add);
+
+    /* ---- elementwise, out may be the same as an input ---- */
+    void (*add)(float *out, const float *a, const float *b, int64_t n);
+    void (*sub)(float *out, const float *a, const float *b, int64_t n);
+    void (*mul)(float *out, const float *a, const float *b, int64_t n);
+    void (*div)(float *out, const float *a, const float *b, int64_t n);
+    void (*affine)(float *out, const float *x, float scale, float shift, int64_t n); /* x * scale + shift, two roundings */
+    void (*add_scaled)(float *y, float alpha, const float *x, int64_t n);            /* y += alpha * x, one rounding */
+    void (*fill)(float *out, float value, int64_t n);
+    void (*relu)(float *out, const float *x, int64_t n);    /* NaN stays NaN */
+    void (*sigmoid)(float *out, const float *x, int64_t n); /* 1 / (1 + exp(-x)); within 3 ulp, NaN and infinities right */
+    void (*tanh)(float *out, const float *x, int64_t n);    /* within 3 ulp, odd, exact near zero */
+    void (*exp)(float *out, const float *x, int64_t n);     /* within 2 ulp; overflow to inf, underflow through denormals to 0 */
+
+    /* ---- their gradients: dx = dy * f'(x), from the result y or the input x ---- */
+    void (*relu_backward)(float *dx, const float *dy, const float *y, int64_t n, bool add);
+    void (*sigmoid_backward)(float *dx, const float *dy, const float *y, int64_t n, bool add); /* dy * (1 - y) * y */
+    void (*tanh_backward)(float *dx, const float *dy, const float *y, int64_t n, bool add);    /* dy * (1 - y*y) */
+    void (*mul_backward)(float *da, const float *dy, const float *b, int64_t n, bool add);     /* dy * b */
+    void (*scale)(float *out, const float *x, float alpha, int64_t n, bool add);               /* alpha * x */
+
+    /* ---- reductions: several partial sums, added pairwise, so that the error grows like log n ---- */
+    float (*sum)(const float *x, int64_t n);
+    float (*sum_squared_difference)(const float *a, const float *b, int64_t n);
+    /* da = scale * (a - b), db = -da; either may be NULL */
+    void (*mse_backward)(float *da, float *db, const float *a, const float *b, float scale, int64_t n,
+                         bool add_da, bool add_db);
+    bool (*all_finite)(const float *x, int64_t n);
+
+    /* ---- optimizers, over flat ranges ---- */
+    void (*adam)(float *p, const float *g, float *m, float *v, float *v_max, int64_t n, const mr__adam_step *s); /* v_max: NULL without amsgrad */
+    void (*sgd)(float *p, const float *g, float *momentum, int64_t n, const mr__sgd_step *s);                    /* momentum: NULL without */
+} mr__kernels;
+
+/* The table in use. Chosen when the library is loaded; the environment variable MILLRACE_CPU (avx512, avx2,
+ * plain) chooses a lower level. */
+extern const mr__kernels *mr__k;
+
+extern const mr__kernels mr__kernels_plain;
+#ifdef MR_HAVE_X86_LEVELS
+extern const mr__kernels mr__kernels_avx2;
+extern const mr__kernels mr__kernels_avx512;
+#endif
+
+#endif

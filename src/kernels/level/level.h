@@ -1,0 +1,56 @@
+/* What the files of this directory share. Each is compiled once per level, with MR_LEVEL=avx512, avx2 or plain. */
+#ifndef MILLRACE_KERNELS_LEVEL_LEVEL_H
+#define MILLRACE_KERNELS_LEVEL_LEVEL_H
+
+#include "kernels/kernels.h"
+#include "kernels/level/vec.h"
+
+/* MR__LEVEL(exp) is mr__exp_avx512: the name of a function that another file of the same level uses. */
+#define MR__PASTE_(a, b) a##_##b
+#define MR__PASTE(a, b) MR__PASTE_(a, b)
+#define MR__LEVEL(name) MR__PASTE(mr__##name, MR_LEVEL)
+
+void MR__LEVEL(linear)(float *y, const float *x, const float *w, const float *b, int64_t m, int64_t k, int64_t n);
+void MR__LEVEL(linear_dx)(float *dx, const float *dy, const float *w, int64_t m, int64_t k, int64_t n, bool add);
+void MR__LEVEL(linear_dw)(float *dw, float *db, const float *dy, const float *x, int64_t m, int64_t k, int64_t n,
+                          bool add_dw, bool add_db);
+void MR__LEVEL(gemm)(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
+                     int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc, bool add);
+
+void MR__LEVEL(add)(float *out, const float *a, const float *b, int64_t n);
+void MR__LEVEL(sub)(float *out, const float *a, const float *b, int64_t n);
+void MR__LEVEL(mul)(float *out, const float *a, const float *b, int64_t n);
+void MR__LEVEL(div)(float *out, const float *a, const float *b, int64_t n);
+void MR__LEVEL(affine)(float *out, const float *x, float scale, float shift, int64_t n);
+void MR__LEVEL(add_scaled)(float *y, float alpha, const float *x, int64_t n);
+void MR__LEVEL(fill)(float *out, float value, int64_t n);
+void MR__LEVEL(relu)(float *out, const float *x, int64_t n);
+void MR__LEVEL(sigmoid)(float *out, const float *x, int64_t n);
+void MR__LEVEL(tanh)(float *out, const float *x, int64_t n);
+void MR__LEVEL(exp)(float *out, const float *x, int64_t n);
+
+void MR__LEVEL(relu_backward)(float *dx, const float *dy, const float *y, int64_t n, bool add);
+void MR__LEVEL(sigmoid_backward)(float *dx, const float *dy, const float *y, int64_t n, bool add);
+void MR__LEVEL(tanh_backward)(float *dx, const float *dy, const float *y, int64_t n, bool add);
+void MR__LEVEL(mul_backward)(float *da, const float *dy, const float *b, int64_t n, bool add);
+void MR__LEVEL(scale)(float *out, const float *x, float alpha, int64_t n, bool add);
+
+float MR__LEVEL(sum)(const float *x, int64_t n);
+float MR__LEVEL(sum_squared_difference)(const float *a, const float *b, int64_t n);
+void MR__LEVEL(mse_backward)(float *da, float *db, const float *a, const float *b, float scale, int64_t n,
+                             bool add_da, bool add_db);
+bool MR__LEVEL(all_finite)(const float *x, int64_t n);
+
+void MR__LEVEL(adam)(float *p, const float *g, float *m, float *v, float *v_max, int64_t n, const mr__adam_step *s);
+void MR__LEVEL(sgd)(float *p, const float *g, float *momentum, int64_t n, const mr__sgd_step *s);
+
+/* gemm with a bias: at the end b[j] is added to column j of c, which is then stored; bias and add exclude each other. */
+void MR__LEVEL(gemm_bias)(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
+                          int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc, const float *bias,
+                          bool add);
+
+/* out[i*step] = the product of row i of a (m,k; ld floats apart) with the vector x (k), plus bias[i*bias_step]. */
+void MR__LEVEL(dots)(float *out, int64_t step, const float *a, int64_t ld, const float *x, const float *bias,
+                     int64_t bias_step, int64_t m, int64_t k, bool add);
+
+#endif

@@ -1,0 +1,140 @@
+/* Vectors of 16 floats; see vec.h. */
+#include <immintrin.h>
+
+enum { VF_LANES = 16 };
+typedef __m512 vf;
+typedef __mmask16 vm;
+
+VF_INLINE vm vm_first(int64_t n)
+{
+    return (vm)((1u << n) - 1u);
+}
+
+VF_INLINE vf vf_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+
+VF_INLINE vf vf_load_m(const float *p, vm m)
+{
+    return _mm512_maskz_loadu_ps(m, p);
+}
+
+VF_INLINE void vf_store(float *p, vf v)
+{
+    _mm512_storeu_ps(p, v);
+}
+
+VF_INLINE void vf_store_m(float *p, vf v, vm m)
+{
+    _mm512_mask_storeu_ps(p, m, v);
+}
+
+VF_INLINE vf vf_set1(float x)
+{
+    return _mm512_set1_ps(x);
+}
+
+VF_INLINE vf vf_zero(void)
+{
+    return _mm512_setzero_ps();
+}
+
+VF_INLINE vf vf_add(vf a, vf b)
+{
+    return _mm512_add_ps(a, b);
+}
+
+VF_INLINE vf vf_sub(vf a, vf b)
+{
+    return _mm512_sub_ps(a, b);
+}
+
+VF_INLINE vf vf_mul(vf a, vf b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+VF_INLINE vf vf_div(vf a, vf b)
+{
+    return _mm512_div_ps(a, b);
+}
+
+VF_INLINE vf vf_fma(vf a, vf b, vf c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+VF_INLINE vf vf_sqrt(vf a)
+{
+    return _mm512_sqrt_ps(a);
+}
+
+/* The greater and the lesser of a bound and x; x if it is NaN. */
+VF_INLINE vf vf_at_least(vf x, vf bound)
+{
+    return _mm512_max_ps(bound, x);
+}
+
+VF_INLINE vf vf_at_most(vf x, vf bound)
+{
+    return _mm512_min_ps(bound, x);
+}
+
+/* the greater; NaN if either is */
+VF_INLINE vf vf_max(vf a, vf b)
+{
+    return _mm512_mask_mov_ps(_mm512_max_ps(a, b), _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), a);
+}
+
+/* v where x is greater than zero or NaN, else 0 */
+VF_INLINE vf vf_keep_unless_le0(vf v, vf x)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NLE_UQ), v);
+}
+
+/* -|x| */
+VF_INLINE vf vf_negative(vf x)
+{
+    return _mm512_or_ps(x, _mm512_set1_ps(-0.0f));
+}
+
+/* |v| with the sign of x */
+VF_INLINE vf vf_with_sign(vf v, vf x)
+{
+    const __m512i sign = _mm512_set1_epi32(INT32_MIN);
+    /* bit by bit: sign ? x : v */
+    return _mm512_castsi512_ps(
+        _mm512_ternarylogic_epi32(sign, _mm512_castps_si512(x), _mm512_castps_si512(v), 0xca));
+}
+
+/* a where the sign bit of x is set, else b */
+VF_INLINE vf vf_if_negative(vf x, vf a, vf b)
+{
+    return _mm512_mask_blend_ps(_mm512_movepi32_mask(_mm512_castps_si512(x)), b, a);
+}
+
+/* the nearest whole number */
+VF_INLINE vf vf_round(vf x)
+{
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* x * 2^n, rounded once; n is a whole number from -150 to 128 */
+VF_INLINE vf vf_scale2(vf x, vf n)
+{
+    return _mm512_scalef_ps(x, n);
+}
+
+/* the same for n from -126 to 127 */
+VF_INLINE vf vf_scale2_fast(vf x, vf n)
+{
+    return _mm512_scalef_ps(x, n);
+}
+
+#include "kernels/level/vec_256.h"
+
+VF_INLINE float vf_sum(vf v)
+{
+    return vd_sum(_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1)));
+}

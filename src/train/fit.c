@@ -1,0 +1,236 @@
+/* The training loop. */
+#include "trainer.h"
+
+#include "summary.h"
+#include "version_dir.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "data/loader.h"
+#include "tensor/tape.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- setting up ---- */
+
+static char *joined(const char *dir, const char *file)
+{
+    size_t length = strlen(dir) + strlen(file) + 2;
+    char *path = mr__alloc(length);
+    if (path)
+        snprintf(path, length, "%s/%s", dir, file);
+    return path;
+}
+
+static mr_status open_logs(mr__fit *fit)
+{
+    mr_trainer *trainer = fit->trainer;
+    mr__reporter *r = fit->reporter;
+    trainer->log_dir = mr__version_dir_make(trainer->csv, trainer->name, &r->version);
+    if (!trainer->log_dir)
+        return mr_error_status();
+    r->csv = mr__csv_logger_open(trainer->log_dir);
+    trainer->metrics_path = r->csv ? mr__strdup(mr__csv_logger_path(r->csv)) : NULL;
+    if (!trainer->metrics_path)
+        return mr_error_status();
+    if (trainer->no_checkpoint)
+        return MR_OK;
+    r->checkpoint_dir = joined(trainer->log_dir, "checkpoints");
+    if (!r->checkpoint_dir)
+        return mr_error_status();
+    if (mkdir(r->checkpoint_dir, 0777))
+        return mr__raise(MR_ERR_IO, "cannot make folder '%s': %s", r->checkpoint_dir, strerror(errno));
+    r->snapshot = mr__snapshot_new(fit->task->model, fit->optim);
+    return r->snapshot ? MR_OK : mr_error_status();
+}
+
+static mr_status set_up(mr__fit *fit)
+{
+    mr_task *task = fit->task;
+    mr_trainer *trainer = fit->trainer;
+    if (!mr_module_parameters(task->model).item)
+        return mr_error_status();
+    fit->optim = task->vtable->configure_optimizers(task->self, task->model);
+    if (!fit->optim) {
+        if (!mr__pending())
+            mr__raise(MR_ERR_CALLBACK, "fit: configure_optimizers gave no optimizer");
+        return mr_error_status();
+    }
+    fit->tape = mr_tape_new(fit->loader->order.shared);
+    fit->reporter = mr__reporter_new();
+    if (!fit->tape || !fit->reporter)
+        return MR_ERR_MEMORY;
+    mr_status status = trainer->csv ? open_logs(fit) : MR_OK;
+    if (!status && !trainer->no_summary)
+        status = mr__summary_log(task->model);
+    fit->reporter->bar = !trainer->no_progress;
+    fit->reporter->total = mr_loader_len(fit->loader);
+    fit->step.model = task->model;
+    fit->step.tape = fit->tape;
+    fit->step.self = task->self;
+    return status ? status : mr__reporter_start(fit->reporter);
+}
+
+/* ---- one step ---- */
+
+/* Says where in the training the thread's failure, settled or not, came about. */
+static mr_status failed_at(const mr__fit *fit, mr_status status)
+{
+    mr__failure failure;
+    mr__failure_take(&failure);
+    mr_error_clear();
+    return mr__raise(status, "fit: epoch %lld, step %lld: %s", (long long)fit->step.epoch,
+                     (long long)fit->step.global_step, failure.text);
+}
+
+static bool is_finite(const mr_tensor *loss)
+{
+    if (loss->numel != 1)
+        return true; /* backward says what is wrong with it */
+    return loss->dtype == MR_FLOAT32 ? isfinite(*(const float *)loss->data)
+                                     : loss->dtype != MR_FLOAT64 || isfinite(*(const double *)loss->data);
+}
+
+static mr_status train_step(mr__fit *fit, const mr_batch *batch)
+{
+    mr_status status;
+    fit->logged = fit->calls = 0;
+    mr_tensor *loss = fit->task->vtable->training_step(&fit->step, batch);
+    if (MR__UNLIKELY(!loss || fit->tape->failed)) {
+        if (!fit->tape->failed && !mr__pending())
+            mr__raise(MR_ERR_CALLBACK, "training_step gave no loss");
+        if (fit->tape->failed && !mr__pending())
+            mr__failure_raise(&fit->tape->failure);
+        return failed_at(fit, mr_error_status());
+    }
+    if (MR__UNLIKELY(!is_finite(loss)))
+        return mr__raise(MR_ERR_NONFINITE, "fit: the loss is %g at epoch %lld, step %lld", mr_item(loss),
+                         (long long)fit->step.epoch, (long long)fit->step.global_step);
+    mr_optim_zero_grad(fit->optim);
+    if (MR__UNLIKELY((status = mr_backward(fit->tape, loss)) < 0 || (status = mr_optim_step(fit->optim)) < 0))
+        return failed_at(fit, status);
+    mr_tape_reset(fit->tape);
+    return MR_OK;
+}
+
+static void report_step(mr__fit *fit)
+{
+    if ((fit->step.global_step + 1) % fit->trainer->log_every == 0 && fit->logged)
+        mr__reporter_row(fit->reporter, fit->step.epoch, fit->step.global_step, fit->logged, fit->metric,
+                         fit->value);
+    mr__reporter_progress(fit->reporter, fit->step.batch_index + 1);
+}
+
+/* ---- the loop ---- */
+
+static bool reached(int64_t limit, int64_t count)
+{
+    return limit >= 0 && count >= limit;
+}
+
+/* MR_OK at the end of the epoch or of the steps. */
+static mr_status run_epoch(mr__fit *fit)
+{
+    mr__reporter *r = fit->reporter;
+    const mr_batch *batch;
+    mr_status status;
+    fit->step.batch_index = 0;
+    if (r->bar) {
+        atomic_store_explicit(&r->epoch, fit->step.epoch, memory_order_relaxed);
+        atomic_store_explicit(&r->epoch_began, mr__now(), memory_order_relaxed);
+    }
+    while ((status = mr_loader_next(fit->loader, &batch)) == MR_OK) {
+        status = train_step(fit, batch);
+        if (!status)
+            status = mr__reporter_status(r);
+        if (status)
+            return status;
+        report_step(fit);
+        fit->step.batch_index++;
+        fit->step.global_step++;
+        if (reached(fit->trainer->max_steps, fit->step.global_step)) {
+            mr_loader_rewind(fit->loader);
+            return MR_OK;
+        }
+    }
+    return status == MR_END ? MR_OK : status;
+}
+
+static mr_status run_epochs(mr__fit *fit)
+{
+    const mr_trainer *t = fit->trainer;
+    while (!reached(t->max_epochs, fit->step.epoch) && !reached(t->max_steps, fit->step.global_step)) {
+        mr_status status = run_epoch(fit);
+        if (status)
+            return status;
+        if (fit->step.batch_index == 0)
+            return MR_END; /* an epoch without batches: the next ones would have none either */
+        mr__reporter_snapshot(fit->reporter, fit->step.epoch, fit->step.global_step);
+        fit->step.epoch++;
+    }
+    return MR_OK;
+}
+
+static void say_why(const mr__fit *fit, mr_status status)
+{
+    const mr_trainer *t = fit->trainer;
+    if (t->no_summary)
+        return;
+    if (status == MR_END)
+        mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: No training batches.");
+    else if (reached(t->max_steps, fit->step.global_step))
+        mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: `max_steps=%lld` reached.", (long long)t->max_steps);
+    else
+        mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: `max_epochs=%lld` reached.", (long long)t->max_epochs);
+}
+
+/* Ends the reporter, and gives the first failure of the training or of the reporter. */
+static mr_status wind_up(mr__fit *fit, mr_status status)
+{
+    mr_trainer *trainer = fit->trainer;
+    bool trained = status == MR_OK && fit->step.epoch > 0;
+    mr_status reported = MR_OK;
+    if (fit->reporter)
+        reported =
+            mr__reporter_finish(fit->reporter, trained ? fit->step.epoch - 1 : -1, fit->step.global_step);
+    trainer->global_step = fit->step.global_step;
+    if (fit->reporter && *fit->reporter->path && !trainer->checkpoint_path)
+        trainer->checkpoint_path = mr__strdup(fit->reporter->path);
+    if (status >= 0 && reported < 0)
+        return reported;
+    if (status >= 0)
+        say_why(fit, status);
+    return status == MR_END ? MR_OK : status;
+}
+
+mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader)
+{
+    if (!trainer || !task || !loader)
+        return mr__settle(mr__null("fit", !trainer ? "trainer" : !task ? "task" : "loader"));
+    if (mr__pending())
+        return mr__settle(mr_error_status());
+    mr__fit *fit = mr__alloc_zeroed(sizeof *fit);
+    if (!fit)
+        return mr__settle(MR_ERR_MEMORY);
+    char **stale[] = { &trainer->log_dir, &trainer->metrics_path, &trainer->checkpoint_path };
+    for (int i = 0; i < 3; i++) {
+        mr__free(*stale[i]);
+        *stale[i] = NULL;
+    }
+    fit->trainer = trainer;
+    fit->task = task;
+    fit->loader = loader;
+    mr_status status = set_up(fit);
+    if (!status)
+        status = run_epochs(fit);
+    status = wind_up(fit, status);
+    mr__reporter_free(fit->reporter);
+    mr_tape_free(fit->tape);
+    mr_optim_free(fit->optim);
+    mr__free(fit);
+    return mr__settle(status);
+}

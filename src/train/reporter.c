@@ -1,0 +1,249 @@
+#include "reporter.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+double mr__now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* ---- the thread's side ---- */
+
+static void fail(mr__reporter *r)
+{
+    if (!atomic_load_explicit(&r->failed, memory_order_relaxed)) {
+        mr__failure_take(&r->failure);
+        atomic_store_explicit(&r->failed, true, memory_order_release);
+    }
+    mr_error_clear();
+}
+
+static uint64_t word(const mr__reporter *r, size_t at)
+{
+    return r->ring[at % MR__ROW_WORDS];
+}
+
+static size_t read_row(mr__reporter *r, size_t at)
+{
+    const char *names[MR__MAX_METRICS];
+    double values[MR__MAX_METRICS];
+    int64_t epoch = (int64_t)word(r, at), step = (int64_t)word(r, at + 1);
+    size_t count = (size_t)word(r, at + 2);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bits = word(r, at + 4 + 2 * i);
+        names[i] = r->metric[word(r, at + 3 + 2 * i)].name;
+        memcpy(&values[i], &bits, sizeof bits);
+    }
+    const mr__csv_row row = { count, names, values, NULL, epoch, step };
+    if (!atomic_load_explicit(&r->failed, memory_order_relaxed) && mr__csv_logger_write_row(r->csv, &row))
+        fail(r);
+    return at + 3 + 2 * count;
+}
+
+static void write_rows(mr__reporter *r)
+{
+    size_t at = atomic_load_explicit(&r->read, memory_order_relaxed);
+    size_t end = atomic_load_explicit(&r->written, memory_order_acquire);
+    if (at == end)
+        return;
+    while (at != end)
+        at = read_row(r, at);
+    atomic_store_explicit(&r->read, at, memory_order_release);
+    pthread_mutex_lock(&r->mutex);
+    pthread_cond_signal(&r->free);
+    pthread_mutex_unlock(&r->mutex);
+    if (!atomic_load_explicit(&r->failed, memory_order_relaxed) && mr__csv_logger_flush(r->csv))
+        fail(r);
+}
+
+static void draw_bar(mr__reporter *r, bool last)
+{
+    const char *names[MR__MAX_METRICS];
+    double values[MR__MAX_METRICS], now = mr__now();
+    if (!r->bar || (!last && !mr__progress_due(&r->progress, now)))
+        return;
+    size_t shown = 0, count = atomic_load_explicit(&r->metric_count, memory_order_acquire);
+    for (size_t i = 0; i < count; i++)
+        if (r->metric[i].prog_bar && atomic_load_explicit(&r->metric[i].seen, memory_order_relaxed)) {
+            names[shown] = r->metric[i].name;
+            values[shown++] = atomic_load_explicit(&r->metric[i].latest, memory_order_relaxed);
+        }
+    const mr__progress_state state = {
+        .epoch = atomic_load_explicit(&r->epoch, memory_order_relaxed),
+        .done = atomic_load_explicit(&r->done, memory_order_relaxed),
+        .total = r->total,
+        .elapsed = now - atomic_load_explicit(&r->epoch_began, memory_order_relaxed),
+        .version = r->version,
+        .count = shown,
+        .names = names,
+        .values = values,
+    };
+    if (last)
+        mr__progress_end(&r->progress, &state);
+    else
+        mr__progress_draw(&r->progress, &state, now);
+}
+
+static void write_checkpoint(mr__reporter *r)
+{
+    char path[sizeof r->path];
+    pthread_mutex_lock(&r->mutex);
+    bool waiting = r->snapshot_state == MR__SNAPSHOT_WAITING;
+    if (waiting)
+        r->snapshot_state = MR__SNAPSHOT_WRITING;
+    pthread_mutex_unlock(&r->mutex);
+    if (!waiting)
+        return;
+    if (!atomic_load_explicit(&r->failed, memory_order_relaxed)) {
+        if (mr__snapshot_write(r->snapshot, r->checkpoint_dir, *r->path ? r->path : NULL, path, sizeof path))
+            fail(r);
+        else
+            memcpy(r->path, path, sizeof path);
+    }
+    pthread_mutex_lock(&r->mutex);
+    r->snapshot_state = MR__SNAPSHOT_FREE;
+    pthread_cond_signal(&r->free);
+    pthread_mutex_unlock(&r->mutex);
+}
+
+static void *work(void *user)
+{
+    enum { TICK_NANOSECONDS = 100 * 1000 * 1000 };
+    mr__reporter *r = user;
+    bool stop = false;
+    while (!stop) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += TICK_NANOSECONDS;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_mutex_lock(&r->mutex);
+        if (!r->stop)
+            pthread_cond_timedwait(&r->wake, &r->mutex, &until);
+        stop = r->stop;
+        pthread_mutex_unlock(&r->mutex);
+        write_rows(r);
+        draw_bar(r, stop);
+        write_checkpoint(r);
+    }
+    return NULL;
+}
+
+/* ---- the training thread's side ---- */
+
+mr__reporter *mr__reporter_new(void)
+{
+    mr__reporter *r = mr__alloc_zeroed(sizeof *r);
+    if (!r)
+        return NULL;
+    r->version = r->total = -1;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&r->mutex, NULL);
+    pthread_cond_init(&r->wake, &monotonic);
+    pthread_cond_init(&r->free, NULL);
+    pthread_condattr_destroy(&monotonic);
+    return r;
+}
+
+mr_status mr__reporter_start(mr__reporter *r)
+{
+    if (r->csv) {
+        r->ring = mr__alloc_array(MR__ROW_WORDS, sizeof *r->ring);
+        if (!r->ring)
+            return MR_ERR_MEMORY;
+    }
+    if (r->bar) {
+        atomic_store(&r->epoch_began, mr__now());
+        mr__progress_begin(&r->progress, stdout, mr__now());
+    }
+    if (!r->csv && !r->bar && !r->snapshot)
+        return MR_OK;
+    int error = pthread_create(&r->thread, NULL, work, r);
+    if (error)
+        return mr__raise(MR_ERR_MEMORY, "fit: cannot start a thread: %s", strerror(error));
+    r->running = true;
+    return MR_OK;
+}
+
+void mr__reporter_row(mr__reporter *r, int64_t epoch, int64_t step, size_t count, const uint32_t *metric,
+                      const double *value)
+{
+    size_t at = atomic_load_explicit(&r->written, memory_order_relaxed), words = 3 + 2 * count;
+    size_t used = at - atomic_load_explicit(&r->read, memory_order_acquire);
+    if (!r->csv)
+        return;
+    if (MR__UNLIKELY(used + words > MR__ROW_WORDS / 2)) {
+        pthread_mutex_lock(&r->mutex);
+        pthread_cond_signal(&r->wake);
+        while (at + words - atomic_load_explicit(&r->read, memory_order_acquire) > MR__ROW_WORDS)
+            pthread_cond_wait(&r->free, &r->mutex);
+        pthread_mutex_unlock(&r->mutex);
+    }
+    r->ring[at % MR__ROW_WORDS] = (uint64_t)epoch;
+    r->ring[(at + 1) % MR__ROW_WORDS] = (uint64_t)step;
+    r->ring[(at + 2) % MR__ROW_WORDS] = count;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bits;
+        memcpy(&bits, &value[i], sizeof bits);
+        r->ring[(at + 3 + 2 * i) % MR__ROW_WORDS] = metric[i];
+        r->ring[(at + 4 + 2 * i) % MR__ROW_WORDS] = bits;
+    }
+    atomic_store_explicit(&r->written, at + words, memory_order_release);
+}
+
+void mr__reporter_snapshot(mr__reporter *r, int64_t epoch, int64_t global_step)
+{
+    if (!r->snapshot)
+        return;
+    pthread_mutex_lock(&r->mutex);
+    if (r->snapshot_state != MR__SNAPSHOT_WRITING) {
+        mr__snapshot_take(r->snapshot, epoch, global_step);
+        r->snapshot_state = MR__SNAPSHOT_WAITING;
+    }
+    pthread_mutex_unlock(&r->mutex);
+}
+
+mr_status mr__reporter_finish(mr__reporter *r, int64_t epoch, int64_t global_step)
+{
+    if (!r->running)
+        return MR_OK;
+    pthread_mutex_lock(&r->mutex);
+    if (r->snapshot && epoch >= 0) {
+        while (r->snapshot_state == MR__SNAPSHOT_WRITING)
+            pthread_cond_wait(&r->free, &r->mutex);
+        mr__snapshot_take(r->snapshot, epoch, global_step);
+        r->snapshot_state = MR__SNAPSHOT_WAITING;
+    }
+    r->stop = true;
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->mutex);
+    pthread_join(r->thread, NULL);
+    r->running = false;
+    mr__csv_logger *csv = r->csv;
+    r->csv = NULL;
+    mr_status status = mr__reporter_status(r), closed = mr__csv_logger_close(csv);
+    return status ? status : closed;
+}
+
+void mr__reporter_free(mr__reporter *r)
+{
+    if (!r)
+        return;
+    mr__reporter_finish(r, -1, 0);
+    mr__csv_logger_close(r->csv);
+    mr__snapshot_free(r->snapshot);
+    mr__free(r->checkpoint_dir);
+    mr__free(r->ring);
+    pthread_mutex_destroy(&r->mutex);
+    pthread_cond_destroy(&r->wake);
+    pthread_cond_destroy(&r->free);
+    mr__free(r);
+}

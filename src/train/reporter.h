@@ -1,0 +1,98 @@
+/*
+ * The trainer's background thread: it writes the log, draws the bar and writes checkpoints, so that a step
+ * does none of that. It looks for work ten times a second, when half the row buffer is full, and at the end.
+ *
+ * What crosses: rows through a ring of words with one writer and one reader; the bar's numbers through
+ * relaxed atomics (a torn pair is a wrong picture for a tenth of a second); the snapshot under the mutex,
+ * with a flag that says whose it is. A failure stops the reporter's writing, and the training thread learns
+ * of it at its next step.
+ */
+#ifndef MILLRACE_TRAIN_REPORTER_H
+#define MILLRACE_TRAIN_REPORTER_H
+
+#include "csv_logger.h"
+#include "progress.h"
+#include "snapshot.h"
+
+#include "base/error.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { MR__MAX_METRICS = 256, MR__ROW_WORDS = 1 << 15 };
+
+typedef struct mr__metric {
+    const char *name; /* borrowed from the caller of mr_log */
+    bool prog_bar, logged;
+    _Atomic double latest;
+    atomic_bool seen;
+} mr__metric;
+
+typedef struct mr__reporter {
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake; /* there is work, or the end */
+    pthread_cond_t free; /* the ring has room, or the snapshot is no longer being written */
+    bool running, stop;
+    atomic_bool failed;
+    mr__failure failure; /* read after `failed` */
+
+    /* rows: epoch, step, n, then n times metric and value */
+    uint64_t *ring;
+    atomic_size_t written, read; /* words, ever growing */
+    mr__csv_logger *csv;         /* NULL: none; adopted */
+
+    /* the bar */
+    bool bar;
+    mr__progress progress;
+    int64_t version, total;
+    atomic_int_least64_t epoch, done;
+    _Atomic double epoch_began;
+
+    /* checkpoints */
+    mr__snapshot *snapshot; /* NULL: none; adopted */
+    enum { MR__SNAPSHOT_FREE, MR__SNAPSHOT_WAITING, MR__SNAPSHOT_WRITING } snapshot_state;
+    char *checkpoint_dir; /* adopted */
+    char path[4096];      /* of the last checkpoint written */
+
+    /* metrics, in the order of their first logging; appended by the training thread */
+    mr__metric metric[MR__MAX_METRICS];
+    atomic_size_t metric_count;
+} mr__reporter;
+
+/* Makes one that does nothing yet: the trainer attaches csv, bar and snapshot, then starts it. */
+mr__reporter *mr__reporter_new(void);
+
+/* Starts the thread, if anything was attached. */
+mr_status mr__reporter_start(mr__reporter *reporter);
+
+/* Waits for the rest to be written; takes a last snapshot first if `epoch` is not negative. Frees nothing. */
+mr_status mr__reporter_finish(mr__reporter *reporter, int64_t epoch, int64_t global_step);
+void mr__reporter_free(mr__reporter *reporter);
+
+/* ---- for the training thread ---- */
+
+/* Hands over one row: the metrics with these numbers. Waits if the ring is full. */
+void mr__reporter_row(mr__reporter *reporter, int64_t epoch, int64_t step, size_t count,
+                      const uint32_t *metric, const double *value);
+
+/* Takes a snapshot, unless the last one is being written right now. */
+void mr__reporter_snapshot(mr__reporter *reporter, int64_t epoch, int64_t global_step);
+
+/* Raises the reporter's failure, if there is one. */
+static inline mr_status mr__reporter_status(mr__reporter *reporter)
+{
+    if (MR__LIKELY(!atomic_load_explicit(&reporter->failed, memory_order_acquire)))
+        return MR_OK;
+    return mr__failure_raise(&reporter->failure);
+}
+
+static inline void mr__reporter_progress(mr__reporter *reporter, int64_t done)
+{
+    atomic_store_explicit(&reporter->done, done, memory_order_relaxed);
+}
+
+/* Seconds on a clock that does not go back. */
+double mr__now(void);
+
+#endif

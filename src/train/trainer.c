@@ -1,0 +1,116 @@
+/* Making tasks and trainers. */
+#include "trainer.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+mr_task *mr_task_new(const mr_task_vtable *vtable, mr_module *model, const void *self, size_t size)
+{
+    if (!vtable || !vtable->training_step || !vtable->configure_optimizers) {
+        mr__raise(MR_ERR_ARGUMENT, "task_new: the vtable needs training_step and configure_optimizers");
+        return NULL;
+    }
+    if (!model) {
+        mr__null("task_new", "model");
+        return NULL;
+    }
+    mr_task *task = mr__alloc_zeroed(sizeof *task);
+    void *copy = task && size ? mr__alloc(size) : NULL;
+    if (!task || (size && !copy)) {
+        mr__free(task);
+        return NULL;
+    }
+    if (size)
+        memcpy(copy, self, size);
+    task->vtable = vtable;
+    task->model = model;
+    task->self = copy;
+    return task;
+}
+
+void mr_task_free(mr_task *task)
+{
+    if (!task)
+        return;
+    if (task->vtable->destroy)
+        task->vtable->destroy(task->self);
+    mr__free(task->self);
+    mr__free(task);
+}
+
+static bool acceptable(const mr_trainer_opts *opts)
+{
+    if (opts->max_epochs < -1)
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: max_epochs %lld is neither a number nor -1, no limit",
+                  (long long)opts->max_epochs);
+    else if (opts->max_steps < 0)
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: max_steps %lld is negative", (long long)opts->max_steps);
+    else if (opts->log_every_n_steps < 0)
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: log_every_n_steps %lld is negative",
+                  (long long)opts->log_every_n_steps);
+    else
+        return true;
+    return false;
+}
+
+mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
+{
+    static const mr_trainer_opts defaults = { 0 };
+    opts = opts ? opts : &defaults;
+    if (!acceptable(opts))
+        return NULL;
+    mr_trainer *trainer = mr__alloc_zeroed(sizeof *trainer);
+    if (!trainer)
+        return NULL;
+    trainer->max_steps = opts->max_steps ? opts->max_steps : -1;
+    trainer->max_epochs = opts->max_epochs ? opts->max_epochs : opts->max_steps ? -1 : 1000;
+    trainer->log_every = opts->log_every_n_steps ? opts->log_every_n_steps : 50;
+    trainer->no_progress = opts->no_progress;
+    trainer->no_checkpoint = opts->no_checkpoint;
+    trainer->no_summary = opts->no_summary;
+    trainer->csv = mr__strdup(opts->csv);
+    trainer->name = mr__strdup(opts->name ? opts->name : "lightning_logs");
+    if ((opts->csv && !trainer->csv) || !trainer->name) {
+        mr_trainer_free(trainer);
+        return NULL;
+    }
+    return trainer;
+}
+
+void mr_trainer_free(mr_trainer *trainer)
+{
+    if (!trainer)
+        return;
+    mr__free(trainer->csv);
+    mr__free(trainer->name);
+    mr__free(trainer->log_dir);
+    mr__free(trainer->metrics_path);
+    mr__free(trainer->checkpoint_path);
+    mr__free(trainer);
+}
+
+static const char *or_empty(const char *text)
+{
+    return text ? text : "";
+}
+
+const char *mr_trainer_log_dir(const mr_trainer *trainer)
+{
+    return trainer ? or_empty(trainer->log_dir) : "";
+}
+
+const char *mr_trainer_metrics_path(const mr_trainer *trainer)
+{
+    return trainer ? or_empty(trainer->metrics_path) : "";
+}
+
+const char *mr_trainer_checkpoint_path(const mr_trainer *trainer)
+{
+    return trainer ? or_empty(trainer->checkpoint_path) : "";
+}
+
+int64_t mr_trainer_global_step(const mr_trainer *trainer)
+{
+    return trainer ? trainer->global_step : 0;
+}

@@ -1,0 +1,38 @@
+/* The inside of the task and the trainer. */
+#ifndef MILLRACE_TRAIN_TRAINER_H
+#define MILLRACE_TRAIN_TRAINER_H
+
+#include "reporter.h"
+
+#include <millrace/train.h>
+
+struct mr_task {
+    const mr_task_vtable *vtable;
+    mr_module *model; /* borrowed */
+    void *self;
+};
+
+/* One fit, while it runs. `step` is what the task's training_step gets, and comes first. */
+typedef struct mr__fit {
+    mr_step step;
+    mr_trainer *trainer;
+    mr_task *task;
+    mr_loader *loader;
+    mr_optim *optim;
+    mr_tape *tape;
+    mr__reporter *reporter;
+    /* what this step has logged */
+    size_t logged, calls;
+    uint32_t metric[MR__MAX_METRICS];
+    double value[MR__MAX_METRICS];
+} mr__fit;
+
+struct mr_trainer {
+    int64_t max_epochs, max_steps, log_every; /* -1: no limit */
+    char *csv, *name;                         /* csv: NULL for no log */
+    bool no_progress, no_checkpoint, no_summary;
+    int64_t global_step;
+    char *log_dir, *metrics_path, *checkpoint_path; /* of the last fit; NULL: none */
+};
+
+#endif

@@ -1,0 +1,88 @@
+#include "version_dir.h"
+
+#include "base/alloc.h"
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define PREFIX "version_"
+
+/* The number behind the prefix, or -1: for other names, and for numbers that no run will reach. */
+static int64_t number_of(const char *name)
+{
+    enum { MOST_DIGITS = 18 };
+    if (strncmp(name, PREFIX, strlen(PREFIX)) != 0)
+        return -1;
+    const char *digits = name + strlen(PREFIX);
+    size_t count = strspn(digits, "0123456789");
+    if (count == 0 || digits[count])
+        return -1;
+    for (; *digits == '0' && digits[1]; count--)
+        digits++;
+    if (count > MOST_DIGITS)
+        return -1;
+    int64_t number = 0;
+    for (; *digits; digits++)
+        number = 10 * number + (*digits - '0');
+    return number;
+}
+
+static bool is_folder(DIR *parent, const char *name)
+{
+    struct stat there;
+    return fstatat(dirfd(parent), name, &there, 0) == 0 && S_ISDIR(there.st_mode);
+}
+
+/* One more than the highest number that is there; -1 with a failure raised. */
+static int64_t next_number(const char *parent)
+{
+    int64_t next = 0;
+    DIR *folder = opendir(parent);
+    if (!folder) {
+        mr__io_failed("list folder", parent, errno);
+        return -1;
+    }
+    for (const struct dirent *entry; (entry = readdir(folder));) {
+        int64_t number = number_of(entry->d_name);
+        if (number >= next && is_folder(folder, entry->d_name))
+            next = number + 1;
+    }
+    closedir(folder);
+    return next;
+}
+
+/* Who makes the folder has claimed the number: others get EEXIST and try the next. */
+static char *claim(const char *parent, int64_t *number)
+{
+    for (;; ++*number) {
+        char name[sizeof PREFIX + 24];
+        snprintf(name, sizeof name, PREFIX "%lld", (long long)*number);
+        char *path = mr__path_join(parent, name);
+        if (!path || mkdir(path, 0777) == 0)
+            return path;
+        int code = errno;
+        if (code != EEXIST)
+            mr__io_failed("make folder", path, code);
+        mr__free(path);
+        if (code != EEXIST)
+            return NULL;
+    }
+}
+
+char *mr__version_dir_make(const char *save_dir, const char *name, int64_t *version)
+{
+    bool level = name && name[0];
+    char *parent = level ? mr__path_join(save_dir, name) : mr__strdup(save_dir[0] ? save_dir : ".");
+    char *path = NULL;
+    if (parent && mr__mkdirs(parent) == MR_OK) {
+        *version = next_number(parent);
+        path = *version < 0 ? NULL : claim(parent, version);
+    }
+    mr__free(parent);
+    return path;
+}

@@ -1,0 +1,12 @@
+/* The folder that one run of a logger writes to, as Lightning numbers them. */
+#ifndef MILLRACE_TRAIN_VERSION_DIR_H
+#define MILLRACE_TRAIN_VERSION_DIR_H
+
+#include <millrace/base.h>
+
+/* Makes save_dir/name/version_N and what is missing above it. N is one more than the highest version_<digits>
+ * that is there, or 0; a `name` of "" or NULL leaves that level out. Processes that ask at once get different
+ * folders. Returns the path, which the caller frees with mr__free, and N; NULL with a failure raised. */
+char *mr__version_dir_make(const char *save_dir, const char *name, int64_t *version);
+
+#endif

@@ -3,8 +3,8 @@
  *
  * Linear(1, H), sigmoid, Linear(H, 1), mean squared error, Adam with torch's defaults. It makes torch's draws
  * (weights, order of samples) and so torch's numbers, but nothing in it is general: no tensors, no tape,
- * targets tabulated once. Sizes are read at run time. The inner loops run over the samples of the batch, padded
- * to full vectors, so that an odd hidden size wastes nothing and an odd batch little.
+ * targets tabulated once. Sizes are read at run time. The inner loops run over the samples of the batch,
+ * padded to full vectors, so that an odd hidden size wastes nothing and an odd batch little.
  */
 #include "curve_peer.h"
 
@@ -40,8 +40,8 @@ static void shuffle(point *samples, int n, uint32_t seed)
 }
 
 /* 1 / (1 + e^-z), e^-z as 2^t. The whole part of t is found by truncating a positive number and goes back
- * through integers, since -ffast-math removes rounding by magic numbers; the rest is a polynomial of degree 5 on
- * [-0.5, 0.5], 1e-7 at worst. */
+ * through integers, since -ffast-math removes rounding by magic numbers; the rest is a polynomial of degree 5
+ * on [-0.5, 0.5], 1e-7 at worst. */
 static inline float sigmoid(float z)
 {
     float t = -1.44269504f * z, scale;
@@ -112,8 +112,8 @@ static void backward(const float *restrict x, int rows)
     g[3 * hidden] = db2;
 }
 
-/* Over the padded parameters: where the gradient is always zero, nothing moves. 1 - beta is taken in double, as
- * torch does. */
+/* Over the padded parameters: where the gradient is always zero, nothing moves. 1 - beta is taken in double,
+ * as torch does. */
 static void adam(void)
 {
     const float beta1 = (float)0.9, beta2 = (float)0.999, rest1 = (float)(1 - 0.9),

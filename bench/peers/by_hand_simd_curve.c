@@ -3,9 +3,9 @@
  *
  * It differs from that one in three things. A vector holds eight samples and everything is written with such
  * vectors; sums over samples are kept as vectors until the optimizer adds up the lanes of eight of them at a
- * time; the remainders of the shuffle are taken without dividing, apart from the swaps. Built with -ffast-math,
- * hence two rules below: no rounding by magic numbers, which -ffast-math removes, and no float expression whose
- * meaning hangs on the order of its operations.
+ * time; the remainders of the shuffle are taken without dividing, apart from the swaps. Built with
+ * -ffast-math, hence two rules below: no rounding by magic numbers, which -ffast-math removes, and no float
+ * expression whose meaning hangs on the order of its operations.
  */
 #include "curve_peer.h"
 #ifdef __AVX__

@@ -1,6 +1,6 @@
 /* What the peers that train the chapter's curve model in C have in common: torch's generator, the tabulated
- * dataset, the flags, the CSV rows and the loop over epochs and batches. A peer brings its model, its shuffle and
- * its training step; its main is one call of run_peer.
+ * dataset, the flags, the CSV rows and the loop over epochs and batches. A peer brings its model, its shuffle
+ * and its training step; its main is one call of run_peer.
  *
  *   PEER [--seed 42] [--points 1024] [--batch-size 32] [--epochs 30] [--hidden 16] [--csv FILE] [--time]
  *
@@ -24,7 +24,7 @@ static inline int padded(int n)
     return (n + PADDING - 1) / PADDING * PADDING;
 }
 
-/* Zeroed, aligned for vectors, and full vectors more than asked for, so that the last one can be read whole. */
+/* Zeroed, aligned for vectors, and longer than asked for, so that the last vector can be read whole. */
 static inline void *zeroed(size_t bytes)
 {
     const size_t size = (bytes + 127) / 64 * 64;
@@ -129,8 +129,8 @@ typedef struct {
     float (*train_step)(const float *x, const float *t, int rows);
 } peer;
 
-/* What torch's loader does at the start of an epoch: it draws a base seed that nobody uses here, then a seed for
- * the sampler, of which the generator takes the lower word. */
+/* What torch's loader does at the start of an epoch: it draws a base seed that nobody uses here, then a seed
+ * for the sampler, of which the generator takes the lower word. */
 static inline void begin_epoch(const peer *p, dataset *d, generator *global)
 {
     draw(global), draw(global), draw(global);

@@ -12,6 +12,7 @@
 #include <millrace/optim.h>
 #include <millrace/data.h>
 #include <millrace/formats.h>
+#include <millrace/plot.h>
 #include <millrace/train.h>
 
 #endif

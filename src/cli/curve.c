@@ -116,8 +116,7 @@ static mr_status print_loss(const char *when, mr_module *model, mr_dataset *data
 {
     const mr_batch *b;
     mr_rng *rng = mr_rng_new((uint64_t)o->seed);
-    mr_loader *loader =
-        mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = o->batch_size, .shuffle = true });
+    mr_loader *loader = mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = o->batch_size, .shuffle = true });
     mr_tape *tape = mr_tape_new(rng);
     mr_tape_set_grad(tape, false);
     mr_status s = mr_loader_next(loader, &b);
@@ -137,11 +136,17 @@ static mr_status print_loss(const char *when, mr_module *model, mr_dataset *data
 
 static mr_status print_results(const mr_trainer *trainer, const options *o)
 {
-    (void)o;
     mr_status s = MR_OK;
     printf("metrics: %s\n", mr_trainer_metrics_path(trainer));
     if (*mr_trainer_checkpoint_path(trainer))
         printf("checkpoint: %s\n", mr_trainer_checkpoint_path(trainer));
+    if (o->plot) {
+        mr_frame *metrics = mr_frame_read_csv(mr_trainer_metrics_path(trainer));
+        s = mr_plot_metrics(metrics, "loss", o->plot);
+        if (s == MR_OK)
+            printf("picture: %s\n", o->plot);
+        mr_frame_free(metrics);
+    }
     return s;
 }
 

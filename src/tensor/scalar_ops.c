@@ -144,23 +144,30 @@ typedef struct power_node {
     double exponent;
 } power_node;
 
+/* The exponent stays a double, also for float32, and the square root is one, as in torch. */
+static double power(double x, double exponent)
+{
+    return exponent == 0.5 ? sqrt(x) : exponent == -0.5 ? 1 / sqrt(x) : pow(x, exponent);
+}
+
 /* The derivative is 0 for exponent 0, also at 0. */
-#define DEFINE_POWER(type, pow_)                                                                         \
-    static void power_##type(type *y, const type *x, type exponent, int64_t n)                           \
-    {                                                                                                    \
-        for (int64_t i = 0; i < n; i++)                                                                  \
-            y[i] = exponent == 2 ? x[i] * x[i] : exponent == 1 ? x[i] : pow_(x[i], exponent);            \
-    }                                                                                                    \
-    static void power_gradient_##type(type *dx, const type *dy, const type *x, type exponent, int64_t n, \
-                                      bool add)                                                          \
-    {                                                                                                    \
-        for (int64_t i = 0; i < n; i++) {                                                                \
-            type d = exponent == 0 ? 0 : dy[i] * (exponent * pow_(x[i], exponent - 1));                  \
-            dx[i] = add ? dx[i] + d : d;                                                                 \
-        }                                                                                                \
+#define DEFINE_POWER(type)                                                                                 \
+    static void power_##type(type *y, const type *x, double exponent, int64_t n)                           \
+    {                                                                                                      \
+        for (int64_t i = 0; i < n; i++)                                                                    \
+            y[i] = exponent == 2 ? x[i] * x[i] : (type)power((double)x[i], exponent);                      \
+    }                                                                                                      \
+    static void power_gradient_##type(type *dx, const type *dy, const type *x, double exponent, int64_t n, \
+                                      bool add)                                                            \
+    {                                                                                                      \
+        for (int64_t i = 0; i < n; i++) {                                                                  \
+            type slope = (type)exponent * (type)power((double)x[i], exponent - 1);                         \
+            type d = exponent == 0 ? 0 : dy[i] * slope;                                                    \
+            dx[i] = add ? dx[i] + d : d;                                                                   \
+        }                                                                                                  \
     }
-DEFINE_POWER(float, powf)
-DEFINE_POWER(double, pow)
+DEFINE_POWER(float)
+DEFINE_POWER(double)
 
 static void power_backward(mr_tape *tape, mr__node *node)
 {
@@ -169,8 +176,7 @@ static void power_backward(mr_tape *tape, mr__node *node)
     bool add = false;
     void *dx = mr__grad_target(tape, x, &add);
     if (dx && x->dtype == MR_FLOAT32)
-        power_gradient_float(dx, mr__grad_of(node->out), (const float *)x->data, (float)exponent, x->numel,
-                             add);
+        power_gradient_float(dx, mr__grad_of(node->out), (const float *)x->data, exponent, x->numel, add);
     else if (dx)
         power_gradient_double(dx, mr__grad_of(node->out), (const double *)x->data, exponent, x->numel, add);
 }
@@ -182,7 +188,7 @@ mr_tensor *mr_pow_scalar(mr_tape *tape, mr_tensor *x, double exponent)
     if (!y)
         return NULL;
     if (x->dtype == MR_FLOAT32)
-        power_float((float *)y->data, (const float *)x->data, (float)exponent, x->numel);
+        power_float((float *)y->data, (const float *)x->data, exponent, x->numel);
     else
         power_double((double *)y->data, (const double *)x->data, exponent, x->numel);
     if (!mr__tracks(tape, x))

@@ -27,6 +27,9 @@ def reduction(g, op, function, dtypes, one=False, **parameters):
     def case(x, dims, keepdim):
         if one and len(dims) > 1:
             return
+        if op == 'var' and not parameters['biased'] and x.values.dim() == 0:
+            # One element has no variance, and that no gradient: NaN. Torch 1.13 gives infinity for scalars alone.
+            x = Input(x.values, x.layout, grad=False)
         g.case(op, lambda t: function(t, dims, keepdim), [x], dims=dims or None, keepdim=keepdim, **parameters)
 
     for dtype in dtypes:
@@ -63,7 +66,7 @@ def all_or(dims, x):
 def along_one(g, op, function, dtypes):
     """Values and positions along one dimension."""
     def case(x, dim, keepdim):
-        g.case(op, lambda t: tuple(function(t, dim, keepdim)), [x], dim=dim, keepdim=keepdim)
+        g.case(op, lambda t: tuple(function(t, dim, bool(keepdim))), [x], dim=dim, keepdim=keepdim)
 
     for dtype in dtypes:
         for shape, dims, layout in CHOICES:

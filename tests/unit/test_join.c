@@ -245,7 +245,7 @@ static void test_index_may_change(void)
 
 /* ---- gradients against differences ---- */
 
-enum { CAT, STACK, STACK_SQUARED, INDEX_SELECT, GATHER, KINDS };
+enum { CAT, STACK, STACK_SQUARED, INDEX_SELECT, GATHER, SELECT_LEAF, GATHER_LEAF, KINDS };
 
 typedef struct call {
     int kind, dim;
@@ -267,8 +267,12 @@ static mr_tensor *picked_or_joined(void *user, mr_tape *t, mr_tensor *const *inp
     }
     case INDEX_SELECT:
         return mr_index_select(t, mr_transpose(t, b, 0, 1), c->dim, mr_select(t, index, 0, 1));
-    default:
+    case GATHER:
         return mr_gather(t, mr_transpose(t, b, 0, 1), c->dim, index);
+    case SELECT_LEAF:
+        return mr_index_select(t, a, c->dim, mr_select(t, index, 0, 1));
+    default:
+        return mr_gather(t, a, c->dim, index);
     }
 }
 

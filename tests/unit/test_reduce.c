@@ -344,6 +344,13 @@ static void test_gradients_by_hand(void)
         CHECK(has(gradient(x, mr_max_dim(tape, x, 1, false, NULL)), 6, VALUES(0, 1, 0, 2, 0, 0)));
         CHECK(has(gradient(x, mr_min_dim(tape, mr_transpose(tape, x, 0, 1), 0, true, NULL)), 6,
                   VALUES(1, 0, 0, 2, 0, 0)));
+        /* Backward adds to what is there. */
+        mr_tensor_zero_grad(x);
+        for (int twice = 0; twice < 2; twice++) {
+            CHECK(mr_backward(tape, mr_mean(tape, x, MR_ALL, false)) == MR_OK);
+            mr_tape_reset(tape);
+        }
+        CHECK_CLOSE(element(mr_tensor_grad(x), 5), 2.0 / 6, 1e-7, 0);
         /* A largest value of NaN equals nothing: 0 / 0 for all. */
         CHECK(has(gradient(y, mr_max(tape, y, MR_ALL, false)), 3, VALUES(NAN, NAN, NAN)));
         CHECK(has(gradient(y, mr_max_dim(tape, y, 0, false, NULL)), 3, VALUES(0, 1, 0)));
@@ -357,12 +364,15 @@ static void test_empty(void)
     mr_tensor *x = mr_tensor_zeros(MR_FLOAT64, MR_SHAPE(0, 3)),
               *n = mr_tensor_zeros(MR_INT32, MR_SHAPE(2, 0)), *at;
     mr_tensor *one = mr_tensor_ones(MR_FLOAT64, MR_SHAPE(1)), *s = mr_tensor_full(MR_FLOAT64, MR_SCALAR, 4);
+    mr_tensor *full = mr_tensor_ones(MR_FLOAT64, MR_SHAPE(4, 2, 3));
     CHECK(mr_tensor_set_requires_grad(x, true) == MR_OK);
     CHECK(has(mr_sum(tape, x, MR_ALL, false), 1, VALUES(0)));
     CHECK(has(mr_sum(tape, x, MR_DIMS(0), false), 3, VALUES(0, 0, 0)));
     CHECK(has_shape(mr_sum(tape, x, MR_DIMS(1), false), MR_SHAPE(0)));
     CHECK(has_shape(mr_sum(tape, x, MR_DIMS(1), true), MR_SHAPE(0, 1)));
     CHECK(has(mr_sum(tape, n, MR_DIMS(1), false), 2, VALUES(0, 0)));
+    mr_tensor *none = mr_slice(tape, full, 0, 0, 0, 1); /* there are elements where it begins */
+    CHECK(has(mr_sum(tape, none, MR_DIMS(0, 2), false), 2, VALUES(0, 0)));
     CHECK(has(mr_mean(tape, x, MR_ALL, false), 1, VALUES(NAN)));
     CHECK(has(mr_mean(tape, x, MR_DIMS(0), false), 3, VALUES(NAN, NAN, NAN)));
     CHECK(has(mr_var(tape, x, MR_DIMS(0), false, NULL), 3, VALUES(NAN, NAN, NAN)));
@@ -385,6 +395,7 @@ static void test_empty(void)
     CHECK(has_shape(gradient(x, mr_var(tape, x, MR_DIMS(0), false, NULL)), MR_SHAPE(0, 3)));
     CHECK(has_shape(gradient(x, mr_max(tape, x, MR_DIMS(1), false)), MR_SHAPE(0, 3)));
     CHECK(has_shape(gradient(x, mr_min_dim(tape, x, 1, false, NULL)), MR_SHAPE(0, 3)));
+    mr_tensor_free(full);
     mr_tensor_free(s);
     mr_tensor_free(one);
     mr_tensor_free(n);

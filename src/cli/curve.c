@@ -48,15 +48,23 @@ static int64_t curve_len(void *self)
     return ((const curve *)self)->points;
 }
 
-static mr_status curve_get(void *self, int64_t index, const mr_sample *sample)
+static mr_status curve_get_many(void *self, const int64_t *indices, int64_t count, void *const *field)
 {
-    float x = ((const curve *)self)->x[index];
-    *(float *)sample->field[0] = x;
-    *(float *)sample->field[1] = 3 * x + sinf(6 * x) + 1;
+    const curve *c = self;
+    float *x = field[0], *y = field[1];
+    for (int64_t i = 0; i < count; i++) {
+        x[i] = c->x[indices[i]];
+        y[i] = 3 * x[i] + sinf(6 * x[i]) + 1;
+    }
     return MR_OK;
 }
 
-static const mr_dataset_vtable curve_vtable = { .len = curve_len, .get = curve_get };
+static mr_status curve_get(void *self, int64_t index, const mr_sample *sample)
+{
+    return curve_get_many(self, &index, 1, sample->field);
+}
+
+static const mr_dataset_vtable curve_vtable = { .len = curve_len, .get = curve_get, .get_many = curve_get_many };
 static const mr_field curve_fields[] = { { .name = "x" }, { .name = "y" } };
 
 /* ---- the model ---- */

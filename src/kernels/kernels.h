@@ -58,6 +58,8 @@ typedef struct mr__kernels {
     void (*sigmoid)(float *out, const float *x, int64_t n); /* 1 / (1 + exp(-x)); within 3 ulp, NaN and infinities right */
     void (*tanh)(float *out, const float *x, int64_t n);    /* within 3 ulp, odd, exact near zero */
     void (*exp)(float *out, const float *x, int64_t n);     /* within 2 ulp; overflow to inf, underflow through denormals to 0 */
+    void (*sin)(float *out, const float *x, int64_t n);     /* within 3 ulp; NaN of infinities */
+    void (*cos)(float *out, const float *x, int64_t n);     /* the same */
 
     /* ---- their gradients: dx = dy * f'(x), from the result y or the input x ---- */
     void (*relu_backward)(float *dx, const float *dy, const float *y, int64_t n, bool add);

@@ -5,12 +5,19 @@
 
 #include <math.h>
 
-/* beta^steps by one multiplication a step; torch's pow differs in the last bits of a double only. */
+/* beta^steps by one multiplication a step; torch's pow differs in the last bits of a double only. Powers that
+ * 1 - power no longer sees become 0: on numbers that are too small for all their digits processors are slow. */
+static double next_power(double power, double beta)
+{
+    power *= beta;
+    return power < 1e-30 ? 0 : power;
+}
+
 static void advance_powers(mr_optim *optim, int64_t steps)
 {
     if (optim->opts.adam.at + 1 == steps) {
-        optim->opts.adam.power1 *= optim->opts.adam.beta1;
-        optim->opts.adam.power2 *= optim->opts.adam.beta2;
+        optim->opts.adam.power1 = next_power(optim->opts.adam.power1, optim->opts.adam.beta1);
+        optim->opts.adam.power2 = next_power(optim->opts.adam.power2, optim->opts.adam.beta2);
     } else if (optim->opts.adam.at != steps) {
         optim->opts.adam.power1 = pow(optim->opts.adam.beta1, (double)steps);
         optim->opts.adam.power2 = pow(optim->opts.adam.beta2, (double)steps);

@@ -255,7 +255,7 @@ mr_tensor *mr_sqrt(mr_tape *tape, mr_tensor *x)
     return apply(tape, &op, x);
 }
 
-DEFINE_MAP(sin_f32, float, sinf(x))
+DEFINE_KERNEL_MAP(sin_f32, sin)
 DEFINE_MAP(sin_f64, double, sin(x))
 DEFINE_GRADIENT(sin_gradient_f32, float, x, dy *cosf(x))
 DEFINE_GRADIENT(sin_gradient_f64, double, x, dy *cos(x))
@@ -269,7 +269,7 @@ mr_tensor *mr_sin(mr_tape *tape, mr_tensor *x)
     return apply(tape, &op, x);
 }
 
-DEFINE_MAP(cos_f32, float, cosf(x))
+DEFINE_KERNEL_MAP(cos_f32, cos)
 DEFINE_MAP(cos_f64, double, cos(x))
 DEFINE_GRADIENT(cos_gradient_f32, float, x, dy * -sinf(x))
 DEFINE_GRADIENT(cos_gradient_f64, double, x, dy * -sin(x))

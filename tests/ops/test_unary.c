@@ -29,7 +29,7 @@ static golden_op ops[] = {
     GOLDEN_OP(sin, 4, 4, 0, FUNCTION),
     GOLDEN_OP(cos, 4, 4, 0, FUNCTION),
     GOLDEN_OP(tanh, 4, 16, 1, "the gradient 1 - y*y cancels where y is near 1"),
-    GOLDEN_OP(sigmoid, 4, 4, 0, FUNCTION),
+    GOLDEN_OP(sigmoid, 4, 64, 0, "the gradient 1 - y cancels where y is near 1"),
     GOLDEN_OP(relu, SAME, SAME, 0, ZERO),
     GOLDEN_OP(clamp, SAME, SAME, 0, ZERO),
 };

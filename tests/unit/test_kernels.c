@@ -341,7 +341,7 @@ static void test_backward(void)
     }
 }
 
-/* ---- exp, sigmoid, tanh ---- */
+/* ---- exp, sigmoid, tanh, sin, cos ---- */
 
 typedef void function(float *out, const float *x, int64_t n);
 
@@ -466,11 +466,32 @@ static void test_tanh(void)
     }
 }
 
+/* Near multiples of pi, where the result is small, and where the C library takes over. */
+static void test_sin_and_cos(void)
+{
+    check_worst("sin", k->sin, sin, 3);
+    check_worst("cos", k->cos, cos, 3);
+    for (int turn = -4; turn <= 4; turn++) {
+        const float at = (float)(turn * 1.57079632679489661923);
+        CHECK(worst_between(k->sin, sin, at - 0.01f, at + 0.01f) <= 3);
+        CHECK(worst_between(k->cos, cos, at - 0.01f, at + 0.01f) <= 3);
+    }
+    CHECK(worst_between(k->sin, sin, 11990, 12010) <= 3);
+    CHECK(worst_between(k->cos, cos, -12010, -11990) <= 3);
+    const float x[] = { NAN, INFINITY, -INFINITY, 0, -0.0f, 1e-40f, -1e-40f, 1e38f, 1 };
+    float y[9], z[9];
+    k->sin(y, x, 9);
+    k->cos(z, x, 9);
+    CHECK(isnan(y[0]) && isnan(y[1]) && isnan(y[2]) && y[3] == 0 && y[4] == 0 && signbit(y[4]) && !signbit(y[3]));
+    CHECK(y[5] == x[5] && y[6] == x[6] && y[7] == sinf(1e38f));
+    CHECK(isnan(z[0]) && isnan(z[1]) && isnan(z[2]) && z[3] == 1 && z[4] == 1 && z[5] == 1 && z[7] == cosf(1e38f));
+}
+
 /* A value's result does not depend on where it stands in the array. */
 static void test_positions(void)
 {
-    function *const functions[] = { k->exp, k->sigmoid, k->tanh, k->relu };
-    for (int f = 0; f < 4; f++) {
+    function *const functions[] = { k->exp, k->sigmoid, k->tanh, k->relu, k->sin, k->cos };
+    for (int f = 0; f < 6; f++) {
         FOR_SIZES(n) {
             float *x = numbers(n), *y = array(n);
             for (int64_t i = 0; i < n; i++)
@@ -685,6 +706,7 @@ static void test_level(void)
     RUN(test_exp);
     RUN(test_sigmoid);
     RUN(test_tanh);
+    RUN(test_sin_and_cos);
     RUN(test_positions);
     RUN(test_sums);
     RUN(test_long_sum);

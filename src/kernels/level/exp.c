@@ -34,7 +34,7 @@ VF_INLINE vf sigmoid_one(vf x)
     vf n;
     const vf one = vf_set1(1), p = exp_minus_one(vf_at_least(vf_negative(x), vf_set1(lowest)), &n);
     const vf e = vf_scale2(vf_add(p, one), n);
-    return vf_div(vf_if_negative(x, e, one), vf_add(e, one));
+    return vf_div_by_1_to_2(vf_if_negative(x, e, one), vf_add(e, one));
 }
 
 /* With d = exp(-2|x|) - 1: -d / (d + 2), and the sign of x. n is 0 for small x, and d then as exact as p. */
@@ -44,7 +44,7 @@ VF_INLINE vf tanh_one(vf x)
     const vf twice = vf_negative(vf_add(x, x)), p = exp_minus_one(vf_at_least(twice, vf_set1(-40)), &n);
     const vf power = vf_scale2_fast(vf_set1(1), n);
     const vf d = vf_fma(p, power, vf_sub(power, vf_set1(1)));
-    return vf_with_sign(vf_div(d, vf_add(d, vf_set1(2))), x);
+    return vf_with_sign(vf_div_by_1_to_2(d, vf_add(d, vf_set1(2))), x);
 }
 
 #define KERNEL(name)                                                        \

@@ -28,6 +28,8 @@ void MR__LEVEL(relu)(float *out, const float *x, int64_t n);
 void MR__LEVEL(sigmoid)(float *out, const float *x, int64_t n);
 void MR__LEVEL(tanh)(float *out, const float *x, int64_t n);
 void MR__LEVEL(exp)(float *out, const float *x, int64_t n);
+void MR__LEVEL(sin)(float *out, const float *x, int64_t n);
+void MR__LEVEL(cos)(float *out, const float *x, int64_t n);
 
 void MR__LEVEL(relu_backward)(float *dx, const float *dy, const float *y, int64_t n, bool add);
 void MR__LEVEL(sigmoid_backward)(float *dx, const float *dy, const float *y, int64_t n, bool add);

@@ -60,6 +60,12 @@ VF_INLINE vf vf_div(vf a, vf b)
     return _mm256_div_ps(a, b);
 }
 
+/* a / b for b in [1, 2] */
+VF_INLINE vf vf_div_by_1_to_2(vf a, vf b)
+{
+    return vf_div(a, b);
+}
+
 VF_INLINE vf vf_fma(vf a, vf b, vf c)
 {
     return _mm256_fmadd_ps(a, b, c);
@@ -104,6 +110,18 @@ VF_INLINE vf vf_with_sign(vf v, vf x)
 VF_INLINE vf vf_if_negative(vf x, vf a, vf b)
 {
     return _mm256_blendv_ps(b, a, x);
+}
+
+VF_INLINE bool vf_any_beyond(vf x, float bound)
+{
+    const vf magnitude = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
+    return _mm256_movemask_ps(_mm256_cmp_ps(magnitude, _mm256_set1_ps(bound), _CMP_NLE_UQ)) != 0;
+}
+
+VF_INLINE vf vf_flip_if_odd(vf v, vf n)
+{
+    const __m256i sign = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 31);
+    return _mm256_xor_ps(v, _mm256_castsi256_ps(sign));
 }
 
 VF_INLINE vf vf_round(vf x)

@@ -60,6 +60,14 @@ VF_INLINE vf vf_div(vf a, vf b)
     return _mm512_div_ps(a, b);
 }
 
+/* a / b for b in [1, 2], within 1 ulp: an estimate with 14 bits, and one step of Newton's on the quotient. Several
+ * times faster than the division of this many lanes. */
+VF_INLINE vf vf_div_by_1_to_2(vf a, vf b)
+{
+    const vf r = _mm512_rcp14_ps(b), q = _mm512_mul_ps(a, r);
+    return _mm512_fmadd_ps(_mm512_fnmadd_ps(q, b, a), r, q);
+}
+
 VF_INLINE vf vf_fma(vf a, vf b, vf c)
 {
     return _mm512_fmadd_ps(a, b, c);
@@ -112,6 +120,19 @@ VF_INLINE vf vf_with_sign(vf v, vf x)
 VF_INLINE vf vf_if_negative(vf x, vf a, vf b)
 {
     return _mm512_mask_blend_ps(_mm512_movepi32_mask(_mm512_castps_si512(x)), b, a);
+}
+
+/* whether |x| is greater than the bound, or NaN, in any lane */
+VF_INLINE bool vf_any_beyond(vf x, float bound)
+{
+    return _mm512_cmp_ps_mask(_mm512_abs_ps(x), _mm512_set1_ps(bound), _CMP_NLE_UQ) != 0;
+}
+
+/* v, with the other sign where the whole number n is odd */
+VF_INLINE vf vf_flip_if_odd(vf v, vf n)
+{
+    const __m512i sign = _mm512_slli_epi32(_mm512_cvtps_epi32(n), 31);
+    return _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(v), sign));
 }
 
 /* the nearest whole number */

@@ -75,6 +75,12 @@ VF_INLINE vf vf_div(vf a, vf b)
     return a / b;
 }
 
+/* a / b for b in [1, 2] */
+VF_INLINE vf vf_div_by_1_to_2(vf a, vf b)
+{
+    return vf_div(a, b);
+}
+
 VF_INLINE vf vf_fma(vf a, vf b, vf c)
 {
     return a * b + c;
@@ -132,6 +138,18 @@ VF_INLINE vf vf_if_negative(vf x, vf a, vf b)
 VF_INLINE vf vf_round(vf x)
 {
     return (x + VF_ROUNDER) - VF_ROUNDER;
+}
+
+VF_INLINE bool vf_any_beyond(vf x, float bound)
+{
+    const vf_bits within = (x <= vf_set1(bound)) & (x >= vf_set1(-bound));
+    return (within[0] & within[1] & within[2] & within[3]) == 0;
+}
+
+VF_INLINE vf vf_flip_if_odd(vf v, vf n)
+{
+    typedef uint32_t words __attribute__((vector_size(16)));
+    return (vf)((words)v ^ (words)(n + VF_ROUNDER) << 31);
 }
 
 /* In two steps, since 2^n alone may be too great or too small; only the last one rounds. */

@@ -192,6 +192,11 @@ MR_API void mr_tape_free(mr_tape *tape);
  * Using a tensor from before the reset is the caller's error; AddressSanitizer and Debug builds catch it. */
 MR_API void mr_tape_reset(mr_tape *tape);
 
+/* A tensor on the tape over elements of the caller's, row-major: nothing is copied or allocated, so that a step
+ * can begin with an array (an image to classify, a row of a batch). Borrows `data`, which must stay as it is
+ * until the reset. It takes no gradient. */
+MR_API mr_tensor *mr_tape_wrap(mr_tape *tape, mr_dtype dtype, mr_shape shape, const void *data);
+
 /* Switches recording on or off and returns what it was: `bool was = mr_tape_set_grad(tape, false)` opens
  * a region without gradients (torch.no_grad), `mr_tape_set_grad(tape, was)` closes it. */
 MR_API bool mr_tape_set_grad(mr_tape *tape, bool enabled);

@@ -235,6 +235,24 @@ MR__WIDE static void remainders_wide(uint32_t *jumps, const uint32_t *words, uin
     remainders(jumps, words, count, left);
 }
 
+void mr__rng_jumps(mr_rng *rng, uint32_t *jumps, uint32_t count, uint32_t left)
+{
+    while (count) {
+        if (rng->next >= MR__RNG_WORDS)
+            mr__rng_refill(rng);
+        uint32_t run = MR__RNG_WORDS - rng->next;
+        run = run < count ? run : count;
+        if (MR__HAS_WIDE())
+            remainders_wide(jumps, rng->words + rng->next, run, left);
+        else
+            remainders(jumps, rng->words + rng->next, run, left);
+        rng->next += run;
+        jumps += run;
+        count -= run;
+        left -= run;
+    }
+}
+
 static void swap_all(int64_t *order, const uint32_t *jumps, uint32_t count)
 {
     for (uint32_t k = 0; k < count; k++) {
@@ -262,16 +280,10 @@ void mr_rng_permutation(mr_rng *rng, int64_t *order, int64_t count)
     for (int64_t i = 0; i < count; i++)
         order[i] = i;
     for (int64_t done = 0; done < count - 1;) {
-        if (rng->next >= MR__RNG_WORDS)
-            mr__rng_refill(rng);
-        uint32_t run = MR__RNG_WORDS - rng->next, left = (uint32_t)(count - done);
+        uint32_t run = MR__RNG_WORDS, left = (uint32_t)(count - done);
         run = run < left - 1 ? run : left - 1;
-        if (MR__HAS_WIDE())
-            remainders_wide(jumps, rng->words + rng->next, run, left);
-        else
-            remainders(jumps, rng->words + rng->next, run, left);
+        mr__rng_jumps(rng, jumps, run, left);
         swap_all(order + done, jumps, run);
-        rng->next += run;
         done += run;
     }
 }

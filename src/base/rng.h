@@ -60,6 +60,9 @@ static inline int64_t mr__rng_randint(mr_rng *rng, int64_t low, int64_t high)
     return (int64_t)((uint64_t)low + draw % range);
 }
 
+/* Draws `count` words, each modulo left, left - 1, … (which stays above 1): how far a shuffle reaches ahead. */
+void mr__rng_jumps(mr_rng *rng, uint32_t *jumps, uint32_t count, uint32_t left);
+
 /* Fills with (word & 0xffffff) * 2^-24, one word each: torch's float in [0, 1). */
 void mr__rng_fill_uniform24(mr_rng *rng, float *values, int64_t count);
 

@@ -7,7 +7,6 @@
 #include <millrace/millrace.h>
 
 #include <getopt.h>
-#include <math.h>
 #include <string.h>
 
 static const char usage[] = "usage: curve [flags]\n"
@@ -41,6 +40,7 @@ typedef struct options {
 typedef struct curve {
     const float *x;
     int64_t points;
+    mr_tape *tape; /* to compute on */
 } curve;
 
 static int64_t curve_len(void *self)
@@ -51,12 +51,15 @@ static int64_t curve_len(void *self)
 static mr_status curve_get_many(void *self, const int64_t *indices, int64_t count, void *const *field)
 {
     const curve *c = self;
-    float *x = field[0], *y = field[1];
-    for (int64_t i = 0; i < count; i++) {
-        x[i] = c->x[indices[i]];
-        y[i] = 3 * x[i] + sinf(6 * x[i]) + 1;
-    }
-    return MR_OK;
+    mr_tape *t = c->tape;
+    float *row = field[0];
+    for (int64_t i = 0; i < count; i++)
+        row[i] = c->x[indices[i]];
+    mr_tensor *x = mr_tape_wrap(t, MR_FLOAT32, MR_SHAPE(count), row);
+    mr_tensor *y = mr_add_scalar(t, mr_add(t, mr_mul_scalar(t, x, 3), mr_sin(t, mr_mul_scalar(t, x, 6))), 1);
+    mr_status s = mr_copy_out(y, MR_FLOAT32, field[1], count);
+    mr_tape_reset(t);
+    return s;
 }
 
 static mr_status curve_get(void *self, int64_t index, const mr_sample *sample)
@@ -161,9 +164,9 @@ static mr_status print_results(const mr_trainer *trainer, const options *o)
 static mr_status run(const options *o)
 {
     mr_tensor *x = mr_tensor_linspace(MR_FLOAT32, 0, 1, o->points);
-    curve points = { mr_tensor_data(x), o->points };
-    mr_dataset *data = mr_dataset_new(&curve_vtable, &points, sizeof points, curve_fields, 2);
     mr_rng *rng = mr_rng_new((uint64_t)o->seed);
+    curve points = { mr_tensor_data(x), o->points, mr_tape_new(rng) };
+    mr_dataset *data = mr_dataset_new(&curve_vtable, &points, sizeof points, curve_fields, 2);
     mr_loader *loader = mr_loader_new(data, rng,
                                       &(mr_loader_opts){ .batch_size = o->batch_size,
                                                          .shuffle = !o->no_shuffle,
@@ -189,6 +192,7 @@ static mr_status run(const options *o)
     mr_loader_free(loader);
     mr_rng_free(rng);
     mr_dataset_free(data);
+    mr_tape_free(points.tape);
     mr_tensor_free(x);
     return s;
 }

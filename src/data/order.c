@@ -46,25 +46,21 @@ mr_status mr__order_begin(mr__order *order, int64_t epoch)
 
 /* ---- the permutation: a forward Fisher-Yates shuffle ---- */
 
-/* Makes the permutation final up to `end`. The remainders of a block are worked out before its swaps, so
- * that the divisions do not wait for memory. */
+/* Makes the permutation final up to `end`. The last element falls into place without a draw. */
 static void draw_until(mr__order *order, mr_rng *rng, int64_t end)
 {
-    enum { BLOCK = 64 };
-    uint32_t *p = order->permutation, n = (uint32_t)order->len, skip[BLOCK];
-    int64_t last = order->len - 1; /* the last element falls into place without a draw */
+    enum { BLOCK = 256 };
+    uint32_t *p = order->permutation, jump[BLOCK];
     while (order->drawn < end) {
-        int64_t stop = order->drawn + BLOCK < end ? order->drawn + BLOCK : end;
-        int64_t draws = (stop < last ? stop : last) - order->drawn;
-        uint32_t i = (uint32_t)order->drawn;
-        for (int64_t j = 0; j < draws; j++)
-            skip[j] = mr__rng_next32(rng) % (n - i - (uint32_t)j);
-        for (int64_t j = 0; j < draws; j++, i++) {
-            uint32_t other = i + skip[j], value = p[i];
-            p[i] = p[other];
-            p[other] = value;
+        int64_t i = order->drawn, left = order->len - i, most = left - 1 < BLOCK ? left - 1 : BLOCK;
+        uint32_t draws = (uint32_t)(end - i < most ? end - i : most);
+        mr__rng_jumps(rng, jump, draws, (uint32_t)left);
+        for (uint32_t j = 0; j < draws; j++) {
+            uint32_t *here = p + i + j, *there = here + jump[j], held = *here;
+            *here = *there;
+            *there = held;
         }
-        order->drawn = stop;
+        order->drawn = left == 1 ? order->len : i + draws;
     }
 }
 

@@ -97,6 +97,29 @@ void mr_tape_reset(mr_tape *tape)
     tape->used_up = false;
 }
 
+mr_tensor *mr_tape_wrap(mr_tape *tape, mr_dtype dtype, mr_shape shape, const void *data)
+{
+    if (!tape) {
+        mr__null("tape_wrap", "tape");
+        return NULL;
+    }
+    if (tape->failed)
+        return NULL;
+    int64_t n = mr__numel("tape_wrap", &shape, dtype);
+    if (n < 0)
+        return mr__stop(tape);
+    if (!data && n) {
+        mr__null("tape_wrap", "data");
+        return mr__stop(tape);
+    }
+    mr_tensor *x = mr__header(tape, dtype);
+    if (!x)
+        return NULL;
+    mr__set_shape(x, shape.ndim, shape.dim);
+    x->data = (char *)(uintptr_t)data; /* nothing writes to a tensor on a tape */
+    return x;
+}
+
 bool mr_tape_set_grad(mr_tape *tape, bool enabled)
 {
     if (!tape)

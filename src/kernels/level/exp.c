@@ -6,15 +6,25 @@
  * parts, the first short enough for its product with n to be exact. The polynomial is 1/2 + r/6 + ... with
  * coefficients fitted to the smallest greatest error of the whole (3e-9), each rounded to float.
  */
-VF_INLINE vf exp_minus_one(vf x, vf *n)
+VF_INLINE vf rest_of(vf x, vf *n)
 {
-    *n = vf_round(vf_mul(x, vf_set1(1.44269504f)));
-    vf r = vf_fma(*n, vf_set1(-0x1.62e4p-1f), x);
-    r = vf_fma(*n, vf_set1(-0x1.7f7d1cp-20f), r);
+    const vf rounder = vf_set1(12582912.0f); /* 1.5 * 2^23: what is added to it loses its fraction */
+    *n = vf_sub(vf_fma(x, vf_set1(1.44269504f), rounder), rounder);
+    const vf r = vf_fma(*n, vf_set1(-0x1.62e4p-1f), x);
+    return vf_fma(*n, vf_set1(-0x1.7f7d1cp-20f), r);
+}
+
+VF_INLINE vf polynomial(vf r)
+{
     vf q = vf_fma(vf_set1(0x1.6a23dp-10f), r, vf_set1(0x1.123a2p-7f));
     q = vf_fma(q, r, vf_set1(0x1.5558f2p-5f));
     q = vf_fma(q, r, vf_set1(0x1.555492p-3f));
-    q = vf_fma(q, r, vf_set1(0x1.fffffcp-2f));
+    return vf_fma(q, r, vf_set1(0x1.fffffcp-2f));
+}
+
+VF_INLINE vf exp_minus_one(vf x, vf *n)
+{
+    const vf r = rest_of(x, n), q = polynomial(r);
     return vf_fma(vf_mul(q, r), r, r);
 }
 
@@ -32,8 +42,8 @@ VF_INLINE vf exp_one(vf x)
 VF_INLINE vf sigmoid_one(vf x)
 {
     vf n;
-    const vf one = vf_set1(1), p = exp_minus_one(vf_at_least(vf_negative(x), vf_set1(lowest)), &n);
-    const vf e = vf_scale2(vf_add(p, one), n);
+    const vf one = vf_set1(1), r = rest_of(vf_at_least(vf_negative(x), vf_set1(lowest)), &n);
+    const vf e = vf_scale2(vf_fma(vf_fma(polynomial(r), r, one), r, one), n);
     return vf_div_by_1_to_2(vf_if_negative(x, e, one), vf_add(e, one));
 }
 

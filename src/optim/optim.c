@@ -4,10 +4,19 @@
 
 #include <math.h>
 
-static int64_t padded(const mr_tensor *x)
+enum { SMALL_BYTES = 1024, SMALL_ALIGNMENT = 16 };
+
+static int64_t round_up(int64_t count, size_t alignment, mr_dtype dtype)
 {
-    int64_t lanes = MR__ALIGNMENT / (int64_t)mr_dtype_size((mr_dtype)x->dtype);
-    return (x->numel + lanes - 1) / lanes * lanes;
+    return (int64_t)(mr__round_up((size_t)count * mr_dtype_size(dtype), alignment) / mr_dtype_size(dtype));
+}
+
+/* Where a parameter goes in a range of `count` elements so far. Small ones lie close together, since a step goes
+ * over the padding too; large ones begin cache lines. */
+static int64_t place_for(const mr_tensor *x, int64_t count)
+{
+    size_t bytes = (size_t)x->numel * mr_dtype_size((mr_dtype)x->dtype);
+    return round_up(count, bytes < SMALL_BYTES ? SMALL_ALIGNMENT : MR__ALIGNMENT, (mr_dtype)x->dtype);
 }
 
 static bool acceptable(const char *call, mr_params params, size_t i)
@@ -46,9 +55,9 @@ static bool make_slots(mr_optim *optim, mr_params params)
     for (size_t i = 0; i < params.count; i++) {
         mr_tensor *x = params.item[i].tensor;
         mr__range *range = &optim->range[x->dtype == MR_FLOAT64];
-        optim->slots[i] =
-            (mr__slot){ .tensor = x, .range = range, .offset = range->count, .numel = x->numel };
-        range->count += padded(x);
+        int64_t offset = place_for(x, range->count);
+        optim->slots[i] = (mr__slot){ .tensor = x, .range = range, .offset = offset, .numel = x->numel };
+        range->count = offset + x->numel;
         optim->slots[i].name = mr__strdup(params.item[i].name ? params.item[i].name : mr_tensor_name(x));
         if (!optim->slots[i].name)
             return false;
@@ -60,6 +69,7 @@ static bool make_arrays(mr_optim *optim)
 {
     for (int r = 0; r < 2; r++) {
         mr__range *range = &optim->range[r];
+        range->count = round_up(range->count, MR__ALIGNMENT, range->dtype);
         size_t bytes = mr__mul_size((size_t)range->count, mr_dtype_size(range->dtype));
         if (!range->count)
             continue;

@@ -1,8 +1,8 @@
 /*
  * The inside of an optimizer: groups of parameters of one dtype in flat ranges.
  *
- * A range holds the parameters one after the other, each padded with zeros to a cache line; gradients and
- * the arrays of state have the same layout. While every parameter of a range has a gradient, a step is one
+ * A range holds the parameters one after the other, with zeros between them where alignment leaves room;
+ * gradients and the arrays of state have the same layout. While every parameter of a range has a gradient, a step is one
  * call of a kernel over the whole range: the padding is zero and stays zero.
  */
 #ifndef MILLRACE_OPTIM_OPTIM_H

@@ -96,6 +96,13 @@ typedef void (*mr_log_hook)(void *user, mr_log_level level, const char *line);
  * thread while nothing else runs. `user` is borrowed. */
 MR_API void mr_set_log_hook(mr_log_hook hook, void *user);
 
+/* ---- threads --------------------------------------------------------------------------------- */
+
+/* How many threads large operations are divided among; 0 restores the default, the processors that are there (or
+ * OMP_NUM_THREADS). Results do not depend on it. A build without OpenMP has one. Call it while nothing computes. */
+MR_API mr_status mr_set_num_threads(int count);
+MR_API int mr_num_threads(void);
+
 /* ---- zero in options ------------------------------------------------------------------------- */
 
 /* In an options struct a zero field means its default. For a field whose default is not zero, these mean

@@ -46,6 +46,13 @@ typedef struct mr__kernels {
     void (*gemm)(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
                  int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc, bool add);
 
+    /* the same with bias[j] added to column j at the end; bias may be NULL, and excludes add */
+    void (*gemm_bias)(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
+                      int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc, const float *bias, bool add);
+
+    /* out[j] = the sum of column j of a (m,n), whose rows lie ld apart */
+    void (*column_sums)(float *out, const float *a, int64_t ld, int64_t m, int64_t n, bool add);
+
     /* ---- elementwise, out may be the same as an input ---- */
     void (*add)(float *out, const float *a, const float *b, int64_t n);
     void (*sub)(float *out, const float *a, const float *b, int64_t n);

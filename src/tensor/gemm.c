@@ -1,6 +1,6 @@
 #include "gemm.h"
 
-#include "kernels/kernels.h"
+#include "kernels/products.h"
 
 /* ---- float32: by the kernel ---- */
 
@@ -34,7 +34,7 @@ static void gemm_f32(int64_t m, int64_t n, int64_t k, mr__matrix a, mr__matrix b
     layout la = { 0 }, lb = { 0 };
     find_layout(a, m, k, &la);
     find_layout(b, k, n, &lb);
-    mr__k->gemm(la.transposed, lb.transposed, m, n, k, (const float *)a.data, la.ld, (const float *)b.data,
+    mr__product(la.transposed, lb.transposed, m, n, k, (const float *)a.data, la.ld, (const float *)b.data,
                 lb.ld, c, n, add);
 }
 

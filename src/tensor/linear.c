@@ -1,7 +1,7 @@
 /* The product of a linear layer: y = x w^T + b. */
 #include "tape.h"
 
-#include "kernels/kernels.h"
+#include "kernels/products.h"
 
 /* rows = all of x's dimensions but the last */
 typedef struct linear_sizes {
@@ -74,7 +74,7 @@ static void linear_backward(mr_tape *tape, mr__node *node)
     if (tape->failed)
         return;
     if (dw && f32)
-        mr__k->linear_dw(dw, db, dy, (const float *)x->data, s.m, s.k, s.n, add, add_b);
+        mr__linear_dw(dw, db, dy, (const float *)x->data, s.m, s.k, s.n, add, add_b);
     else if (dw)
         linear_dw_f64(dw, dy, (const double *)x->data, s, add);
     if (db && !f32)
@@ -83,7 +83,7 @@ static void linear_backward(mr_tape *tape, mr__node *node)
         column_sums_f32(db, dy, s, add_b);
     void *dx = mr__grad_target(tape, x, &add);
     if (dx && f32)
-        mr__k->linear_dx(dx, dy, (const float *)w->data, s.m, s.k, s.n, add);
+        mr__linear_dx(dx, dy, (const float *)w->data, s.m, s.k, s.n, add);
     else if (dx)
         linear_dx_f64(dx, dy, (const double *)w->data, s, add);
 }
@@ -134,8 +134,8 @@ static mr_tensor *linear(mr_tape *tape, mr_tensor *x, mr_tensor *w, mr_tensor *b
     if (!y)
         return NULL;
     if (x->dtype == MR_FLOAT32)
-        mr__k->linear((float *)y->data, (const float *)x->data, (const float *)w->data,
-                      b ? (const float *)b->data : NULL, s.m, s.k, s.n);
+        mr__linear((float *)y->data, (const float *)x->data, (const float *)w->data,
+                   b ? (const float *)b->data : NULL, s.m, s.k, s.n);
     else
         linear_f64((double *)y->data, (const double *)x->data, (const double *)w->data,
                    b ? (const double *)b->data : NULL, s);

@@ -17,6 +17,8 @@ void MR__LEVEL(linear_dw)(float *dw, float *db, const float *dy, const float *x,
 void MR__LEVEL(gemm)(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
                      int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc, bool add);
 
+void MR__LEVEL(column_sums)(float *out, const float *a, int64_t ld, int64_t m, int64_t n, bool add);
+
 void MR__LEVEL(add)(float *out, const float *a, const float *b, int64_t n);
 void MR__LEVEL(sub)(float *out, const float *a, const float *b, int64_t n);
 void MR__LEVEL(mul)(float *out, const float *a, const float *b, int64_t n);

@@ -109,7 +109,7 @@ static void outer(float *out, const float *a, const float *b, const float *bias,
     }
 }
 
-/* ---- sums of rows: weighted (n) = sum of weights[i] * row i of a (m,n), plain (n) = sum of the rows ---- */
+/* ---- sums of rows: weighted (n) = sum of weights[i] * row i of a (m,n; ld floats apart), plain (n) = sum of the rows ---- */
 
 VF_INLINE void add_row(vf *weighted, vf *plain, vf row, const float *weight)
 {
@@ -124,7 +124,7 @@ VF_INLINE void keep(float *out, vf sum, vm lanes, bool add)
 }
 
 /* One vector of columns, in four partial sums. */
-VF_INLINE void sum_column(float *weighted, float *plain, const float *a, const float *weights, int64_t m, int64_t n,
+VF_INLINE void sum_column(float *weighted, float *plain, const float *a, int64_t ld, const float *weights, int64_t m,
                           vm lanes, bool whole, bool add_weighted, bool add_plain)
 {
     for (int64_t first = 0; first < m || first == 0; first += ROW_BLOCK) {
@@ -134,12 +134,12 @@ VF_INLINE void sum_column(float *weighted, float *plain, const float *a, const f
         for (; i + 4 <= end; i += 4) {
             VF_UNROLL
             for (int r = 0; r < 4; r++) {
-                const float *row = a + (i + r) * n;
+                const float *row = a + (i + r) * ld;
                 add_row(&w[r], &p[r], whole ? vf_load(row) : vf_load_m(row, lanes), weights ? weights + i + r : NULL);
             }
         }
         for (; i < end; i++)
-            add_row(&w[0], &p[0], vf_load_m(a + i * n, lanes), weights ? weights + i : NULL);
+            add_row(&w[0], &p[0], vf_load_m(a + i * ld, lanes), weights ? weights + i : NULL);
         if (weighted)
             keep(weighted, vf_add(vf_add(w[0], w[1]), vf_add(w[2], w[3])), lanes, add_weighted || first);
         if (plain)
@@ -147,25 +147,25 @@ VF_INLINE void sum_column(float *weighted, float *plain, const float *a, const f
     }
 }
 
-VF_INLINE void sum_columns(float *weighted, float *plain, const float *a, const float *weights, int64_t m, int64_t n,
-                           bool add_weighted, bool add_plain)
+VF_INLINE void sum_columns(float *weighted, float *plain, const float *a, int64_t ld, const float *weights, int64_t m,
+                           int64_t n, bool add_weighted, bool add_plain)
 {
     int64_t j = 0;
     for (; j + VF_LANES <= n; j += VF_LANES)
-        sum_column(weighted ? weighted + j : NULL, plain ? plain + j : NULL, a + j, weights, m, n, vm_first(VF_LANES),
+        sum_column(weighted ? weighted + j : NULL, plain ? plain + j : NULL, a + j, ld, weights, m, vm_first(VF_LANES),
                    true, add_weighted, add_plain);
     if (j < n)
-        sum_column(weighted ? weighted + j : NULL, plain ? plain + j : NULL, a + j, weights, m, n, vm_first(n - j),
+        sum_column(weighted ? weighted + j : NULL, plain ? plain + j : NULL, a + j, ld, weights, m, vm_first(n - j),
                    false, add_weighted, add_plain);
 }
 
-static void add_up(float *plain, const float *a, int64_t m, int64_t n, bool add)
+void MR__LEVEL(column_sums)(float *plain, const float *a, int64_t ld, int64_t m, int64_t n, bool add)
 {
-    if (n == 1) {
+    if (n == 1 && ld == 1) {
         const float sum = MR__LEVEL(sum)(a, m);
         *plain = add ? *plain + sum : sum;
     } else {
-        sum_columns(NULL, plain, a, NULL, m, n, false, add);
+        sum_columns(NULL, plain, a, ld, NULL, m, n, false, add);
     }
 }
 
@@ -201,17 +201,17 @@ void MR__LEVEL(linear_dw)(float *dw, float *db, const float *dy, const float *x,
 {
     if (k == 1 && n > 1) {
         if (db)
-            sum_columns(dw, db, dy, x, m, n, add_dw, add_db);
+            sum_columns(dw, db, dy, n, x, m, n, add_dw, add_db);
         else
-            sum_columns(dw, NULL, dy, x, m, n, add_dw, false);
+            sum_columns(dw, NULL, dy, n, x, m, n, add_dw, false);
         return;
     }
     if (n == 1)
-        sum_columns(dw, NULL, x, dy, m, k, add_dw, false);
+        sum_columns(dw, NULL, x, k, dy, m, k, add_dw, false);
     else if (m == 1)
         outer(dw, dy, x, NULL, n, k, add_dw);
     else
         MR__LEVEL(gemm_bias)(true, false, n, k, m, dy, n, x, k, dw, k, NULL, add_dw);
     if (db)
-        add_up(db, dy, m, n, add_db);
+        MR__LEVEL(column_sums)(db, dy, n, m, n, add_db);
 }

@@ -3,6 +3,7 @@
 #include "iterate.h"
 
 #include "kernels/kernels.h"
+#include "kernels/parallel.h"
 
 #include <math.h>
 
@@ -59,6 +60,56 @@ typedef struct unary_node {
         mr__k->kernel(dx, dy, at, n, add);                                          \
     }
 
+/* ---- large tensors, part by part on several threads ---- */
+
+typedef struct map_work {
+    map_fn map;
+    size_t size;
+    char *out;
+    const char *in;
+} map_work;
+
+static void map_part(void *work, int64_t begin, int64_t end)
+{
+    const map_work *w = work;
+    w->map(w->out + (size_t)begin * w->size, w->in + (size_t)begin * w->size, end - begin);
+}
+
+static void map_all(map_fn map, mr_tensor *y, const mr_tensor *x)
+{
+    if (MR__LIKELY(y->numel < 2 * MR__GRAIN_ELEMENTS)) {
+        map(y->data, x->data, y->numel);
+        return;
+    }
+    map_work w = { map, mr_dtype_size((mr_dtype)y->dtype), y->data, x->data };
+    mr__parallel(map_part, &w, y->numel, MR__GRAIN_ELEMENTS, MR__ALIGNMENT);
+}
+
+typedef struct gradient_work {
+    gradient_fn gradient;
+    size_t size;
+    char *dx;
+    const char *dy, *at;
+    bool add;
+} gradient_work;
+
+static void gradient_part(void *work, int64_t begin, int64_t end)
+{
+    const gradient_work *w = work;
+    size_t from = (size_t)begin * w->size;
+    w->gradient(w->dx + from, w->dy + from, w->at + from, end - begin, w->add);
+}
+
+static void gradient_all(gradient_fn gradient, void *dx, const mr_tensor *y, const mr_tensor *at, bool add)
+{
+    if (MR__LIKELY(y->numel < 2 * MR__GRAIN_ELEMENTS)) {
+        gradient(dx, mr__grad_of(y), at->data, y->numel, add);
+        return;
+    }
+    gradient_work w = { gradient, mr_dtype_size((mr_dtype)y->dtype), dx, mr__grad_of(y), at->data, add };
+    mr__parallel(gradient_part, &w, y->numel, MR__GRAIN_ELEMENTS, MR__ALIGNMENT);
+}
+
 /* ---- all operations ---- */
 
 static void unary_backward(mr_tape *tape, mr__node *node)
@@ -69,7 +120,7 @@ static void unary_backward(mr_tape *tape, mr__node *node)
     bool add = false;
     void *dx = mr__grad_target(tape, x, &add);
     if (dx)
-        op->gradient[y->dtype](dx, mr__grad_of(y), op->of_input ? x->data : y->data, y->numel, add);
+        gradient_all(op->gradient[y->dtype], dx, y, op->of_input ? x : y, add);
 }
 
 /* x contiguous and in a type that the operation computes in. NULL when there is none. */
@@ -98,7 +149,7 @@ static mr_tensor *apply(mr_tape *tape, const unary *op, mr_tensor *x)
     mr_tensor *y = mr__result_like(tape, (mr_dtype)x->dtype, x);
     if (!y)
         return NULL;
-    op->map[x->dtype](y->data, x->data, x->numel);
+    map_all(op->map[x->dtype], y, x);
     if (!mr__tracks(tape, x))
         return y;
     unary_node *node = mr__record(tape, sizeof *node, op->name, y, unary_backward);

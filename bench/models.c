@@ -1,0 +1,146 @@
+/*
+ * One training step of a model of some size, timed: `bench-models NAME`. The models are those of peers/models_torch.py,
+ * with the same draws from the same seed, so that both start from equal weights, inputs and targets.
+ *
+ *   bench-models NAME [--threads N]            the best and the median milliseconds of a step, over a second or more
+ *   bench-models NAME [--threads N] --losses   the first five losses, a line each
+ */
+#include <millrace/millrace.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct model {
+    mr_module *module;
+    mr_tensor *x, *target;
+    mr_tensor *(*loss)(mr_tape *tape, mr_tensor *y, mr_tensor *target);
+    mr_optim *optim;
+} model;
+
+static mr_tensor *cross_entropy(mr_tape *tape, mr_tensor *y, mr_tensor *target)
+{
+    return mr_cross_entropy(tape, y, target, NULL);
+}
+
+/* ---- the models ---- */
+
+static model mlp(mr_rng *rng)
+{
+    mr_module *m = mr_sequential_new();
+    mr_sequential_add(m, mr_linear_new(784, 512, rng, NULL));
+    mr_sequential_add(m, mr_relu_new());
+    mr_sequential_add(m, mr_linear_new(512, 512, rng, NULL));
+    mr_sequential_add(m, mr_relu_new());
+    mr_sequential_add(m, mr_linear_new(512, 10, rng, NULL));
+    model all = { .module = m, .loss = cross_entropy };
+    all.x = mr_tensor_rand(rng, MR_FLOAT32, MR_SHAPE(128, 784));
+    all.target = mr_tensor_randint(rng, MR_INT64, 0, 10, MR_SHAPE(128));
+    all.optim = mr_adam_new(mr_module_parameters(m), 1e-3, NULL);
+    return all;
+}
+
+static const struct {
+    const char *name;
+    model (*make)(mr_rng *rng);
+} models[] = { { "mlp", mlp } };
+
+/* ---- running one ---- */
+
+static mr_status step(const model *m, mr_tape *tape, double *loss)
+{
+    mr_optim_zero_grad(m->optim);
+    mr_tensor *l = m->loss(tape, mr_forward(m->module, tape, m->x), m->target);
+    mr_status status = mr_backward(tape, l);
+    if (status == MR_OK && loss)
+        *loss = mr_item(l);
+    if (status == MR_OK)
+        status = mr_optim_step(m->optim);
+    mr_tape_reset(tape);
+    return status;
+}
+
+static double milliseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static mr_status print_losses(const model *m, mr_tape *tape)
+{
+    mr_status status = MR_OK;
+    for (int i = 0; i < 5 && status == MR_OK; i++) {
+        double loss = 0;
+        if ((status = step(m, tape, &loss)) == MR_OK)
+            printf("%.9g\n", loss);
+    }
+    return status;
+}
+
+static mr_status print_times(const model *m, mr_tape *tape)
+{
+    enum { WARM = 5, FEWEST = 20, MOST = 100000 };
+    static double times[MOST];
+    int count = 0;
+    double begin = 0;
+    for (int i = 0; i < WARM + MOST; i++) {
+        double before = milliseconds();
+        mr_status status = step(m, tape, NULL);
+        if (status != MR_OK)
+            return status;
+        double now = milliseconds();
+        if (i < WARM)
+            begin = now;
+        else
+            times[count++] = now - before;
+        if (count >= FEWEST && now - begin > 1000)
+            break;
+    }
+    qsort(times, (size_t)count, sizeof *times, by_value);
+    printf("%.4f %.4f\n", times[0], times[count / 2]);
+    return MR_OK;
+}
+
+int main(int argc, char **argv)
+{
+    model (*make)(mr_rng * rng) = NULL;
+    bool losses = false, wrong = argc < 2;
+    int threads = 2;
+    for (size_t i = 0; !wrong && i < sizeof models / sizeof *models; i++)
+        if (strcmp(argv[1], models[i].name) == 0)
+            make = models[i].make;
+    for (int i = 2; i < argc; i++)
+        if (strcmp(argv[i], "--losses") == 0)
+            losses = true;
+        else if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc)
+            threads = atoi(argv[++i]);
+        else
+            wrong = true;
+    if (wrong || !make) {
+        fprintf(stderr, "usage: bench-models NAME [--threads N] [--losses]\n");
+        return 2;
+    }
+    mr_status status = mr_set_num_threads(threads);
+    mr_rng *rng = mr_rng_new(0);
+    model m = make(rng);
+    mr_tape *tape = mr_tape_new(rng);
+    if (status == MR_OK)
+        status = losses ? print_losses(&m, tape) : print_times(&m, tape);
+    if (status != MR_OK)
+        fprintf(stderr, "bench-models: %s\n", mr_error());
+    mr_tape_free(tape);
+    mr_optim_free(m.optim);
+    mr_module_free(m.module);
+    mr_tensor_free(m.x);
+    mr_tensor_free(m.target);
+    mr_rng_free(rng);
+    return status != MR_OK;
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""The models of models.c in plain torch: the peer `torch` of step/mlp and the like.
+
+    models_torch.py THREADS NAME...            a line each: name, best and median milliseconds of a step
+    models_torch.py THREADS --losses NAME      the first five losses, a line each
+"""
+import sys
+import time
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+def mlp():
+    model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10))
+    return model, torch.rand(128, 784), torch.randint(0, 10, (128,)), F.cross_entropy, torch.optim.Adam
+
+
+MODELS = {'mlp': mlp}
+
+
+def stepper(name):
+    torch.manual_seed(0)
+    model, x, target, loss, optimizer = MODELS[name]()
+    optimizer = optimizer(model.parameters())
+
+    def step():
+        optimizer.zero_grad()
+        value = loss(model(x), target)
+        value.backward()
+        optimizer.step()
+        return value
+    return step
+
+
+def times(name, least=1.0):
+    step, taken = stepper(name), []
+    for _ in range(3):
+        step()
+    begin = time.perf_counter()
+    while len(taken) < 20 or time.perf_counter() - begin < least:
+        before = time.perf_counter()
+        step()
+        taken.append((time.perf_counter() - before) * 1e3)
+    taken.sort()
+    return taken[0], taken[len(taken) // 2]
+
+
+def main():
+    threads, names = int(sys.argv[1]), sys.argv[2:]
+    torch.set_num_threads(threads)
+    if names[0] == '--losses':
+        step = stepper(names[1])
+        for _ in range(5):
+            print(f'{step().item():.9g}')
+    else:
+        for name in names:
+            print(name, '{:.4f} {:.4f}'.format(*times(name)))
+
+
+if __name__ == '__main__':
+    main()

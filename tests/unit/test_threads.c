@@ -1,0 +1,147 @@
+/* Large operations on several threads: the same bits whatever their number, and teams within teams. */
+#include "check.h"
+
+#include "kernels/kernels.h"
+#include "kernels/parallel.h"
+
+#include <millrace/millrace.h>
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/* ---- the division of a loop ---- */
+
+typedef struct counts {
+    atomic_int seen[1000];
+    atomic_int calls, wrong;
+    int64_t unit;
+} counts;
+
+static void count_part(void *work, int64_t begin, int64_t end)
+{
+    counts *c = work;
+    atomic_fetch_add(&c->calls, 1);
+    if (begin % c->unit || begin >= end)
+        atomic_fetch_add(&c->wrong, 1);
+    for (int64_t i = begin; i < end; i++)
+        atomic_fetch_add(&c->seen[i], 1);
+}
+
+static void test_each_once(void)
+{
+    static const int64_t sizes[] = { 1, 2, 63, 64, 65, 127, 128, 1000 };
+    for (int threads = 1; threads <= 5; threads++) {
+        CHECK_EQ_I64(mr_set_num_threads(threads), MR_OK);
+        CHECK_EQ_I64(mr_num_threads(), threads);
+        for (int s = 0; s < 8; s++)
+            for (int64_t unit = 1; unit <= 64; unit *= 8) {
+                counts c = { .unit = unit };
+                mr__parallel(count_part, &c, sizes[s], 10, unit);
+                CHECK_EQ_I64(c.wrong, 0);
+                CHECK(c.calls >= 1 && c.calls <= threads);
+                int missed = 0;
+                for (int64_t i = 0; i < 1000; i++)
+                    missed += c.seen[i] != (i < sizes[s]);
+                CHECK_EQ_I64(missed, 0);
+            }
+    }
+}
+
+static void inner(void *work, int64_t begin, int64_t end)
+{
+    counts *c = work;
+    for (int64_t i = begin; i < end; i++)
+        mr__parallel(count_part, c, 100, 10, 1); /* in a team already: one call */
+}
+
+static void test_nested(void)
+{
+    counts c = { .unit = 1 };
+    CHECK_EQ_I64(mr_set_num_threads(2), MR_OK);
+    mr__parallel(inner, &c, 20, 1, 1);
+    CHECK_EQ_I64(c.calls, 20);
+    CHECK_EQ_I64(c.seen[99], 20);
+}
+
+static void test_wrong_number(void)
+{
+    CHECK_EQ_I64(mr_set_num_threads(-1), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "set_num_threads: -1 is no number of threads");
+    CHECK_EQ_I64(mr_set_num_threads(0), MR_OK);
+    CHECK(mr_num_threads() >= 1);
+}
+
+/* ---- the same bits ---- */
+
+enum { KEPT = 12 };
+
+typedef struct kept {
+    int count;
+    mr_tensor *tensor[KEPT];
+} kept;
+
+static void keep(kept *k, const mr_tensor *x)
+{
+    if (CHECK(x != NULL) && CHECK(k->count < KEPT))
+        k->tensor[k->count++] = mr_tensor_keep(x);
+}
+
+/* Two layers with odd sizes, large enough to be divided by rows and by columns. */
+static kept train(int64_t batch)
+{
+    kept k = { 0 };
+    mr_rng *rng = mr_rng_new(7);
+    mr_tape *tape = mr_tape_new(rng);
+    mr_module *net = mr_sequential_new();
+    mr_sequential_add(net, mr_linear_new(301, 333, rng, NULL));
+    mr_sequential_add(net, mr_relu_new());
+    mr_sequential_add(net, mr_linear_new(333, 129, rng, NULL));
+    mr_sequential_add(net, mr_tanh_new());
+    mr_tensor *x = mr_tensor_randn(rng, MR_FLOAT32, MR_SHAPE(batch, 301));
+    CHECK_EQ_I64(mr_tensor_set_requires_grad(x, true), MR_OK);
+    mr_tensor *y = mr_forward(net, tape, x);
+    CHECK_EQ_I64(mr_backward(tape, mr_mean(tape, mr_square(tape, y), MR_ALL, false)), MR_OK);
+    keep(&k, y);
+    keep(&k, mr_tensor_grad(x));
+    mr_params params = mr_module_parameters(net);
+    for (size_t i = 0; i < params.count; i++)
+        keep(&k, mr_tensor_grad(params.item[i].tensor));
+    mr_tape_reset(tape);
+    keep(&k, mr_matmul(tape, mr_transpose(tape, x, 0, 1), x));
+    mr_tensor_free(x);
+    mr_module_free(net);
+    mr_tape_free(tape);
+    mr_rng_free(rng);
+    return k;
+}
+
+static void test_same_bits(void)
+{
+    static const int64_t batches[] = { 1, 47, 512 };
+    for (int b = 0; b < 3; b++) {
+        CHECK_EQ_I64(mr_set_num_threads(1), MR_OK);
+        kept one = train(batches[b]);
+        for (int threads = 2; threads <= 3; threads++) {
+            CHECK_EQ_I64(mr_set_num_threads(threads), MR_OK);
+            kept many = train(batches[b]);
+            CHECK_EQ_I64(many.count, one.count);
+            for (int i = 0; i < many.count; i++) {
+                size_t bytes = (size_t)mr_tensor_numel(one.tensor[i]) * sizeof(float);
+                if (!CHECK(memcmp(mr_tensor_data(one.tensor[i]), mr_tensor_data(many.tensor[i]), bytes) == 0))
+                    printf("    batch %d, %d threads, tensor %d\n", (int)batches[b], threads, i);
+                mr_tensor_free(many.tensor[i]);
+            }
+        }
+        for (int i = 0; i < one.count; i++)
+            mr_tensor_free(one.tensor[i]);
+    }
+}
+
+int main(void)
+{
+    RUN(test_each_once);
+    RUN(test_nested);
+    RUN(test_wrong_number);
+    RUN(test_same_bits);
+    return check_report();
+}

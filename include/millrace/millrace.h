@@ -8,6 +8,7 @@
 #include <millrace/base.h>
 #include <millrace/tensor.h>
 #include <millrace/ops.h>
+#include <millrace/functions.h>
 #include <millrace/nn.h>
 #include <millrace/optim.h>
 #include <millrace/data.h>

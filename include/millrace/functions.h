@@ -1,0 +1,44 @@
+/*
+ * Millrace, tensor layer: the functions that layers are made of. Like the operations of ops.h they take a tape
+ * first and return a tensor on it; all of them are differentiable, in float32 and float64.
+ */
+#ifndef MILLRACE_FUNCTIONS_H
+#define MILLRACE_FUNCTIONS_H
+
+#include <millrace/ops.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- convolutions ------------------------------------------------------------------------------------- */
+
+/* Of functions and modules alike. A field for the width alone is by default the same as the one before it. */
+typedef struct mr_conv_opts {
+    int64_t stride, stride_w;     /* default 1 */
+    int64_t padding, padding_w;   /* zeros on each side; default 0; MR_ZERO_INT for a width without any */
+    int64_t dilation, dilation_w; /* distance of a filter's elements; default 1 */
+    int64_t groups;               /* default 1; both numbers of channels are multiples of it */
+    bool same;                    /* pad so that the result is as large as x; for a stride of 1 */
+    int64_t kernel_w;             /* modules: the width of a filter; default: its height */
+    bool no_bias;                 /* modules */
+    mr_dtype dtype;               /* modules: of the parameters; default float32 */
+} mr_conv_opts;
+
+/* torch.nn.functional.conv2d. x: (images, channels, height, width), or one image without the first; weight:
+ * (filters, channels / groups, kernel height, kernel width); bias: (filters). Result: (images, filters, height,
+ * width), each floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. */
+MR_API mr_tensor *mr_conv2d(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
+                            const mr_conv_opts *opts);
+MR_API mr_tensor *mr_conv2d_no_bias(mr_tape *tape, mr_tensor *x, mr_tensor *weight, const mr_conv_opts *opts);
+
+/* The same along one dimension: x (rows, channels, length), or without the first; weight (filters, channels /
+ * groups, kernel). */
+MR_API mr_tensor *mr_conv1d(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
+                            const mr_conv_opts *opts);
+MR_API mr_tensor *mr_conv1d_no_bias(mr_tape *tape, mr_tensor *x, mr_tensor *weight, const mr_conv_opts *opts);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

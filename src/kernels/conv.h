@@ -1,0 +1,30 @@
+/* Convolutions of images in float32: products of matrices, on the columns that a filter sees. */
+#ifndef MILLRACE_KERNELS_CONV_H
+#define MILLRACE_KERNELS_CONV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* x (images, channels, height, width), w (filters, channels / groups, kernel_h, kernel_w), y (images, filters,
+ * out_h, out_w), all dense. */
+typedef struct mr__conv {
+    int64_t images, channels, height, width;
+    int64_t filters, kernel_h, kernel_w, out_h, out_w;
+    int64_t stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups;
+} mr__conv;
+
+/* Floats of working memory that the calls below need for as many threads as there are now. */
+int64_t mr__conv_scratch(const mr__conv *c);
+
+/* y = x * w + b; b (filters) may be NULL. With `add` to what is in y, and no b. */
+void mr__conv_forward(const mr__conv *c, float *y, const float *x, const float *w, const float *b, bool add,
+                      float *scratch);
+
+/* dx from dy; and dw. */
+void mr__conv_dx(const mr__conv *c, float *dx, const float *dy, const float *w, bool add, float *scratch);
+void mr__conv_dw(const mr__conv *c, float *dw, const float *dy, const float *x, bool add, float *scratch);
+
+/* db (channels of y) = sums of dy (images, channels, pixels). */
+void mr__channel_sums(float *db, const float *dy, int64_t images, int64_t channels, int64_t pixels, bool add);
+
+#endif

@@ -41,10 +41,31 @@ static model mlp(mr_rng *rng)
     return all;
 }
 
+static model cnn(mr_rng *rng)
+{
+    const mr_conv_opts padded = { .padding = 1 };
+    mr_module *m = mr_sequential_new();
+    mr_sequential_add(m, mr_conv2d_new(1, 32, 3, rng, &padded));
+    mr_sequential_add(m, mr_relu_new());
+    mr_sequential_add(m, mr_max_pool2d_new(2, NULL));
+    mr_sequential_add(m, mr_conv2d_new(32, 64, 3, rng, &padded));
+    mr_sequential_add(m, mr_relu_new());
+    mr_sequential_add(m, mr_max_pool2d_new(2, NULL));
+    mr_sequential_add(m, mr_flatten_new());
+    mr_sequential_add(m, mr_linear_new(64 * 49, 128, rng, NULL));
+    mr_sequential_add(m, mr_relu_new());
+    mr_sequential_add(m, mr_linear_new(128, 10, rng, NULL));
+    model all = { .module = m, .loss = cross_entropy };
+    all.x = mr_tensor_rand(rng, MR_FLOAT32, MR_SHAPE(64, 1, 28, 28));
+    all.target = mr_tensor_randint(rng, MR_INT64, 0, 10, MR_SHAPE(64));
+    all.optim = mr_adam_new(mr_module_parameters(m), 1e-3, NULL);
+    return all;
+}
+
 static const struct {
     const char *name;
     model (*make)(mr_rng *rng);
-} models[] = { { "mlp", mlp } };
+} models[] = { { "mlp", mlp }, { "cnn", cnn } };
 
 /* ---- running one ---- */
 

@@ -17,7 +17,13 @@ def mlp():
     return model, torch.rand(128, 784), torch.randint(0, 10, (128,)), F.cross_entropy, torch.optim.Adam
 
 
-MODELS = {'mlp': mlp}
+def cnn():
+    model = nn.Sequential(nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(),
+                          nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64 * 49, 128), nn.ReLU(), nn.Linear(128, 10))
+    return model, torch.rand(64, 1, 28, 28), torch.randint(0, 10, (64,)), F.cross_entropy, torch.optim.Adam
+
+
+MODELS = {'mlp': mlp, 'cnn': cnn}
 
 
 def stepper(name):

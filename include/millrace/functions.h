@@ -38,6 +38,32 @@ MR_API mr_tensor *mr_conv1d(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_t
                             const mr_conv_opts *opts);
 MR_API mr_tensor *mr_conv1d_no_bias(mr_tape *tape, mr_tensor *x, mr_tensor *weight, const mr_conv_opts *opts);
 
+/* ---- pooling ------------------------------------------------------------------------------------------- */
+
+typedef struct mr_pool_opts {
+    int64_t kernel_w;         /* default: the kernel's height */
+    int64_t stride, stride_w; /* default: the kernel's sizes, so that windows do not overlap */
+    int64_t padding,
+        padding_w; /* at most half of the kernel; default 0; MR_ZERO_INT for a width without any */
+    int64_t dilation, dilation_w; /* of max pooling; default 1 */
+    bool ceil;                    /* windows may begin inside and end outside */
+    bool exclude_padding;         /* averages: divide by what lies inside (count_include_pad=False) */
+    int64_t divisor;              /* averages: divide by this instead; default: the window's size */
+} mr_pool_opts;
+
+/* torch.nn.functional.max_pool2d and max_pool1d: the largest of each window; equal ones: the gradient goes to the
+ * first; NaN wins. x: (images, channels, height, width), or (rows, channels, length); without the first dimension
+ * too. */
+MR_API mr_tensor *mr_max_pool2d(mr_tape *tape, mr_tensor *x, int64_t kernel, const mr_pool_opts *opts);
+MR_API mr_tensor *mr_max_pool1d(mr_tape *tape, mr_tensor *x, int64_t kernel, const mr_pool_opts *opts);
+
+/* avg_pool2d and avg_pool1d: the mean of each window, padding counted as zeros. */
+MR_API mr_tensor *mr_avg_pool2d(mr_tape *tape, mr_tensor *x, int64_t kernel, const mr_pool_opts *opts);
+MR_API mr_tensor *mr_avg_pool1d(mr_tape *tape, mr_tensor *x, int64_t kernel, const mr_pool_opts *opts);
+
+/* adaptive_avg_pool2d: means of windows such that the result has this size; -1 keeps x's. */
+MR_API mr_tensor *mr_adaptive_avg_pool2d(mr_tape *tape, mr_tensor *x, int64_t height, int64_t width);
+
 #ifdef __cplusplus
 }
 #endif

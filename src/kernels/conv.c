@@ -65,7 +65,8 @@ int64_t mr__conv_scratch(const mr__conv *c)
 
 /* The pixels [*first, *end) of a row of the result of which tap `at` (from the left edge, padding included) meets the
  * image. */
-static void meeting(int64_t at, int64_t pad, int64_t stride, int64_t size, int64_t out, int64_t *first, int64_t *end)
+static void meeting(int64_t at, int64_t pad, int64_t stride, int64_t size, int64_t out, int64_t *first,
+                    int64_t *end)
 {
     int64_t offset = at - pad; /* the place of pixel 0 */
     *first = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
@@ -171,8 +172,8 @@ static void forward_image(const job *d, float *columns, int64_t image)
         float *y = y_of(d, image, g);
         for (int64_t f = 0; d->b && f < filters; f++)
             mr__k->fill(y + f * pixels, d->b[g * filters + f], pixels);
-        mr__product(false, false, filters, pixels, weights, w_of(d, g), weights, columns_of(d, columns, image, g),
-                    pixels, y, pixels, d->add || d->b);
+        mr__product(false, false, filters, pixels, weights, w_of(d, g), weights,
+                    columns_of(d, columns, image, g), pixels, y, pixels, d->add || d->b);
     }
 }
 
@@ -183,8 +184,8 @@ static void dx_image(const job *d, float *columns, int64_t image)
     for (int64_t g = 0; g < c->groups; g++) {
         float *dx = x_of(d, image, g);
         float *target = is_plain(c) ? dx : columns;
-        mr__product(true, false, weights, pixels, filters, w_of(d, g), weights, y_of(d, image, g), pixels, target,
-                    pixels, is_plain(c) && d->add);
+        mr__product(true, false, weights, pixels, filters, w_of(d, g), weights, y_of(d, image, g), pixels,
+                    target, pixels, is_plain(c) && d->add);
         if (is_plain(c))
             continue;
         if (!d->add)
@@ -224,7 +225,8 @@ void mr__conv_forward(const mr__conv *c, float *y, const float *x, const float *
 
 void mr__conv_dx(const mr__conv *c, float *dx, const float *dy, const float *w, bool add, float *scratch)
 {
-    job d = { c, (float *)(uintptr_t)dy, dx, (float *)(uintptr_t)w, NULL, add, scratch, NULL, workers_for(c), 0 };
+    job d = { c,    (float *)(uintptr_t)dy, dx, (float *)(uintptr_t)w, NULL, add, scratch,
+              NULL, workers_for(c),         0 };
     mr__parallel(dx_some, &d, d.workers, 1, 1);
 }
 
@@ -249,7 +251,8 @@ static void dw_some(void *work, int64_t begin, int64_t end)
         for (int64_t chunk = d->chunks * worker / d->workers; chunk < last; chunk++) {
             float *dw = d->chunks > 1 ? d->partial + chunk * size : d->w;
             bool add = d->chunks == 1 && d->add;
-            for (int64_t image = images * chunk / d->chunks; image < images * (chunk + 1) / d->chunks; image++) {
+            for (int64_t image = images * chunk / d->chunks; image < images * (chunk + 1) / d->chunks;
+                 image++) {
                 dw_image(d, dw, columns, image, add);
                 add = true;
             }

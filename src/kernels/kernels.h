@@ -83,6 +83,10 @@ typedef struct mr__kernels {
                          bool add_da, bool add_db);
     bool (*all_finite)(const float *x, int64_t n);
 
+    /* ---- max pooling: one element of all windows of a row: where line[i * step] is greater than best[i], or NaN, it
+     * becomes best[i], and its place, start + i * step, at[i] ---- */
+    void (*pool_max)(float *best, int32_t *at, const float *line, int64_t step, int32_t start, int64_t n);
+
     /* ---- optimizers, over flat ranges ---- */
     void (*adam)(float *p, const float *g, float *m, float *v, float *v_max, int64_t n, const mr__adam_step *s); /* v_max: NULL without amsgrad */
     void (*sgd)(float *p, const float *g, float *momentum, int64_t n, const mr__sgd_step *s);                    /* momentum: NULL without */

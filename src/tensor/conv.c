@@ -76,7 +76,8 @@ static void to_x_f64(const mr__conv *c, double *dx, double *dy, double *w, bool 
 static void to_w_f64(const mr__conv *c, double *dw, double *dy, double *x, bool add)
 {
     if (!add)
-        memset(dw, 0, (size_t)(c->filters * (c->channels / c->groups) * c->kernel_h * c->kernel_w) * sizeof *dw);
+        memset(dw, 0,
+               (size_t)(c->filters * (c->channels / c->groups) * c->kernel_h * c->kernel_w) * sizeof *dw);
     visit_f64(c, TO_W, dy, x, dw);
 }
 
@@ -120,7 +121,8 @@ static int64_t or_default(int64_t value, int64_t fallback)
     return value == MR_ZERO_INT ? 0 : value ? value : fallback;
 }
 
-static bool plan_side(mr_tape *tape, const char *op, const mr_tensor *x, const mr_tensor *w, bool same, side *s)
+static bool plan_side(mr_tape *tape, const char *op, const mr_tensor *x, const mr_tensor *w, bool same,
+                      side *s)
 {
     if (s->stride < 1 || s->dilation < 1 || s->padding < 0) {
         mr__fail(tape, MR_ERR_ARGUMENT, "%s: stride %lld, padding %lld, dilation %lld: one is too small", op,
@@ -128,8 +130,9 @@ static bool plan_side(mr_tape *tape, const char *op, const mr_tensor *x, const m
         return false;
     }
     int64_t reach, padded, total = 0;
-    if (__builtin_mul_overflow(s->dilation, s->kernel - 1, &reach) || __builtin_add_overflow(reach, 1, &reach) ||
-        __builtin_mul_overflow(s->padding, 2, &padded) || __builtin_add_overflow(padded, s->size, &padded)) {
+    if (__builtin_mul_overflow(s->dilation, s->kernel - 1, &reach) ||
+        __builtin_add_overflow(reach, 1, &reach) || __builtin_mul_overflow(s->padding, 2, &padded) ||
+        __builtin_add_overflow(padded, s->size, &padded)) {
         mr__fail(tape, MR_ERR_ARGUMENT, "%s: the sizes overflow", op);
         return false;
     }
@@ -139,8 +142,9 @@ static bool plan_side(mr_tape *tape, const char *op, const mr_tensor *x, const m
         padded = s->size + total;
     }
     if (s->kernel < 1 || reach > padded) {
-        mr__fail(tape, MR_ERR_SHAPE, "%s: a filter of weight %s reaches over %lld, input %s has %lld with its padding",
-                 op, mr__tensor_text(w).text, (long long)reach, mr__tensor_text(x).text, (long long)padded);
+        mr__fail(tape, MR_ERR_SHAPE,
+                 "%s: a filter of weight %s reaches over %lld, input %s has %lld with its padding", op,
+                 mr__tensor_text(w).text, (long long)reach, mr__tensor_text(x).text, (long long)padded);
         return false;
     }
     s->out = (padded - reach) / s->stride + 1;
@@ -151,8 +155,8 @@ static bool check(mr_tape *tape, const char *op, const mr_tensor *x, const mr_te
                   int ndim, int64_t groups)
 {
     if (!mr__is_float(x->dtype) || w->dtype != x->dtype || (b && b->dtype != x->dtype)) {
-        mr__fail(tape, MR_ERR_DTYPE, "%s: input %s is %s, weight %s %s, and all must be of one floating type", op,
-                 mr__tensor_text(x).text, mr_dtype_name((mr_dtype)x->dtype), mr__tensor_text(w).text,
+        mr__fail(tape, MR_ERR_DTYPE, "%s: input %s is %s, weight %s %s, and all must be of one floating type",
+                 op, mr__tensor_text(x).text, mr_dtype_name((mr_dtype)x->dtype), mr__tensor_text(w).text,
                  mr_dtype_name((mr_dtype)w->dtype));
         return false;
     }
@@ -163,7 +167,8 @@ static bool check(mr_tape *tape, const char *op, const mr_tensor *x, const mr_te
     }
     int64_t channels = x->shape[x->ndim - ndim + 1];
     if (groups < 1 || channels % groups || w->shape[0] % groups || w->shape[1] != channels / groups) {
-        mr__fail(tape, MR_ERR_SHAPE, "%s: input %s has %lld channels, which in %lld groups do not fit weight %s", op,
+        mr__fail(tape, MR_ERR_SHAPE,
+                 "%s: input %s has %lld channels, which in %lld groups do not fit weight %s", op,
                  mr__tensor_text(x).text, (long long)channels, (long long)groups, mr__tensor_text(w).text);
         return false;
     }
@@ -221,18 +226,19 @@ static bool plan(mr_tape *tape, const char *op, const mr_tensor *x, const mr_ten
 
 /* ---- the operation ---- */
 
-static mr_tensor *computed(mr_tape *tape, const mr__conv *c, mr_tensor *y, const mr_tensor *x, const mr_tensor *w,
-                           const mr_tensor *b)
+static mr_tensor *computed(mr_tape *tape, const mr__conv *c, mr_tensor *y, const mr_tensor *x,
+                           const mr_tensor *w, const mr_tensor *b)
 {
     if (x->dtype == MR_FLOAT64) {
         forward_f64(c, (double *)y->data, (double *)x->data, (double *)w->data, b ? (double *)b->data : NULL);
         return y;
     }
-    float *scratch = mr__arena_alloc(&tape->arena, mr__mul_size((size_t)mr__conv_scratch(c), sizeof *scratch));
+    float *scratch =
+        mr__arena_alloc(&tape->arena, mr__mul_size((size_t)mr__conv_scratch(c), sizeof *scratch));
     if (!scratch)
         return mr__stop(tape);
-    mr__conv_forward(c, (float *)y->data, (float *)x->data, (float *)w->data, b ? (float *)b->data : NULL, false,
-                     scratch);
+    mr__conv_forward(c, (float *)y->data, (float *)x->data, (float *)w->data, b ? (float *)b->data : NULL,
+                     false, scratch);
     return y;
 }
 
@@ -274,7 +280,8 @@ static mr_tensor *conv(mr_tape *tape, const char *op, int ndim, mr_tensor *x, mr
     return y;
 }
 
-mr_tensor *mr_conv2d(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias, const mr_conv_opts *opts)
+mr_tensor *mr_conv2d(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
+                     const mr_conv_opts *opts)
 {
     if (!mr__ready2(tape, "conv2d", x, weight) || !mr__ready2(tape, "conv2d", x, bias))
         return NULL;
@@ -286,7 +293,8 @@ mr_tensor *mr_conv2d_no_bias(mr_tape *tape, mr_tensor *x, mr_tensor *weight, con
     return mr__ready2(tape, "conv2d", x, weight) ? conv(tape, "conv2d", 4, x, weight, NULL, opts) : NULL;
 }
 
-mr_tensor *mr_conv1d(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias, const mr_conv_opts *opts)
+mr_tensor *mr_conv1d(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
+                     const mr_conv_opts *opts)
 {
     if (!mr__ready2(tape, "conv1d", x, weight) || !mr__ready2(tape, "conv1d", x, bias))
         return NULL;

@@ -16,23 +16,24 @@ static void set_pair(const golden_case *c, const char *key, int64_t *first, int6
 
 static mr_conv_opts opts_of(const golden_case *c)
 {
-    mr_conv_opts o = { .groups = (int64_t)golden_number(c, "groups", 0), .same = golden_number(c, "same", 0) != 0 };
+    mr_conv_opts o = { .groups = (int64_t)golden_number(c, "groups", 0),
+                       .same = golden_number(c, "same", 0) != 0 };
     set_pair(c, "stride", &o.stride, &o.stride_w);
     set_pair(c, "padding", &o.padding, &o.padding_w);
     set_pair(c, "dilation", &o.dilation, &o.dilation_w);
     return o;
 }
 
-#define CONV_CALL(op, ...)                       \
-    static mr_tensor *with_opts_##op(mr_tape *tape, const golden_case *c, mr_tensor **in) \
-    {                                            \
-        mr_conv_opts o = opts_of(c);             \
-        return mr_##op(tape, __VA_ARGS__, &o);   \
-    }                                            \
+#define CONV_CALL(op, ...)                                                                              \
+    static mr_tensor *with_opts_##op(mr_tape *tape, const golden_case *c, mr_tensor **in)               \
+    {                                                                                                   \
+        mr_conv_opts o = opts_of(c);                                                                    \
+        return mr_##op(tape, __VA_ARGS__, &o);                                                          \
+    }                                                                                                   \
     static mr_tensor *run_##op(mr_tape *tape, const golden_case *c, mr_tensor **in, mr_tensor **second) \
-    {                                            \
-        (void)second;                            \
-        return with_opts_##op(tape, c, in);      \
+    {                                                                                                   \
+        (void)second;                                                                                   \
+        return with_opts_##op(tape, c, in);                                                             \
     }
 
 CONV_CALL(conv2d, in[0], in[1], in[2])

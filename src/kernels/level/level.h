@@ -45,6 +45,8 @@ void MR__LEVEL(mse_backward)(float *da, float *db, const float *a, const float *
                              bool add_da, bool add_db);
 bool MR__LEVEL(all_finite)(const float *x, int64_t n);
 
+void MR__LEVEL(pool_max)(float *best, int32_t *at, const float *line, int64_t step, int32_t start, int64_t n);
+
 void MR__LEVEL(adam)(float *p, const float *g, float *m, float *v, float *v_max, int64_t n, const mr__adam_step *s);
 void MR__LEVEL(sgd)(float *p, const float *g, float *momentum, int64_t n, const mr__sgd_step *s);
 

@@ -34,6 +34,7 @@ const mr__kernels MR__LEVEL(kernels) = {
     .sum_squared_difference = MR__LEVEL(sum_squared_difference),
     .mse_backward = MR__LEVEL(mse_backward),
     .all_finite = MR__LEVEL(all_finite),
+    .pool_max = MR__LEVEL(pool_max),
     .adam = MR__LEVEL(adam),
     .sgd = MR__LEVEL(sgd),
 };

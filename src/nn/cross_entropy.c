@@ -22,7 +22,7 @@ typedef struct entropy_node {
         type largest = x[0], total = 0;                                                                 \
         double sum_x = 0;                                                                               \
         for (int64_t k = 1; k < classes; k++)                                                           \
-            largest = x[k] > largest || x[k] != x[k] ? x[k] : largest;                                  \
+            largest = x[k] > largest ? x[k] : largest;                                                  \
         for (int64_t k = 0; k < classes; k++)                                                           \
             total += exp_(x[k] - largest);                                                              \
         type log_total = log_(total);                                                                   \
@@ -38,7 +38,7 @@ typedef struct entropy_node {
     {                                                                                                   \
         type largest = x[0], total = 0, spread = (type)(smoothing / (double)classes);                   \
         for (int64_t k = 1; k < classes; k++)                                                           \
-            largest = x[k] > largest || x[k] != x[k] ? x[k] : largest;                                  \
+            largest = x[k] > largest ? x[k] : largest;                                                  \
         for (int64_t k = 0; k < classes; k++)                                                           \
             total += exp_(x[k] - largest);                                                              \
         for (int64_t k = 0; k < classes; k++) {                                                         \
@@ -77,9 +77,12 @@ static void entropy_backward(mr_tape *tape, mr__node *base)
     }
 }
 
-static bool acceptable(mr_tape *tape, const mr_tensor *x, const mr_tensor *target, double smoothing)
+static bool acceptable(mr_tape *tape, const mr_tensor *x, const mr_tensor *target, mr_reduction reduction,
+                       double smoothing)
 {
-    if (!mr__is_float(x->dtype) || target->dtype != MR_INT64)
+    if ((unsigned)reduction > MR_REDUCE_NONE)
+        mr__fail(tape, MR_ERR_ARGUMENT, "cross_entropy: %d is no reduction", (int)reduction);
+    else if (!mr__is_float(x->dtype) || target->dtype != MR_INT64)
         mr__fail(tape, MR_ERR_DTYPE,
                  "cross_entropy: input is %s and target %s, not a floating type and int64",
                  mr_dtype_name((mr_dtype)x->dtype), mr_dtype_name((mr_dtype)target->dtype));
@@ -141,8 +144,9 @@ mr_tensor *mr_cross_entropy(mr_tape *tape, mr_tensor *input, mr_tensor *target,
 {
     static const mr_cross_entropy_opts defaults = { 0 };
     opts = opts ? opts : &defaults;
+    double smoothing = opts->label_smoothing == MR_ZERO ? 0 : opts->label_smoothing;
     if (!mr__ready2(tape, "cross_entropy", input, target) ||
-        !acceptable(tape, input, target, opts->label_smoothing))
+        !acceptable(tape, input, target, opts->reduction, smoothing))
         return NULL;
     input = mr_contiguous(tape, input);
     target = mr_contiguous(tape, target);
@@ -151,7 +155,7 @@ mr_tensor *mr_cross_entropy(mr_tape *tape, mr_tensor *input, mr_tensor *target,
     entropy_node sizes = { .rows = target->numel,
                            .classes = input->shape[input->ndim - 1],
                            .ignored = opts->has_ignore_index ? opts->ignore_index : -100,
-                           .smoothing = opts->label_smoothing,
+                           .smoothing = smoothing,
                            .per_row = opts->reduction == MR_REDUCE_NONE };
     double *loss = mr__arena_alloc(&tape->arena, (size_t)sizes.rows * sizeof *loss);
     if (!loss)

@@ -2,7 +2,20 @@
 
 #include "tensor/tape.h"
 
+#include <ctype.h>
 #include <string.h>
+
+/* Whether the text has "path." or "path:" as a word: a parameter's name, or what a user's module wrote. A number
+ * with a point behind it is no path. */
+static bool names(const char *text, const char *path)
+{
+    size_t length = strlen(path);
+    for (const char *at = text; (at = strstr(at, path)) != NULL; at++)
+        if ((at == text || at[-1] == ' ') &&
+            (at[length] == ':' || (at[length] == '.' && !isdigit(at[length + 1]))))
+            return true;
+    return false;
+}
 
 /* The innermost module puts its path before the text, unless the text names it already; the modules around
  * it find the failure located. */
@@ -12,7 +25,7 @@ static void locate_failure(const mr_module *module, mr_tape *tape)
     if (tape->located)
         return;
     tape->located = true;
-    if (!mr__pending() || strstr(tape->failure.text, path.text))
+    if (!mr__pending() || !*path.text || names(tape->failure.text, path.text))
         return;
     mr__add_context("%s", path.text);
     mr__failure_take(&tape->failure);
@@ -20,10 +33,10 @@ static void locate_failure(const mr_module *module, mr_tape *tape)
 
 mr_tensor *mr_forward(mr_module *module, mr_tape *tape, mr_tensor *x)
 {
-    if (MR__UNLIKELY(!mr__module_ready("forward", module)))
-        return tape ? mr__stop(tape) : NULL;
     if (MR__UNLIKELY(!mr__ready1(tape, "forward", x)))
         return NULL;
+    if (MR__UNLIKELY(!mr__module_ready("forward", module)))
+        return mr__stop(tape);
     mr_tensor *y = module->vtable->forward(module, tape, x);
     if (MR__LIKELY(y != NULL))
         return y;

@@ -1,6 +1,7 @@
 #include "module.h"
 
 #include "base/alloc.h"
+#include "tensor/tensor.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,10 @@ mr_module *mr_module_new(const mr_module_vtable *vtable, const void *self, size_
 {
     if (!vtable || !vtable->forward || !vtable->type) {
         mr__raise(MR_ERR_ARGUMENT, "module_new: the vtable needs a type and a forward");
+        return NULL;
+    }
+    if (size && !self) {
+        mr__null("module_new", "self");
         return NULL;
     }
     mr_module *module = mr__alloc_zeroed(sizeof *module);
@@ -67,13 +72,13 @@ void mr_module_free(mr_module *module)
 
 /* ---- adding ---- */
 
-static mr_status fail_module(mr_module *module)
+/* Keeps the first cause, which every use of the module raises from now on. */
+static void fail_module(mr_module *module)
 {
-    if (!module->failed) {
+    if (module && !module->failed) {
         module->failed = true;
         mr__failure_take(&module->failure);
     }
-    return module->failure.status;
 }
 
 static bool name_is_free(const mr_module *module, const char *call, const char *name)
@@ -119,7 +124,8 @@ static void name_parameters(mr_module *module)
     char name[256];
     mr__path path = mr__module_path(module);
     for (size_t i = 0; i < module->own_count; i++) {
-        snprintf(name, sizeof name, "%s.%s", path.text, module->own[i].name);
+        snprintf(name, sizeof name, "%s%s%s", module->parent ? path.text : "", module->parent ? "." : "",
+                 module->own[i].name);
         mr_tensor_set_name(module->own[i].tensor, name);
     }
     for (size_t i = 0; i < module->child_count; i++)
@@ -133,7 +139,8 @@ static bool add_child(mr_module *module, const char *name, mr_module *child)
         return false;
     }
     if (child->parent || is_below(module, child)) {
-        mr__raise(MR_ERR_ARGUMENT, "module_add: '%s' has a parent already", name ? name : "");
+        mr__raise(MR_ERR_ARGUMENT, "module_add: '%s' %s", name ? name : "",
+                  child->parent ? "has a parent already" : "would lie within itself");
         return false;
     }
     if (!name_is_free(module, "module_add", name))
@@ -156,21 +163,28 @@ static bool add_child(mr_module *module, const char *name, mr_module *child)
 
 void mr_module_add(mr_module *module, const char *name, mr_module *child)
 {
-    if (!module || !child)
-        mr__null("module_add", module ? name : "module");
-    if (module && (!child || module->failed))
-        fail_module(module);
-    if (module && child && !module->failed && add_child(module, name, child))
+    bool ready = mr__module_ready("module_add", module);
+    if (ready && !child)
+        mr__null("module_add", name ? name : "child");
+    if (ready && child && add_child(module, name, child))
         return;
-    if (module && child)
-        fail_module(module);
-    if (!module || !is_below(module, child))
-        mr_module_free(
-            child); /* adopted, also when the call fails; a child of another module is left to it */
+    fail_module(module);
+    if (!is_below(module, child)) /* adopted, also when the call fails; a module around this one is not */
+        mr_module_free(child);
+}
+
+static bool is_adopted(const mr_tensor *parameter)
+{
+    return !parameter->tape && parameter->adopted;
 }
 
 static bool add_parameter(mr_module *module, const char *name, mr_tensor *parameter)
 {
+    if (is_adopted(parameter)) {
+        mr__raise(MR_ERR_ARGUMENT, "module_add_parameter: '%s' belongs to a module already",
+                  name ? name : "");
+        return false;
+    }
     if (!name_is_free(module, "module_add_parameter", name) || mr_tensor_set_requires_grad(parameter, true))
         return false;
     mr_param *own = with_room(module->own, module->own_count, &module->own_room, sizeof *own);
@@ -181,23 +195,22 @@ static bool add_parameter(mr_module *module, const char *name, mr_tensor *parame
     if (!copy)
         return false;
     own[module->own_count++] = (mr_param){ copy, parameter };
-    mr_tensor_set_name(parameter, name);
+    parameter->adopted = true;
     forget_lists(module);
+    name_parameters(module);
     return true;
 }
 
 mr_tensor *mr_module_add_parameter(mr_module *module, const char *name, mr_tensor *parameter)
 {
-    if (!module || !parameter)
-        mr__null("module_add_parameter", module ? name : "module");
-    if (module && (!parameter || module->failed))
-        fail_module(module);
-    if (module && parameter && !module->failed) {
-        if (add_parameter(module, name, parameter))
-            return parameter;
-        fail_module(module);
-    }
-    mr_tensor_free(parameter);
+    bool ready = mr__module_ready("module_add_parameter", module);
+    if (ready && !parameter)
+        mr__null("module_add_parameter", name ? name : "parameter");
+    if (ready && parameter && add_parameter(module, name, parameter))
+        return parameter;
+    fail_module(module);
+    if (parameter && !is_adopted(parameter))
+        mr_tensor_free(parameter);
     return NULL;
 }
 

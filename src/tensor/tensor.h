@@ -64,7 +64,8 @@ struct mr_tensor {
     uint32_t own_version;
     mr__memory *memory; /* held; NULL when the elements are borrowed */
     mr__memory *grad_memory;
-    char *name; /* for messages */
+    char *name;   /* for messages */
+    bool adopted; /* by a module, which frees it */
 };
 
 #define MR__ALIVE 0x6d726c6cu

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 
 #include <math.h>
+#include <stdio.h>
 
 enum { SMALL_BYTES = 1024, SMALL_ALIGNMENT = 16 };
 
@@ -19,31 +20,34 @@ static int64_t place_for(const mr_tensor *x, int64_t count)
     return round_up(count, bytes < SMALL_BYTES ? SMALL_ALIGNMENT : MR__ALIGNMENT, (mr_dtype)x->dtype);
 }
 
+/* "layer1.weight[16,1]": by the name in the list, or else the tensor's own. */
+static mr__text text_of(const mr_param *param)
+{
+    mr__text t = mr__tensor_text(param->tensor);
+    mr_shape shape = mr__shape_of(param->tensor);
+    if (param->name && *param->name)
+        snprintf(t.text, sizeof t.text, "%.90s%.69s", param->name, mr__shape_text(&shape).text);
+    return t;
+}
+
 static bool acceptable(const char *call, mr_params params, size_t i)
 {
     const mr_tensor *x = params.item[i].tensor;
-    const char *name = params.item[i].name ? params.item[i].name : "";
+    const char *name = params.item[i].name;
     if (!x) {
-        mr__null(call, *name ? name : "a parameter");
+        mr__null(call, name && *name ? name : "a parameter");
         return false;
     }
-    if (x->tape || !x->grad || !mr__is_float(x->dtype)) {
-        mr__raise(MR_ERR_ARGUMENT,
-                  "%s: %s%s is no parameter: it does not require a gradient, or lives on a tape", call, name,
-                  mr__tensor_text(x).text);
-        return false;
-    }
-    if (!x->memory) {
-        mr__raise(MR_ERR_ARGUMENT, "%s: %s%s wraps memory of the caller's, which cannot be moved", call, name,
-                  mr__tensor_text(x).text);
-        return false;
-    }
-    for (size_t j = 0; j < i; j++)
-        if (params.item[j].tensor == x) {
-            mr__raise(MR_ERR_ARGUMENT, "%s: %s is in the list twice", call, name);
-            return false;
-        }
-    return true;
+    const char *wrong = NULL;
+    if (x->tape || !x->grad || !mr__is_float(x->dtype))
+        wrong = "is no parameter: it does not require a gradient, or lives on a tape";
+    else if (!x->memory)
+        wrong = "wraps memory of the caller's, which cannot be moved";
+    for (size_t j = 0; !wrong && j < i; j++)
+        wrong = params.item[j].tensor == x ? "is in the list twice" : NULL;
+    if (wrong)
+        mr__raise(MR_ERR_ARGUMENT, "%s: %s %s", call, text_of(&params.item[i]).text, wrong);
+    return !wrong;
 }
 
 static bool make_slots(mr_optim *optim, mr_params params)
@@ -57,7 +61,7 @@ static bool make_slots(mr_optim *optim, mr_params params)
         mr__range *range = &optim->range[x->dtype == MR_FLOAT64];
         int64_t offset = place_for(x, range->count);
         optim->slots[i] = (mr__slot){ .tensor = x, .range = range, .offset = offset, .numel = x->numel };
-        range->count = offset + x->numel;
+        range->count = offset + (x->numel ? x->numel : 1); /* one without elements has a place, too */
         optim->slots[i].name = mr__strdup(params.item[i].name ? params.item[i].name : mr_tensor_name(x));
         if (!optim->slots[i].name)
             return false;
@@ -183,8 +187,8 @@ mr_status mr_optim_step(mr_optim *optim)
     for (size_t i = 0; i < optim->count; i++) {
         mr__slot *slot = &optim->slots[i];
         if (MR__UNLIKELY(moved_away(slot)))
-            return mr__settle(
-                mr__raise(MR_ERR_STATE, "optim_step: %s belongs to another optimizer by now", slot->name));
+            return mr__settle(mr__raise(MR_ERR_STATE, "optim_step: %s belongs to another optimizer by now",
+                                        text_of(&(mr_param){ slot->name, slot->tensor }).text));
         make_zeros(slot);
     }
     bool whole = uniform(optim);

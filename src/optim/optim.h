@@ -2,8 +2,8 @@
  * The inside of an optimizer: groups of parameters of one dtype in flat ranges.
  *
  * A range holds the parameters one after the other, with zeros between them where alignment leaves room;
- * gradients and the arrays of state have the same layout. While every parameter of a range has a gradient, a step is one
- * call of a kernel over the whole range: the padding is zero and stays zero.
+ * gradients and the arrays of state have the same layout. While every parameter of a range has a gradient, a step
+ * is one call of a kernel over the whole range: the padding's gradient is zero, and nobody looks at its values.
  */
 #ifndef MILLRACE_OPTIM_OPTIM_H
 #define MILLRACE_OPTIM_OPTIM_H
@@ -57,7 +57,7 @@ struct mr_optim {
     } opts;
 };
 
-/* Moves the parameters into ranges; NULL after a failure. `size` of opts is set by the caller afterwards. */
+/* Moves the parameters into ranges; NULL after a failure. The caller sets `opts` afterwards. */
 mr_optim *mr__optim_new(const char *call, mr_params params, double lr, const mr__optim_kind *kind);
 
 /* The array of a range that starts at element `offset`. */

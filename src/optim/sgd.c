@@ -41,18 +41,20 @@ static const mr__optim_kind momentum_kind = { "sgd", 1, { "momentum_buffer" }, u
 
 mr_optim *mr_sgd_new(mr_params params, double lr, const mr_sgd_opts *opts)
 {
-    static const mr_sgd_opts defaults = { 0 };
-    opts = opts ? opts : &defaults;
-    if (!mr__option_within("sgd", "momentum", opts->momentum, 0, INFINITY) ||
-        !mr__option_within("sgd", "weight_decay", opts->weight_decay, 0, INFINITY))
+    mr_sgd_opts o = opts ? *opts : (mr_sgd_opts){ 0 };
+    o.momentum = mr__option(o.momentum, 0);
+    o.dampening = mr__option(o.dampening, 0);
+    o.weight_decay = mr__option(o.weight_decay, 0);
+    if (!mr__option_within("sgd", "momentum", o.momentum, 0, INFINITY) ||
+        !mr__option_within("sgd", "weight_decay", o.weight_decay, 0, INFINITY))
         return NULL;
-    if (opts->nesterov && (opts->momentum <= 0 || opts->dampening != 0)) {
+    if (o.nesterov && (o.momentum <= 0 || o.dampening != 0)) {
         mr__raise(MR_ERR_ARGUMENT, "sgd: nesterov needs a momentum and no dampening, not %g and %g",
-                  opts->momentum, opts->dampening);
+                  o.momentum, o.dampening);
         return NULL;
     }
-    mr_optim *optim = mr__optim_new("sgd", params, lr, opts->momentum > 0 ? &momentum_kind : &plain_kind);
+    mr_optim *optim = mr__optim_new("sgd", params, lr, o.momentum > 0 ? &momentum_kind : &plain_kind);
     if (optim)
-        optim->opts.sgd = *opts;
+        optim->opts.sgd = o;
     return optim;
 }

@@ -82,76 +82,247 @@ static void test_gradients_add_up(void)
     mr_rng_free(rng);
 }
 
-/* Each option: unset, set, zero itself. The decay of AdamW shows in one step without a gradient's direction. */
-static void test_zero_options(void)
+/* ---- what is refused ---- */
+
+static void check_refused(const mr_optim *made, const char *text)
 {
-    static const struct {
-        double decay, want;
-    } table[] = { { 0, 1 - 0.1 * 0.01 }, { 0.5, 1 - 0.1 * 0.5 }, { MR_ZERO, 1 } };
+    CHECK(made == NULL);
+    CHECK_EQ_I64(mr_error_status(), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), text);
+}
+
+static void test_wrong_lists(void)
+{
     mr_rng *rng = mr_rng_new(0);
     mr_tape *tape = mr_tape_new(rng);
-    for (size_t i = 0; i < 3; i++) {
-        mr_tensor *p = parameter(1);
-        mr_param list[] = { { "p", p } };
-        mr_optim *o =
-            mr_adamw_new((mr_params){ list, 1 }, 0.1, &(mr_adamw_opts){ .weight_decay = table[i].decay });
-        CHECK_EQ_I64(backward(tape, p, 0), MR_OK);
-        CHECK_EQ_I64(mr_optim_step(o), MR_OK);
-        CHECK_NEAR(first(p), table[i].want, 1e-7);
-        mr_optim_free(o);
-        mr_tensor_free(p);
+    float memory[2] = { 1, 2 };
+    mr_tensor *p = parameter(1), *fixed = mr_tensor_ones(MR_FLOAT32, MR_SHAPE(2, 5)), *named = parameter(2);
+    mr_tensor *wrapped = mr_tensor_wrap(MR_FLOAT32, MR_SHAPE(2), memory),
+              *whole = mr_tensor_ones(MR_INT64, MR_SCALAR);
+    CHECK_EQ_I64(mr_tensor_set_requires_grad(wrapped, true), MR_OK);
+    mr_tensor_set_name(named, "layer1.weight");
+    mr_tensor_set_name(fixed, "layer1.bias");
+    const struct {
+        mr_param second;
+        const char *text;
+    } table[] = {
+        { { "w", NULL }, "sgd: w is NULL" },
+        { { "", NULL }, "sgd: a parameter is NULL" },
+        { { NULL, NULL }, "sgd: a parameter is NULL" },
+        { { "q", p }, "sgd: q[3] is in the list twice" },
+        { { NULL, p }, "sgd: [3] is in the list twice" },
+        { { "layer1.bias", fixed },
+          "sgd: layer1.bias[2,5] is no parameter: it does not require a gradient, or lives on a tape" },
+        { { NULL, fixed },
+          "sgd: layer1.bias[2,5] is no parameter: it does not require a gradient, or lives on a tape" },
+        { { "y", mr_neg(tape, p) },
+          "sgd: y[3] is no parameter: it does not require a gradient, or lives on a tape" },
+        { { "count", whole },
+          "sgd: count[] is no parameter: it does not require a gradient, or lives on a tape" },
+        { { "w", wrapped }, "sgd: w[2] wraps memory of the caller's, which cannot be moved" },
+        { { NULL, wrapped }, "sgd: [2] wraps memory of the caller's, which cannot be moved" },
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        mr_param list[] = { { "p", p }, table[i].second };
+        check_refused(mr_sgd_new((mr_params){ list, 2 }, 0.1, NULL), table[i].text);
     }
-    /* beta1 of zero: the step is lr * sign(g) whatever came before */
+    mr_param one[] = { { "p", p } };
+    check_refused(mr_adam_new((mr_params){ NULL, 0 }, 1e-3, NULL), "adam: params is NULL");
+    check_refused(mr_adamw_new((mr_params){ NULL, 3 }, 1e-3, NULL), "adamw: params is NULL");
+    check_refused(mr_sgd_new((mr_params){ one, 0 }, 1e-3, NULL), "sgd: the list of parameters is empty");
+    CHECK_NEAR(first(p), 1, 0); /* none of this has moved or changed it */
+    mr_tape_free(tape);
+    mr_tensor_free(p);
+    mr_tensor_free(fixed);
+    mr_tensor_free(named);
+    mr_tensor_free(wrapped);
+    mr_tensor_free(whole);
+    mr_rng_free(rng);
+}
+
+static void test_wrong_options(void)
+{
     mr_tensor *p = parameter(1);
     mr_param list[] = { { "p", p } };
-    mr_optim *o =
-        mr_adam_new((mr_params){ list, 1 }, 0.1, &(mr_adam_opts){ .beta1 = MR_ZERO, .beta2 = MR_ZERO });
-    for (int i = 1; i <= 3; i++) {
-        mr_optim_zero_grad(o);
-        CHECK_EQ_I64(backward(tape, p, i % 2 ? 2 : -7), MR_OK);
-        CHECK_EQ_I64(mr_optim_step(o), MR_OK);
-        CHECK_NEAR(first(p), i % 2 ? 0.9 : 1.0, 1e-6);
-    }
-    mr_optim_free(o);
+    const mr_params one = { list, 1 };
+    check_refused(mr_adam_new(one, -1, NULL), "adam: learning rate -1 is negative or not finite");
+    check_refused(mr_adamw_new(one, INFINITY, NULL), "adamw: learning rate inf is negative or not finite");
+    check_refused(mr_sgd_new(one, fabs((double)NAN), NULL),
+                  "sgd: learning rate nan is negative or not finite");
+    check_refused(mr_adam_new(one, 1, &(mr_adam_opts){ .beta1 = 1 }), "adam: beta1 1 is not in [0, 1)");
+    check_refused(mr_adam_new(one, 1, &(mr_adam_opts){ .beta2 = -0.5 }), "adam: beta2 -0.5 is not in [0, 1)");
+    check_refused(mr_adam_new(one, 1, &(mr_adam_opts){ .eps = -1 }), "adam: eps -1 is not in [0, inf)");
+    check_refused(mr_adam_new(one, 1, &(mr_adam_opts){ .weight_decay = -1 }),
+                  "adam: weight_decay -1 is not in [0, inf)");
+    check_refused(mr_adamw_new(one, 1, &(mr_adamw_opts){ .beta1 = 1.5 }),
+                  "adamw: beta1 1.5 is not in [0, 1)");
+    check_refused(mr_adamw_new(one, 1, &(mr_adamw_opts){ .beta2 = 1 }), "adamw: beta2 1 is not in [0, 1)");
+    check_refused(mr_adamw_new(one, 1, &(mr_adamw_opts){ .eps = INFINITY }),
+                  "adamw: eps inf is not in [0, inf)");
+    check_refused(mr_adamw_new(one, 1, &(mr_adamw_opts){ .weight_decay = -0.25 }),
+                  "adamw: weight_decay -0.25 is not in [0, inf)");
+    check_refused(mr_sgd_new(one, 1, &(mr_sgd_opts){ .momentum = -1 }),
+                  "sgd: momentum -1 is not in [0, inf)");
+    check_refused(mr_sgd_new(one, 1, &(mr_sgd_opts){ .weight_decay = -1 }),
+                  "sgd: weight_decay -1 is not in [0, inf)");
+    check_refused(mr_sgd_new(one, 1, &(mr_sgd_opts){ .nesterov = true }),
+                  "sgd: nesterov needs a momentum and no dampening, not 0 and 0");
+    check_refused(mr_sgd_new(one, 1, &(mr_sgd_opts){ .momentum = MR_ZERO, .nesterov = true }),
+                  "sgd: nesterov needs a momentum and no dampening, not 0 and 0");
+    check_refused(mr_sgd_new(one, 1, &(mr_sgd_opts){ .momentum = 0.5, .dampening = 0.25, .nesterov = true }),
+                  "sgd: nesterov needs a momentum and no dampening, not 0.5 and 0.25");
+    mr_tensor_free(p);
+}
+
+static void test_wrong_steps(void)
+{
+    mr_tensor *p = parameter(1), *unnamed = parameter(1);
+    mr_param list[] = { { "p", p } }, other[] = { { NULL, unnamed } };
+    const mr_params one = { list, 1 }, two = { other, 1 };
+    CHECK_EQ_I64(mr_optim_step(NULL), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "optim_step: optim is NULL");
+    mr_optim *a = mr_sgd_new(one, 1, NULL), *b = mr_sgd_new(one, 1, NULL);
+    mr_optim *c = mr_sgd_new(two, 1, NULL), *d = mr_sgd_new(two, 1, NULL);
+    CHECK_EQ_I64(mr_optim_step(b), MR_OK);
+    CHECK_EQ_I64(mr_optim_step(a), MR_ERR_STATE);
+    CHECK_EQ_STR(mr_error(), "optim_step: p[3] belongs to another optimizer by now");
+    CHECK_EQ_I64(mr_optim_step(c), MR_ERR_STATE);
+    CHECK_EQ_STR(mr_error(), "optim_step: [3] belongs to another optimizer by now");
+    CHECK_EQ_I64(mr_optim_steps(a), 0);
+    mr_fail(MR_ERR_SHAPE, "earlier");
+    CHECK_EQ_I64(mr_optim_step(b), MR_ERR_SHAPE);
+    CHECK_EQ_STR(mr_error(), "earlier");
+    CHECK_EQ_I64(mr_optim_steps(b), 1);
+    CHECK_EQ_I64(mr_optim_steps(NULL), 0);
+    CHECK_NEAR(mr_optim_lr(NULL), 0, 0);
+    mr_optim_set_lr(NULL, 1);
+    mr_optim_zero_grad(NULL);
+    mr_optim_free(NULL);
+    mr_optim_free(a);
+    mr_optim_free(b);
+    mr_optim_free(c);
+    mr_optim_free(d);
+    mr_tensor_free(p);
+    mr_tensor_free(unnamed);
+}
+
+/* ---- where parameters lie ---- */
+
+/* Parameters without elements, alone and beside others. */
+static void test_empty_parameters(void)
+{
+    mr_rng *rng = mr_rng_new(0);
+    mr_tape *tape = mr_tape_new(rng);
+    for (int kind = 0; kind < 2; kind++)
+        for (int alone = 0; alone < 2; alone++) {
+            mr_tensor *empty = mr_tensor_zeros(kind ? MR_FLOAT32 : MR_FLOAT64, MR_SHAPE(3, 0)),
+                      *p = parameter(1);
+            CHECK_EQ_I64(mr_tensor_set_requires_grad(empty, true), MR_OK);
+            mr_param list[] = { { "empty", empty }, { "p", p } };
+            mr_params params = { list, alone ? 1 : 2 };
+            mr_optim *o = kind ? mr_adam_new(params, 0.5, NULL) : mr_sgd_new(params, 0.5, NULL);
+            CHECK(o != NULL);
+            CHECK_EQ_I64(mr_optim_step(o), MR_OK);
+            CHECK_EQ_I64(backward(tape, empty, 1), MR_OK);
+            CHECK_EQ_I64(backward(tape, p, 1), MR_OK);
+            CHECK_EQ_I64(mr_optim_step(o), MR_OK);
+            CHECK_NEAR(first(p), alone ? 1 : 0.5, 1e-6);
+            CHECK_EQ_I64(mr_tensor_numel(mr_tensor_grad(empty)), 0);
+            mr_optim_free(o);
+            mr_tensor_free(empty);
+            mr_tensor_free(p);
+        }
+    mr_tape_free(tape);
+    mr_rng_free(rng);
+}
+
+/* A gradient that was asked for before the optimizer was made is the same afterwards. */
+static void test_views_of_gradients(void)
+{
+    mr_rng *rng = mr_rng_new(0);
+    mr_tape *tape = mr_tape_new(rng);
+    mr_tensor *p = parameter(2);
+    mr_param list[] = { { "p", p } };
+    CHECK_EQ_I64(backward(tape, p, 3), MR_OK);
+    mr_tensor *g = mr_tensor_grad(p);
+    mr_optim *o = mr_sgd_new((mr_params){ list, 1 }, 0.5, NULL);
+    CHECK(mr_tensor_grad(p) == g);
+    CHECK_NEAR(first(g), 3, 0);
+    CHECK_EQ_I64(backward(tape, p, 4), MR_OK);
+    CHECK_NEAR(first(g), 7, 0);
+    CHECK_EQ_I64(mr_optim_step(o), MR_OK);
+    CHECK_NEAR(first(p), -1.5, 0);
+    mr_optim_free(o); /* the parameter stays where it is */
+    CHECK_NEAR(first(p), -1.5, 0);
+    CHECK_NEAR(first(g), 7, 0);
+    CHECK_EQ_I64(backward(tape, p, 1), MR_OK);
+    CHECK_NEAR(first(g), 8, 0);
     mr_tensor_free(p);
     mr_tape_free(tape);
     mr_rng_free(rng);
 }
 
-static void test_wrong_arguments(void)
-{
-    mr_tensor *p = parameter(1), *fixed = mr_tensor_ones(MR_FLOAT32, MR_SCALAR);
-    mr_param list[] = { { "p", p }, { "p", p } }, no_grad[] = { { "fixed", fixed } };
-    const mr_params one = { list, 1 }, none = { NULL, 0 };
-    CHECK(mr_adam_new(none, 1e-3, NULL) == NULL);
-    CHECK_EQ_STR(mr_error(), "adam: params is NULL");
-    CHECK(mr_adam_new((mr_params){ list, 0 }, 1e-3, NULL) == NULL);
-    CHECK_EQ_STR(mr_error(), "adam: the list of parameters is empty");
-    CHECK(mr_sgd_new((mr_params){ list, 2 }, 1e-3, NULL) == NULL);
-    CHECK_EQ_STR(mr_error(), "sgd: p is in the list twice");
-    CHECK(mr_adam_new((mr_params){ no_grad, 1 }, 1e-3, NULL) == NULL);
-    CHECK_EQ_STR(mr_error(),
-                 "adam: fixed[] is no parameter: it does not require a gradient, or lives on a tape");
-    CHECK(mr_adam_new(one, -1, NULL) == NULL);
-    CHECK_EQ_STR(mr_error(), "adam: learning rate -1 is negative or not finite");
-    CHECK(mr_adamw_new(one, 1e-3, &(mr_adamw_opts){ .beta2 = 1 }) == NULL);
-    CHECK_EQ_STR(mr_error(), "adamw: beta2 1 is not in [0, 1)");
-    CHECK(mr_sgd_new(one, 1e-3, &(mr_sgd_opts){ .nesterov = true }) == NULL);
-    CHECK_EQ_STR(mr_error(), "sgd: nesterov needs a momentum and no dampening, not 0 and 0");
-    CHECK_EQ_I64(mr_optim_step(NULL), MR_ERR_ARGUMENT);
-    CHECK_EQ_STR(mr_error(), "optim_step: optim is NULL");
+/* ---- the hand-written update: p.sub_(lr * p.grad) ---- */
 
-    mr_optim *a = mr_sgd_new(one, 1, NULL), *b = mr_sgd_new(one, 1, NULL);
-    CHECK_EQ_I64(mr_optim_step(b), MR_OK);
-    CHECK_EQ_I64(mr_optim_step(a), MR_ERR_STATE);
-    CHECK_EQ_STR(mr_error(), "optim_step: p belongs to another optimizer by now");
-    mr_fail(MR_ERR_SHAPE, "earlier");
-    CHECK_EQ_I64(mr_optim_step(b), MR_ERR_SHAPE);
-    CHECK_EQ_STR(mr_error(), "earlier");
-    mr_optim_free(a);
-    mr_optim_free(b);
-    mr_tensor_free(p);
-    mr_tensor_free(fixed);
+static mr_module *small_net(uint64_t seed, mr_dtype dtype)
+{
+    mr_rng *rng = mr_rng_new(seed);
+    mr_linear_opts opts = { .dtype = dtype };
+    mr_module *m = mr_sequential_new();
+    mr_sequential_add(m, mr_linear_new(3, 17, rng, &opts));
+    mr_sequential_add(m, mr_tanh_new());
+    mr_sequential_add(m, mr_linear_new(17, 2, rng, &opts));
+    mr_rng_free(rng);
+    return m;
+}
+
+static void check_by_hand(mr_dtype dtype)
+{
+    mr_rng *rng = mr_rng_new(1);
+    mr_tape *tape = mr_tape_new(rng);
+    mr_module *m[2] = { small_net(4, dtype), small_net(4, dtype) };
+    mr_params p[2] = { mr_module_parameters(m[0]), mr_module_parameters(m[1]) };
+    mr_optim *sgd = mr_sgd_new(p[0], 0.1, NULL);
+    mr_tensor *x = mr_tensor_randn(rng, dtype, MR_SHAPE(5, 3)),
+              *y = mr_tensor_randn(rng, dtype, MR_SHAPE(5, 2));
+    for (int step = 0; step < 20; step++) {
+        double loss[2];
+        for (int i = 0; i < 2; i++) {
+            mr_module_zero_grad(m[i]);
+            mr_tensor *l = mr_mse_loss(tape, mr_forward(m[i], tape, x), y, NULL);
+            loss[i] = mr_item(l);
+            CHECK_EQ_I64(mr_backward(tape, l), MR_OK);
+            mr_tape_reset(tape);
+        }
+        CHECK_NEAR(loss[0], loss[1], 0);
+        CHECK_EQ_I64(mr_optim_step(sgd), MR_OK);
+        for (size_t k = 0; k < p[1].count; k++) {
+            mr_tensor *w = p[1].item[k].tensor;
+            CHECK_EQ_I64(mr_tensor_add_scaled(w, -0.1, mr_tensor_grad(w)), MR_OK);
+            CHECK(memcmp(mr_tensor_data(w), mr_tensor_data(p[0].item[k].tensor),
+                         (size_t)mr_tensor_numel(w) * mr_dtype_size(dtype)) == 0);
+        }
+    }
+    /* Like a step of an optimizer, it changes what a backward to come needs. */
+    mr_tensor *l = mr_mse_loss(tape, mr_forward(m[1], tape, x), y, NULL), *w = p[1].item[2].tensor;
+    CHECK_EQ_I64(mr_tensor_add_scaled(w, -0.1, mr_tensor_grad(w)), MR_OK);
+    CHECK_EQ_I64(mr_backward(tape, l), MR_ERR_STATE);
+    CHECK_EQ_STR(mr_error(),
+                 "backward: linear needs the elements of 2.weight[2,17] as they were, but they have been "
+                 "changed since");
+    mr_optim_free(sgd);
+    for (int i = 0; i < 2; i++)
+        mr_module_free(m[i]);
+    mr_tensor_free(x);
+    mr_tensor_free(y);
+    mr_tape_free(tape);
+    mr_rng_free(rng);
+}
+
+static void test_by_hand(void)
+{
+    check_by_hand(MR_FLOAT32);
+    check_by_hand(MR_FLOAT64);
 }
 
 /* A step between forward and backward changes what backward needs. */
@@ -183,8 +354,12 @@ int main(void)
 {
     RUN(test_parameters_without_gradient);
     RUN(test_gradients_add_up);
-    RUN(test_zero_options);
-    RUN(test_wrong_arguments);
+    RUN(test_wrong_lists);
+    RUN(test_wrong_options);
+    RUN(test_wrong_steps);
+    RUN(test_empty_parameters);
+    RUN(test_views_of_gradients);
+    RUN(test_by_hand);
     RUN(test_stepped_parameter);
     return check_report();
 }

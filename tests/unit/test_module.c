@@ -5,6 +5,7 @@
 #include <millrace/optim.h>
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef struct net {
@@ -373,45 +374,93 @@ static void test_located_failures(void)
 
 /* ---- one module, several threads, a tape for each ---- */
 
+/* (batch,) as a column for the module inside. */
+static mr_tensor *column_forward(mr_module *m, mr_tape *t, mr_tensor *x)
+{
+    mr_module *const *inner = mr_module_self(m);
+    return mr_forward(*inner, t, mr_unsqueeze(t, x, 1));
+}
+
+static const mr_module_vtable column_vtable = { .type = "Column", .forward = column_forward };
+
 typedef struct job {
-    mr_module *module;
-    double sum;
+    mr_module *module, *broken;
+    int64_t rows; /* each thread has a batch of its own, and another size of it */
+    double loss[2];
+    bool same; /* the numbers of every round were those of the first */
+    char failure[80];
 } job;
 
 static void *evaluate(void *user)
 {
     job *j = user;
-    mr_rng *rng = mr_rng_new(1);
+    mr_rng *rng = mr_rng_new((uint64_t)j->rows);
     mr_tape *tape = mr_tape_new(rng);
-    mr_tensor *x = mr_tensor_linspace(MR_FLOAT32, 0, 1, 37);
+    mr_tensor *x = mr_tensor_randn(rng, MR_FLOAT32, MR_SHAPE(j->rows));
+    mr_tensor *y = mr_tensor_randn(rng, MR_FLOAT32, MR_SHAPE(j->rows, 3));
+    mr_tensor *c = mr_tensor_randint(rng, MR_INT64, 0, 3, MR_SHAPE(j->rows));
+    j->same = mr_module_is_training(mr_module_child(j->module, 1, NULL)) == false;
     for (int i = 0; i < 200; i++) {
         mr_tape_set_grad(tape, i % 2 == 0);
-        mr_tensor *y = mr_forward(j->module, tape, x);
-        j->sum = mr_item(mr_sum(tape, y, MR_ALL, false));
+        mr_tensor *out = mr_forward(j->module, tape, x);
+        double mse = mr_item(mr_mse_loss(tape, out, y, NULL));
+        double entropy = mr_item(mr_cross_entropy(tape, out, c, NULL));
+        j->same = j->same && (i == 0 || (mse == j->loss[0] && entropy == j->loss[1]));
+        j->loss[0] = mse;
+        j->loss[1] = entropy;
         mr_tape_reset(tape);
     }
+    if (!mr_forward(j->broken, tape, x) && mr_tape_status(tape) == MR_ERR_ARGUMENT)
+        snprintf(j->failure, sizeof j->failure, "%s", mr_error());
     mr_tensor_free(x);
+    mr_tensor_free(y);
+    mr_tensor_free(c);
     mr_tape_free(tape);
     mr_rng_free(rng);
     return NULL;
+}
+
+/* A net of one input inside a chain, in evaluation mode, its parameters in an optimizer's ranges. */
+static mr_module *chain_new(mr_rng *rng)
+{
+    mr_module *chain = mr_sequential_new(), *tail = mr_sequential_new(), *first = net_new(rng, 16, 16);
+    mr_module_add(chain, "net", first);
+    mr_sequential_add(tail, mr_linear_new(1, 17, rng, NULL));
+    mr_sequential_add(tail, mr_tanh_new());
+    mr_sequential_add(tail, mr_linear_new(17, 3, rng, NULL));
+    mr_module_add(chain, "tail", mr_module_new(&column_vtable, &tail, sizeof tail));
+    mr_module_add(mr_module_child(chain, 1, NULL), "inner", tail);
+    mr_module_train(chain, false);
+    return chain;
 }
 
 static void test_threads(void)
 {
     enum { THREADS = 4 };
     mr_rng *rng = mr_rng_new(42);
-    job jobs[THREADS];
+    job jobs[THREADS], alone;
     pthread_t threads[THREADS];
-    mr_module *m = net_new(rng, 16, 16);
+    mr_module *m = chain_new(rng), *broken = net_new(rng, -1, 16);
+    mr_optim *optim = mr_sgd_new(mr_module_parameters(m), 0.1, NULL);
+    CHECK_EQ_I64((int64_t)mr_module_parameters(m).count, 8);
+    mr_error_clear();
     for (int i = 0; i < THREADS; i++) {
-        jobs[i] = (job){ m, 0 };
+        jobs[i] = (job){ .module = m, .broken = broken, .rows = 37 + i };
         CHECK(pthread_create(&threads[i], NULL, evaluate, &jobs[i]) == 0);
     }
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
-        CHECK_NEAR(jobs[i].sum, jobs[0].sum, 0);
+    for (int i = 0; i < THREADS; i++) {
+        alone = (job){ .module = m, .broken = broken, .rows = 37 + i };
+        evaluate(&alone);
+        CHECK(jobs[i].same && alone.same && isfinite(alone.loss[0]) && isfinite(alone.loss[1]));
+        CHECK_NEAR(jobs[i].loss[0], alone.loss[0], 0);
+        CHECK_NEAR(jobs[i].loss[1], alone.loss[1], 0);
+        CHECK_EQ_STR(jobs[i].failure, "linear_new: 1 in and -1 out features");
     }
+    mr_optim_free(optim);
     mr_module_free(m);
+    mr_module_free(broken);
     mr_rng_free(rng);
 }
 

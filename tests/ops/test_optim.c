@@ -113,7 +113,7 @@ static void put_gradient(mr_tensor *p, const golden_tensor *gradient)
 
 static void check_params(const golden_case *c, const series *s, mr_tensor **p, int step)
 {
-    char what[40];
+    char what[64];
     for (int k = 0; k < s->params; k++) {
         golden_tensor want = { 0 };
         if (!CHECK(word_is("after") && atoi(golden_word(&file)) == step && atoi(golden_word(&file)) == k &&

@@ -60,6 +60,31 @@ static void test_parameters_without_gradient(void)
     mr_rng_free(rng);
 }
 
+/* Frozen after the optimizer was made: it stays, whatever gradient and momentum it has; and it can go on. */
+static void test_frozen_parameters(void)
+{
+    mr_rng *rng = mr_rng_new(0);
+    mr_tape *tape = mr_tape_new(rng);
+    mr_tensor *a = parameter(1), *b = parameter(1);
+    mr_param list[] = { { "a", a }, { "b", b } };
+    mr_optim *o = mr_sgd_new((mr_params){ list, 2 }, 0.5, &(mr_sgd_opts){ .momentum = 0.5 });
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ_I64(mr_tensor_set_requires_grad(a, i != 1), MR_OK);
+        mr_optim_zero_grad(o);
+        if (i != 1)
+            CHECK_EQ_I64(backward(tape, a, 1), MR_OK);
+        CHECK_EQ_I64(backward(tape, b, 1), MR_OK);
+        CHECK_EQ_I64(mr_optim_step(o), MR_OK);
+        CHECK_NEAR(first(a), i < 2 ? 0.5 : -0.25, 0);
+        CHECK_NEAR(first(b), i == 0 ? 0.5 : i == 1 ? -0.25 : -1.125, 0);
+    }
+    mr_optim_free(o);
+    mr_tensor_free(a);
+    mr_tensor_free(b);
+    mr_tape_free(tape);
+    mr_rng_free(rng);
+}
+
 static void test_gradients_add_up(void)
 {
     mr_rng *rng = mr_rng_new(0);
@@ -353,6 +378,7 @@ static void test_stepped_parameter(void)
 int main(void)
 {
     RUN(test_parameters_without_gradient);
+    RUN(test_frozen_parameters);
     RUN(test_gradients_add_up);
     RUN(test_wrong_lists);
     RUN(test_wrong_options);

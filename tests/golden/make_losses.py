@@ -42,6 +42,8 @@ def elementwise(op, function):
     for dtype in FLOATS:
         for reduction in REDUCTIONS:
             for a, b in SHAPES:
+                if dtype == torch.float64 and max(a + b + [0]) > 16:
+                    continue  # float64 has plain loops
                 case(g.input(a, dtype), g.input(b, dtype), reduction)
             for a, b in LAYOUTS:
                 case(g.input([3, 5], dtype, a), g.input([3, 5], dtype, b), reduction)
@@ -97,7 +99,9 @@ def entropy(x, target, reduction='mean', ignore=None, smoothing=0.0, layout=''):
 for dtype in FLOATS:
     for reduction in REDUCTIONS:
         for smoothing in (0.0, 0.1):
-            for rows, count in ((1, 1), (5, 1), (7, 3), (1, 33), (17, 2), (9, 17), (3, 65)):
+            for rows, count in ((1, 1), (5, 1), (7, 3), (17, 2), (1, 33), (9, 17), (3, 65)):
+                if dtype == torch.float64 and count > 16:
+                    continue
                 entropy(g.input([rows, count], dtype), classes([rows], count), reduction, smoothing=smoothing)
             for count in (1, 2, 5, 33):
                 entropy(g.input([count], dtype), classes([], count), reduction, smoothing=smoothing)
@@ -105,9 +109,8 @@ for dtype in FLOATS:
             # Ignored rows: by the default number, by one of the user's, by the number of a class.
             entropy(g.input([8, 5], dtype), classes([8], 5, -100), reduction, smoothing=smoothing)
             entropy(g.input([8, 5], dtype), classes([8], 5, -1), reduction, -1, smoothing)
-            entropy(g.input([8, 5], dtype), classes([8], 5, 99), reduction, 99, smoothing)
-            entropy(g.input([9, 3], dtype), classes([9], 3), reduction, 0, smoothing)
-            entropy(g.input([9, 3], dtype), classes([9], 3), reduction, 2, smoothing)
+            entropy(g.input([3, 5], dtype), classes([3], 5, 99), reduction, 99, smoothing)
+            entropy(g.input([7, 3], dtype), classes([7], 3), reduction, 0, smoothing)
             entropy(g.input([3, 5], dtype), torch.full([3], -100), reduction, smoothing=smoothing)
             entropy(g.input([5], dtype), torch.tensor(-100), reduction, smoothing=smoothing)
             entropy(g.input([5], dtype), torch.tensor(3), reduction, 3, smoothing)
@@ -125,7 +128,7 @@ for dtype in FLOATS:
         # Logits that overflow exp, that are lost beside a larger one, and that are no numbers.
         for row in ([1000.0, 999.0, -1000.0], [-1000.0, -1001.0, -999.5], [88.0, 89.0, 0.0], [1e30, 0.0, 1.0], [3.0, 3.0, 3.0],
                     [INF, 1.0, 2.0], [-INF, 1.0, 2.0], [-INF, -INF, -INF], [NAN, 1.0, 2.0], [1.0, NAN, 2.0], [1.0, 2.0, NAN]):
-            for target in range(3):
+            for target in range(3) if dtype == torch.float32 else (1,):
                 entropy(Input(torch.tensor([row, [0.5, -0.25, 1.0]], dtype=dtype)), torch.tensor([target, 1]), reduction)
         entropy(Input(torch.tensor([[-INF, 1.0, 2.0], [0.5, -INF, 1.0]], dtype=dtype)), torch.tensor([1, 1]), reduction,
                 smoothing=0.1)

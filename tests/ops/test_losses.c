@@ -21,7 +21,7 @@ GOLDEN_CALL(l1_loss, in[0], in[1], &(mr_loss_opts){ .reduction = reduction(c) })
 GOLDEN_CALL(cross_entropy, in[0], in[1], &(mr_cross_entropy_opts[]){ entropy_opts(c) }[0])
 
 static golden_op ops[] = {
-    GOLDEN_OP(mse_loss, 4, 4, 1, "sums of values of the size of 1, in another order"),
+    GOLDEN_OP(mse_loss, 4, 8, 1, "sums of values of the size of 1, in another order"),
     GOLDEN_OP(l1_loss, 4, 4, 1, "sums of values of the size of 1, in another order"),
     GOLDEN_OP(cross_entropy, 4, 4, 1, "exp and log of another library; sums in another order"),
 };

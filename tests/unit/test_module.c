@@ -65,6 +65,7 @@ static void test_names(void)
     mr_module *outer = mr_sequential_new(), *inner = net_new(rng, 16, 16);
     CHECK_EQ_STR(mr_module_parameters(inner).item[0].name, "layer1.weight");
     mr_module_add(outer, "net", inner);
+    CHECK_EQ_I64((int64_t)mr_module_parameters(outer).count, 4);
     mr_sequential_add(outer, mr_linear_new(1, 1, rng, NULL));
     mr_params p = mr_module_parameters(outer);
     CHECK_EQ_I64((int64_t)p.count, 6);
@@ -120,7 +121,11 @@ static void test_failures(void)
     mr_module_add(m, "layer3", NULL); /* and what is wrong with it later does not change it */
     CHECK(mr_module_add_parameter(m, "gain", mr_tensor_ones(MR_FLOAT32, MR_SCALAR)) == NULL);
     CHECK_EQ_STR(mr_error(), "linear_new: 1 in and -1 out features");
+    mr_fail(MR_ERR_SHAPE, "of somebody else");
+    mr_module_add(m, "layer4", mr_sigmoid_new());
+    mr_error_clear();
     mr_module *outer = mr_sequential_add(mr_sequential_new(), m);
+    mr_error_clear();
     CHECK(mr_module_parameters(outer).item == NULL);
     CHECK_EQ_STR(mr_error(), "linear_new: 1 in and -1 out features");
     mr_module_free(outer);

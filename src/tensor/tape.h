@@ -21,7 +21,7 @@
 typedef struct mr__node mr__node;
 typedef void (*mr__backward_fn)(mr_tape *tape, mr__node *node);
 
-enum { MR__MAX_INPUTS = 3 };
+enum { MR__MAX_INPUTS = 8 }; /* those of an LSTM layer, the most, are 7 */
 
 /* Which inputs backward reads the elements of: they must not have changed by then. */
 enum {

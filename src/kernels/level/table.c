@@ -35,6 +35,10 @@ const mr__kernels MR__LEVEL(kernels) = {
     .mse_backward = MR__LEVEL(mse_backward),
     .all_finite = MR__LEVEL(all_finite),
     .pool_max = MR__LEVEL(pool_max),
+    .lstm_forward = MR__LEVEL(lstm_forward),
+    .lstm_backward = MR__LEVEL(lstm_backward),
+    .gru_forward = MR__LEVEL(gru_forward),
+    .gru_backward = MR__LEVEL(gru_backward),
     .adam = MR__LEVEL(adam),
     .sgd = MR__LEVEL(sgd),
 };

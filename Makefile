@@ -7,6 +7,7 @@ SOURCES  = $(shell find $(wildcard src include tests bench examples) -name '*.[c
 .PHONY: all deps demo test bench asan tsan format check-format install clean
 
 all:
+	@command -v cmake >/dev/null || { echo "cmake is missing: make deps installs what building needs" >&2; exit 1; }
 	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release
 	@cmake --build $(BUILD) --parallel $(JOBS)
 

@@ -17,7 +17,8 @@ deps:
 
 demo: deps
 	@$(MAKE) --no-print-directory all
-	$(BUILD)/bin/curve --log-dir $(BUILD)/lightning_logs --plot $(BUILD)/curve.png
+	$(BUILD)/bin/curve --log-dir $(BUILD)/lightning_logs $(if $(shell command -v gnuplot 2>/dev/null),--plot $(BUILD)/curve.png)
+	@command -v gnuplot >/dev/null || echo "note: gnuplot is missing (Debian: gnuplot-nox), so there is no picture"
 
 test: deps
 	@$(MAKE) --no-print-directory all

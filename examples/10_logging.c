@@ -27,9 +27,9 @@ int main(void)
         &(mr_trainer_opts){ .max_epochs = 30, .csv = "lightning_logs", .name = "my_lt_module" });
     mr_status s = mr_trainer_fit(trainer, task, loader);
     if (s == MR_OK)
-        s = look_back(mr_trainer_metrics_path(trainer));
-    if (s == MR_OK)
         s = mr_module_save(f, "my_model.safetensors");
+    if (s == MR_OK)
+        s = look_back(mr_trainer_metrics_path(trainer));
     mr_trainer_free(trainer);
     mr_task_free(task);
     mr_module_free(f);

@@ -49,7 +49,7 @@ check-format:
 
 # make install PREFIX=/usr DESTDIR=/tmp/package; without PREFIX into /usr/local.
 install: all
-	@cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
+	@cmake --install $(BUILD) $(if $(PREFIX),--prefix '$(PREFIX)')
 
 clean:
 	@rm -rf $(BUILD)

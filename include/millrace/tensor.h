@@ -177,7 +177,9 @@ MR_API bool mr_tensor_has_grad(const mr_tensor *x);
 MR_API void mr_tensor_zero_grad(mr_tensor *x);
 
 /* Keeps the gradient of a result of an operation, so that mr_tensor_grad gives it after backward, until
- * the tape is reset. Without it, gradients of intermediates are dropped as soon as they are used. */
+ * the tape is reset; to be asked for before backward. Without it, gradients of intermediates are dropped as soon
+ * as they are used. A view of a whole tensor (mr_reshape, mr_unsqueeze, …) has that tensor's gradient: the sum
+ * of what arrives by all ways, in the view's shape. */
 MR_API mr_status mr_tensor_retain_grad(mr_tensor *x);
 
 /* A name for error messages (copied). Parameters of modules have one: "layer1.weight". */

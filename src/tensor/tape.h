@@ -81,15 +81,6 @@ mr_tensor *mr__not_ready(mr_tape *tape, const char *op, const mr_tensor *x, cons
 /* Stops the tape after something else has raised a failure. Returns NULL. */
 mr_tensor *mr__stop(mr_tape *tape);
 
-static inline bool mr__usable(const mr_tensor *x)
-{
-#ifdef NDEBUG
-    return x != NULL;
-#else
-    return x != NULL && x->mark == MR__ALIVE;
-#endif
-}
-
 static inline bool mr__ready1(mr_tape *tape, const char *op, const mr_tensor *x)
 {
     if (MR__LIKELY(tape && !tape->failed && mr__usable(x)))

@@ -6,22 +6,27 @@ mr_tensor *mr_tensor_zeros(mr_dtype dtype, mr_shape shape)
     return mr__tensor_alloc("tensor_zeros", dtype, &shape);
 }
 
-mr_tensor *mr_tensor_full(mr_dtype dtype, mr_shape shape, double value)
+static mr_tensor *filled(const char *call, mr_dtype dtype, const mr_shape *shape, double value)
 {
-    mr_tensor *x = mr__tensor_alloc("tensor_full", dtype, &shape);
+    mr_tensor *x = mr__tensor_alloc(call, dtype, shape);
     if (x)
         mr_tensor_fill(x, value);
     return x;
 }
 
+mr_tensor *mr_tensor_full(mr_dtype dtype, mr_shape shape, double value)
+{
+    return filled("tensor_full", dtype, &shape, value);
+}
+
 mr_tensor *mr_tensor_ones(mr_dtype dtype, mr_shape shape)
 {
-    return mr_tensor_full(dtype, shape, 1);
+    return filled("tensor_ones", dtype, &shape, 1);
 }
 
 mr_tensor *mr_tensor_scalar(mr_dtype dtype, double value)
 {
-    return mr_tensor_full(dtype, MR_SCALAR, value);
+    return filled("tensor_scalar", dtype, &MR_SCALAR, value);
 }
 
 mr_tensor *mr_tensor_from(mr_dtype dtype, mr_shape shape, const void *data)

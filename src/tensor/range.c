@@ -124,6 +124,7 @@ static bool cut_to(mr_dtype dtype, double *end)
 mr_tensor *mr_tensor_linspace(mr_dtype dtype, double start, double end, int64_t steps)
 {
     mr_shape shape = { 1, { steps } };
+    double low = start, high = end;
     if (steps < 0) {
         mr__raise(MR_ERR_ARGUMENT, "tensor_linspace: %lld steps", (long long)steps);
         return NULL;
@@ -132,7 +133,7 @@ mr_tensor *mr_tensor_linspace(mr_dtype dtype, double start, double end, int64_t 
         mr__raise(MR_ERR_DTYPE, "tensor_linspace: not defined for bool");
         return NULL;
     }
-    if (is_integer(dtype) && mr_dtype_size(dtype) && (!cut_to(dtype, &start) || !cut_to(dtype, &end))) {
+    if (is_integer(dtype) && mr_dtype_size(dtype) && (!cut_to(dtype, &low) || !cut_to(dtype, &high))) {
         mr__raise(MR_ERR_ARGUMENT, "tensor_linspace: %s does not hold the values from %g to %g",
                   mr_dtype_name(dtype), start, end);
         return NULL;
@@ -141,10 +142,10 @@ mr_tensor *mr_tensor_linspace(mr_dtype dtype, double start, double end, int64_t 
     if (!x || steps == 0)
         return x;
     if (steps == 1)
-        put(x, 0, MR_FLOAT64, &start);
+        put(x, 0, MR_FLOAT64, &low);
     else if (dtype == MR_FLOAT32)
-        fill_f32((float *)x->data, (float)start, (float)end, steps);
+        fill_f32((float *)x->data, (float)low, (float)high, steps);
     else
-        fill(x, start, end);
+        fill(x, low, high);
     return x;
 }

@@ -17,7 +17,7 @@
 
 #include <stdlib.h>
 
-enum { GOLDEN_NUMBERS = 16, GOLDEN_PARAMETERS = 12, GOLDEN_INPUTS = 8, GOLDEN_OUTPUTS = 2 };
+enum { GOLDEN_NUMBERS = 16, GOLDEN_PARAMETERS = 20, GOLDEN_INPUTS = 8, GOLDEN_OUTPUTS = 2 };
 
 typedef struct golden_tensor {
     mr_dtype dtype;

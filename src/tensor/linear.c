@@ -151,25 +151,12 @@ static mr_tensor *linear(mr_tape *tape, mr_tensor *x, mr_tensor *w, mr_tensor *b
     return y;
 }
 
-/* Says which of the three cannot be used. */
-static mr_tensor *not_ready(mr_tape *tape, const mr_tensor *x, const mr_tensor *w, const mr_tensor *b)
-{
-    if (!mr__usable(x))
-        return mr__not_ready(tape, "linear", x, "input");
-    return mr__usable(w) ? mr__not_ready(tape, "linear", b, "bias")
-                         : mr__not_ready(tape, "linear", w, "weight");
-}
-
 mr_tensor *mr_linear(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias)
 {
-    if (MR__LIKELY(tape && !tape->failed && mr__usable(x) && mr__usable(weight) && mr__usable(bias)))
-        return linear(tape, x, weight, bias);
-    return not_ready(tape, x, weight, bias);
+    return mr__ready_layer(tape, "linear", x, weight, bias) ? linear(tape, x, weight, bias) : NULL;
 }
 
 mr_tensor *mr_linear_no_bias(mr_tape *tape, mr_tensor *x, mr_tensor *weight)
 {
-    if (MR__LIKELY(tape && !tape->failed && mr__usable(x) && mr__usable(weight)))
-        return linear(tape, x, weight, NULL);
-    return not_ready(tape, x, weight, NULL);
+    return mr__ready_layer(tape, "linear", x, weight, weight) ? linear(tape, x, weight, NULL) : NULL;
 }

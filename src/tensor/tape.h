@@ -100,6 +100,21 @@ static inline bool mr__ready2(mr_tape *tape, const char *op, const mr_tensor *a,
     return false;
 }
 
+/* Of layers: the weight stands for a bias that there is none of. */
+static inline bool mr__ready_layer(mr_tape *tape, const char *op, const mr_tensor *x, const mr_tensor *weight,
+                                   const mr_tensor *bias)
+{
+    if (MR__LIKELY(tape && !tape->failed && mr__usable(x) && mr__usable(weight) && mr__usable(bias)))
+        return true;
+    if (!mr__usable(x))
+        mr__not_ready(tape, op, x, "input");
+    else if (!mr__usable(weight))
+        mr__not_ready(tape, op, weight, "weight");
+    else
+        mr__not_ready(tape, op, bias, "bias");
+    return false;
+}
+
 /* ---- results ---- */
 
 #ifdef NDEBUG

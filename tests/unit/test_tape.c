@@ -378,6 +378,34 @@ static void test_failure_crosses_threads(void)
     mr_tape_reset(tape);
 }
 
+/* A tensor over the caller's array: a step can begin with it, and it is seen as it is when it is read. */
+static void test_wrap(void)
+{
+    float data[] = { 1, 2, 3, 4, 5, 6 };
+    mr_tensor *w = mr_tensor_ones(MR_FLOAT32, MR_SHAPE(3));
+    CHECK(mr_tensor_set_requires_grad(w, true) == MR_OK);
+    size_t before = mr_tape_bytes(tape);
+    mr_tensor *x = mr_tape_wrap(tape, MR_FLOAT32, MR_SHAPE(2, 3), data);
+    CHECK(mr_tensor_data(x) == data && mr_tensor_size(x, 0) == 2 && mr_tensor_is_contiguous(x));
+    CHECK(!mr_tensor_requires_grad(x) && mr_tape_bytes(tape) == before);
+    CHECK(mr_backward(tape, sum(mr_mul(tape, x, w))) == MR_OK);
+    float got[3];
+    CHECK(mr_copy_out(mr_tensor_grad(w), MR_FLOAT32, got, 3) == MR_OK && got[0] == 5 && got[1] == 7 &&
+          got[2] == 9);
+    mr_tape_reset(tape);
+    CHECK(mr_tensor_numel(mr_tape_wrap(tape, MR_INT64, MR_SHAPE(2, 0), NULL)) == 0);
+    CHECK(!mr_tape_wrap(NULL, MR_FLOAT32, MR_SHAPE(6), data));
+    CHECK_EQ_STR(mr_error(), "tape_wrap: tape is NULL");
+    CHECK(!mr_tape_wrap(tape, MR_FLOAT32, MR_SHAPE(6), NULL));
+    REFUSES(mr_tape_status(tape), MR_ERR_ARGUMENT, "tape_wrap: data is NULL");
+    CHECK(!mr_tape_wrap(tape, MR_FLOAT32, MR_SHAPE(6), data)); /* the tape has stopped */
+    mr_tape_reset(tape);
+    CHECK(!mr_tape_wrap(tape, MR_FLOAT32, MR_SHAPE(-1), data));
+    REFUSES(mr_tape_status(tape), MR_ERR_SHAPE, "tape_wrap: negative size in shape [-1]");
+    mr_tape_reset(tape);
+    mr_tensor_free(w);
+}
+
 static void test_rng(void)
 {
     CHECK(mr_tape_rng(tape) == rng && mr_tape_rng(NULL) == NULL);
@@ -440,6 +468,7 @@ int main(void)
     RUN(test_max_bytes_in_backward);
     RUN(test_first_failure_comes_out);
     RUN(test_failure_crosses_threads);
+    RUN(test_wrap);
     RUN(test_rng);
     RUN(test_stale);
     mr_tape_free(tape);

@@ -120,7 +120,7 @@ static void test_many(void)
     CHECK_EQ_I64(mr_frame_columns(frame), COLUMNS);
     bool same = true;
     for (int c = 0; c < COLUMNS; c++) {
-        char name[8];
+        char name[16];
         sprintf(name, "c%d", c);
         const double *values = mr_frame_column(frame, name);
         for (int r = 0; values && r < ROWS; r++)

@@ -150,13 +150,14 @@ mr_status mr_plot_line(mr_plot *plot, const double *x, const double *y, int64_t 
 
 /* ---- drawing ---- */
 
+/* In PNG, sizes of letters are points and lengths of dashes half pixels; in SVG, both are pixels. */
 static const char *terminal_for(const char *path)
 {
     const char *dot = strrchr(path, '.');
     if (dot && strcasecmp(dot, ".png") == 0)
-        return "pngcairo";
+        return "pngcairo font 'DejaVu Sans,12'";
     if (dot && strcasecmp(dot, ".svg") == 0)
-        return "svg";
+        return "svg font 'DejaVu Sans,16' dashlength 0.5";
     return NULL;
 }
 
@@ -167,8 +168,7 @@ static mr_status put_script(mr__strbuf *out, const mr_plot *plot, const char *te
                                "set format '%.7g'\n"
                                "set grid lt 1 lw 0.6 lc rgb '#dddddd'\n"
                                "set rmargin 4\n";
-    mr__strbuf_appendf(out, "set terminal %s size 960,540 font 'DejaVu Sans,12' background rgb 'white'\n",
-                       terminal);
+    mr__strbuf_appendf(out, "set terminal %s size 960,540 background rgb 'white'\n", terminal);
     mr__strbuf_append(out, "set encoding utf8\n");
     mr__strbuf_append(out, look);
     if (plot->has_labels) /* above it would come between title and picture */

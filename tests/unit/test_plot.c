@@ -16,7 +16,7 @@ static char folder[] = "/tmp/mr-plot-XXXXXX";
 static const char *real_path;
 static bool has_gnuplot;
 
-/* ---- helpers ---- */
+/* ---- files, and one line ---- */
 
 /* A path in the test's folder; valid until the fourth call after. */
 static const char *in_folder(const char *name)
@@ -120,6 +120,7 @@ static void test_svg(void)
     const char *svg =
         svg_of(one_line(&(mr_plot_opts){ .title = "Title", .x_label = "abscissa", .y_label = "o" }, ""));
     CHECK(strstr(svg, "width=\"960\" height=\"540\"") != NULL);
+    CHECK(strstr(svg, "font-size=\"16.00\"") != NULL);
     CHECK(strstr(svg, "<text>Title</text>") != NULL);
     CHECK(strstr(svg, "<text>abscissa</text>") != NULL);
     CHECK(strstr(svg, "<text>o</text>") != NULL);
@@ -134,9 +135,9 @@ static void test_styles(void)
     static const char *const labels[] = { "one", "two", "", "four", "five" };
     static const char *const paths[] = {
         "<path stroke='rgb( 31, 119, 180)'  d=",
-        "<path stroke='rgb(255, 127,  14)' stroke-dasharray='14.0,7.0'  d=",
-        "<path stroke='rgb( 44, 160,  44)' stroke-dasharray='14.0,6.0,2.0,6.0'  d=",
-        "<path stroke='rgb(214,  39,  40)' stroke-dasharray='3.0,4.0'  d=",
+        "<path stroke='rgb(255, 127,  14)' stroke-dasharray='7.0,3.5'  d=",
+        "<path stroke='rgb( 44, 160,  44)' stroke-dasharray='7.0,3.0,1.0,3.0'  d=",
+        "<path stroke='rgb(214,  39,  40)' stroke-dasharray='1.5,2.0'  d=",
         "<path stroke='rgb(148, 103, 189)'  d="
     };
     mr_plot *plot = mr_plot_new(NULL);

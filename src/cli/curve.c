@@ -73,7 +73,9 @@ static mr_status curve_get(void *self, int64_t index, const mr_sample *sample)
     return curve_get_many(self, &index, 1, sample->field);
 }
 
-static const mr_dataset_vtable curve_vtable = { .len = curve_len, .get = curve_get, .get_many = curve_get_many };
+static const mr_dataset_vtable curve_vtable = { .len = curve_len,
+                                                .get = curve_get,
+                                                .get_many = curve_get_many };
 static const mr_field curve_fields[] = { { .name = "x" }, { .name = "y" } };
 
 /* ---- the model ---- */

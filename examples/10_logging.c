@@ -1,7 +1,7 @@
 /*
  * Section 6.3: training that is logged, to lightning_logs/my_lt_module/version_0, version_1 and so on. Afterwards the
- * metrics are read back, their head is printed, and the loss is drawn, to loss.png. The weights go to
- * my_model.safetensors, for 11_predict.c.
+ * weights go to my_model.safetensors, for 11_predict.c, the metrics are read back, their head is printed, and the loss
+ * is drawn, to loss.png.
  */
 #include "my_curve.h"
 #include "my_task.h"
@@ -29,8 +29,8 @@ int main(void)
     mr_trainer *trainer = mr_trainer_new(
         &(mr_trainer_opts){ .max_epochs = 30, .csv = "lightning_logs", .name = "my_lt_module" });
 
-    mr_status s =
-        mr_trainer_fit(trainer, task, dataloader); /* the first check: it knows of every failure above */
+    /* The first check: this knows of every failure above. */
+    mr_status s = mr_trainer_fit(trainer, task, dataloader);
     if (s == MR_OK)
         s = mr_module_save(f, "my_model.safetensors"); /* torch.save(f.state_dict(), …) */
     if (s == MR_OK)

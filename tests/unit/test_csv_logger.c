@@ -204,6 +204,62 @@ static void test_changed_by_others(void)
     CHECK_EQ_I64(mr__csv_logger_close(logger), MR_OK);
 }
 
+/* The folder goes away: rows are not written to where nobody will find them. */
+static void test_removed(void)
+{
+    char wanted[600];
+    mr__csv_logger *logger = open_logger("removed");
+    CHECK_EQ_I64(write_one(logger, "loss", 0.5, 0, 0), MR_OK);
+    CHECK_EQ_I64(mr__csv_logger_flush(logger), MR_OK);
+    CHECK(unlink(in_folder("removed/metrics.csv")) == 0 && unlink(in_folder("removed/hparams.yaml")) == 0);
+    CHECK(rmdir(in_folder("removed")) == 0);
+    CHECK_EQ_I64(mr__csv_logger_flush(logger), MR_OK); /* there is nothing to write */
+    CHECK_EQ_I64(write_one(logger, "loss", 0.5, 0, 1), MR_OK);
+    CHECK_EQ_I64(mr__csv_logger_flush(logger), MR_ERR_IO);
+    snprintf(wanted, sizeof wanted, "cannot write '%s': No such file or directory",
+             in_folder("removed/metrics.csv"));
+    CHECK_EQ_STR(mr_error(), wanted);
+    CHECK_EQ_I64(mr__csv_logger_close(logger), MR_ERR_IO);
+    CHECK_EQ_STR(mr_error(), wanted);
+}
+
+static int left;
+
+static void *few_allocate(void *user, size_t bytes, size_t alignment)
+{
+    (void)user;
+    return left-- > 0 ? aligned_alloc(alignment, mr__round_up(bytes, alignment)) : NULL;
+}
+
+static void few_release(void *user, void *memory)
+{
+    (void)user;
+    free(memory);
+}
+
+/* A row that did not fit into memory is lost, and so the later ones are refused. */
+static void test_without_memory(void)
+{
+    static const mr_allocator few = { few_allocate, few_release, NULL };
+    char wanted[600];
+    mr_set_allocator(&few);
+    left = 1000;
+    mr__csv_logger *logger = open_logger("memory");
+    CHECK_EQ_I64(write_one(logger, "loss", 0.5, 0, 0), MR_OK);
+    mr_status status = MR_OK;
+    left = 0;
+    for (int i = 0; status == MR_OK && i < 1000; i++)
+        status = write_one(logger, "loss", 0.5, 0, i);
+    CHECK_EQ_I64(status, MR_ERR_MEMORY);
+    CHECK(strncmp(mr_error(), "out of memory: ", 15) == 0);
+    left = 1000;
+    CHECK_EQ_I64(write_one(logger, "loss", 0.5, 0, 0), MR_ERR_MEMORY);
+    snprintf(wanted, sizeof wanted, "out of memory: a row for '%s' wanted", in_folder("memory/metrics.csv"));
+    CHECK_EQ_STR(mr_error(), wanted);
+    CHECK_EQ_I64(mr__csv_logger_close(logger), MR_OK);
+    mr_set_allocator(NULL);
+}
+
 /* ---- version folders ---- */
 
 static void check_version(const char *save_dir, const char *name, int64_t wanted, const char *wanted_path)
@@ -251,6 +307,32 @@ static void test_version_errors(void)
     CHECK_EQ_STR(mr_error(), wanted);
 }
 
+/* Folders in which one may not write, not look, or neither. */
+static void test_version_permissions(void)
+{
+    int64_t version = 0;
+    char save_dir[300], parent[320], wanted[600];
+    snprintf(save_dir, sizeof save_dir, "/tmp/millrace-versions-%ld", (long)getpid());
+    snprintf(parent, sizeof parent, "%s/net", save_dir);
+    CHECK(mkdir(save_dir, 0777) == 0 && mkdir(parent, 0777) == 0);
+    for (int mode = 0; mode < 3; mode++) {
+        CHECK(chmod(parent, mode == 0 ? 0555 : 0333) == 0 && chmod(save_dir, mode == 2 ? 0555 : 0777) == 0);
+        if (getuid() == 0)
+            CHECK(seteuid(65534) == 0); /* root may do everything */
+        CHECK(mr__version_dir_make(save_dir, mode == 2 ? "other" : "net", &version) == NULL);
+        if (getuid() == 0)
+            CHECK(seteuid(0) == 0);
+        CHECK_EQ_I64(mr_error_status(), MR_ERR_IO);
+        snprintf(wanted, sizeof wanted, "cannot %s '%s%s': Permission denied",
+                 mode == 1 ? "list folder" : "make folder", mode == 2 ? save_dir : parent,
+                 mode == 0   ? "/version_0"
+                 : mode == 1 ? ""
+                             : "/other");
+        CHECK_EQ_STR(mr_error(), wanted);
+    }
+    CHECK(chmod(save_dir, 0777) == 0 && rmdir(parent) == 0 && rmdir(save_dir) == 0);
+}
+
 enum { THREADS = 4, EACH = 25 };
 
 static void *make_versions(void *user)
@@ -296,8 +378,11 @@ int main(void)
     RUN(test_disk_full);
     RUN(test_unwritable);
     RUN(test_changed_by_others);
+    RUN(test_removed);
+    RUN(test_without_memory);
     RUN(test_versions);
     RUN(test_version_errors);
+    RUN(test_version_permissions);
     RUN(test_race);
     snprintf(command, sizeof command, "rm -rf %s", folder);
     CHECK(system(command) == 0);

@@ -192,11 +192,7 @@ static void say_why(const mr__fit *fit, mr_status status)
 static mr_status wind_up(mr__fit *fit, mr_status status)
 {
     mr_trainer *trainer = fit->trainer;
-    bool trained = status == MR_OK && fit->step.epoch > 0;
-    mr_status reported = MR_OK;
-    if (fit->reporter)
-        reported =
-            mr__reporter_finish(fit->reporter, trained ? fit->step.epoch - 1 : -1, fit->step.global_step);
+    mr_status reported = fit->reporter ? mr__reporter_finish(fit->reporter) : MR_OK;
     trainer->global_step = fit->step.global_step;
     if (fit->reporter && atomic_load(&fit->reporter->written) == 0) { /* without a row there is no file */
         mr__free(trainer->metrics_path);

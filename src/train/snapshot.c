@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 struct mr__snapshot {
-    int64_t epoch, global_step;
     size_t count, room;
-    mr__safetensor *entries; /* their data lie in `memory`, their names are owned here */
+    mr__safetensor *entries; /* names are owned here; data are set for writing */
     const void **sources;    /* where each entry's values are copied from */
-    char *memory;
+    struct {
+        int64_t epoch, global_step;
+        char *memory; /* the entries' values one after the other, each aligned */
+    } copy[MR__SNAPSHOTS];
 };
 
 static bool add_entry(mr__snapshot *s, const char *prefix, const char *name, const char *suffix,
@@ -66,21 +68,15 @@ mr__snapshot *mr__snapshot_new(mr_module *model, const mr_optim *optim)
     s->entries = mr__alloc_zeroed(mr__mul_size(s->room, sizeof *s->entries));
     s->sources = mr__alloc_zeroed(mr__mul_size(s->room, sizeof *s->sources));
     size_t total = 0;
-    if (s->entries && s->sources && list_entries(s, params, optim)) {
-        for (size_t i = 0; i < s->count; i++)
-            total += mr__round_up(s->entries[i].bytes, MR__ALIGNMENT);
-        s->memory = mr__alloc(total);
-    }
-    if (!s->memory) {
-        mr__snapshot_free(s);
-        return NULL;
-    }
-    char *at = s->memory;
-    for (size_t i = 0; i < s->count; i++) {
-        s->entries[i].data = at;
-        at += mr__round_up(s->entries[i].bytes, MR__ALIGNMENT);
-    }
-    return s;
+    bool made = s->entries && s->sources && list_entries(s, params, optim);
+    for (size_t i = 0; i < s->count; i++)
+        total += mr__round_up(s->entries[i].bytes, MR__ALIGNMENT);
+    for (int i = 0; made && i < MR__SNAPSHOTS; i++)
+        made = (s->copy[i].memory = mr__alloc(total)) != NULL;
+    if (made)
+        return s;
+    mr__snapshot_free(s);
+    return NULL;
 }
 
 void mr__snapshot_free(mr__snapshot *s)
@@ -91,27 +87,36 @@ void mr__snapshot_free(mr__snapshot *s)
         mr__free((char *)(uintptr_t)s->entries[i].name);
     mr__free(s->entries);
     mr__free(s->sources);
-    mr__free(s->memory);
+    for (int i = 0; i < MR__SNAPSHOTS; i++)
+        mr__free(s->copy[i].memory);
     mr__free(s);
 }
 
-void mr__snapshot_take(mr__snapshot *s, int64_t epoch, int64_t global_step)
+void mr__snapshot_take(mr__snapshot *s, int which, int64_t epoch, int64_t global_step)
 {
-    s->epoch = epoch;
-    s->global_step = global_step;
-    for (size_t i = 0; i < s->count; i++)
-        memcpy((char *)(uintptr_t)s->entries[i].data, s->sources[i], s->entries[i].bytes);
+    char *to = s->copy[which].memory;
+    s->copy[which].epoch = epoch;
+    s->copy[which].global_step = global_step;
+    for (size_t i = 0; i < s->count; i++) {
+        memcpy(to, s->sources[i], s->entries[i].bytes);
+        to += mr__round_up(s->entries[i].bytes, MR__ALIGNMENT);
+    }
 }
 
-mr_status mr__snapshot_write(const mr__snapshot *s, const char *dir, const char *previous, char *path,
+mr_status mr__snapshot_write(mr__snapshot *s, int which, const char *dir, const char *previous, char *path,
                              size_t room)
 {
     char epoch[24], step[24];
-    snprintf(epoch, sizeof epoch, "%lld", (long long)s->epoch);
-    snprintf(step, sizeof step, "%lld", (long long)s->global_step);
+    const char *from = s->copy[which].memory;
+    snprintf(epoch, sizeof epoch, "%lld", (long long)s->copy[which].epoch);
+    snprintf(step, sizeof step, "%lld", (long long)s->copy[which].global_step);
     int length = snprintf(path, room, "%s/epoch=%s-step=%s.safetensors", dir, epoch, step);
     if (length < 0 || (size_t)length >= room)
         return mr__raise(MR_ERR_IO, "checkpoint: the path of '%.200s…' is too long", dir);
+    for (size_t i = 0; i < s->count; i++) {
+        s->entries[i].data = from;
+        from += mr__round_up(s->entries[i].bytes, MR__ALIGNMENT);
+    }
     const mr__metadata metadata[] = { { "epoch", epoch }, { "format", "pt" }, { "global_step", step } };
     mr_status status =
         mr__safetensors_write(path, s->entries, s->count, metadata, sizeof metadata / sizeof *metadata);

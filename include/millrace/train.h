@@ -56,10 +56,10 @@ MR_API void mr_log(mr_step *step, const char *name, const mr_tensor *value, cons
 
 typedef struct mr_trainer_opts {
     int64_t max_epochs;        /* default 1000, or no limit when max_steps is given; -1: no limit */
-    int64_t max_steps;         /* default: no limit */
+    int64_t max_steps;         /* default -1: no limit */
     const char *csv;           /* log to csv/name/version_N/metrics.csv; default: no log and no checkpoint */
     const char *name;          /* default "lightning_logs" */
-    int64_t log_every_n_steps; /* default 50 */
+    int64_t log_every_n_steps; /* default 50; MR_ZERO_INT: never */
     bool no_progress;          /* no progress bar on stdout */
     bool no_checkpoint;        /* no checkpoint after each epoch */
     bool no_summary;           /* no table of the model and no line at the end on stderr */

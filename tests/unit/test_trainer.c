@@ -254,6 +254,40 @@ static void test_names(void)
     }
 }
 
+static mr_status fail_once(int64_t index)
+{
+    static int calls;
+    if (index == 4 && calls++ == 0)
+        return mr_fail(MR_ERR_IO, "not now");
+    return MR_OK;
+}
+
+/* Every fit begins an epoch: wherever the loader stands, because the last fit failed or the caller had taken
+ * batches himself. */
+static void test_fit_begins_an_epoch(void)
+{
+    const mr_batch *batch;
+    fit f = fit_new(10);
+    mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 1, .no_progress = true });
+    CHECK_EQ_I64(mr_loader_next(f.loader, &batch), MR_OK);
+    CHECK_EQ_I64(mr_trainer_fit(t, f.task, f.loader), MR_OK);
+    CHECK_EQ_I64(mr_trainer_global_step(t), 3);
+    hook.sample = fail_once;
+    CHECK_EQ_I64(mr_trainer_fit(t, f.task, f.loader), MR_ERR_IO);
+    CHECK_EQ_I64(mr_trainer_global_step(t), 1);
+    CHECK_EQ_I64(mr_trainer_fit(t, f.task, f.loader), MR_OK);
+    CHECK_EQ_I64(mr_trainer_global_step(t), 3);
+    hook.sample = NULL;
+    hook.step = stop_at_4000;
+    mr_trainer *u = mr_trainer_new(&(mr_trainer_opts){ .max_epochs = -1, .no_progress = true });
+    CHECK_EQ_I64(mr_trainer_fit(u, f.task, f.loader), MR_ERR_STATE); /* in the middle of an epoch */
+    CHECK_EQ_I64(mr_loader_next(f.loader, &batch), MR_OK);
+    CHECK_EQ_I64(batch->position, 0);
+    mr_trainer_free(t);
+    mr_trainer_free(u);
+    fit_free(&f);
+}
+
 /* What is said when nothing is to be said. */
 static void test_no_summary(void)
 {
@@ -278,6 +312,7 @@ int main(void)
     RUN(test_rows);
     RUN(test_two_fits);
     RUN(test_names);
+    RUN(test_fit_begins_an_epoch);
     RUN(test_no_summary);
     return files_report();
 }

@@ -211,7 +211,6 @@ static mr_status wind_up(mr__fit *fit, mr_status status)
     if (status >= 0)
         return finish(fit, status);
     mr__failure_take(&first);
-    mr_error_clear();
     finish(fit, status);
     mr_error_clear();
     mr__failure_raise(&first);

@@ -346,27 +346,32 @@ static void test_checkpoints_folder(void)
     no_checkpoints = false;
 }
 
+static int64_t calls; /* of the hook below */
+
+static mr_tensor *log_loss(mr_step *s, const mr_batch *b, mr_tensor *loss)
+{
+    (void)b;
+    calls++;
+    mr_log(s, "loss", loss, NULL);
+    return loss;
+}
+
 /* Fits without an end but by failure, logging each step. The number of steps; the text is in mr_error. */
 static int64_t fit_on(const char *csv, bool no_checkpoint)
 {
     mr_trainer_opts opts = logging(csv);
     opts.max_epochs = -1;
     opts.no_checkpoint = no_checkpoint;
+    calls = 0;
     fit f = fit_new(10);
     mr_trainer *t = mr_trainer_new(&opts);
     CHECK_EQ_I64(mr_trainer_fit(t, f.task, f.loader), MR_ERR_IO);
     CHECK(isfinite(fit_weight(&f)));
     int64_t steps = mr_trainer_global_step(t);
+    CHECK_EQ_I64(calls, steps); /* each step that was made is counted */
     mr_trainer_free(t);
     fit_free(&f);
     return steps;
-}
-
-static mr_tensor *log_loss(mr_step *s, const mr_batch *b, mr_tensor *loss)
-{
-    (void)b;
-    mr_log(s, "loss", loss, NULL);
-    return loss;
 }
 
 /* The disk is full after some rows: the fit ends soon after. */

@@ -204,8 +204,7 @@ void mr__reporter_snapshot(mr__reporter *r, int64_t epoch, int64_t global_step)
     if (!r->snapshot)
         return;
     pthread_mutex_lock(&r->mutex);
-    if (r->waiting < 0)
-        r->waiting = r->writing == 0;
+    r->waiting = r->writing == 0; /* the one that is not being written */
     mr__snapshot_take(r->snapshot, r->waiting, epoch, global_step);
     pthread_mutex_unlock(&r->mutex);
 }

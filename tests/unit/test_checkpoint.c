@@ -8,7 +8,9 @@
 #include "optim/optim.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 static const mr_trainer_opts quiet = { .max_epochs = 3, .no_progress = true, .no_summary = true };
@@ -215,6 +217,84 @@ static void test_while_training(void)
     fit_free(&f);
 }
 
+/* ---- one that is being written ---- */
+
+enum { BALLAST = 50000 }; /* floats: too many to be gathered, they are written from where they lie */
+
+static atomic_bool hold, held;
+static mr_tensor *ballast;
+
+/* The library's calls of write come here. A large one waits while `hold` is set. */
+ssize_t write(int fd, const void *bytes, size_t count)
+{
+    while (count >= BALLAST * sizeof(float) && atomic_load(&hold)) {
+        atomic_store(&held, true);
+        nanosleep(&(struct timespec){ 0, 1000 * 1000 }, NULL);
+    }
+    return syscall(SYS_write, fd, bytes, count);
+}
+
+/* Whether all of the ballast in a file is this number. */
+static bool ballast_is(const char *path, float value)
+{
+    mr__safetensors *file = mr__safetensors_read(path);
+    const mr__safetensor *x = file ? mr__safetensors_find(file, "ballast") : NULL;
+    bool same = x && x->bytes == BALLAST * sizeof value;
+    for (size_t i = 0; same && i < BALLAST; i++)
+        same = memcmp((const char *)x->data + i * sizeof value, &value, sizeof value) == 0;
+    mr__safetensors_free(file);
+    return same;
+}
+
+/* Epoch 0's checkpoint is held up until the snapshots of the epochs 1 and 2 were taken. */
+static mr_tensor *hold_up(mr_step *s, const mr_batch *b, mr_tensor *loss)
+{
+    (void)b;
+    if (s->batch_index > 0)
+        return loss;
+    CHECK_EQ_I64(mr_tensor_fill(ballast, (double)s->epoch), MR_OK);
+    for (int i = 0; s->epoch == 1 && i < 10000 && !atomic_load(&held); i++)
+        nanosleep(&(struct timespec){ 0, 1000 * 1000 }, NULL);
+    if (s->epoch == 3) {
+        const char *first = in_folder("held/version_0/checkpoints/epoch=0-step=3.safetensors");
+        const char *third = in_folder("held/version_0/checkpoints/epoch=2-step=9.safetensors");
+        CHECK(atomic_load(&held) && !file_exists(first));
+        atomic_store(&hold, false);
+        CHECK(wait_for(first, true) && ballast_is(first, 0));
+        CHECK(wait_for(third, true) && ballast_is(third, 2));
+    }
+    return loss;
+}
+
+static mr_tensor *ballasted(mr_module *module, mr_tape *tape, mr_tensor *x)
+{
+    return mr_forward(mr_module_child(module, 0, NULL), tape, x);
+}
+
+static void test_while_writing(void)
+{
+    static const mr_module_vtable kind = { .type = "Ballasted", .forward = ballasted };
+    mr_trainer_opts opts = into("held");
+    opts.max_epochs = 4;
+    fit f = fit_new(10);
+    mr_module *model = mr_module_new(&kind, NULL, 0);
+    mr_module_add(model, "linear", mr_linear_new(1, 1, f.rng, NULL));
+    ballast = mr_module_add_parameter(model, "ballast", mr_tensor_zeros(MR_FLOAT32, MR_SHAPE(BALLAST)));
+    mr_task *task = mr_task_new(&fit_task, model, NULL, 0);
+    mr_trainer *t = mr_trainer_new(&opts);
+    hook.step = hold_up;
+    atomic_store(&hold, true);
+    CHECK_EQ_I64(mr_trainer_fit(t, task, f.loader), MR_OK);
+    CHECK_EQ_I64(count_entries(in_folder("held/version_0/checkpoints")), 1);
+    CHECK(ballast_is(in_folder("held/version_0/checkpoints/epoch=3-step=12.safetensors"), 3));
+    mr_trainer_free(t);
+    mr_task_free(task);
+    mr_module_free(model);
+    fit_free(&f);
+}
+
+/* ---- a fit that fails ---- */
+
 static mr_tensor *fail_later(mr_step *s, const mr_batch *b, mr_tensor *loss)
 {
     (void)b;
@@ -358,6 +438,7 @@ int main(void)
     RUN(test_overtaken);
     RUN(test_part_of_an_epoch);
     RUN(test_while_training);
+    RUN(test_while_writing);
     RUN(test_failed_fit);
     RUN(test_no_checkpoint);
     RUN(test_read_only);

@@ -93,7 +93,7 @@ static void test_nonfinite_double(void)
 
 /* ---- the training step ---- */
 
-static enum { NOTHING, MESSAGE, PENDING, LINES, VECTOR, CONSTANT, BATCH, PRODUCT } way;
+static enum step_way { NOTHING, MESSAGE, PENDING, LINES, VECTOR, CONSTANT, BATCH, PRODUCT } way;
 
 static mr_tensor *fail_step(mr_step *s, const mr_batch *b, mr_tensor *loss)
 {
@@ -114,7 +114,7 @@ static mr_tensor *fail_step(mr_step *s, const mr_batch *b, mr_tensor *loss)
     return way == PENDING ? loss : NULL;
 }
 
-static void check_step(int how, mr_status status, const char *text)
+static void check_step(enum step_way how, mr_status status, const char *text)
 {
     at = 4;
     way = how;

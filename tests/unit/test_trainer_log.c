@@ -253,7 +253,7 @@ static void test_many_rows(void)
 
 /* ---- what is refused ---- */
 
-static enum { TOO_MANY, VECTOR, EMPTY, NO_NAME, NO_VALUE, BAR, LOGGER } way;
+static enum wrong_way { TOO_MANY, VECTOR, EMPTY, NO_NAME, NO_VALUE, BAR, LOGGER } way;
 
 static mr_tensor *log_wrong(mr_step *s, const mr_batch *b, mr_tensor *loss)
 {
@@ -272,7 +272,7 @@ static mr_tensor *log_wrong(mr_step *s, const mr_batch *b, mr_tensor *loss)
     return loss;
 }
 
-static void check_refused(int how, mr_status status, const char *text)
+static void check_refused(enum wrong_way how, mr_status status, const char *text)
 {
     char wanted[300];
     way = how;

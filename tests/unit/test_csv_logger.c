@@ -6,9 +6,13 @@
 #include "train/csv_logger.h"
 #include "train/version_dir.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char folder[64];
@@ -223,6 +227,75 @@ static void test_removed(void)
     CHECK_EQ_STR(mr_error(), wanted);
 }
 
+/* A column appears when the file is gone, or its folder is not to be written to. */
+static void test_new_column_fails(void)
+{
+    char wanted[600], dir[300];
+    snprintf(dir, sizeof dir, "/tmp/millrace-columns-%ld", (long)getpid());
+    for (int gone = 0; gone < 2; gone++) {
+        char path[320];
+        snprintf(path, sizeof path, "%s/metrics.csv", dir);
+        CHECK(mkdir(dir, 0777) == 0);
+        mr__csv_logger *logger = mr__csv_logger_open(dir);
+        if (!CHECK(logger != NULL))
+            return;
+        CHECK_EQ_I64(write_one(logger, "loss", 0.5, 0, 0), MR_OK);
+        CHECK_EQ_I64(mr__csv_logger_flush(logger), MR_OK);
+        CHECK(gone ? unlink(path) == 0 : chmod(dir, 0555) == 0);
+        if (getuid() == 0)
+            CHECK(seteuid(65534) == 0); /* root may do everything */
+        CHECK_EQ_I64(write_one(logger, "acc", 0.5, 0, 0), MR_ERR_IO);
+        if (getuid() == 0)
+            CHECK(seteuid(0) == 0);
+        snprintf(wanted, sizeof wanted, "cannot %s '%s': %s", gone ? "read" : "write", path,
+                 gone ? "No such file or directory" : "Permission denied");
+        CHECK_EQ_STR(mr_error(), wanted);
+        if (!gone)
+            CHECK_EQ_STR(contents(path), "loss,epoch,step\r\n0.5,0,0\r\n");
+        CHECK_EQ_I64(mr__csv_logger_close(logger), MR_OK);
+        CHECK(chmod(dir, 0777) == 0);
+        snprintf(wanted, sizeof wanted, "rm -r '%s'", dir);
+        CHECK(system(wanted) == 0);
+    }
+}
+
+/* The library's calls of close come here. */
+static int close_fails;
+
+int close(int fd)
+{
+    long result = syscall(SYS_close, fd);
+    if (close_fails)
+        errno = close_fails;
+    return close_fails ? -1 : (int)result;
+}
+
+/* What network file systems tell when a file is closed; and a disk without room for two bytes. */
+static void test_late_failures(void)
+{
+    char wanted[600];
+    struct rlimit old, small;
+    mr__csv_logger *logger = open_logger("late");
+    CHECK_EQ_I64(write_one(logger, "loss", 0.5, 0, 0), MR_OK);
+    close_fails = EIO;
+    CHECK_EQ_I64(mr__csv_logger_close(logger), MR_ERR_IO);
+    snprintf(wanted, sizeof wanted, "cannot write '%s': Input/output error", in_folder("late/metrics.csv"));
+    CHECK_EQ_STR(mr_error(), wanted);
+    snprintf(wanted, sizeof wanted, "cannot write '%s': Input/output error", in_folder("late/hparams.yaml"));
+    CHECK(mr__csv_logger_open(in_folder("late")) == NULL);
+    CHECK_EQ_STR(mr_error(), wanted);
+    close_fails = 0;
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    small = (struct rlimit){ 1, old.rlim_max };
+    setrlimit(RLIMIT_FSIZE, &small);
+    CHECK(mr__csv_logger_open(in_folder("late")) == NULL);
+    setrlimit(RLIMIT_FSIZE, &old);
+    signal(SIGXFSZ, SIG_DFL);
+    snprintf(wanted, sizeof wanted, "cannot write '%s': File too large", in_folder("late/hparams.yaml"));
+    CHECK_EQ_STR(mr_error(), wanted);
+}
+
 static int left;
 
 static void *few_allocate(void *user, size_t bytes, size_t alignment)
@@ -379,6 +452,8 @@ int main(void)
     RUN(test_unwritable);
     RUN(test_changed_by_others);
     RUN(test_removed);
+    RUN(test_new_column_fails);
+    RUN(test_late_failures);
     RUN(test_without_memory);
     RUN(test_versions);
     RUN(test_version_errors);

@@ -18,12 +18,18 @@ static inline bool files_begin(void)
     return mkdtemp(files_folder) && chmod(files_folder, 0777) == 0;
 }
 
-/* Removes it; the program's exit status. */
+/* Removes a folder, also one that a test has closed. */
+static inline void folder_remove(const char *path)
+{
+    char command[1200];
+    snprintf(command, sizeof command, "chmod -R u+rwX '%s' && rm -rf '%s'", path, path);
+    CHECK(system(command) == 0);
+}
+
+/* Removes the folder; the program's exit status. */
 static inline int files_report(void)
 {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", files_folder);
-    CHECK(system(command) == 0);
+    folder_remove(files_folder);
     return check_report();
 }
 

@@ -55,8 +55,9 @@ typedef enum mr_status {
  * dealt with; "" when there has been none. One line, lower case, without a full stop.
  *
  * A failure is *pending* until a status call returns it, or until it is read here or cleared. While one
- * is pending, NULL handles pass silently through every call, so that the first cause survives. Views
- * per-thread storage, valid until the thread's next failure. */
+ * is pending, NULL handles pass silently through every call, so that the first cause survives; and the next
+ * call whose status must be checked (mr_backward, mr_loader_next, mr_module_save, …) returns it and does
+ * nothing else. Views per-thread storage, valid until the thread's next failure. */
 MR_API const char *mr_error(void);
 
 /* The status that belongs to the text of mr_error(); MR_OK when there has been no failure. Does not

@@ -14,6 +14,11 @@ bool mr__pending(void)
     return last.pending;
 }
 
+mr_status mr__pending_status(void)
+{
+    return last.pending ? last.failure.status : MR_OK;
+}
+
 mr_status mr__raise_va(mr_status status, const char *format, va_list args)
 {
     if (last.pending)

@@ -41,6 +41,8 @@ mr_status mr_cursor_next(mr_cursor *cursor, const mr_batch **sample)
         return mr__settle(mr__null("cursor_next", "cursor"));
     if (!sample)
         return mr__settle(mr__null("cursor_next", "sample"));
+    if (mr__pending())
+        return mr__settle(mr__pending_status());
     mr__slot_batch *slot = cursor->slot;
     const mr_sample room = { slot->row };
     mr_status status = cursor->stream->stream->next(cursor->at, &room);

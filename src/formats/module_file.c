@@ -20,7 +20,7 @@ static mr_params parameters_of(const char *call, mr_module *module)
 mr_status mr_module_save(mr_module *module, const char *path)
 {
     static const mr__metadata metadata = { "format", "pt" }; /* torch's reader wants to see it */
-    if (!path)
+    if (!path || mr__pending())
         return mr__settle(mr__null("module_save", "path"));
     mr_params params = parameters_of("module_save", module);
     mr__safetensor *list = params.item ? mr__alloc_array(params.count, sizeof *list) : NULL;
@@ -131,7 +131,7 @@ static mr_status load_tensors(const char *path, mr_params params, const mr__safe
 
 mr_status mr_module_load(mr_module *module, const char *path, const mr_load_opts *opts)
 {
-    if (!path)
+    if (!path || mr__pending())
         return mr__settle(mr__null("module_load", "path"));
     mr_params params = parameters_of("module_load", module);
     mr__safetensors *file = params.item ? mr__safetensors_read(path) : NULL;

@@ -138,6 +138,8 @@ static mr_status start(mr_tape *tape, mr_tensor *output, const char *call, const
 {
     if (!tape)
         return mr__null(call, "tape");
+    if (MR__UNLIKELY(mr__pending()))
+        return mr__pending_status();
     if (tape->failed)
         return mr__failure_raise(&tape->failure);
     if (!mr__usable(output)) {

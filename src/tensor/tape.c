@@ -136,7 +136,7 @@ mr_status mr_tape_status(mr_tape *tape)
     if (!tape)
         return mr__settle(mr__null("tape status", "tape"));
     if (!tape->failed)
-        return MR_OK;
+        return mr__settle(mr__pending_status());
     mr__failure_raise(&tape->failure);
     return mr__settle(tape->failure.status);
 }

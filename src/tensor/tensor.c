@@ -183,6 +183,8 @@ mr_status mr_copy_out(const mr_tensor *x, mr_dtype dtype, void *out, int64_t cou
         return mr__settle(mr_error_status());
     if (!out && x->numel)
         return mr__settle(mr__null("copy_out", "out"));
+    if (mr__pending())
+        return mr__settle(mr__pending_status());
     if (mr_dtype_size(dtype) == 0)
         return mr__settle(mr__raise(MR_ERR_DTYPE, "copy_out: %d is no dtype", (int)dtype));
     if (count != x->numel)

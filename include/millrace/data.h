@@ -55,7 +55,7 @@ MR_API mr_dataset *mr_dataset_new(const mr_dataset_vtable *vtable, const void *s
  * fields named by `names` ("0", "1", … where that is NULL). Borrows the tensors, which are contiguous. */
 MR_API mr_dataset *mr_dataset_from_tensors(mr_tensor *const *tensors, const char *const *names, int count);
 
-/* Frees a dataset. Loaders over it must not be used afterwards, but may be freed. */
+/* Frees a dataset. Loaders and cursors over it must not be used afterwards, but may be freed. */
 MR_API void mr_dataset_free(mr_dataset *dataset);
 
 /* Number of samples; -1 for a stream that does not know it. */
@@ -73,7 +73,7 @@ typedef struct mr_stream_vtable {
     void *(*open)(void *self, int64_t shard, int64_t shards);
     /* Writes the next sample: MR_OK, MR_END when there is none, or mr_fail(…). */
     mr_status (*next)(void *cursor, const mr_sample *sample);
-    /* Frees a cursor. */
+    /* Frees a cursor; the stream may be gone by then. */
     void (*close)(void *cursor);
     /* Optional: the number of samples, when it is known. */
     int64_t (*len)(void *self);

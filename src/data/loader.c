@@ -48,7 +48,7 @@ mr_loader *mr_loader_new(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts 
 static void close_cursor(mr_loader *loader)
 {
     if (loader->cursor)
-        loader->dataset->stream->close(loader->cursor);
+        loader->cursor_vtable->close(loader->cursor);
     loader->cursor = NULL;
 }
 
@@ -201,7 +201,8 @@ static mr_status begin_epoch(mr_loader *loader)
     if (status < 0)
         return status;
     if (loader->dataset->stream) {
-        loader->cursor = loader->dataset->stream->open(loader->dataset->self, 0, 1);
+        loader->cursor_vtable = loader->dataset->stream;
+        loader->cursor = loader->cursor_vtable->open(loader->dataset->self, 0, 1);
         if (!loader->cursor) {
             if (!mr__pending())
                 mr__raise(MR_ERR_CALLBACK, "loader: the stream did not open, without a message");

@@ -40,7 +40,8 @@ typedef struct mr_dataset_vtable {
     /* Writes the sample at `index`, 0 to len - 1. MR_OK, or mr_fail(…) with what is wrong. */
     mr_status (*get)(void *self, int64_t index, const mr_sample *sample);
     /* Optional: writes `count` samples, one after the other, from field[i] on. For data that can be
-     * gathered faster than one by one; must give what `get` gives. */
+     * gathered faster than one by one; must give what `get` gives. When it fails, `get` is asked for each of the
+     * samples in turn, to name the one that cannot be had. */
     mr_status (*get_many)(void *self, const int64_t *indices, int64_t count, void *const *field);
     /* Optional: frees what `self` holds. */
     void (*destroy)(void *self);

@@ -3,7 +3,10 @@
  *
  * Making an optimizer moves the parameters, their gradients and the optimizer's state into flat ranges of
  * memory, once, so that a step is one pass over them. Parameters stay usable as before, also after the
- * optimizer is freed; each may belong to one optimizer at a time.
+ * optimizer is freed; each may belong to one optimizer at a time. Make an optimizer before the first forward: views on
+ * a tape and pointers from mr_tensor_data that were taken before it lead to where the parameters were.
+ *
+ * Threads: an optimizer and its parameters belong to one thread at a time.
  */
 #ifndef MILLRACE_OPTIM_H
 #define MILLRACE_OPTIM_H

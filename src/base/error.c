@@ -46,6 +46,8 @@ mr_status mr__raise(mr_status status, const char *format, ...)
 mr_status mr_fail(mr_status status, const char *format, ...)
 {
     va_list args;
+    if (status >= 0)
+        status = MR_ERR_CALLBACK;
     va_start(args, format);
     mr__raise_va(status, format, args);
     va_end(args);

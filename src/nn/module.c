@@ -51,7 +51,7 @@ static void free_tree(mr_module *module)
         mr__free(module->children[i].name);
     }
     for (size_t i = 0; i < module->own_count; i++) {
-        mr_tensor_free(module->own[i].tensor);
+        mr__tensor_free(module->own[i].tensor);
         mr__free((char *)(uintptr_t)module->own[i].name);
     }
     module->parent = NULL;

@@ -146,6 +146,10 @@ static mr_status start(mr_tape *tape, mr_tensor *output, const char *call, const
         mr__not_ready(tape, call, output, name);
         return tape->failure.status;
     }
+    if (output->tape && output->tape != tape) {
+        mr__fail(tape, MR_ERR_STATE, "%s: the %s lives on another tape", call, name);
+        return tape->failure.status;
+    }
     if (tape->used_up) {
         mr__fail(tape, MR_ERR_STATE,
                  "%s: the tape's record was used up by an earlier backward; "

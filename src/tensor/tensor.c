@@ -49,9 +49,15 @@ mr_tensor *mr_tensor_wrap(mr_dtype dtype, mr_shape shape, void *data)
 
 void mr_tensor_free(mr_tensor *x)
 {
-    if (!x || x->tape)
+    if (x && !x->tape && !x->adopted)
+        mr__tensor_free(x);
+}
+
+void mr__tensor_free(mr_tensor *x)
+{
+    if (!x)
         return;
-    mr_tensor_free(x->own_grad.view);
+    mr__tensor_free(x->own_grad.view);
     mr__memory_drop(x->memory);
     mr__memory_drop(x->grad_memory);
     mr__free(x->name);

@@ -65,7 +65,7 @@ struct mr_tensor {
     mr__memory *memory; /* held; NULL when the elements are borrowed */
     mr__memory *grad_memory;
     char *name;   /* for messages */
-    bool adopted; /* by a module, which frees it */
+    bool adopted; /* by a module, or as the view of a gradient: not the user's to free */
 };
 
 #define MR__ALIVE 0x6d726c6cu
@@ -124,6 +124,9 @@ mr__text mr__tensor_text(const mr_tensor *x);
 
 /* A dimension counted from the front; -1 with a failure raised. With no dimensions, 0 and -1 are taken. */
 int mr__dim(const char *call, const mr_tensor *x, int dim);
+
+/* Frees a tensor off the tape, also one that is adopted. */
+void mr__tensor_free(mr_tensor *x);
 
 /* A tensor off the tape, zeroed; dtype may be any. */
 mr_tensor *mr__tensor_alloc(const char *call, mr_dtype dtype, const mr_shape *shape);

@@ -373,7 +373,7 @@ static double printing_program(mr_status *status)
     mr_rng *rng = mr_rng_new(6);
     mr_tensor *x = mr_tensor_randn(rng, MR_FLOAT32, MR_SHAPE(40, 30));
     double length = 0;
-    *status = mr_tensor_print(file, x);
+    *status = mr__settle(mr_tensor_print(file, x));
     if (*status == MR_OK) {
         char *string = mr_tensor_to_string(x);
         if (string)

@@ -32,6 +32,21 @@ static size_t bytes_of(const mr_tensor *x)
     return (size_t)x->numel * mr_dtype_size((mr_dtype)x->dtype);
 }
 
+static bool list_slot(mr__snapshot *s, const mr_optim *optim, const mr__slot *slot)
+{
+    const mr_tensor *x = slot->tensor;
+    const mr__range *range = slot->range;
+    if (!add_entry(s, "optimizer.", slot->name, "step", MR_INT64, MR_SCALAR, &slot->steps,
+                   sizeof slot->steps))
+        return false;
+    for (int k = 0; k < optim->kind->state_count; k++)
+        if (range->state[k] &&
+            !add_entry(s, "optimizer.", slot->name, optim->kind->state_name[k], (mr_dtype)x->dtype,
+                       mr__shape_of(x), mr__range_at(range, range->state[k], slot->offset), bytes_of(x)))
+            return false;
+    return true;
+}
+
 /* "layer1.weight" for a parameter; "optimizer.layer1.weight.exp_avg" for its state. */
 static bool list_entries(mr__snapshot *s, mr_params params, const mr_optim *optim)
 {
@@ -41,18 +56,10 @@ static bool list_entries(mr__snapshot *s, mr_params params, const mr_optim *opti
                        bytes_of(x)))
             return false;
     }
-    for (size_t i = 0; i < optim->count; i++) {
-        const mr__slot *slot = &optim->slots[i];
-        const mr_tensor *x = slot->tensor;
-        if (!add_entry(s, "optimizer.", slot->name, "step", MR_INT64, MR_SCALAR, &slot->steps,
-                       sizeof slot->steps))
-            return false;
-        for (int k = 0; k < optim->kind->state_count; k++)
-            if (!add_entry(s, "optimizer.", slot->name, optim->kind->state_name[k], (mr_dtype)x->dtype,
-                           mr__shape_of(x), mr__range_at(slot->range, slot->range->state[k], slot->offset),
-                           bytes_of(x)))
+    for (const mr__group *group = &optim->first; group; group = group->next)
+        for (size_t i = 0; i < group->count; i++)
+            if (!list_slot(s, optim, &group->slots[i]))
                 return false;
-    }
     return true;
 }
 
@@ -62,7 +69,9 @@ mr__snapshot *mr__snapshot_new(mr_module *model, const mr_optim *optim)
     mr__snapshot *s = params.item ? mr__alloc_zeroed(sizeof *s) : NULL;
     if (!s)
         return NULL;
-    s->room = params.count + optim->count * (1 + (size_t)optim->kind->state_count);
+    s->room = params.count;
+    for (const mr__group *group = &optim->first; group; group = group->next)
+        s->room += group->count * (1 + MR__MAX_STATE);
     s->entries = mr__alloc_zeroed(mr__mul_size(s->room, sizeof *s->entries));
     s->sources = mr__alloc_zeroed(mr__mul_size(s->room, sizeof *s->sources));
     size_t total = 0;

@@ -57,6 +57,84 @@ typedef struct mr_adamw_opts {
 MR_API mr_optim *mr_adamw_new(mr_params params, double lr, const mr_adamw_opts *opts);
 MR_API mr_status mr_adamw_add_group(mr_optim *optim, mr_params params, double lr, const mr_adamw_opts *opts);
 
+typedef struct mr_rmsprop_opts {
+    double alpha;        /* default 0.99 */
+    double eps;          /* default 1e-8 */
+    double weight_decay; /* default 0 */
+    double momentum;     /* default 0 */
+    bool centered;       /* divide by the root of the variance, not of the mean of squares */
+} mr_rmsprop_opts;
+
+/* Hinton's lecture 6; centered: Graves, 2013. s = alpha * s + (1 - alpha) * g^2; d = g / (sqrt(s) + eps), with a
+ * momentum buf = momentum * buf + d in its place; p -= lr * d. As torch.optim.RMSprop. */
+MR_API mr_optim *mr_rmsprop_new(mr_params params, double lr, const mr_rmsprop_opts *opts);
+MR_API mr_status mr_rmsprop_add_group(mr_optim *optim, mr_params params, double lr,
+                                      const mr_rmsprop_opts *opts);
+
+typedef struct mr_adagrad_opts {
+    double lr_decay;                  /* default 0 */
+    double weight_decay;              /* default 0 */
+    double initial_accumulator_value; /* what the sum of squares begins with; default 0 */
+    double eps;                       /* default 1e-10 */
+} mr_adagrad_opts;
+
+/* Duchi and others, 2011. s += g^2; p -= lr / (1 + (t - 1) * lr_decay) * g / (sqrt(s) + eps). As
+ * torch.optim.Adagrad. */
+MR_API mr_optim *mr_adagrad_new(mr_params params, double lr, const mr_adagrad_opts *opts);
+MR_API mr_status mr_adagrad_add_group(mr_optim *optim, mr_params params, double lr,
+                                      const mr_adagrad_opts *opts);
+
+typedef struct mr_adadelta_opts {
+    double rho;          /* default 0.9 */
+    double eps;          /* default 1e-6 */
+    double weight_decay; /* default 0 */
+} mr_adadelta_opts;
+
+/* Zeiler, 2012; lr is usually 1. s = rho * s + (1 - rho) * g^2; d = sqrt(a + eps) / sqrt(s + eps) * g;
+ * a = rho * a + (1 - rho) * d^2; p -= lr * d. As torch.optim.Adadelta. */
+MR_API mr_optim *mr_adadelta_new(mr_params params, double lr, const mr_adadelta_opts *opts);
+MR_API mr_status mr_adadelta_add_group(mr_optim *optim, mr_params params, double lr,
+                                       const mr_adadelta_opts *opts);
+
+typedef struct mr_adamax_opts {
+    double beta1;        /* default 0.9 */
+    double beta2;        /* default 0.999 */
+    double eps;          /* default 1e-8 */
+    double weight_decay; /* default 0 */
+} mr_adamax_opts;
+
+/* Kingma and Ba, 2015, section 7. u = max(beta2 * u, |g| + eps); p -= lr / (1 - beta1^t) * m / u. As
+ * torch.optim.Adamax. */
+MR_API mr_optim *mr_adamax_new(mr_params params, double lr, const mr_adamax_opts *opts);
+MR_API mr_status mr_adamax_add_group(mr_optim *optim, mr_params params, double lr,
+                                     const mr_adamax_opts *opts);
+
+typedef struct mr_nadam_opts {
+    double beta1;          /* default 0.9 */
+    double beta2;          /* default 0.999 */
+    double eps;            /* default 1e-8 */
+    double weight_decay;   /* default 0 */
+    double momentum_decay; /* default 4e-3 */
+} mr_nadam_opts;
+
+/* Dozat, 2016. mu_t = beta1 * (1 - 0.96^(t * momentum_decay) / 2), M_t = mu_1 * … * mu_t;
+ * p -= lr * ((1 - mu_t) / (1 - M_t) * g + mu_(t+1) / (1 - M_(t+1)) * m) / (sqrt(v / (1 - beta2^t)) + eps).
+ * torch 1.13 has M_t * mu_t * mu_(t+1) for M_(t+1); this is torch 2's (docs/differences.md). */
+MR_API mr_optim *mr_nadam_new(mr_params params, double lr, const mr_nadam_opts *opts);
+MR_API mr_status mr_nadam_add_group(mr_optim *optim, mr_params params, double lr, const mr_nadam_opts *opts);
+
+typedef struct mr_radam_opts {
+    double beta1;        /* default 0.9 */
+    double beta2;        /* default 0.999 */
+    double eps;          /* default 1e-8 */
+    double weight_decay; /* default 0 */
+} mr_radam_opts;
+
+/* Liu and others, 2020: Adam's step times a rectification; while v is the mean of too few squares,
+ * p -= lr / (1 - beta1^t) * m. As torch.optim.RAdam. */
+MR_API mr_optim *mr_radam_new(mr_params params, double lr, const mr_radam_opts *opts);
+MR_API mr_status mr_radam_add_group(mr_optim *optim, mr_params params, double lr, const mr_radam_opts *opts);
+
 /* Frees the optimizer; its parameters stay where they are. */
 MR_API void mr_optim_free(mr_optim *optim);
 
@@ -86,6 +164,23 @@ MR_API void mr_optim_set_group_lr(mr_optim *optim, int group, double lr);
  * buffer, as if it had been given to the constructor. */
 MR_API double mr_optim_group_momentum(const mr_optim *optim, int group);
 MR_API bool mr_optim_set_group_momentum(mr_optim *optim, int group, double momentum);
+
+/* ---- state ------------------------------------------------------------------------------------------------ */
+
+/* All that an optimizer keeps from one step to the next, so that another, made alike, can go on from there. For each
+ * parameter, in order: "layer1.weight.step" (int64; how many updates it has had) and what torch's optimizer keeps by
+ * torch's names, "layer1.weight.exp_avg", …; a parameter without a name, or with one that another has, goes by its
+ * number. Then for each group "param_groups.0.lr" and "param_groups.0.momentum" (or beta1), and "steps". SGD counts
+ * as steps the updates of momentum_buffer.
+ *
+ * Views tensors over the optimizer's own memory, for reading. The list is valid until a group is added, a momentum is
+ * set where there was none, state is loaded or the optimizer is freed; that of lbfgs also only until the next step.
+ * `item` is NULL after a failure. */
+MR_API mr_params mr_optim_state(mr_optim *optim);
+
+/* Copies such a list into an optimizer made with the same parameters and groups; element types are cast. A name that is
+ * missing or that it does not know, or another shape, is a failure, and changes nothing. */
+MR_API MR_CHECKED mr_status mr_optim_load_state(mr_optim *optim, mr_params state);
 
 #ifdef __cplusplus
 }

@@ -1,8 +1,6 @@
 /* Adam and AdamW. State: exp_avg (m), exp_avg_sq (v), with amsgrad max_exp_avg_sq. */
 #include "optim.h"
 
-#include "kernels/kernels.h"
-
 #include <math.h>
 #include <stddef.h>
 
@@ -59,59 +57,41 @@ static void update(mr__group *group, mr__range *range, int64_t offset, int64_t c
 #define ADAM_KIND(kind_name)                                                                                \
     {                                                                                                       \
         .name = (kind_name), .state_count = 3, .state_name = { "exp_avg", "exp_avg_sq", "max_exp_avg_sq" }, \
-        .update = update, .momentum = offsetof(mr__group, opts.adam.beta1), .momentum_below = 1             \
+        .update = update, .momentum = offsetof(mr__group, opts.adam.beta1), .momentum_name = "beta1",       \
+        .momentum_below = 1                                                                                 \
     }
 static const mr__optim_kind adam_kind = ADAM_KIND("adam"), adamw_kind = ADAM_KIND("adamw");
 
-static bool setup_from(const char *call, const mr__optim_kind *kind, const mr_adam_opts *opts,
-                       double default_decay, mr__setup *setup)
+bool mr__adam_options(const char *call, mr__setup *setup, double beta1, double beta2, double eps,
+                      double weight_decay, double default_decay)
 {
-    static const mr_adam_opts defaults = { 0 };
-    opts = opts ? opts : &defaults;
-    *setup = (mr__setup){ .kind = kind, .states = opts->amsgrad ? 7 : 3 };
-    setup->opts.adam.beta1 = mr__option(opts->beta1, 0.9);
-    setup->opts.adam.beta2 = mr__option(opts->beta2, 0.999);
-    setup->opts.adam.eps = mr__option(opts->eps, 1e-8);
-    setup->opts.adam.weight_decay = mr__option(opts->weight_decay, default_decay);
-    setup->opts.adam.decoupled = kind == &adamw_kind;
+    setup->opts.adam.beta1 = mr__option(beta1, 0.9);
+    setup->opts.adam.beta2 = mr__option(beta2, 0.999);
+    setup->opts.adam.eps = mr__option(eps, 1e-8);
+    setup->opts.adam.weight_decay = mr__option(weight_decay, default_decay);
     return mr__option_within(call, "beta1", setup->opts.adam.beta1, 0, 1) &&
            mr__option_within(call, "beta2", setup->opts.adam.beta2, 0, 1) &&
            mr__option_within(call, "eps", setup->opts.adam.eps, 0, INFINITY) &&
            mr__option_within(call, "weight_decay", setup->opts.adam.weight_decay, 0, INFINITY);
 }
 
-mr_optim *mr_adam_new(mr_params params, double lr, const mr_adam_opts *opts)
+static bool setup_from(const char *call, const mr_adam_opts *opts, mr__setup *setup)
 {
-    mr__setup setup;
-    return setup_from("adam", &adam_kind, opts, 0, &setup) ? mr__optim_new("adam", params, lr, &setup) : NULL;
+    static const mr_adam_opts defaults = { 0 };
+    const mr_adam_opts *o = opts ? opts : &defaults;
+    *setup = (mr__setup){ .kind = &adam_kind, .states = o->amsgrad ? 7 : 3 };
+    return mr__adam_options(call, setup, o->beta1, o->beta2, o->eps, o->weight_decay, 0);
 }
 
-mr_status mr_adam_add_group(mr_optim *optim, mr_params params, double lr, const mr_adam_opts *opts)
-{
-    mr__setup setup;
-    if (!setup_from("adam_add_group", &adam_kind, opts, 0, &setup))
-        return mr_error_status();
-    return mr__optim_add("adam_add_group", optim, params, lr, &setup);
-}
+MR__OPTIM_CALLS(adam, setup_from)
 
 static bool setup_from_adamw(const char *call, const mr_adamw_opts *opts, mr__setup *setup)
 {
-    mr_adam_opts same = { 0 };
-    if (opts)
-        same = (mr_adam_opts){ opts->beta1, opts->beta2, opts->eps, opts->weight_decay, opts->amsgrad };
-    return setup_from(call, &adamw_kind, &same, 0.01, setup);
+    static const mr_adamw_opts defaults = { 0 };
+    const mr_adamw_opts *o = opts ? opts : &defaults;
+    *setup = (mr__setup){ .kind = &adamw_kind, .states = o->amsgrad ? 7 : 3 };
+    setup->opts.adam.decoupled = true;
+    return mr__adam_options(call, setup, o->beta1, o->beta2, o->eps, o->weight_decay, 0.01);
 }
 
-mr_optim *mr_adamw_new(mr_params params, double lr, const mr_adamw_opts *opts)
-{
-    mr__setup setup;
-    return setup_from_adamw("adamw", opts, &setup) ? mr__optim_new("adamw", params, lr, &setup) : NULL;
-}
-
-mr_status mr_adamw_add_group(mr_optim *optim, mr_params params, double lr, const mr_adamw_opts *opts)
-{
-    mr__setup setup;
-    if (!setup_from_adamw("adamw_add_group", opts, &setup))
-        return mr_error_status();
-    return mr__optim_add("adamw_add_group", optim, params, lr, &setup);
-}
+MR__OPTIM_CALLS(adamw, setup_from_adamw)

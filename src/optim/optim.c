@@ -108,7 +108,12 @@ static bool make_slots(mr__group *group, mr_params params)
         mr_tensor *x = params.item[i].tensor;
         mr__range *range = &group->range[x->dtype == MR_FLOAT64];
         int64_t offset = place_for(x, range->count);
-        group->slots[i] = (mr__slot){ .tensor = x, .range = range, .offset = offset, .numel = x->numel };
+        group->slots[i] = (mr__slot){ .tensor = x,
+                                      .range = range,
+                                      .offset = offset,
+                                      .numel = x->numel,
+                                      .factor = 1,
+                                      .shape = mr__shape_of(x) };
         range->count = offset + (x->numel ? x->numel : 1); /* one without elements has a place, too */
         group->slots[i].name = mr__strdup(params.item[i].name ? params.item[i].name : mr_tensor_name(x));
         if (!group->slots[i].name)
@@ -122,7 +127,17 @@ static mr__memory *make_array(const mr__range *range)
     return mr__memory_new(mr__mul_size((size_t)range->count, mr_dtype_size(range->dtype)));
 }
 
-static bool make_arrays(mr__group *group, unsigned states)
+static void fill(const mr__range *range, mr__memory *array, double value)
+{
+    void *data = mr__memory_data(array);
+    for (int64_t i = 0; i < range->count; i++)
+        if (range->dtype == MR_FLOAT64)
+            ((double *)data)[i] = value;
+        else
+            ((float *)data)[i] = (float)value;
+}
+
+static bool make_arrays(mr__group *group, unsigned states, double initial)
 {
     for (int r = 0; r < 2; r++) {
         mr__range *range = &group->range[r];
@@ -136,6 +151,8 @@ static bool make_arrays(mr__group *group, unsigned states)
         for (int s = 0; s < MR__MAX_STATE; s++)
             if (states & 1u << s && !(range->state[s] = make_array(range)))
                 return false;
+        if (initial != 0)
+            fill(range, range->state[0], initial);
     }
     return true;
 }
@@ -147,7 +164,7 @@ static bool make_group(mr__group *group, mr_params params, double lr, const mr__
     group->counting = !setup->kind->counts_momentum || setup->states & 1u;
     group->powers_at = -1;
     group->range[1].dtype = MR_FLOAT64;
-    if (make_slots(group, params) && make_arrays(group, setup->states))
+    if (make_slots(group, params) && make_arrays(group, setup->states, setup->initial))
         return true;
     drop_group(group);
     return false;
@@ -197,6 +214,7 @@ mr_status mr__optim_add(const char *call, mr_optim *optim, mr_params params, dou
     move_parameters(group);
     optim->last = optim->last->next = group;
     optim->groups++;
+    mr__state_drop(&optim->state);
     return MR_OK;
 }
 
@@ -210,6 +228,7 @@ void mr_optim_free(mr_optim *optim)
         mr__free(group);
     }
     drop_group(&optim->first);
+    mr__state_drop(&optim->state);
     mr__free(optim);
 }
 
@@ -268,26 +287,33 @@ void mr_optim_set_lr(mr_optim *optim, double lr)
         group->lr = lr;
 }
 
-static double *momentum_of(const mr_optim *optim, mr__group *group)
-{
-    return (double *)(void *)((char *)group + optim->kind->momentum);
-}
-
 double mr_optim_group_momentum(const mr_optim *optim, int group)
 {
     mr__group *found = find_group("optim_group_momentum", optim, group);
-    return found && optim->kind->momentum ? *momentum_of(optim, found) : NAN;
+    return found && optim->kind->momentum ? *mr__momentum_of(optim, found) : NAN;
 }
 
-/* The buffer that a momentum works with, when there has been none before. */
-static bool make_buffer(mr__group *group)
+bool mr__optim_make_buffer(mr_optim *optim, mr__group *group)
 {
     for (int r = 0; r < 2; r++) {
         mr__range *range = &group->range[r];
-        if (range->count && !range->state[0] && !(range->state[0] = make_array(range)))
-            return false;
+        for (int s = 0; s < MR__MAX_STATE; s++) {
+            if (!(optim->kind->buffer & 1u << s) || !range->count || range->state[s])
+                continue;
+            range->state[s] = make_array(range);
+            mr__state_drop(&optim->state);
+            if (!range->state[s])
+                return false;
+        }
     }
     return true;
+}
+
+void mr__group_changed(const mr_optim *optim, mr__group *group)
+{
+    if (optim->kind->counts_momentum)
+        group->counting = *mr__momentum_of(optim, group) > 0;
+    group->powers_at = -1;
 }
 
 bool mr_optim_set_group_momentum(mr_optim *optim, int group, double momentum)
@@ -295,14 +321,13 @@ bool mr_optim_set_group_momentum(mr_optim *optim, int group, double momentum)
     mr__group *found = find_group("optim_set_group_momentum", optim, group);
     if (!found || !optim->kind->momentum)
         return false;
-    if (!mr__option_within("optim_set_group_momentum", "momentum", momentum, 0, optim->kind->momentum_below))
+    if (!mr__option_within("optim_set_group_momentum", optim->kind->momentum_name, momentum, 0,
+                           optim->kind->momentum_below))
         return false;
-    if (optim->kind->has_buffer && momentum > 0 && !make_buffer(found))
+    if (momentum > 0 && !mr__optim_make_buffer(optim, found))
         return false;
-    if (optim->kind->counts_momentum)
-        found->counting = momentum > 0;
-    *momentum_of(optim, found) = momentum;
-    found->powers_at = -1;
+    *mr__momentum_of(optim, found) = momentum;
+    mr__group_changed(optim, found);
     return true;
 }
 

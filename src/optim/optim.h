@@ -10,6 +10,7 @@
 #define MILLRACE_OPTIM_OPTIM_H
 
 #include "base/error.h"
+#include "kernels/kernels.h"
 #include "tensor/tensor.h"
 
 #include <millrace/optim.h>
@@ -29,12 +30,14 @@ typedef struct mr__slot {
     char *name;
     mr__range *range;
     int64_t offset, numel;
-    int64_t steps; /* updates of this parameter, for the corrections that depend on it */
+    int64_t steps;  /* updates of this parameter, for the corrections that depend on it */
+    double factor;  /* a number that such a correction is made of, 1 at first; see `advance` */
+    mr_shape shape; /* the tensor's, which may be gone when its state is looked at */
 } mr__slot;
 
 typedef struct mr__group mr__group;
 
-/* What a kind of optimizer does. */
+/* What a kind of optimizer does; in each file a static const. */
 typedef struct mr__optim_kind {
     const char *name; /* "adam" */
     int state_count;
@@ -42,12 +45,20 @@ typedef struct mr__optim_kind {
     /* Updates `count` elements from `offset` on; `like` is the slot there, or one like all of them. Its `steps` is
      * the number of this update, from 1. */
     void (*update)(mr__group *group, mr__range *range, int64_t offset, int64_t count, const mr__slot *like);
+    /* Optional: called for each slot before its update, with `steps` advanced, to advance its `factor`. */
+    void (*advance)(const mr__group *group, mr__slot *slot);
+    const char *factor_name; /* torch's: "mu_product" */
 
     /* What schedules call the momentum. */
-    size_t momentum;       /* where it lies in a group; 0: there is none */
-    double momentum_below; /* it is less than that */
-    bool has_buffer;       /* state 0 is there only while there is, or has been, a momentum */
-    bool counts_momentum;  /* `steps` counts the updates of that buffer, since its first one is another */
+    size_t momentum;           /* where it lies in a group; 0: there is none */
+    const char *momentum_name; /* "momentum", "beta1" */
+    double momentum_below;     /* it is less than that */
+    unsigned buffer;      /* 1 << i: state i is its buffer, there while there is, or has been, a momentum */
+    bool counts_momentum; /* `steps` counts the updates of that buffer, since its first one is another */
+
+    /* For a kind whose state is not in arrays of its groups; see state.c. */
+    bool (*list_slot)(mr_optim *optim, mr__slot *slot, const char *key);
+    bool (*make_room)(mr_optim *optim, mr_params given); /* for as much state as is given */
 } mr__optim_kind;
 
 /* A group's options, with the defaults filled in. */
@@ -56,13 +67,18 @@ typedef union mr__optim_opts {
     struct {
         double beta1, beta2, eps, weight_decay;
         bool decoupled;
+        double momentum_decay; /* NAdam's */
     } adam;
+    mr_rmsprop_opts rmsprop;
+    mr_adagrad_opts adagrad;
+    mr_adadelta_opts adadelta;
 } mr__optim_opts;
 
 /* What a kind makes of a user's options: a group to be. */
 typedef struct mr__setup {
     const mr__optim_kind *kind;
     unsigned states; /* which arrays of state it has: bit i for state i */
+    double initial;  /* what state 0 is filled with */
     mr__optim_opts opts;
 } mr__setup;
 
@@ -72,12 +88,19 @@ struct mr__group {
     mr__slot *slots;
     size_t count;
     int64_t counting; /* what an update adds to `steps`: 1, or 0 */
-    bool whole;       /* in this step: ranges are updated as a whole */
+    bool
+        whole; /* in this step: every parameter has a gradient and is like the others, so ranges are updated whole */
     mr__optim_opts opts;
     int64_t powers_at;     /* the number of updates that the powers belong to; -1: none */
     double power1, power2; /* of beta1 and beta2 */
     mr__group *next;
 };
+
+/* The list that mr_optim_state gives. */
+typedef struct mr__state {
+    mr_param *item; /* names and tensors are owned */
+    size_t count, room;
+} mr__state;
 
 struct mr_optim {
     const mr__optim_kind *kind;
@@ -85,6 +108,7 @@ struct mr_optim {
     mr__group first;
     mr__group *last;
     size_t groups;
+    mr__state state; /* empty until it is asked for, and after its parts have changed */
 };
 
 /* Makes an optimizer with one group; NULL after a failure. */
@@ -94,13 +118,50 @@ mr_optim *mr__optim_new(const char *call, mr_params params, double lr, const mr_
 mr_status mr__optim_add(const char *call, mr_optim *optim, mr_params params, double lr,
                         const mr__setup *setup);
 
+/* Where the momentum of a group lies. */
+static inline double *mr__momentum_of(const mr_optim *optim, mr__group *group)
+{
+    return (double *)(void *)((char *)group + optim->kind->momentum);
+}
+
+/* Makes the buffers that a momentum works with, when there have been none before. */
+bool mr__optim_make_buffer(mr_optim *optim, mr__group *group);
+
+/* Called when a momentum or the number of updates has been written. */
+void mr__group_changed(const mr_optim *optim, mr__group *group);
+
+/* Adds "key.what" to the list; `data` is viewed. Drops the list. */
+bool mr__state_add(mr__state *state, const char *key, const char *what, mr_dtype dtype, mr_shape shape,
+                   void *data);
+void mr__state_drop(mr__state *state);
+
+/* What the state of a slot, the index-th of all, is called by: its name, or as in torch the index where it has none or
+ * not for itself. */
+const char *mr__state_key(const mr_optim *optim, const mr__slot *slot, size_t index, mr__text *text);
+
 /* Brings power1 and power2 to beta1^steps and beta2^steps. */
 void mr__advance_powers(mr__group *group, double beta1, double beta2, int64_t steps);
 
 /* The array of a range that starts at element `offset`; NULL for one that is not there. */
 static inline void *mr__range_at(const mr__range *range, mr__memory *array, int64_t offset)
 {
-    return array ? (char *)mr__memory_data(array) + (size_t)offset * mr_dtype_size(range->dtype) : NULL;
+    size_t size = range->dtype == MR_FLOAT64 ? sizeof(double) : sizeof(float);
+    return array ? (char *)mr__memory_data(array) + (size_t)offset * size : NULL;
+}
+
+/* What an update works on, from element `offset` on. */
+typedef struct mr__arrays {
+    void *p, *g, *state[MR__MAX_STATE]; /* NULL: no such state */
+} mr__arrays;
+
+static inline mr__arrays mr__arrays_at(const mr__range *range, int64_t offset)
+{
+    mr__arrays a = { mr__range_at(range, range->values, offset),
+                     mr__range_at(range, range->gradients, offset),
+                     { 0 } };
+    for (int s = 0; s < MR__MAX_STATE; s++)
+        a.state[s] = mr__range_at(range, range->state[s], offset);
+    return a;
 }
 
 /* An option whose default is not zero. */
@@ -114,5 +175,38 @@ mr__text mr__param_text(const char *name, const mr_tensor *x);
 
 /* Raises a failure unless `value` lies in [low, high). */
 bool mr__option_within(const char *call, const char *name, double value, double low, double high);
+
+/* Fills in opts.adam from a user's options, and checks them. */
+bool mr__adam_options(const char *call, mr__setup *setup, double beta1, double beta2, double eps,
+                      double weight_decay, double default_decay);
+
+/* What the kernels of NAdam and RAdam want of opts.adam. */
+static inline mr__moments mr__moments_of(const mr__group *group)
+{
+    return (mr__moments){ .beta1 = (float)group->opts.adam.beta1,
+                          .one_minus_beta1 = (float)(1 - group->opts.adam.beta1),
+                          .beta2 = (float)group->opts.adam.beta2,
+                          .one_minus_beta2 = (float)(1 - group->opts.adam.beta2),
+                          .eps = (float)group->opts.adam.eps,
+                          .weight_decay = (float)group->opts.adam.weight_decay };
+}
+
+/* The constructor of a kind, and the call that adds a group, by a function of the file:
+ * bool setup_from(const char *call, const mr_NAME_opts *opts, mr__setup *setup). */
+#define MR__OPTIM_CALLS(name, setup_from)                                                         \
+    mr_optim *mr_##name##_new(mr_params params, double lr, const mr_##name##_opts *opts)          \
+    {                                                                                             \
+        mr__setup setup;                                                                          \
+        return setup_from(#name, opts, &setup) ? mr__optim_new(#name, params, lr, &setup) : NULL; \
+    }                                                                                             \
+                                                                                                  \
+    mr_status mr_##name##_add_group(mr_optim *optim, mr_params params, double lr,                 \
+                                    const mr_##name##_opts *opts)                                 \
+    {                                                                                             \
+        static const char call[] = #name "_add_group";                                            \
+        mr__setup setup;                                                                          \
+        return setup_from(call, opts, &setup) ? mr__optim_add(call, optim, params, lr, &setup)    \
+                                              : mr_error_status();                                \
+    }
 
 #endif

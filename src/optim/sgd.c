@@ -1,8 +1,6 @@
 /* Stochastic gradient descent, with momentum. State: momentum_buffer. */
 #include "optim.h"
 
-#include "kernels/kernels.h"
-
 #include <math.h>
 #include <stddef.h>
 
@@ -43,8 +41,9 @@ static const mr__optim_kind sgd_kind = { .name = "sgd",
                                          .state_name = { "momentum_buffer" },
                                          .update = update,
                                          .momentum = offsetof(mr__group, opts.sgd.momentum),
+                                         .momentum_name = "momentum",
                                          .momentum_below = INFINITY,
-                                         .has_buffer = true,
+                                         .buffer = 1u,
                                          .counts_momentum = true };
 
 static bool setup_from(const char *call, const mr_sgd_opts *opts, mr__setup *setup)
@@ -66,16 +65,4 @@ static bool setup_from(const char *call, const mr_sgd_opts *opts, mr__setup *set
     return true;
 }
 
-mr_optim *mr_sgd_new(mr_params params, double lr, const mr_sgd_opts *opts)
-{
-    mr__setup setup;
-    return setup_from("sgd", opts, &setup) ? mr__optim_new("sgd", params, lr, &setup) : NULL;
-}
-
-mr_status mr_sgd_add_group(mr_optim *optim, mr_params params, double lr, const mr_sgd_opts *opts)
-{
-    mr__setup setup;
-    if (!setup_from("sgd_add_group", opts, &setup))
-        return mr_error_status();
-    return mr__optim_add("sgd_add_group", optim, params, lr, &setup);
-}
+MR__OPTIM_CALLS(sgd, setup_from)

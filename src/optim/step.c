@@ -43,43 +43,45 @@ static bool has_gradient(const mr__slot *slot)
     return slot->tensor->own_grad.state != MR__GRAD_NONE && slot->tensor->grad;
 }
 
-/* Whether all parameters have gradients and have been updated equally often, so that ranges can be updated
- * whole. */
-static bool uniform(const mr__group *group)
+static mr_status prepare(const mr__optim_kind *kind, mr__group *group)
 {
-    for (size_t i = 0; i < group->count; i++)
-        if (!has_gradient(&group->slots[i]) || group->slots[i].steps != group->slots[0].steps)
-            return false;
-    return true;
-}
-
-static mr_status prepare(mr__group *group)
-{
-    for (size_t i = 0; i < group->count; i++) {
-        mr__slot *slot = &group->slots[i];
+    const mr__slot *first = &group->slots[0];
+    bool whole = true;
+    for (mr__slot *slot = group->slots; slot < group->slots + group->count; slot++) {
         if (MR__UNLIKELY(moved_away(slot)))
             return mr__raise(MR_ERR_STATE, "optim_step: %s belongs to another optimizer by now",
                              mr__param_text(slot->name, slot->tensor).text);
         make_zeros(slot);
+        whole = whole && has_gradient(slot) && slot->steps == first->steps;
     }
-    group->whole = uniform(group);
+    if (kind->advance)
+        for (size_t i = 0; i < group->count; i++)
+            whole = whole && group->slots[i].factor == first->factor;
+    group->whole = whole;
     return MR_OK;
+}
+
+static void advance(const mr__optim_kind *kind, const mr__group *group, mr__slot *slot)
+{
+    slot->steps += group->counting;
+    mr__bump(slot->tensor);
+    if (kind->advance)
+        kind->advance(group, slot);
 }
 
 static void update(const mr__optim_kind *kind, mr__group *group)
 {
-    for (size_t i = 0; i < group->count; i++) {
-        mr__slot *slot = &group->slots[i];
-        if (!group->whole && !has_gradient(slot))
-            continue;
-        slot->steps += group->counting;
-        mr__bump(slot->tensor);
-        if (!group->whole)
+    for (mr__slot *slot = group->slots; slot < group->slots + group->count; slot++) {
+        if (group->whole) {
+            advance(kind, group, slot);
+        } else if (has_gradient(slot)) {
+            advance(kind, group, slot);
             kind->update(group, slot->range, slot->offset, slot->numel, slot);
+        }
     }
     for (int r = 0; group->whole && r < 2; r++)
         if (group->range[r].count)
-            kind->update(group, &group->range[r], 0, group->range[r].count, &group->slots[0]);
+            kind->update(group, &group->range[r], 0, group->range[r].count, group->slots);
 }
 
 mr_status mr_optim_step(mr_optim *optim)
@@ -89,7 +91,7 @@ mr_status mr_optim_step(mr_optim *optim)
     if (mr__pending()) /* an earlier failure of this step: do not train on what it left */
         return mr__settle(mr_error_status());
     for (mr__group *group = &optim->first; group; group = group->next) {
-        mr_status status = prepare(group);
+        mr_status status = prepare(optim->kind, group);
         if (MR__UNLIKELY(status))
             return mr__settle(status);
     }

@@ -131,7 +131,7 @@ static void test_momentum(void)
     CHECK_EQ_I64(mr_optim_step(o), MR_OK);
     CHECK_NEAR(first(c), before - 0.1, 1e-6);
     CHECK(!mr_optim_set_group_momentum(o, 0, 1));
-    CHECK_EQ_STR(mr_error(), "optim_set_group_momentum: momentum 1 is not in [0, 1)");
+    CHECK_EQ_STR(mr_error(), "optim_set_group_momentum: beta1 1 is not in [0, 1)");
     CHECK_NEAR(mr_optim_group_momentum(o, 0), 0, 0);
     mr_optim_free(o);
     mr_tensor_free(a);

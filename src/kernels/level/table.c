@@ -41,4 +41,10 @@ const mr__kernels MR__LEVEL(kernels) = {
     .gru_backward = MR__LEVEL(gru_backward),
     .adam = MR__LEVEL(adam),
     .sgd = MR__LEVEL(sgd),
+    .rmsprop = MR__LEVEL(rmsprop),
+    .adagrad = MR__LEVEL(adagrad),
+    .adadelta = MR__LEVEL(adadelta),
+    .adamax = MR__LEVEL(adamax),
+    .nadam = MR__LEVEL(nadam),
+    .radam = MR__LEVEL(radam),
 };

@@ -165,6 +165,23 @@ MR_API void mr_optim_set_group_lr(mr_optim *optim, int group, double lr);
 MR_API double mr_optim_group_momentum(const mr_optim *optim, int group);
 MR_API bool mr_optim_set_group_momentum(mr_optim *optim, int group, double momentum);
 
+/* ---- clipping, between backward and the step ---------------------------------------------------------------- */
+
+typedef struct mr_clip_grad_norm_opts {
+    double norm_type; /* the order of the norm, greater than 0; default 2; INFINITY: the largest magnitude */
+    bool error_if_nonfinite; /* fail instead of multiplying by 0 or NaN */
+} mr_clip_grad_norm_opts;
+
+/* Multiplies all gradients by max_norm / (norm + 1e-6) if that is less than 1, where norm is that of all of them taken
+ * as one vector; *total_norm (NULL: not wanted) becomes the norm as it was. Parameters without a gradient are passed
+ * over. As torch.nn.utils.clip_grad_norm_: a norm that is infinite makes gradients zero (and infinite ones NaN), one
+ * that is NaN makes them NaN, unless error_if_nonfinite asks for MR_ERR_NONFINITE, which leaves them alone. */
+MR_API MR_CHECKED mr_status mr_clip_grad_norm(mr_params params, double max_norm,
+                                              const mr_clip_grad_norm_opts *opts, double *total_norm);
+
+/* Brings each number in the gradients into [-clip_value, clip_value]; NaN stays. */
+MR_API MR_CHECKED mr_status mr_clip_grad_value(mr_params params, double clip_value);
+
 /* ---- state ------------------------------------------------------------------------------------------------ */
 
 /* All that an optimizer keeps from one step to the next, so that another, made alike, can go on from there. For each

@@ -142,6 +142,12 @@ typedef struct mr__kernels {
     void (*adamax)(float *p, const float *g, float *m, float *u, int64_t n, const mr__adamax_step *s);
     void (*nadam)(float *p, const float *g, float *m, float *v, int64_t n, const mr__nadam_step *s);
     void (*radam)(float *p, const float *g, float *m, float *v, int64_t n, const mr__radam_step *s);
+
+    /* ---- clipping: NaN gives NaN ---- */
+    float (*sum_squares)(const float *x, int64_t n);
+    float (*sum_magnitudes)(const float *x, int64_t n);
+    float (*largest_magnitude)(const float *x, int64_t n);
+    void (*clip)(float *x, float bound, int64_t n); /* to [-bound, bound] */
 } mr__kernels;
 
 /* The table in use. Chosen when the library is loaded; the environment variable MILLRACE_CPU (avx512, avx2,

@@ -47,4 +47,8 @@ const mr__kernels MR__LEVEL(kernels) = {
     .adamax = MR__LEVEL(adamax),
     .nadam = MR__LEVEL(nadam),
     .radam = MR__LEVEL(radam),
+    .sum_squares = MR__LEVEL(sum_squares),
+    .sum_magnitudes = MR__LEVEL(sum_magnitudes),
+    .largest_magnitude = MR__LEVEL(largest_magnitude),
+    .clip = MR__LEVEL(clip),
 };

@@ -135,12 +135,36 @@ typedef struct mr_radam_opts {
 MR_API mr_optim *mr_radam_new(mr_params params, double lr, const mr_radam_opts *opts);
 MR_API mr_status mr_radam_add_group(mr_optim *optim, mr_params params, double lr, const mr_radam_opts *opts);
 
+typedef struct mr_lbfgs_opts {
+    int64_t max_iter; /* iterations in a step; default 20 */
+    int64_t
+        max_eval; /* evaluations in a step, after which no further iteration begins; default max_iter * 5 / 4 */
+    double tolerance_grad;   /* the largest magnitude of a gradient at an optimum; default 1e-7 */
+    double tolerance_change; /* changes of loss and parameters that are none; default 1e-9 */
+    int64_t history_size;    /* default 100 */
+    bool strong_wolfe;       /* search along the line for a step that meets the strong Wolfe conditions */
+} mr_lbfgs_opts;
+
+/* Nocedal, 1980, as torch.optim.LBFGS, which follows minFunc; lr is usually 1. Each step takes several iterations, and
+ * needs a closure: mr_optim_step_closure. It has one group, of parameters of one type, and 2 * history_size vectors of
+ * their size as the history grows. */
+MR_API mr_optim *mr_lbfgs_new(mr_params params, double lr, const mr_lbfgs_opts *opts);
+
 /* Frees the optimizer; its parameters stay where they are. */
 MR_API void mr_optim_free(mr_optim *optim);
 
 /* One update from the gradients that are there. A parameter that has never had a gradient is left as it is;
  * one whose gradient was zeroed and not written since counts as having gradient zero, as in torch 1.13. */
 MR_API MR_CHECKED mr_status mr_optim_step(mr_optim *optim);
+
+/* Works out the loss and all gradients where the parameters are now: zeroes the gradients, runs the model and backward,
+ * and puts the loss into *loss. Anything but MR_OK ends the step, and is what it returns. */
+typedef mr_status (*mr_closure)(void *user, double *loss);
+
+/* A step that calls for the gradients itself: lbfgs several times, where it may move the parameters in between; all
+ * others once, before mr_optim_step. *loss (NULL: not wanted) becomes the first loss. */
+MR_API MR_CHECKED mr_status mr_optim_step_closure(mr_optim *optim, mr_closure closure, void *user,
+                                                  double *loss);
 
 /* Zeroes the gradients of its parameters. */
 MR_API void mr_optim_zero_grad(mr_optim *optim);

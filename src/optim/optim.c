@@ -222,6 +222,8 @@ void mr_optim_free(mr_optim *optim)
 {
     if (!optim)
         return;
+    if (optim->kind->destroy)
+        optim->kind->destroy(optim);
     for (mr__group *group = optim->first.next, *next; group; group = next) {
         next = group->next;
         drop_group(group);

@@ -56,9 +56,12 @@ typedef struct mr__optim_kind {
     unsigned buffer;      /* 1 << i: state i is its buffer, there while there is, or has been, a momentum */
     bool counts_momentum; /* `steps` counts the updates of that buffer, since its first one is another */
 
-    /* For a kind whose state is not in arrays of its groups; see state.c. */
+    /* For a kind that calls for the gradients itself, and whose state is not in arrays of its groups. */
+    mr_status (*step)(mr_optim *optim, mr_closure closure, void *user, double *loss);
     bool (*list_slot)(mr_optim *optim, mr__slot *slot, const char *key);
     bool (*make_room)(mr_optim *optim, mr_params given); /* for as much state as is given */
+    void (*undo_room)(mr_optim *optim);                  /* after that, when loading fails */
+    void (*destroy)(mr_optim *optim);
 } mr__optim_kind;
 
 /* A group's options, with the defaults filled in. */
@@ -108,7 +111,8 @@ struct mr_optim {
     mr__group first;
     mr__group *last;
     size_t groups;
-    mr__state state; /* empty until it is asked for, and after its parts have changed */
+    struct mr__lbfgs *lbfgs; /* NULL for all others */
+    mr__state state;         /* empty until it is asked for, and after its parts have changed */
 };
 
 /* Makes an optimizer with one group; NULL after a failure. */
@@ -135,9 +139,15 @@ bool mr__state_add(mr__state *state, const char *key, const char *what, mr_dtype
                    void *data);
 void mr__state_drop(mr__state *state);
 
+/* The entry of that name, which is most likely the one at `guess`; NULL. */
+const mr_param *mr__state_find(mr_params list, const char *name, size_t guess);
+
 /* What the state of a slot, the index-th of all, is called by: its name, or as in torch the index where it has none or
  * not for itself. */
 const char *mr__state_key(const mr_optim *optim, const mr__slot *slot, size_t index, mr__text *text);
+
+/* Calls a closure; what it returns, or a failure that it left pending. */
+mr_status mr__optim_closure(mr_closure closure, void *user, double *loss);
 
 /* Brings power1 and power2 to beta1^steps and beta2^steps. */
 void mr__advance_powers(mr__group *group, double beta1, double beta2, int64_t steps);

@@ -33,7 +33,8 @@ static void update_f64(const mr__arrays *a, int64_t n, const mr__group *group, d
 static void update(mr__group *group, mr__range *range, int64_t offset, int64_t count, const mr__slot *like)
 {
     const mr__arrays a = mr__arrays_at(range, offset);
-    group->powers_at = -1; /* exactly: the length is a small difference, which makes an error a thousandfold */
+    group->powers_at =
+        -1; /* exactly: the length is a small difference, which makes an error a thousandfold */
     mr__advance_powers(group, group->opts.adam.beta1, group->opts.adam.beta2, like->steps);
     double rectification = rectification_at(group, like->steps);
     if (range->dtype == MR_FLOAT64) {

@@ -70,7 +70,7 @@ static bool list_slot(mr_optim *optim, mr__slot *slot, size_t index)
     mr__text text;
     const char *key = mr__state_key(optim, slot, index, &text);
     mr__state *state = &optim->state;
-    if (kind->list_slot) /* it has a way of its own */
+    if (kind->list_slot)
         return kind->list_slot(optim, slot, key);
     if (!mr__state_add(state, key, "step", MR_INT64, MR_SCALAR, &slot->steps))
         return false;
@@ -122,8 +122,7 @@ mr_params mr_optim_state(mr_optim *optim)
 
 /* ---- loading ---- */
 
-/* The entry of that name, which is most likely the one at `guess`. */
-static const mr_param *find(mr_params list, const char *name, size_t guess)
+const mr_param *mr__state_find(mr_params list, const char *name, size_t guess)
 {
     if (guess < list.count && list.item[guess].name && strcmp(list.item[guess].name, name) == 0)
         return &list.item[guess];
@@ -153,12 +152,12 @@ static mr_status check_entry(const mr_param *own, const mr_param *given)
 static mr_status check_all(const char *kind, mr_params own, mr_params given)
 {
     for (size_t i = 0; i < own.count; i++) {
-        mr_status status = check_entry(&own.item[i], find(given, own.item[i].name, i));
+        mr_status status = check_entry(&own.item[i], mr__state_find(given, own.item[i].name, i));
         if (status)
             return status;
     }
     for (size_t i = 0; i < given.count; i++)
-        if (given.item[i].name && !find(own, given.item[i].name, i))
+        if (given.item[i].name && !mr__state_find(own, given.item[i].name, i))
             return mr__raise(MR_ERR_ARGUMENT, "optim_load_state: this %s optimizer keeps no %s", kind,
                              given.item[i].name);
     return MR_OK;
@@ -173,7 +172,7 @@ static bool make_buffers(mr_optim *optim, mr_params given)
         return true;
     for (mr__group *group = &optim->first; group; group = group->next) {
         snprintf(key.text, sizeof key.text, "param_groups.%zu.%s", number++, optim->kind->momentum_name);
-        const mr_param *momentum = find(given, key.text, 0);
+        const mr_param *momentum = mr__state_find(given, key.text, 0);
         bool wanted =
             momentum && momentum->tensor && momentum->tensor->numel == 1 && mr_item(momentum->tensor) > 0;
         if (wanted && !mr__optim_make_buffer(optim, group))
@@ -188,12 +187,16 @@ mr_status mr_optim_load_state(mr_optim *optim, mr_params state)
         return mr__settle(mr__null("optim_load_state", "optim"));
     if (!state.item)
         return mr__settle(mr__null("optim_load_state", "state"));
-    if (!make_buffers(optim, state) || (optim->kind->make_room && !optim->kind->make_room(optim, state)))
-        return mr__settle(mr_error_status());
-    mr_params own = mr_optim_state(optim);
+    bool room =
+        make_buffers(optim, state) && (!optim->kind->make_room || optim->kind->make_room(optim, state));
+    mr_params own = { 0 };
+    if (room)
+        own = mr_optim_state(optim);
     mr_status status = own.item ? check_all(optim->kind->name, own, state) : mr_error_status();
     for (size_t i = 0; status == MR_OK && i < own.count; i++)
-        status = mr_tensor_copy(own.item[i].tensor, find(state, own.item[i].name, i)->tensor);
+        status = mr_tensor_copy(own.item[i].tensor, mr__state_find(state, own.item[i].name, i)->tensor);
+    if (status && optim->kind->undo_room)
+        optim->kind->undo_room(optim);
     for (mr__group *group = &optim->first; group; group = group->next)
         mr__group_changed(optim, group);
     return mr__settle(status);

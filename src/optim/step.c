@@ -84,21 +84,62 @@ static void update(const mr__optim_kind *kind, mr__group *group)
             kind->update(group, &group->range[r], 0, group->range[r].count, group->slots);
 }
 
+static mr_status prepare_all(mr_optim *optim)
+{
+    for (mr__group *group = &optim->first; group; group = group->next) {
+        mr_status status = prepare(optim->kind, group);
+        if (MR__UNLIKELY(status))
+            return status;
+    }
+    return MR_OK;
+}
+
 mr_status mr_optim_step(mr_optim *optim)
 {
     if (!optim)
         return mr__settle(mr__null("optim_step", "optim"));
     if (mr__pending()) /* an earlier failure of this step: do not train on what it left */
         return mr__settle(mr_error_status());
-    for (mr__group *group = &optim->first; group; group = group->next) {
-        mr_status status = prepare(optim->kind, group);
-        if (MR__UNLIKELY(status))
-            return mr__settle(status);
-    }
+    if (MR__UNLIKELY(optim->kind->step != NULL))
+        return mr__settle(mr__raise(MR_ERR_STATE, "optim_step: %s needs a closure: call optim_step_closure",
+                                    optim->kind->name));
+    mr_status status = prepare_all(optim);
+    if (MR__UNLIKELY(status))
+        return mr__settle(status);
     optim->steps++;
     for (mr__group *group = &optim->first; group; group = group->next)
         update(optim->kind, group);
     return MR_OK;
+}
+
+/* ---- with a closure ---- */
+
+mr_status mr__optim_closure(mr_closure closure, void *user, double *loss)
+{
+    mr_status status = closure(user, loss);
+    if (mr__pending())
+        return mr_error_status();
+    if (status < 0 && mr_error_status() != status)
+        return mr__raise(MR_ERR_CALLBACK, "optim_step_closure: the closure failed with status %d",
+                         (int)status);
+    return status;
+}
+
+mr_status mr_optim_step_closure(mr_optim *optim, mr_closure closure, void *user, double *loss)
+{
+    double value = NAN;
+    loss = loss ? loss : &value;
+    *loss = NAN;
+    if (!optim || !closure)
+        return mr__settle(mr__null("optim_step_closure", optim ? "closure" : "optim"));
+    if (mr__pending())
+        return mr__settle(mr_error_status());
+    if (optim->kind->step) {
+        mr_status status = prepare_all(optim);
+        return mr__settle(status ? status : optim->kind->step(optim, closure, user, loss));
+    }
+    mr_status status = mr__optim_closure(closure, user, loss);
+    return status ? mr__settle(status) : mr_optim_step(optim);
 }
 
 void mr_optim_zero_grad(mr_optim *optim)

@@ -1,6 +1,8 @@
 /* The trainer: what it writes, when it stops, and what it says when something goes wrong. */
 #include "check.h"
 
+#include "formats/safetensors.h"
+
 #include <millrace/millrace.h>
 
 #include <dirent.h>
@@ -20,6 +22,7 @@ typedef struct fault {
 } fault;
 
 static fault none = { -1, -1, -1, false }, now;
+static bool two_groups; /* Adam with a group for each of the two parameters */
 
 static int64_t line_len(void *self)
 {
@@ -54,7 +57,12 @@ static mr_tensor *training_step(mr_step *s, const mr_batch *b)
 static mr_optim *optimizers(void *self, mr_module *model)
 {
     (void)self;
-    return mr_sgd_new(mr_module_parameters(model), 0.1, NULL);
+    mr_params params = mr_module_parameters(model);
+    if (!two_groups)
+        return mr_sgd_new(params, 0.1, NULL);
+    mr_optim *optim = mr_adam_new((mr_params){ params.item, 1 }, 0.1, NULL);
+    (void)mr_adam_add_group(optim, (mr_params){ params.item + 1, 1 }, 0.2, NULL);
+    return optim;
 }
 
 static const mr_dataset_vtable line_vtable = { .len = line_len, .get = line_get };
@@ -194,6 +202,42 @@ static void test_checkpoint_is_the_model(void)
     tear_down(&fresh);
 }
 
+/* Another optimizer, made alike, can go on from what a checkpoint holds of the one that fit used. */
+static void test_checkpoint_has_the_optimizer(void)
+{
+    bench b = set_up(10, none);
+    two_groups = true;
+    mr_trainer *t = mr_trainer_new(
+        &(mr_trainer_opts){ .max_epochs = 2, .csv = dir, .name = "state", .no_progress = true });
+    CHECK_EQ_I64(mr_trainer_fit(t, b.task, b.loader), MR_OK);
+    mr__safetensors *file = mr__safetensors_read(mr_trainer_checkpoint_path(t));
+    mr_optim *optim = optimizers(NULL, b.model);
+    two_groups = false;
+    mr_params state = mr_optim_state(optim);
+    mr_param loaded[32];
+    CHECK(state.count < 32 && file != NULL);
+    for (size_t i = 0; file && i < state.count; i++) {
+        char name[100];
+        snprintf(name, sizeof name, "optimizer.%s", state.item[i].name);
+        const mr__safetensor *tensor = mr__safetensors_find(file, name);
+        if (!CHECK(tensor != NULL))
+            break;
+        loaded[i] =
+            (mr_param){ state.item[i].name, mr_tensor_from(tensor->dtype, tensor->shape, tensor->data) };
+    }
+    CHECK_EQ_I64(file ? file->count : 0, state.count + 2);
+    CHECK_EQ_I64(mr_optim_load_state(optim, (mr_params){ loaded, state.count }), MR_OK);
+    CHECK_EQ_I64(mr_optim_steps(optim), 6);
+    CHECK_NEAR(mr_optim_group_lr(optim, 1), 0.2, 0);
+    CHECK(mr_item(mr_optim_state(optim).item[1].tensor) != 0); /* weight.exp_avg */
+    for (size_t i = 0; i < state.count; i++)
+        mr_tensor_free(loaded[i].tensor);
+    mr__safetensors_free(file);
+    mr_optim_free(optim);
+    mr_trainer_free(t);
+    tear_down(&b);
+}
+
 static void test_limits(void)
 {
     static const struct {
@@ -299,6 +343,7 @@ int main(void)
     RUN(test_files_and_lines);
     RUN(test_no_row);
     RUN(test_checkpoint_is_the_model);
+    RUN(test_checkpoint_has_the_optimizer);
     RUN(test_limits);
     RUN(test_failures);
     RUN(test_unwritable_log);

@@ -30,6 +30,42 @@ typedef struct mr__sgd_step {
     bool nesterov, first; /* first: the momentum buffer starts as the gradient */
 } mr__sgd_step;
 
+typedef struct mr__rmsprop_step {
+    float alpha, one_minus_alpha, eps, minus_lr, weight_decay, momentum;
+} mr__rmsprop_step;
+
+typedef struct mr__adagrad_step {
+    float minus_lr, eps, weight_decay;
+} mr__adagrad_step;
+
+typedef struct mr__adadelta_step {
+    float minus_lr, rho, one_minus_rho, eps, weight_decay;
+} mr__adadelta_step;
+
+typedef struct mr__adamax_step {
+    float beta1, one_minus_beta1, beta2, eps;
+    float minus_step_size; /* -lr / (1 - beta1^t) */
+    float weight_decay;
+} mr__adamax_step;
+
+/* What NAdam and RAdam have in common. */
+typedef struct mr__moments {
+    float beta1, one_minus_beta1, beta2, one_minus_beta2, eps, weight_decay;
+} mr__moments;
+
+typedef struct mr__nadam_step {
+    mr__moments moments;
+    float correction2;                  /* 1 - beta2^t */
+    float gradient_step, momentum_step; /* what the gradient and m are multiplied by, both negative */
+} mr__nadam_step;
+
+typedef struct mr__radam_step {
+    mr__moments moments;
+    float correction1, lr;  /* 1 - beta1^t */
+    float sqrt_correction2; /* sqrt(1 - beta2^t) */
+    float rectification;    /* 0: the step is not divided by the root of v */
+} mr__radam_step;
+
 typedef struct mr__kernels {
     const char *level; /* "avx512", "avx2", "plain" */
 
@@ -99,6 +135,19 @@ typedef struct mr__kernels {
     /* ---- optimizers, over flat ranges ---- */
     void (*adam)(float *p, const float *g, float *m, float *v, float *v_max, int64_t n, const mr__adam_step *s); /* v_max: NULL without amsgrad */
     void (*sgd)(float *p, const float *g, float *momentum, int64_t n, const mr__sgd_step *s);                    /* momentum: NULL without */
+    void (*rmsprop)(float *p, const float *g, float *square, float *momentum, float *mean, int64_t n,
+                    const mr__rmsprop_step *s); /* momentum, mean: NULL without */
+    void (*adagrad)(float *p, const float *g, float *sum, int64_t n, const mr__adagrad_step *s);
+    void (*adadelta)(float *p, const float *g, float *square, float *steps, int64_t n, const mr__adadelta_step *s);
+    void (*adamax)(float *p, const float *g, float *m, float *u, int64_t n, const mr__adamax_step *s);
+    void (*nadam)(float *p, const float *g, float *m, float *v, int64_t n, const mr__nadam_step *s);
+    void (*radam)(float *p, const float *g, float *m, float *v, int64_t n, const mr__radam_step *s);
+
+    /* ---- clipping: NaN gives NaN ---- */
+    float (*sum_squares)(const float *x, int64_t n);
+    float (*sum_magnitudes)(const float *x, int64_t n);
+    float (*largest_magnitude)(const float *x, int64_t n);
+    void (*clip)(float *x, float bound, int64_t n); /* to [-bound, bound] */
 } mr__kernels;
 
 /* The table in use. Chosen when the library is loaded; the environment variable MILLRACE_CPU (avx512, avx2,

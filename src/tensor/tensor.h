@@ -8,6 +8,7 @@
 #ifndef MILLRACE_TENSOR_TENSOR_H
 #define MILLRACE_TENSOR_TENSOR_H
 
+#include "base/alloc.h"
 #include "base/arena.h"
 #include "base/error.h"
 
@@ -40,9 +41,14 @@ typedef struct mr__memory {
 } mr__memory;
 
 mr__memory *mr__memory_new(size_t bytes); /* zeroed; one holder */
-void *mr__memory_data(mr__memory *memory);
 void mr__memory_hold(mr__memory *memory);
 void mr__memory_drop(mr__memory *memory);
+
+/* What it holds begins behind the count, on a line of its own. */
+static inline void *mr__memory_data(mr__memory *memory)
+{
+    return (char *)memory + MR__ALIGNMENT;
+}
 
 /* ---- tensors ---- */
 

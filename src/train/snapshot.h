@@ -8,16 +8,16 @@
 #define MILLRACE_TRAIN_SNAPSHOT_H
 
 #include "formats/safetensors.h"
-#include "optim/optim.h"
 
 #include <millrace/nn.h>
+#include <millrace/optim.h>
 
 enum { MR__SNAPSHOTS = 2 };
 
 typedef struct mr__snapshot mr__snapshot;
 
 /* Borrows the model and the optimizer. NULL after a failure. */
-mr__snapshot *mr__snapshot_new(mr_module *model, const mr_optim *optim);
+mr__snapshot *mr__snapshot_new(mr_module *model, mr_optim *optim);
 void mr__snapshot_free(mr__snapshot *snapshot);
 
 /* Copies the current values into copy `which`. */

@@ -3,6 +3,8 @@
 
 #include "tensor/shape.h"
 
+#include <math.h>
+
 /* With K classes, weights w and smoothing e, the loss of row i is
  *     (1 - e) w[target] * -logp[target] + e/K * sum over k of w[k] * -logp[k],
  * and its gradient, for rows that are not ignored,
@@ -161,6 +163,9 @@ static mr_tensor *general(mr_tape *tape, const mr_tensor *input, const mr_tensor
         smooth_float(loss, (const float *)input->data, n);
     else if (n->smoothing != 0)
         smooth_double(loss, (const double *)input->data, n);
+    /* What is smoothed has a sum even where no target counts; the mean is NaN there. */
+    if (n->smoothing != 0 && n->divisor == 0 && n->sizes.rows)
+        loss[0] = NAN;
     return mr__reduce_rows(tape, target, input, reduction, loss, n->sizes.rows, n->divisor);
 }
 

@@ -14,7 +14,7 @@ mr_tensor *mr_kl_div(mr_tape *tape, mr_tensor *input, mr_tensor *target, const m
     if ((loss.reduction != MR_REDUCE_BATCHMEAN && !mr__loss_reduction(tape, loss.name, loss.reduction)) ||
         !mr__loss_inputs(tape, loss.name, input, target, false))
         return NULL;
-    if (input->ndim && input->shape[0]) /* of no samples the sum, 0, is not divided */
+    if (input->ndim)
         loss.batch = (double)input->shape[0];
     return mr__pointwise_loss(tape, &loss, input, target, NULL);
 }

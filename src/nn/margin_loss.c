@@ -63,7 +63,7 @@ static bool acceptable(mr_tape *tape, const char *op, const mr_tensor *a, const 
 /* Of vectors along the last dimension. */
 static mr_tensor *cosine(mr_tape *tape, mr_tensor *a, mr_tensor *b)
 {
-    const double eps = 1e-12;
+    const double eps = (double)1e-12f; /* a float in torch, too */
     mr_tensor *product = mr_sum(tape, mr_mul(tape, a, b), MR_DIMS(-1), false);
     mr_tensor *aa = mr_add_scalar(tape, mr_sum(tape, mr_mul(tape, a, a), MR_DIMS(-1), false), eps);
     mr_tensor *bb = mr_add_scalar(tape, mr_sum(tape, mr_mul(tape, b, b), MR_DIMS(-1), false), eps);

@@ -4,6 +4,7 @@
 #include <math.h>
 
 static const double half_log_2pi = 0.91893853320467274178;
+static const double bce_least = (double)1e-12f; /* a float in torch, too */
 
 static double sign(double x)
 {
@@ -91,7 +92,7 @@ static void slopes_a(mr__loss_kind kind, double *out, const double *x, const dou
         EACH(MR__LOSS_L1, sign(a - b))
         EACH(MR__LOSS_SMOOTH_L1, limited(a - b, p) / p)
         EACH(MR__LOSS_HUBER, limited(a - b, p))
-        EACH(MR__LOSS_BCE, (a - b) / at_least((1 - a) * a, 1e-12))
+        EACH(MR__LOSS_BCE, (a - b) / at_least((1 - a) * a, bce_least))
         EACH(MR__LOSS_BCE_LOGITS, sigmoid(a) - b)
         EACH(MR__LOSS_BCE_LOGITS_POS, (1 + (c - 1) * b) * sigmoid(a) - b * c)
         EACH(MR__LOSS_KL, -b)

@@ -20,7 +20,6 @@ static bool acceptable(mr_tape *tape, const mr__pointwise *loss, const mr_tensor
 static mr_tensor *spread(mr_tape *tape, const char *op, const char *what, mr_tensor *weight,
                          const mr_tensor *input, const mr_tensor *target)
 {
-    mr_shape shape = { 0, { 0 } };
     if (!mr__usable(weight))
         return mr__not_ready(tape, op, weight, what);
     if (!mr__loss_float(tape, op, what, weight))
@@ -36,10 +35,11 @@ static mr_tensor *spread(mr_tape *tape, const char *op, const char *what, mr_ten
     if (!fits)
         return mr__fail(tape, MR_ERR_SHAPE, "%s: %s %s does not broadcast to input %s", op, what,
                         mr__tensor_text(weight).text, mr__tensor_text(input).text);
-    shape = mr__shape_of(input);
-    weight = mr_detach(tape, weight);
-    weight = mr_cast(tape, weight, mr__promote(input, target));
-    return mr_contiguous(tape, mr_expand(tape, weight, shape));
+    mr_dtype dtype = mr__promote(input, target);
+    if (weight->dtype == dtype && weight->contiguous && mr__same_shape(weight, input))
+        return weight;
+    weight = mr_cast(tape, mr_detach(tape, weight), dtype);
+    return mr_contiguous(tape, mr_expand(tape, weight, mr__shape_of(input)));
 }
 
 /* ---- of probabilities ---- */
@@ -130,6 +130,7 @@ mr_tensor *mr_binary_cross_entropy_with_logits_weighted(mr_tape *tape, mr_tensor
     if (!weight)
         return mr__pointwise_loss(tape, &loss, input, target, pos_weight);
     loss.reduction = MR_REDUCE_NONE;
-    mr_tensor *each = mr_mul(tape, mr__pointwise_loss(tape, &loss, input, target, pos_weight), weight);
+    mr_tensor *each = mr__pointwise_loss(tape, &loss, input, target, pos_weight);
+    each = mr_mul(tape, each, mr_detach(tape, weight));
     return mr__loss_reduced(tape, each, opts ? opts->reduction : MR_REDUCE_MEAN);
 }

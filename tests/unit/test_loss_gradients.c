@@ -197,6 +197,43 @@ static void test_softmax_differences(void)
     mr_tensor_free(x);
 }
 
+/* ---- where torch 1.13 is wrong: docs/differences.md ---- */
+
+static void check_slopes(mr_dtype dtype)
+{
+    mr_tensor *a = mr_tensor_full(dtype, MR_SHAPE(3), -1), *b = mr_tensor_zeros(dtype, MR_SHAPE(3));
+    double slope[3];
+    CHECK(mr_tensor_set_requires_grad(b, true) == MR_OK);
+
+    CHECK_EQ_I64(mr_backward(tape, mr_smooth_l1_loss(tape, b, mr_full(tape, dtype, MR_SHAPE(3), 0),
+                                                     &(mr_smooth_l1_opts){ .beta = MR_ZERO })),
+                 MR_OK);
+    CHECK(mr_copy_out(mr_tensor_grad(b), MR_FLOAT64, slope, 3) == MR_OK);
+    CHECK(slope[0] == 0 && slope[1] == 0 && slope[2] == 0);
+
+    mr_tape_reset(tape);
+    mr_tensor_zero_grad(b);
+    CHECK_EQ_I64(mr_backward(tape, mr_kl_div(tape, a, b, NULL)), MR_OK);
+    CHECK(mr_copy_out(mr_tensor_grad(b), MR_FLOAT64, slope, 3) == MR_OK);
+    CHECK(slope[0] == -INFINITY && slope[2] == -INFINITY);
+
+    mr_tape_reset(tape);
+    mr_tensor_zero_grad(b);
+    mr_poisson_nll_opts full = { .reduction = MR_REDUCE_SUM, .full = true };
+    CHECK_EQ_I64(mr_backward(tape, mr_poisson_nll_loss(tape, a, b, &full)), MR_OK);
+    CHECK(mr_copy_out(mr_tensor_grad(b), MR_FLOAT64, slope, 3) == MR_OK);
+    CHECK(slope[0] == 1 && slope[2] == 1);
+    mr_tape_reset(tape);
+    mr_tensor_free(a);
+    mr_tensor_free(b);
+}
+
+static void test_differences(void)
+{
+    check_slopes(MR_FLOAT32);
+    check_slopes(MR_FLOAT64);
+}
+
 /* ---- sums of gradients ---- */
 
 static void backward(mr_tensor *loss, const inputs *in, double *da, double *db)
@@ -292,6 +329,7 @@ int main(void)
     RUN(test_finite_differences);
     RUN(test_three_inputs);
     RUN(test_softmax_differences);
+    RUN(test_differences);
     RUN(test_sums_of_gradients);
     RUN(test_many_elements);
     mr_tape_free(tape);

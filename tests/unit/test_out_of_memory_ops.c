@@ -2,6 +2,7 @@
  * large blocks only, a limit on the tape besides, which rises by what the smallest allocation takes. */
 #include "refuse.h"
 
+#include <millrace/functions.h>
 #include <millrace/nn.h>
 
 /* ---- what the operations work on ---- */
@@ -97,6 +98,21 @@ OP(each_error, mr_l1_loss(t, TURNED(h->a), TURNED(h->b), &(mr_loss_opts){ .reduc
 OP(entropy, mr_cross_entropy(t, h->a, h->class, &(mr_cross_entropy_opts){ .label_smoothing = 0.1 }))
 OP(each_entropy, mr_cross_entropy(t, mr_slice(t, h->d, 1, 0, 4, 1), h->class,
                                   &(mr_cross_entropy_opts){ .reduction = MR_REDUCE_NONE }))
+OP(softmaxes, mr_log_softmax(t, mr_softmax(t, TURNED(h->a), 0), 1))
+OP(weighted_entropy, mr_cross_entropy_weighted(t, h->a, h->class, mr_slice(t, h->c, 0, 0, 4, 1), NULL))
+OP(soft_entropy, mr_cross_entropy(t, h->d, h->b, NULL))
+OP(likelihoods, mr_nll_loss_weighted(t, TURNED(TURNED(h->a)), h->class, h->c, NULL))
+OP(smooth_errors, mr_add(t, mr_smooth_l1_loss(t, h->a, h->d, NULL), mr_huber_loss(t, h->b, h->c, NULL)))
+OP(binary_entropy, mr_binary_cross_entropy_weighted(t, h->a, h->b, h->c, NULL))
+OP(logit_entropy, mr_binary_cross_entropy_with_logits_weighted(t, h->a, h->b, h->c, h->d, NULL))
+OP(divergences, mr_add(t, mr_kl_div(t, h->a, h->c, NULL),
+                       mr_poisson_nll_loss(t, h->a, h->b, &(mr_poisson_nll_opts){ .full = true })))
+OP(gaussian,
+   mr_gaussian_nll_loss(t, h->a, h->c, mr_select(t, h->b, 1, 0), &(mr_gaussian_nll_opts){ .full = true }))
+OP(rankings,
+   mr_margin_ranking_loss(t, h->a, h->b, mr_unsqueeze(t, h->c, 0), &(mr_margin_opts){ .margin = 2 }))
+OP(angles, mr_cosine_embedding_loss(t, h->a, h->d, h->class, NULL))
+OP(triplets, mr_triplet_margin_loss(t, h->a, h->b, h->d, &(mr_triplet_margin_opts){ .swap = true }))
 
 static mr_tensor *along_op(mr_tape *t, const things *h)
 {
@@ -168,6 +184,18 @@ static const struct {
     NAMED(each_error),
     NAMED(entropy),
     NAMED(each_entropy),
+    NAMED(softmaxes),
+    NAMED(weighted_entropy),
+    NAMED(soft_entropy),
+    NAMED(likelihoods),
+    NAMED(smooth_errors),
+    NAMED(binary_entropy),
+    NAMED(logit_entropy),
+    NAMED(divergences),
+    NAMED(gaussian),
+    NAMED(rankings),
+    NAMED(angles),
+    NAMED(triplets),
     NAMED(along),
     NAMED(retained),
     NAMED(without_grad),

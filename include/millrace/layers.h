@@ -12,6 +12,20 @@
 extern "C" {
 #endif
 
+/* ---- containers and shapes ------------------------------------------------------------------------------- */
+
+/* A list of modules without a forward of its own: its owner runs the children (mr_module_child) as it likes. They
+ * are named "0", "1", …. mr_module_list_add adopts `child` and returns the list. */
+MR_API mr_module *mr_module_list_new(void);
+MR_API mr_module *mr_module_list_add(mr_module *list, mr_module *child);
+
+/* x itself. */
+MR_API mr_module *mr_identity_new(void);
+
+/* mr_flatten of dimensions first … last, and mr_unflatten. */
+MR_API mr_module *mr_flatten_dims_new(int first, int last);
+MR_API mr_module *mr_unflatten_new(int dim, mr_shape sizes);
+
 /* ---- convolutions: weight, then bias ------------------------------------------------------------------- */
 
 /* torch.nn.Conv2d and Conv1d: mr_conv2d and mr_conv1d with filters of their own, `kernel` wide and high (opts may

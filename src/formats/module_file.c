@@ -1,4 +1,4 @@
-/* Saving and loading the parameters of a module. */
+/* Saving and loading the parameters and buffers of a module. */
 #include "safetensors.h"
 
 #include "base/alloc.h"
@@ -16,7 +16,7 @@ mr_status mr_module_save(mr_module *module, const char *path)
     static const mr__metadata metadata = { "format", "pt" }; /* torch's reader wants to see it */
     if (!path)
         return mr__settle(mr__null("module_save", "path"));
-    mr_params params = mr_module_parameters(module);
+    mr_params params = mr_module_state(module);
     mr__safetensor *list = params.item ? mr__alloc_array(params.count, sizeof *list) : NULL;
     if (!list)
         return mr__settle(mr_error_status());
@@ -127,7 +127,7 @@ mr_status mr_module_load(mr_module *module, const char *path, const mr_load_opts
 {
     if (!path)
         return mr__settle(mr__null("module_load", "path"));
-    mr_params params = mr_module_parameters(module);
+    mr_params params = mr_module_state(module);
     mr__safetensors *file = params.item ? mr__safetensors_read(path) : NULL;
     if (!file)
         return mr__settle(mr_error_status());

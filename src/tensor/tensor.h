@@ -65,7 +65,8 @@ struct mr_tensor {
     mr__memory *memory; /* held; NULL when the elements are borrowed */
     mr__memory *grad_memory;
     char *name;   /* for messages */
-    bool adopted; /* by a module, which frees it */
+    int holders;      /* modules that have it; the last one frees it */
+    const void *home; /* the module that named it */
 };
 
 #define MR__ALIVE 0x6d726c6cu

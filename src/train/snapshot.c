@@ -32,7 +32,7 @@ static size_t bytes_of(const mr_tensor *x)
     return (size_t)x->numel * mr_dtype_size((mr_dtype)x->dtype);
 }
 
-/* "layer1.weight" for a parameter; "optimizer.layer1.weight.exp_avg" for its state. */
+/* "layer1.weight" for a parameter or buffer; "optimizer.layer1.weight.exp_avg" for its state. */
 static bool list_entries(mr__snapshot *s, mr_params params, const mr_optim *optim)
 {
     for (size_t i = 0; i < params.count; i++) {
@@ -58,7 +58,7 @@ static bool list_entries(mr__snapshot *s, mr_params params, const mr_optim *opti
 
 mr__snapshot *mr__snapshot_new(mr_module *model, const mr_optim *optim)
 {
-    mr_params params = mr_module_parameters(model);
+    mr_params params = mr_module_state(model);
     mr__snapshot *s = params.item ? mr__alloc_zeroed(sizeof *s) : NULL;
     if (!s)
         return NULL;

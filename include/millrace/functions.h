@@ -64,6 +64,52 @@ MR_API mr_tensor *mr_avg_pool1d(mr_tape *tape, mr_tensor *x, int64_t kernel, con
 /* adaptive_avg_pool2d: means of windows such that the result has this size; -1 keeps x's. */
 MR_API mr_tensor *mr_adaptive_avg_pool2d(mr_tape *tape, mr_tensor *x, int64_t height, int64_t width);
 
+/* ---- normalisation ------------------------------------------------------------------------------------- */
+
+/* (x - mean) / sqrt(variance + eps) weight + bias, with the biased variance. Weights are of x's type. Those that end
+ * in _plain have neither weight nor bias. */
+typedef struct mr_norm_opts {
+    double eps;     /* default 1e-5 */
+    bool no_affine; /* modules: neither weight nor bias */
+    mr_dtype dtype; /* modules: of the parameters; default float32 */
+} mr_norm_opts;
+
+/* Over the last dimensions of x, whose sizes are those of weight and bias, or `sizes`. */
+MR_API mr_tensor *mr_layer_norm(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
+                                const mr_norm_opts *opts);
+MR_API mr_tensor *mr_layer_norm_plain(mr_tape *tape, mr_tensor *x, mr_shape sizes, const mr_norm_opts *opts);
+
+/* x: (N, C, …). For each of N over C / groups channels and all that follows; weight and bias: (C). */
+MR_API mr_tensor *mr_group_norm(mr_tape *tape, mr_tensor *x, int64_t groups, mr_tensor *weight, mr_tensor *bias,
+                                const mr_norm_opts *opts);
+MR_API mr_tensor *mr_group_norm_plain(mr_tape *tape, mr_tensor *x, int64_t groups, const mr_norm_opts *opts);
+
+/* The same with groups of one channel. x has more than one pixel. */
+MR_API mr_tensor *mr_instance_norm(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
+                                   const mr_norm_opts *opts);
+MR_API mr_tensor *mr_instance_norm_plain(mr_tape *tape, mr_tensor *x, const mr_norm_opts *opts);
+
+typedef struct mr_batch_norm_opts {
+    double eps;            /* default 1e-5 */
+    double momentum;       /* of the running values: they become momentum new + (1 - momentum) old; default 0.1 */
+    bool cumulative;       /* modules: they are the mean over all batches so far (torch's momentum=None) */
+    bool no_affine;        /* modules: neither weight nor bias */
+    bool no_running_stats; /* modules: a batch's own statistics, in evaluation, too */
+    mr_dtype dtype;        /* modules: of parameters and buffers; default float32 */
+} mr_batch_norm_opts;
+
+/* x: (N, C, …), over all but C; weight, bias and the running values: (C). Training takes the batch's own mean and
+ * variance and brings the running values, which are tensors of your own, up to date (with the unbiased variance);
+ * otherwise these are taken. With no_stats there are none, and the batch's own are taken always. */
+MR_API mr_tensor *mr_batch_norm(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
+                                mr_tensor *running_mean, mr_tensor *running_var, bool training,
+                                const mr_batch_norm_opts *opts);
+MR_API mr_tensor *mr_batch_norm_plain(mr_tape *tape, mr_tensor *x, mr_tensor *running_mean,
+                                      mr_tensor *running_var, bool training, const mr_batch_norm_opts *opts);
+MR_API mr_tensor *mr_batch_norm_no_stats(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
+                                         const mr_batch_norm_opts *opts);
+MR_API mr_tensor *mr_batch_norm_no_stats_plain(mr_tape *tape, mr_tensor *x, const mr_batch_norm_opts *opts);
+
 #ifdef __cplusplus
 }
 #endif

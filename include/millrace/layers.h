@@ -44,6 +44,28 @@ MR_API mr_module *mr_avg_pool2d_new(int64_t kernel, const mr_pool_opts *opts);
 MR_API mr_module *mr_avg_pool1d_new(int64_t kernel, const mr_pool_opts *opts);
 MR_API mr_module *mr_adaptive_avg_pool2d_new(int64_t height, int64_t width);
 
+/* ---- normalisation: weight (ones), then bias (zeros) ------------------------------------------------------ */
+
+/* torch.nn.LayerNorm over the last dimensions, whose sizes are `sizes`, and GroupNorm. */
+MR_API mr_module *mr_layer_norm_new(mr_shape sizes, const mr_norm_opts *opts);
+MR_API mr_module *mr_group_norm_new(int64_t groups, int64_t channels, const mr_norm_opts *opts);
+
+/* torch.nn.BatchNorm1d, for (N, C) and (N, C, L), and BatchNorm2d, for (N, C, H, W), with the buffers running_mean,
+ * running_var and num_batches_tracked. In training mode a forward changes the buffers: one thread at a time. */
+MR_API mr_module *mr_batch_norm1d_new(int64_t channels, const mr_batch_norm_opts *opts);
+MR_API mr_module *mr_batch_norm2d_new(int64_t channels, const mr_batch_norm_opts *opts);
+
+typedef struct mr_instance_norm_opts {
+    double eps;         /* default 1e-5 */
+    double momentum;    /* default 0.1 */
+    bool affine;        /* with weight and bias */
+    bool running_stats; /* keep running values, and take them in evaluation */
+    mr_dtype dtype;     /* default float32 */
+} mr_instance_norm_opts;
+
+/* torch.nn.InstanceNorm2d, for (N, C, H, W) and (C, H, W). */
+MR_API mr_module *mr_instance_norm2d_new(int64_t channels, const mr_instance_norm_opts *opts);
+
 #ifdef __cplusplus
 }
 #endif

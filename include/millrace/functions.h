@@ -110,6 +110,45 @@ MR_API mr_tensor *mr_batch_norm_no_stats(mr_tape *tape, mr_tensor *x, mr_tensor 
                                          const mr_batch_norm_opts *opts);
 MR_API mr_tensor *mr_batch_norm_no_stats_plain(mr_tape *tape, mr_tensor *x, const mr_batch_norm_opts *opts);
 
+/* ---- dropout ------------------------------------------------------------------------------------------- */
+
+/* x with elements set to 0 with probability p, and the others divided by 1 - p; x itself unless `training`. Draws
+ * from the tape's generator, one draw for each element, as torch does. Floating types only. */
+MR_API mr_tensor *mr_dropout(mr_tape *tape, mr_tensor *x, double p, bool training);
+
+/* The same for whole channels: x is (N, C, …), and one draw is for all that follows. */
+MR_API mr_tensor *mr_dropout2d(mr_tape *tape, mr_tensor *x, double p, bool training);
+
+/* ---- embeddings ---------------------------------------------------------------------------------------- */
+
+typedef struct mr_embedding_opts {
+    bool has_padding_idx;
+    int64_t padding_idx; /* looked at when has_padding_idx is set; negative: from the end. Its row takes no gradient */
+    mr_dtype dtype;      /* modules: of the parameter; default float32 */
+} mr_embedding_opts;
+
+/* Rows of a weight (rows, size) by positions of any shape, int64 or int32: the result has the shape of `index` and
+ * `size` behind. A position out of range fails with its place and value. Differentiable in the weight. */
+MR_API mr_tensor *mr_embedding(mr_tape *tape, mr_tensor *index, mr_tensor *weight,
+                               const mr_embedding_opts *opts);
+
+typedef enum mr_bag_mode { MR_BAG_MEAN = 0, MR_BAG_SUM } mr_bag_mode;
+
+typedef struct mr_embedding_bag_opts {
+    mr_bag_mode mode; /* default: the mean */
+    bool has_padding_idx;
+    int64_t padding_idx; /* as above; and its row counts for nothing in a bag */
+    mr_dtype dtype;      /* modules */
+} mr_embedding_bag_opts;
+
+/* The mean or sum of the rows of each bag, (bags, size), zeros for an empty one. Bags are the rows of an index (bags,
+ * length); with offsets, a vector of int64 or int32 that begins with 0, they are the parts of a vector from one
+ * offset up to the next. */
+MR_API mr_tensor *mr_embedding_bag(mr_tape *tape, mr_tensor *index, mr_tensor *weight,
+                                   const mr_embedding_bag_opts *opts);
+MR_API mr_tensor *mr_embedding_bag_offsets(mr_tape *tape, mr_tensor *index, mr_tensor *offsets,
+                                           mr_tensor *weight, const mr_embedding_bag_opts *opts);
+
 #ifdef __cplusplus
 }
 #endif

@@ -66,6 +66,22 @@ typedef struct mr_instance_norm_opts {
 /* torch.nn.InstanceNorm2d, for (N, C, H, W) and (C, H, W). */
 MR_API mr_module *mr_instance_norm2d_new(int64_t channels, const mr_instance_norm_opts *opts);
 
+/* ---- dropout ------------------------------------------------------------------------------------------------ */
+
+/* torch.nn.Dropout and Dropout2d: mr_dropout and mr_dropout2d in training mode. */
+MR_API mr_module *mr_dropout_new(double p);
+MR_API mr_module *mr_dropout2d_new(double p);
+
+/* ---- embeddings: weight (rows, size), drawn from N(0, 1), zeros for the row of padding --------------------- */
+
+/* torch.nn.Embedding and EmbeddingBag: mr_embedding and mr_embedding_bag. */
+MR_API mr_module *mr_embedding_new(int64_t rows, int64_t size, mr_rng *rng, const mr_embedding_opts *opts);
+MR_API mr_module *mr_embedding_bag_new(int64_t rows, int64_t size, mr_rng *rng,
+                                       const mr_embedding_bag_opts *opts);
+
+/* mr_embedding_bag_offsets of such a module. */
+MR_API mr_tensor *mr_embedding_bag_forward(mr_module *bag, mr_tape *tape, mr_tensor *index, mr_tensor *offsets);
+
 #ifdef __cplusplus
 }
 #endif

@@ -7,6 +7,7 @@ SOURCES  = $(shell find $(wildcard src include tests bench examples) -name '*.[c
 .PHONY: all deps demo test bench asan tsan format check-format install clean
 
 all:
+	@command -v cmake >/dev/null || { echo "cmake is missing: make deps installs what building needs" >&2; exit 1; }
 	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release
 	@cmake --build $(BUILD) --parallel $(JOBS)
 
@@ -16,7 +17,8 @@ deps:
 
 demo: deps
 	@$(MAKE) --no-print-directory all
-	$(BUILD)/bin/curve --log-dir $(BUILD)/lightning_logs --plot $(BUILD)/curve.png
+	$(BUILD)/bin/curve --log-dir $(BUILD)/lightning_logs $(if $(shell command -v gnuplot 2>/dev/null),--plot $(BUILD)/curve.png)
+	@command -v gnuplot >/dev/null || echo "note: gnuplot is missing (Debian: gnuplot-nox), so there is no picture"
 
 test: deps
 	@$(MAKE) --no-print-directory all
@@ -47,7 +49,7 @@ check-format:
 
 # make install PREFIX=/usr DESTDIR=/tmp/package; without PREFIX into /usr/local.
 install: all
-	@cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
+	@cmake --install $(BUILD) $(if $(PREFIX),--prefix '$(PREFIX)')
 
 clean:
 	@rm -rf $(BUILD)

@@ -62,10 +62,42 @@ static model cnn(mr_rng *rng)
     return all;
 }
 
+/* The last output of an LSTM, to one value. */
+typedef struct last_lstm {
+    mr_module *lstm, *out;
+} last_lstm;
+
+static mr_tensor *last_lstm_forward(mr_module *m, mr_tape *t, mr_tensor *x)
+{
+    const last_lstm *l = mr_module_self(m);
+    return mr_forward(l->out, t, mr_select(t, mr_forward(l->lstm, t, x), 1, -1));
+}
+
+static mr_tensor *squared_error(mr_tape *tape, mr_tensor *y, mr_tensor *target)
+{
+    return mr_mse_loss(tape, y, target, NULL);
+}
+
+static model lstm(mr_rng *rng)
+{
+    static const mr_module_vtable vtable = { .type = "LastLSTM", .forward = last_lstm_forward };
+    last_lstm l;
+    l.lstm = mr_lstm_new(32, 128, rng, &(mr_rnn_opts){ .batch_first = true });
+    l.out = mr_linear_new(128, 1, rng, NULL);
+    mr_module *m = mr_module_new(&vtable, &l, sizeof l);
+    mr_module_add(m, "lstm", l.lstm);
+    mr_module_add(m, "out", l.out);
+    model all = { .module = m, .loss = squared_error };
+    all.x = mr_tensor_rand(rng, MR_FLOAT32, MR_SHAPE(32, 64, 32));
+    all.target = mr_tensor_rand(rng, MR_FLOAT32, MR_SHAPE(32, 1));
+    all.optim = mr_adam_new(mr_module_parameters(m), 1e-3, NULL);
+    return all;
+}
+
 static const struct {
     const char *name;
     model (*make)(mr_rng *rng);
-} models[] = { { "mlp", mlp }, { "cnn", cnn } };
+} models[] = { { "mlp", mlp }, { "cnn", cnn }, { "lstm", lstm } };
 
 /* ---- running one ---- */
 

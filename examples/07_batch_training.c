@@ -1,22 +1,28 @@
-/* Batch training by hand as in section 2.2: the gradient is estimated from 32 samples at a time. */
+/*
+ * Section 2.2: batch training by hand. A step needs 32 samples instead of the whole dataset: their gradient estimates
+ * that of all. 09_trainer.c does the same without a loop of its own.
+ */
 #include "my_curve.h"
 #include "my_model.h"
 #include "show.h"
 
-/* The step of section 2.2 on one batch; adds its loss to `sum`. */
-static mr_status train_on(const mr_batch *b, mr_module *model, mr_tape *tape, double learning_rate,
-                          double *sum)
+/* One step: the body of the loop over batches. Gives the loss of the batch. */
+static mr_status train_step(mr_module *model, mr_tape *tape, const mr_batch *batch, double learning_rate,
+                            double *batch_loss)
 {
     mr_params parameters = mr_module_parameters(model);
-    mr_tensor *loss = mr_mse_loss(tape, mr_forward(model, tape, b->field[0]), b->field[1], NULL);
+    mr_tensor *y = mr_forward(model, tape, batch->field[0]);
+    mr_tensor *loss = mr_mse_loss(tape, y, batch->field[1], NULL);
+
     mr_module_zero_grad(model);
     mr_status s = mr_backward(tape, loss);
     for (size_t i = 0; s == MR_OK && i < parameters.count; i++) {
         mr_tensor *p = parameters.item[i].tensor;
+        /* p.sub_(learning_rate * p.grad) */
         s = mr_tensor_add_scaled(p, -learning_rate, mr_tensor_grad(p));
     }
     if (s == MR_OK)
-        *sum += mr_item(loss);
+        *batch_loss = mr_item(loss);
     mr_tape_reset(tape);
     return s;
 }
@@ -31,14 +37,19 @@ int main(void)
     mr_status s = MR_OK;
 
     for (int epoch = 0; s >= 0 && epoch < 30; epoch++) {
-        const mr_batch *b;
-        double sum = 0;
-        while ((s = mr_loader_next(loader, &b)) == MR_OK)
-            if ((s = train_on(b, model, tape, 0.05, &sum)) < 0)
+        const mr_batch *batch;
+        double loss = 0, sum = 0;
+        /* for batch in loader: ends with MR_END, and the next call begins the next epoch, shuffled anew */
+        while ((s = mr_loader_next(loader, &batch)) == MR_OK) {
+            s = train_step(model, tape, batch, 0.05, &loss);
+            if (s < 0)
                 break;
+            sum += loss;
+        }
         if (s == MR_END && epoch % 5 == 0)
-            printf("epoch %d: loss %.4f\n", epoch, sum / (double)mr_loader_len(loader));
+            printf("epoch %d: loss %.4f\n", epoch, sum / (double)mr_loader_len(loader)); /* the mean */
     }
+
     mr_tape_free(tape);
     mr_module_free(model);
     mr_loader_free(loader);

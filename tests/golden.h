@@ -17,7 +17,7 @@
 
 #include <stdlib.h>
 
-enum { GOLDEN_NUMBERS = 16, GOLDEN_PARAMETERS = 12, GOLDEN_INPUTS = 8, GOLDEN_OUTPUTS = 2 };
+enum { GOLDEN_NUMBERS = 16, GOLDEN_PARAMETERS = 20, GOLDEN_INPUTS = 8, GOLDEN_OUTPUTS = 2 };
 
 typedef struct golden_tensor {
     mr_dtype dtype;
@@ -49,6 +49,7 @@ typedef struct golden_case {
     golden_tensor out[GOLDEN_OUTPUTS];
     golden_tensor grad[GOLDEN_INPUTS]; /* values NULL: none expected */
     golden_tensor up;                  /* values NULL: no backward */
+    char *text;                        /* NULL: none; lies in the file's */
     bool fails;
 } golden_case;
 
@@ -240,6 +241,21 @@ static inline bool golden_read_parameter(golden_file *f, golden_case *c, char *w
     return *golden_numbers(equals + 1, p->value, &p->count) == 0 ? true : golden_wrong(f, word);
 }
 
+/* The lines behind `text N`, as they are. */
+static inline bool golden_read_text(golden_file *f, golden_case *c)
+{
+    int lines = atoi(golden_word(f));
+    char *end = c->text = f->at;
+    for (int i = 0; i < lines; i++) {
+        end = strchr(i ? end + 1 : end, '\n');
+        if (!end)
+            return golden_wrong(f, "a line of the text is missing");
+    }
+    f->at = end + 1;
+    *end = 0;
+    return lines > 0 ? true : golden_wrong(f, "a text without lines");
+}
+
 static inline bool golden_read_line(golden_file *f, golden_case *c, const char *word)
 {
     if (strcmp(word, "in") == 0 && c->inputs < GOLDEN_INPUTS)
@@ -253,6 +269,8 @@ static inline bool golden_read_line(golden_file *f, golden_case *c, const char *
         if (k < c->inputs)
             return golden_read_like(f, &c->grad[k], &c->in[k]);
     }
+    if (strcmp(word, "text") == 0 && !c->text)
+        return golden_read_text(f, c);
     if (strcmp(word, "fails") == 0) {
         c->fails = true;
         return true;

@@ -23,7 +23,20 @@ def cnn():
     return model, torch.rand(64, 1, 28, 28), torch.randint(0, 10, (64,)), F.cross_entropy, torch.optim.Adam
 
 
-MODELS = {'mlp': mlp, 'cnn': cnn}
+class LastLSTM(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.out = nn.LSTM(32, 128, batch_first=True), nn.Linear(128, 1)
+
+    def forward(self, x):
+        return self.out(self.lstm(x)[0][:, -1])
+
+
+def lstm():
+    return LastLSTM(), torch.rand(32, 64, 32), torch.rand(32, 1), F.mse_loss, torch.optim.Adam
+
+
+MODELS = {'mlp': mlp, 'cnn': cnn, 'lstm': lstm}
 
 
 def stepper(name):

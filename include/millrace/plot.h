@@ -17,8 +17,9 @@ extern "C" {
 
 typedef struct mr_frame mr_frame;
 
-/* Makes a table of a CSV file of numbers with a line of names, such as metrics.csv: LF or CRLF, empty cells for
- * what is missing. MR_ERR_FORMAT names file, line and what is wrong. */
+/* Makes a table of a CSV file of numbers with a line of names, such as metrics.csv: lines end with LF or CRLF, cells
+ * may be quoted, and are empty (or nan) where a value is missing; empty lines are passed over. MR_ERR_FORMAT names
+ * file, line and what is wrong. */
 MR_API mr_frame *mr_frame_read_csv(const char *path);
 MR_API void mr_frame_free(mr_frame *frame);
 
@@ -31,7 +32,8 @@ MR_API const char *mr_frame_name(const mr_frame *frame, int index);
  * failure that names the columns there are when it has none of that name. */
 MR_API const double *mr_frame_column(const mr_frame *frame, const char *name);
 
-/* Writes the first `rows` rows as pandas' print(df.head(rows)) does. */
+/* Writes the first `rows` rows (all but the last -rows if that is negative) as pandas' print(df.head(rows)) does,
+ * but with all of its rows and columns, however many there are. */
 MR_API mr_status mr_frame_print_head(FILE *file, const mr_frame *frame, int64_t rows);
 
 /* ---- pictures ---- */

@@ -95,15 +95,18 @@ MR_API mr_tensor *mr_tensor_from(mr_dtype dtype, mr_shape shape, const void *dat
  * write to a tensor write there. */
 MR_API mr_tensor *mr_tensor_wrap(mr_dtype dtype, mr_shape shape, void *data);
 
-/* start, start + step, … up to but without `end`; ceil((end - start) / step) elements. */
+/* start, start + step, … up to but without `end`; ceil((end - start) / step) elements, each with one
+ * rounding, as torch 2 does. For an integer type start and step lose their fractions first. Not for bool. */
 MR_API mr_tensor *mr_tensor_arange(mr_dtype dtype, double start, double end, double step);
 
 /* `steps` values from start to end, both included. Each half is counted from its own end with one
- * rounding, as torch 2 does; torch 1.13 differs in the last bit (docs/differences.md). */
+ * rounding, as torch 2 does; torch 1.13 differs in the last bits (docs/differences.md). For an integer type
+ * both ends lose their fractions first, the values afterwards. Not for bool. */
 MR_API mr_tensor *mr_tensor_linspace(mr_dtype dtype, double start, double end, int64_t steps);
 
 /* Random: uniform in [0, 1); standard normal; integers in [low, high); a permutation of 0 … count-1
- * (int64). Draws are torch.rand's, randn's, randint's and randperm's. `rng` is used for the call only. */
+ * (int64). Draws are torch.rand's, randn's, randint's and randperm's. `rng` is used for the call only.
+ * MR_ERR_ARGUMENT when `dtype` does not hold the integers. */
 MR_API mr_tensor *mr_tensor_rand(mr_rng *rng, mr_dtype dtype, mr_shape shape);
 MR_API mr_tensor *mr_tensor_randn(mr_rng *rng, mr_dtype dtype, mr_shape shape);
 MR_API mr_tensor *mr_tensor_randint(mr_rng *rng, mr_dtype dtype, int64_t low, int64_t high, mr_shape shape);
@@ -174,7 +177,9 @@ MR_API bool mr_tensor_has_grad(const mr_tensor *x);
 MR_API void mr_tensor_zero_grad(mr_tensor *x);
 
 /* Keeps the gradient of a result of an operation, so that mr_tensor_grad gives it after backward, until
- * the tape is reset. Without it, gradients of intermediates are dropped as soon as they are used. */
+ * the tape is reset; to be asked for before backward. Without it, gradients of intermediates are dropped as soon
+ * as they are used. A view of a whole tensor (mr_reshape, mr_unsqueeze, …) has that tensor's gradient: the sum
+ * of what arrives by all ways, in the view's shape. */
 MR_API mr_status mr_tensor_retain_grad(mr_tensor *x);
 
 /* A name for error messages (copied). Parameters of modules have one: "layer1.weight". */

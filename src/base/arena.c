@@ -42,7 +42,7 @@ static void free_block(mr__arena_block *block)
 
 void *mr__arena_more(mr__arena *arena, size_t bytes)
 {
-    size_t held = mr__arena_bytes(arena);
+    size_t own = mr__arena_bytes(arena), held = own + (arena->beside ? mr__arena_bytes(arena->beside) : 0);
     size_t wanted = bytes;
     if (bytes > SIZE_MAX / 4) {
         mr__raise(MR_ERR_MEMORY, "out of memory: a tensor's size does not fit the address space");
@@ -55,7 +55,7 @@ void *mr__arena_more(mr__arena *arena, size_t bytes)
                   arena->max_bytes, held, bytes);
         return NULL;
     }
-    size_t size = held > FIRST_BLOCK_BYTES ? held : FIRST_BLOCK_BYTES; /* double what there is */
+    size_t size = own > FIRST_BLOCK_BYTES ? own : FIRST_BLOCK_BYTES; /* double what there is */
     if (size < wanted)
         size = wanted;
     if (arena->max_bytes && size > arena->max_bytes - held)

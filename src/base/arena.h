@@ -11,11 +11,12 @@
 typedef struct mr__arena_block mr__arena_block;
 
 typedef struct mr__arena {
-    char *next;             /* where the next allocation goes */
-    char *end;              /* of the current block */
-    mr__arena_block *block; /* the current block; earlier ones of this round hang behind it */
-    size_t earlier_bytes;   /* in blocks behind the current one */
-    size_t max_bytes;       /* 0: no limit */
+    char *next;                     /* where the next allocation goes */
+    char *end;                      /* of the current block */
+    mr__arena_block *block;         /* the current block; earlier ones of this round hang behind it */
+    size_t earlier_bytes;           /* in blocks behind the current one */
+    size_t max_bytes;               /* 0: no limit */
+    const struct mr__arena *beside; /* another one that the limit is for as well; NULL: none */
 } mr__arena;
 
 /* The slow path: a new block, or NULL with a failure raised. */

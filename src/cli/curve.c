@@ -6,27 +6,33 @@
 
 #include <millrace/millrace.h>
 
-#include <getopt.h>
+#include <errno.h>
 #include <string.h>
+#include <strings.h>
 
-static const char usage[] = "usage: curve [flags]\n"
-                            "Fits y = 3x + sin(6x) + 1 by Linear(1, hidden), sigmoid, Linear(hidden, 1).\n"
-                            "  --seed N            of the generator, 0 to 4294967295 (42)\n"
-                            "  --points N          of the curve, evenly spaced on [0, 1] (1024)\n"
-                            "  --batch-size N      (32)\n"
-                            "  --epochs N          (30)\n"
-                            "  --hidden N          units (16)\n"
-                            "  --lr X              learning rate (1e-3)\n"
-                            "  --optimizer NAME    adam, adamw, sgd, or momentum (SGD with 0.9) (adam)\n"
-                            "  --no-shuffle        keep the points in order\n"
-                            "  --drop-last         leave out a last batch that is short\n"
-                            "  --log-dir DIR       where versions are numbered (lightning_logs)\n"
-                            "  --name NAME         folder below it (my_lt_module)\n"
-                            "  --log-every N       steps between rows of metrics.csv (50)\n"
-                            "  --no-progress       no progress bar\n"
-                            "  --no-checkpoint     no checkpoints\n"
-                            "  --plot FILE         draw the loss to a .png or .svg file (needs gnuplot)\n"
-                            "  --help              this text\n";
+static const char usage[] =
+    "usage: curve [flags]\n"
+    "Fits y = 3x + sin(6x) + 1 on [0, 1] by Linear(1, hidden), sigmoid, Linear(hidden, 1).\n"
+    "\n"
+    "  --seed N            of the generator, 0 to 4294967295 (42)\n"
+    "  --points N          of the curve, evenly spaced, 1 to 100000000 (1024)\n"
+    "  --batch-size N      1 to 1000000000 (32)\n"
+    "  --epochs N          1 to 1000000000 (30)\n"
+    "  --hidden N          units, 1 to 1000000 (16)\n"
+    "  --lr X              learning rate, 0 or more (1e-3)\n"
+    "  --optimizer NAME    adam, adamw, sgd, or momentum, which is SGD with 0.9 (adam)\n"
+    "  --no-shuffle        keep the points in order\n"
+    "  --drop-last         leave out a last batch that is short\n"
+    "  --log-dir DIR       where the log goes: DIR/NAME/version_N (lightning_logs)\n"
+    "  --name NAME         (my_lt_module)\n"
+    "  --log-every N       steps from row to row of metrics.csv, 1 to 1000000000 (50)\n"
+    "  --no-progress       no progress bar\n"
+    "  --no-checkpoint     no checkpoints\n"
+    "  --plot FILE         draw the loss to a .png or .svg file (needs gnuplot)\n"
+    "  --help              this text\n"
+    "\n"
+    "--seed=1 is the same as --seed 1. Whole numbers are digits alone: not 1e3. Of a flag that is given\n"
+    "twice the last counts. The status is 0; 1 if anything failed; 2 for a wrong flag or value.\n";
 
 typedef struct options {
     int64_t seed, points, batch_size, epochs, hidden, log_every;
@@ -67,7 +73,9 @@ static mr_status curve_get(void *self, int64_t index, const mr_sample *sample)
     return curve_get_many(self, &index, 1, sample->field);
 }
 
-static const mr_dataset_vtable curve_vtable = { .len = curve_len, .get = curve_get, .get_many = curve_get_many };
+static const mr_dataset_vtable curve_vtable = { .len = curve_len,
+                                                .get = curve_get,
+                                                .get_many = curve_get_many };
 static const mr_field curve_fields[] = { { .name = "x" }, { .name = "y" } };
 
 /* ---- the model ---- */
@@ -127,7 +135,8 @@ static mr_status print_loss(const char *when, mr_module *model, mr_dataset *data
 {
     const mr_batch *b;
     mr_rng *rng = mr_rng_new((uint64_t)o->seed);
-    mr_loader *loader = mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = o->batch_size, .shuffle = true });
+    mr_loader *loader =
+        mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = o->batch_size, .shuffle = true });
     mr_tape *tape = mr_tape_new(rng);
     mr_tape_set_grad(tape, false);
     mr_status s = mr_loader_next(loader, &b);
@@ -145,20 +154,31 @@ static mr_status print_loss(const char *when, mr_module *model, mr_dataset *data
     return s;
 }
 
+static mr_status plot_loss(const char *metrics, const char *picture)
+{
+    mr_frame *frame = mr_frame_read_csv(metrics);
+    mr_status s = mr_plot_metrics(frame, "loss", picture);
+    if (s == MR_OK)
+        printf("picture: %s\n", picture);
+    mr_frame_free(frame);
+    return s;
+}
+
 static mr_status print_results(const mr_trainer *trainer, const options *o)
 {
-    mr_status s = MR_OK;
-    printf("metrics: %s\n", mr_trainer_metrics_path(trainer));
-    if (*mr_trainer_checkpoint_path(trainer))
-        printf("checkpoint: %s\n", mr_trainer_checkpoint_path(trainer));
-    if (o->plot) {
-        mr_frame *metrics = mr_frame_read_csv(mr_trainer_metrics_path(trainer));
-        s = mr_plot_metrics(metrics, "loss", o->plot);
-        if (s == MR_OK)
-            printf("picture: %s\n", o->plot);
-        mr_frame_free(metrics);
-    }
-    return s;
+    const char *metrics = mr_trainer_metrics_path(trainer), *checkpoint = mr_trainer_checkpoint_path(trainer);
+    if (*metrics)
+        printf("metrics: %s\n", metrics);
+    else
+        printf("metrics: none, there were fewer than %lld steps\n", (long long)o->log_every);
+    if (*checkpoint)
+        printf("checkpoint: %s\n", checkpoint);
+    if (!o->plot)
+        return MR_OK;
+    if (!*metrics)
+        return mr_fail(MR_ERR_ARGUMENT, "there is nothing to draw: no step was logged (--log-every %lld)",
+                       (long long)o->log_every);
+    return plot_loss(metrics, o->plot);
 }
 
 static mr_status run(const options *o)
@@ -199,62 +219,15 @@ static mr_status run(const options *o)
 
 /* ---- the command line ---- */
 
-static void wrong(const char *message, const char *value)
+static bool ends_with(const char *text, const char *end)
 {
-    fprintf(stderr, "curve: %s '%s'; see curve --help\n", message, value);
-    exit(ARGS_WRONG);
-}
-
-static const char *one_of(const char *value)
-{
-    static const char *const names[] = { "adam", "adamw", "sgd", "momentum" };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(value, names[i]) == 0)
-            return value;
-    wrong("--optimizer is adam, adamw, sgd or momentum, not", value);
-    return NULL;
+    size_t length = strlen(text), last = strlen(end);
+    return length >= last && strcasecmp(text + length - last, end) == 0;
 }
 
 static options parse(int argc, char **argv)
 {
-    enum {
-        SEED = 256,
-        POINTS,
-        BATCH,
-        EPOCHS,
-        HIDDEN,
-        LR,
-        OPTIMIZER,
-        ORDERED,
-        DROP,
-        DIR,
-        NAME,
-        EVERY,
-        QUIET,
-        BARE,
-        PLOT,
-        HELP
-    };
-    static const struct option flags[] = {
-        { "seed", 1, NULL, SEED },
-        { "points", 1, NULL, POINTS },
-        { "batch-size", 1, NULL, BATCH },
-        { "epochs", 1, NULL, EPOCHS },
-        { "hidden", 1, NULL, HIDDEN },
-        { "lr", 1, NULL, LR },
-        { "optimizer", 1, NULL, OPTIMIZER },
-        { "no-shuffle", 0, NULL, ORDERED },
-        { "drop-last", 0, NULL, DROP },
-        { "log-dir", 1, NULL, DIR },
-        { "name", 1, NULL, NAME },
-        { "log-every", 1, NULL, EVERY },
-        { "no-progress", 0, NULL, QUIET },
-        { "no-checkpoint", 0, NULL, BARE },
-        { "plot", 1, NULL, PLOT },
-        { "help", 0, NULL, HELP },
-        { NULL, 0, NULL, 0 },
-    };
-    enum { MOST = 1 << 30 };
+    static const char *const optimizers[] = { "adam", "adamw", "sgd", "momentum", NULL };
     options o = { .seed = 42,
                   .points = 1024,
                   .batch_size = 32,
@@ -265,75 +238,38 @@ static options parse(int argc, char **argv)
                   .optimizer = "adam",
                   .log_dir = "lightning_logs",
                   .name = "my_lt_module" };
-    int flag, at = -1;
-    opterr = 0;
-    while ((flag = getopt_long(argc, argv, "+:", flags, &at)) != -1) {
-        const char *name = flag > 255 && at >= 0 ? flags[at].name : "";
-        switch (flag) {
-        case SEED:
-            o.seed = args_integer("curve", name, optarg, 0, UINT32_MAX);
-            break;
-        case POINTS:
-            o.points = args_integer("curve", name, optarg, 1, MOST);
-            break;
-        case BATCH:
-            o.batch_size = args_integer("curve", name, optarg, 1, MOST);
-            break;
-        case EPOCHS:
-            o.epochs = args_integer("curve", name, optarg, 1, MOST);
-            break;
-        case HIDDEN:
-            o.hidden = args_integer("curve", name, optarg, 1, MOST);
-            break;
-        case EVERY:
-            o.log_every = args_integer("curve", name, optarg, 1, MOST);
-            break;
-        case LR:
-            o.lr = args_real("curve", name, optarg);
-            break;
-        case OPTIMIZER:
-            o.optimizer = one_of(optarg);
-            break;
-        case ORDERED:
-            o.no_shuffle = true;
-            break;
-        case DROP:
-            o.drop_last = true;
-            break;
-        case DIR:
-            o.log_dir = optarg;
-            break;
-        case NAME:
-            o.name = optarg;
-            break;
-        case QUIET:
-            o.no_progress = true;
-            break;
-        case BARE:
-            o.no_checkpoint = true;
-            break;
-        case PLOT:
-            o.plot = optarg;
-            break;
-        case HELP:
-            fputs(usage, stdout);
-            exit(0);
-        case ':':
-            wrong("a value is missing behind", argv[optind - 1]);
-            break;
-        default:
-            wrong("unknown flag", argv[optind - 1]);
-        }
-    }
-    if (optind < argc)
-        wrong("unknown argument", argv[optind]);
+    const args_flag flags[] = {
+        { .name = "seed", .integer = &o.seed, .low = 0, .high = UINT32_MAX },
+        { .name = "points", .integer = &o.points, .low = 1, .high = 100000000 },
+        { .name = "batch-size", .integer = &o.batch_size, .low = 1, .high = 1000000000 },
+        { .name = "epochs", .integer = &o.epochs, .low = 1, .high = 1000000000 },
+        { .name = "hidden", .integer = &o.hidden, .low = 1, .high = 1000000 },
+        { .name = "lr", .real = &o.lr },
+        { .name = "optimizer", .text = &o.optimizer, .one_of = optimizers },
+        { .name = "no-shuffle", .on = &o.no_shuffle },
+        { .name = "drop-last", .on = &o.drop_last },
+        { .name = "log-dir", .text = &o.log_dir },
+        { .name = "name", .text = &o.name },
+        { .name = "log-every", .integer = &o.log_every, .low = 1, .high = 1000000000 },
+        { .name = "no-progress", .on = &o.no_progress },
+        { .name = "no-checkpoint", .on = &o.no_checkpoint },
+        { .name = "plot", .text = &o.plot },
+        { .name = NULL },
+    };
+    const args_program program = { "curve", usage, flags };
+    args_parse(&program, argc, argv);
+    if (o.plot && !ends_with(o.plot, ".png") && !ends_with(o.plot, ".svg"))
+        args_wrong(&program, "--plot takes a file that ends in .png or .svg, not '%s'", o.plot);
     return o;
 }
 
 int main(int argc, char **argv)
 {
     options o = parse(argc, argv);
-    if (run(&o) == MR_OK)
+    mr_status s = run(&o);
+    if (s == MR_OK && fflush(stdout))
+        s = mr_fail(MR_ERR_IO, "cannot write to standard output: %s", strerror(errno));
+    if (s == MR_OK)
         return 0;
     fprintf(stderr, "curve: %s\n", mr_error());
     return 1;

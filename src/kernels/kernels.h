@@ -105,6 +105,15 @@ typedef struct mr__kernels {
      * becomes best[i], and its place, start + i * step, at[i] ---- */
     void (*pool_max)(float *best, int32_t *at, const float *line, int64_t step, int32_t start, int64_t n);
 
+    /* ---- recurrent cells, for one row of n units. Gates hold the sums of a step and become their values (input,
+     * forget, cell, output; reset, update, new), then in backward their gradients; so does what a GRU's state
+     * contributes to them, `hidden`. dh and dc become what goes to the step before past the products. ---- */
+    void (*lstm_forward)(float *gates, const float *c_before, float *c, float *tanh_c, float *h, int64_t n);
+    void (*lstm_backward)(float *gates, const float *c_before, const float *tanh_c, const float *dh, float *dc,
+                          int64_t n);
+    void (*gru_forward)(float *gates, const float *hidden, const float *h_before, float *h, int64_t n);
+    void (*gru_backward)(float *gates, float *hidden, const float *h_before, float *dh, int64_t n);
+
     /* ---- optimizers, over flat ranges ---- */
     void (*adam)(float *p, const float *g, float *m, float *v, float *v_max, int64_t n, const mr__adam_step *s); /* v_max: NULL without amsgrad */
     void (*sgd)(float *p, const float *g, float *momentum, int64_t n, const mr__sgd_step *s);                    /* momentum: NULL without */

@@ -3,13 +3,17 @@
 
 #include <millrace/plot.h>
 
+typedef struct mr__column {
+    const char *name; /* in the frame's text */
+    double *values;
+    bool whole; /* integers without a gap, which print without a point */
+} mr__column;
+
 struct mr_frame {
-    char *text; /* the file, cut up; the names lie in it */
+    char *text; /* the file, cut up into its cells */
+    mr__column *column;
     int columns;
-    int64_t rows, room;
-    char **names;
-    double **values; /* a column each */
-    bool *whole;     /* columns of integers without a gap, which print without a point */
+    int64_t rows;
 };
 
 #endif

@@ -1,37 +1,40 @@
-/* Pictures: lines collected here, drawn by gnuplot, which runs as a child and reads its commands from a pipe. */
+/* Pictures: lines are collected here as a gnuplot script, and drawn when they are saved. */
+#include "gnuplot.h"
+
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/file.h"
+#include "base/float_text.h"
 #include "base/strbuf.h"
 
 #include <millrace/plot.h>
 
-#include <errno.h>
 #include <math.h>
-#include <signal.h>
-#include <spawn.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-extern char **environ;
+#include <strings.h>
+#include <sys/stat.h>
 
 struct mr_plot {
     mr__strbuf head;  /* titles and labels */
     mr__strbuf lines; /* the plot command */
     mr__strbuf data;  /* blocks of points */
-    int count;
-    bool has_labels;
+    int count;        /* lines */
+    int64_t points;
+    bool has_title, has_labels, log_y;
 };
 
-/* Text in gnuplot's double quotes: quotes, backslashes and line ends would end it or mean something. */
+/* ---- collecting ---- */
+
+/* Text in gnuplot's double quotes, in which quotes, backslashes and backticks are written as octal numbers;
+ * "noenhanced" keeps an underscore what it is. (Single quotes would be simpler, but gnuplot misreads '''a'.) */
 static void put_quoted(mr__strbuf *out, const char *text)
 {
     mr__strbuf_append(out, "\"");
     for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            mr__strbuf_append(out, "\\");
-        mr__strbuf_appendf(out, "%c", *text == '\n' || *text == '`' ? ' ' : *text);
+        if (strchr("\"\\`", *text))
+            mr__strbuf_appendf(out, "\\%03o", (unsigned)*text);
+        else
+            mr__strbuf_append_bytes(out, (unsigned char)*text < ' ' ? " " : text, 1);
     }
     mr__strbuf_append(out, "\" noenhanced");
 }
@@ -52,12 +55,17 @@ mr_plot *mr_plot_new(const mr_plot_opts *opts)
     mr_plot *plot = mr__alloc_zeroed(sizeof *plot);
     if (!plot)
         return NULL;
+    plot->log_y = opts->log_y;
+    plot->has_title = opts->title != NULL;
     put_setting(&plot->head, "title", opts->title);
     put_setting(&plot->head, "xlabel", opts->x_label);
     put_setting(&plot->head, "ylabel", opts->y_label);
     if (opts->log_y)
-        mr__strbuf_append(&plot->head, "set logscale y\n");
-    return plot;
+        mr__strbuf_append(&plot->head, "set logscale y\nset mytics 10\n");
+    if (!plot->head.failed)
+        return plot;
+    mr_plot_free(plot);
+    return NULL;
 }
 
 void mr_plot_free(mr_plot *plot)
@@ -70,33 +78,71 @@ void mr_plot_free(mr_plot *plot)
     mr__free(plot);
 }
 
-mr_status mr_plot_line(mr_plot *plot, const double *x, const double *y, int64_t count, const char *style,
-                       const char *label)
+static const char *dash_of(const char *style)
 {
     static const struct {
         const char *style, *dash;
-    } styles[] = { { "-", "solid" }, { "--", "(12,6)" }, { "-.", "(12,5,2,5)" }, { ":", "(2,4)" } };
-    static const char *const colours[] = { "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
-                                           "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf" };
-    const char *dash = NULL;
-    if (!plot || !x || !y || !style || !label)
-        return mr__null("plot_line", !plot ? "plot" : !x ? "x" : !y ? "y" : !style ? "style" : "label");
+    } styles[] = { { "-", "solid" }, { "--", "(14,7)" }, { "-.", "(14,6,2,6)" }, { ":", "(3,4)" } };
     for (size_t i = 0; i < sizeof styles / sizeof *styles; i++)
         if (strcmp(style, styles[i].style) == 0)
-            dash = styles[i].dash;
-    if (!dash)
-        return mr__raise(MR_ERR_ARGUMENT, "plot_line: '%s' is no style; there are -, --, -. and :", style);
-    mr__strbuf_appendf(&plot->lines, "%s $line%d using 1:2 with lines lw 2 dt %s lc rgb \"%s\" title ",
-                       plot->count ? "," : "plot", plot->count, dash, colours[plot->count % 10]);
-    put_quoted(&plot->lines, label);
+            return styles[i].dash;
+    return NULL;
+}
+
+static bool is_drawn(const mr_plot *plot, double x, double y)
+{
+    return isfinite(x) && isfinite(y) && (y > 0 || !plot->log_y);
+}
+
+/* Two blocks of points: the line with its gaps, and the points that have a gap on either side, which a line does not
+ * show; gives the number of those. */
+static int64_t put_points(mr_plot *plot, const double *x, const double *y, int64_t count)
+{
+    mr__strbuf lone = { 0 };
+    int64_t alone = 0;
+    char a[MR__FLOAT_TEXT_BYTES], b[MR__FLOAT_TEXT_BYTES];
     mr__strbuf_appendf(&plot->data, "$line%d << EOD\n", plot->count);
     for (int64_t i = 0; i < count; i++) {
-        if (isfinite(x[i]) && isfinite(y[i]))
-            mr__strbuf_appendf(&plot->data, "%.17g %.17g\n", x[i], y[i]);
-        else
-            mr__strbuf_append(&plot->data, "\n"); /* a gap */
+        if (!is_drawn(plot, x[i], y[i])) {
+            mr__strbuf_append(&plot->data, "\n");
+            continue;
+        }
+        mr__format_double(a, x[i]);
+        mr__format_double(b, y[i]);
+        mr__strbuf_appendf(&plot->data, "%s %s\n", a, b);
+        plot->points++;
+        if ((i > 0 && is_drawn(plot, x[i - 1], y[i - 1])) ||
+            (i + 1 < count && is_drawn(plot, x[i + 1], y[i + 1])))
+            continue;
+        mr__strbuf_appendf(&lone, "%s %s\n", a, b);
+        alone++;
     }
     mr__strbuf_append(&plot->data, "EOD\n");
+    if (alone)
+        mr__strbuf_appendf(&plot->data, "$lone%d << EOD\n%sEOD\n", plot->count, mr__strbuf_text(&lone));
+    plot->data.failed |= lone.failed;
+    mr__strbuf_free(&lone);
+    return alone;
+}
+
+mr_status mr_plot_line(mr_plot *plot, const double *x, const double *y, int64_t count, const char *style,
+                       const char *label)
+{
+    static const char *const colours[] = { "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
+                                           "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf" };
+    if (!plot || !x || !y || !style || !label)
+        return mr__null("plot_line", !plot ? "plot" : !x ? "x" : !y ? "y" : !style ? "style" : "label");
+    const char *dash = dash_of(style), *colour = colours[plot->count % 10];
+    if (!dash)
+        return mr__raise(MR_ERR_ARGUMENT, "plot_line: '%.40s' is no style; there are -, --, -. and :", style);
+    if (count < 0)
+        return mr__raise(MR_ERR_ARGUMENT, "plot_line: %lld points", (long long)count);
+    mr__strbuf_appendf(&plot->lines, "%s $line%d with lines lw 2 dt %s lc rgb '%s' title ",
+                       plot->count ? "," : "plot", plot->count, dash, colour);
+    put_quoted(&plot->lines, label);
+    if (put_points(plot, x, y, count))
+        mr__strbuf_appendf(&plot->lines, ", $lone%d with points pt 7 ps 0.7 lc rgb '%s' notitle", plot->count,
+                           colour);
     plot->count++;
     plot->has_labels |= *label != '\0';
     return plot->data.failed || plot->lines.failed ? MR_ERR_MEMORY : MR_OK;
@@ -104,125 +150,117 @@ mr_status mr_plot_line(mr_plot *plot, const double *x, const double *y, int64_t 
 
 /* ---- drawing ---- */
 
+/* In PNG, sizes of letters are points and lengths of dashes half pixels; in SVG, both are pixels. */
 static const char *terminal_for(const char *path)
 {
     const char *dot = strrchr(path, '.');
-    if (dot && strcmp(dot, ".png") == 0)
-        return "pngcairo size 960,540 font \"DejaVu Sans,12\" background rgb \"white\"";
-    if (dot && strcmp(dot, ".svg") == 0)
-        return "svg size 960,540 font \"DejaVu Sans,12\" background rgb \"white\"";
+    if (dot && strcasecmp(dot, ".png") == 0)
+        return "pngcairo font 'DejaVu Sans,12'";
+    if (dot && strcasecmp(dot, ".svg") == 0)
+        return "svg font 'DejaVu Sans,16' dashlength 0.5";
     return NULL;
 }
 
-static void put_script(mr__strbuf *out, const mr_plot *plot, const char *terminal, const char *path)
+static mr_status put_script(mr__strbuf *out, const mr_plot *plot, const char *terminal)
 {
-    mr__strbuf_appendf(out, "set terminal %s\nset output ", terminal);
-    mr__strbuf_append(out, "'");
-    for (const char *c = path; *c; c++)
-        mr__strbuf_appendf(out, *c == '\'' ? "''" : "%c", *c);
-    mr__strbuf_append(out, "'\nset border 3 lc rgb \"#444444\"\nset tics nomirror out\n"
-                           "set grid lt 1 lw 0.6 lc rgb \"#dddddd\"\nset lmargin 10\nset rmargin 3\n");
-    mr__strbuf_append(out, plot->has_labels ? "set key above\n" : "unset key\n");
+    static const char look[] = "set border 3 lc rgb '#555555'\n"
+                               "set tics nomirror out scale 0.5 textcolor rgb '#333333'\n"
+                               "set format '%.7g'\n"
+                               "set grid lt 1 lw 0.6 lc rgb '#dddddd'\n"
+                               "set rmargin 4\n";
+    mr__strbuf_appendf(out, "set terminal %s size 960,540 background rgb 'white'\n", terminal);
+    mr__strbuf_append(out, "set encoding utf8\n");
+    mr__strbuf_append(out, look);
+    if (plot->has_labels) /* above it would come between title and picture */
+        mr__strbuf_appendf(out, "set key %s reverse Left samplen 3\n", plot->has_title ? "below" : "above");
+    else
+        mr__strbuf_append(out, "unset key\n");
     mr__strbuf_append(out, mr__strbuf_text(&plot->head));
     mr__strbuf_append(out, mr__strbuf_text(&plot->data));
     mr__strbuf_append(out, mr__strbuf_text(&plot->lines));
-    mr__strbuf_append(out, "\nunset output\n");
+    mr__strbuf_append(out, "\n");
+    return out->failed ? MR_ERR_MEMORY : MR_OK;
 }
 
-/* Writes everything to a pipe that may have lost its reader, without the signal that this raises. */
-static void feed(int pipe, const char *text, size_t bytes)
+static mr_status draw(const mr_plot *plot, const char *terminal, int picture)
 {
-    sigset_t broken, before;
-    sigemptyset(&broken);
-    sigaddset(&broken, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &broken, &before);
-    while (bytes) {
-        ssize_t n = write(pipe, text, bytes);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            const struct timespec none = { 0, 0 };
-            if (errno == EPIPE)
-                sigtimedwait(&broken, NULL, &none);
-            break;
-        }
-        text += n;
-        bytes -= (size_t)n;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    mr__strbuf script = { 0 };
+    struct stat drawn;
+    mr_status status = put_script(&script, plot, terminal);
+    if (!status)
+        status = mr__gnuplot(script.text, script.length, picture);
+    if (!status && (fstat(picture, &drawn) != 0 || drawn.st_size == 0))
+        status = mr__raise(MR_ERR_IO, "plot: gnuplot drew nothing");
+    mr__strbuf_free(&script);
+    return status;
 }
 
-/* Runs gnuplot on a script; fills in the first line of what it complains of. */
-static mr_status run_gnuplot(const char *script, size_t bytes)
+static mr_status check(const mr_plot *plot, const char *path)
 {
-    char *const argv[] = { (char *)(uintptr_t) "gnuplot", (char *)(uintptr_t) "-", NULL };
-    int in[2], status = 0;
-    pid_t child;
-    posix_spawn_file_actions_t actions;
-    if (pipe(in))
-        return mr__raise(MR_ERR_IO, "plot: cannot make a pipe: %s", strerror(errno));
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, in[0], 0);
-    posix_spawn_file_actions_addclose(&actions, in[0]);
-    posix_spawn_file_actions_addclose(&actions, in[1]);
-    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", 1, 0);
-    int error = posix_spawnp(&child, "gnuplot", &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    close(in[0]);
-    if (error) {
-        close(in[1]);
-        if (error == ENOENT)
-            return mr__raise(MR_ERR_MISSING,
-                             "plot: gnuplot is not installed (Debian: apt-get install gnuplot-nox)");
-        return mr__raise(MR_ERR_IO, "plot: cannot run gnuplot: %s", strerror(error));
-    }
-    feed(in[1], script, bytes);
-    close(in[1]);
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return mr__raise(MR_ERR_IO, "plot: gnuplot failed with status %d", status);
+    if (!plot || !path)
+        return mr__null("plot_save", plot ? "path" : "plot");
+    if (mr__pending()) /* a line that could not be added */
+        return mr_error_status();
+    if (plot->data.failed || plot->lines.failed)
+        return mr__raise(MR_ERR_MEMORY, "plot: there was no memory for a line");
+    if (!terminal_for(path))
+        return mr__raise(MR_ERR_ARGUMENT, "plot: '%.400s' ends neither in .png nor in .svg", path);
+    if (!plot->count)
+        return mr__raise(MR_ERR_ARGUMENT, "plot: there is no line to draw");
+    if (!plot->points)
+        return mr__raise(MR_ERR_ARGUMENT, "plot: no line has a point to draw%s",
+                         plot->log_y ? ": on a logarithmic axis only values above 0 have a place" : "");
     return MR_OK;
 }
 
 mr_status mr_plot_save(const mr_plot *plot, const char *path)
 {
-    if (!plot || !path)
-        return mr__settle(mr__null("plot_save", plot ? "path" : "plot"));
-    const char *terminal = terminal_for(path), *dot = strrchr(path, '.');
-    if (!terminal)
-        return mr__settle(mr__raise(MR_ERR_ARGUMENT, "plot: '%s' ends neither in .png nor in .svg", path));
-    if (!plot->count)
-        return mr__settle(mr__raise(MR_ERR_ARGUMENT, "plot: there is no line to draw"));
-    mr__strbuf temporary = { 0 }, script = { 0 };
-    mr__strbuf_appendf(&temporary, "%s.%ld%s", path, (long)getpid(), dot);
-    put_script(&script, plot, terminal, mr__strbuf_text(&temporary));
-    mr_status status = temporary.failed || script.failed ? MR_ERR_MEMORY : MR_OK;
-    FILE *file = status ? NULL : fopen(mr__strbuf_text(&temporary), "wb"); /* says why it cannot be written */
-    if (!status && !file)
-        status = mr__raise(MR_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
-    if (file)
-        fclose(file);
+    mr__file_replace file;
+    mr_status status = check(plot, path);
     if (!status)
-        status = run_gnuplot(script.text, script.length);
-    if (!status && rename(mr__strbuf_text(&temporary), path))
-        status = mr__raise(MR_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
-    if (status && file)
-        unlink(mr__strbuf_text(&temporary));
-    mr__strbuf_free(&temporary);
-    mr__strbuf_free(&script);
+        status = mr__file_replace_begin(&file, path);
+    if (status)
+        return mr__settle(status);
+    status = draw(plot, terminal_for(path), file.fd);
+    if (status)
+        mr__file_replace_abandon(&file);
+    else
+        status = mr__file_replace_commit(&file);
     return mr__settle(status);
+}
+
+/* ---- metrics ---- */
+
+/* Copies the rows that have a value: others belong to other columns, and are no gap in this one. */
+static int64_t take_values(const mr_frame *frame, const double *step, const double *value, double *x,
+                           double *y)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < mr_frame_rows(frame); i++) {
+        if (isnan(step[i]) || isnan(value[i]))
+            continue;
+        x[count] = step[i];
+        y[count++] = value[i];
+    }
+    return count;
 }
 
 mr_status mr_plot_metrics(const mr_frame *frame, const char *column, const char *path)
 {
-    const double *y = mr_frame_column(frame, column), *x = y ? mr_frame_column(frame, "step") : NULL;
-    if (!x)
+    const double *value = mr_frame_column(frame, column);
+    const double *step = value ? mr_frame_column(frame, "step") : NULL;
+    if (!step)
         return mr__settle(mr_error_status());
-    mr_plot *plot = mr_plot_new(&(mr_plot_opts){ .x_label = "step", .y_label = column });
-    if (plot)
-        mr_plot_line(plot, x, y, mr_frame_rows(frame), "-", "");
+    size_t rows = (size_t)mr_frame_rows(frame);
+    double *x = mr__alloc_array(2 * rows + 1, sizeof *x);
+    mr_plot *plot = x ? mr_plot_new(&(mr_plot_opts){ .x_label = "step", .y_label = column }) : NULL;
+    int64_t count = plot ? take_values(frame, step, value, x, x + rows) : 0;
+    if (plot && !count)
+        mr__raise(MR_ERR_ARGUMENT, "plot_metrics: column '%.100s' has no values", column);
+    if (count)
+        (void)mr_plot_line(plot, x, x + rows, count, "-", ""); /* what it raises, mr_plot_save returns */
     mr_status status = mr_plot_save(plot, path);
     mr_plot_free(plot);
+    mr__free(x);
     return status;
 }

@@ -134,14 +134,16 @@ static void walk(mr_tape *tape)
     }
 }
 
-static mr_status start(mr_tape *tape, mr_tensor *output, const char *call)
+static mr_status start(mr_tape *tape, mr_tensor *output, const char *call, const char *name)
 {
     if (!tape)
         return mr__null(call, "tape");
     if (tape->failed)
         return mr__failure_raise(&tape->failure);
-    if (!mr__ready1(tape, call, output))
-        return mr_error_status();
+    if (!mr__usable(output)) {
+        mr__not_ready(tape, call, output, name);
+        return tape->failure.status;
+    }
     if (tape->used_up) {
         mr__fail(tape, MR_ERR_STATE,
                  "%s: the tape's record was used up by an earlier backward; "
@@ -150,8 +152,8 @@ static mr_status start(mr_tape *tape, mr_tensor *output, const char *call)
         return tape->failure.status;
     }
     if (!output->grad) {
-        mr__fail(tape, MR_ERR_STATE, "%s: the loss does not depend on any tensor that requires a gradient",
-                 call);
+        mr__fail(tape, MR_ERR_STATE, "%s: the %s does not depend on any tensor that requires a gradient",
+                 call, name);
         return tape->failure.status;
     }
     return MR_OK;
@@ -168,7 +170,7 @@ static mr_status run(mr_tape *tape)
 
 mr_status mr_backward(mr_tape *tape, mr_tensor *loss)
 {
-    mr_status status = start(tape, loss, "backward");
+    mr_status status = start(tape, loss, "backward", "loss");
     if (status)
         return mr__settle(status);
     if (loss->numel != 1) {
@@ -189,11 +191,13 @@ mr_status mr_backward(mr_tape *tape, mr_tensor *loss)
 
 mr_status mr_backward_from(mr_tape *tape, mr_tensor *output, const mr_tensor *gradient)
 {
-    mr_status status = start(tape, output, "backward_from");
+    mr_status status = start(tape, output, "backward_from", "output");
     if (status)
         return mr__settle(status);
-    if (!mr__ready1(tape, "backward_from", gradient))
+    if (!mr__usable(gradient)) {
+        mr__not_ready(tape, "backward_from", gradient, "gradient");
         return mr__settle(tape->failure.status);
+    }
     mr_shape shape = mr__shape_of(output), given = mr__shape_of(gradient);
     bool same = shape.ndim == given.ndim && output->dtype == gradient->dtype;
     for (int i = 0; same && i < shape.ndim; i++)

@@ -283,25 +283,27 @@ static mr_tensor *conv(mr_tape *tape, const char *op, int ndim, mr_tensor *x, mr
 mr_tensor *mr_conv2d(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
                      const mr_conv_opts *opts)
 {
-    if (!mr__ready2(tape, "conv2d", x, weight) || !mr__ready2(tape, "conv2d", x, bias))
+    if (!mr__ready_layer(tape, "conv2d", x, weight, bias))
         return NULL;
     return conv(tape, "conv2d", 4, x, weight, bias, opts);
 }
 
 mr_tensor *mr_conv2d_no_bias(mr_tape *tape, mr_tensor *x, mr_tensor *weight, const mr_conv_opts *opts)
 {
-    return mr__ready2(tape, "conv2d", x, weight) ? conv(tape, "conv2d", 4, x, weight, NULL, opts) : NULL;
+    return mr__ready_layer(tape, "conv2d", x, weight, weight) ? conv(tape, "conv2d", 4, x, weight, NULL, opts)
+                                                              : NULL;
 }
 
 mr_tensor *mr_conv1d(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
                      const mr_conv_opts *opts)
 {
-    if (!mr__ready2(tape, "conv1d", x, weight) || !mr__ready2(tape, "conv1d", x, bias))
+    if (!mr__ready_layer(tape, "conv1d", x, weight, bias))
         return NULL;
     return conv(tape, "conv1d", 3, x, weight, bias, opts);
 }
 
 mr_tensor *mr_conv1d_no_bias(mr_tape *tape, mr_tensor *x, mr_tensor *weight, const mr_conv_opts *opts)
 {
-    return mr__ready2(tape, "conv1d", x, weight) ? conv(tape, "conv1d", 3, x, weight, NULL, opts) : NULL;
+    return mr__ready_layer(tape, "conv1d", x, weight, weight) ? conv(tape, "conv1d", 3, x, weight, NULL, opts)
+                                                              : NULL;
 }

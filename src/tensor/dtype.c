@@ -22,7 +22,8 @@ size_t mr_dtype_size(mr_dtype dtype)
 }
 
 /* torch's lattice: bool < uint8, int8 < int16 < int32 < int64 < float16, bfloat16 < float32 < float64, where
- * types side by side meet at the next one above. uint16 (not in torch 1.13) lies below int32. */
+ * types side by side meet at the next one above. uint16 (not in torch 1.13) lies above uint8 alone: with a signed
+ * type it makes int32 at least, as in NumPy. */
 mr_dtype mr_dtype_promote(mr_dtype a, mr_dtype b)
 {
     static const int rank[] = {
@@ -32,6 +33,8 @@ mr_dtype mr_dtype_promote(mr_dtype a, mr_dtype b)
     };
     if (a == b || (unsigned)a >= TYPES || (unsigned)b >= TYPES)
         return a;
+    if ((a == MR_UINT16 && b == MR_INT8) || (a == MR_INT8 && b == MR_UINT16))
+        return MR_INT32;
     if (rank[a] != rank[b])
         return rank[a] > rank[b] ? a : b;
     return rank[a] == 1 ? MR_INT16 : rank[a] == 2 ? MR_INT32 : MR_FLOAT32;

@@ -31,12 +31,21 @@ bool mr_tensor_has_grad(const mr_tensor *x)
     return x && readable(x);
 }
 
+/* The gradient of a result, in its own shape: a view of a whole tensor shares that one's gradient. */
+static mr_tensor *on_tape(const mr_tensor *x)
+{
+    mr_tensor *view = mr__header(x->tape, (mr_dtype)x->dtype);
+    if (!view)
+        return NULL;
+    mr__set_shape(view, x->ndim, x->shape);
+    view->data = x->grad->data;
+    return view;
+}
+
 mr_tensor *mr_tensor_grad(mr_tensor *x)
 {
-    if (!x) {
-        mr__null("tensor_grad", "tensor");
+    if (!mr__live("tensor_grad", x, "tensor"))
         return NULL;
-    }
     if (!readable(x)) {
         const char *why = !x->grad ? "does not require one"
                           : x->tape && !x->grad->retain
@@ -51,9 +60,9 @@ mr_tensor *mr_tensor_grad(mr_tensor *x)
         memset(g->data, 0, bytes);
         g->state = MR__GRAD_WRITTEN;
     }
-    if (x->tape) /* made when it was asked to be retained */
-        g->view->data = g->data;
-    else if (!g->view)
+    if (x->tape)
+        return on_tape(x);
+    if (!g->view)
         g->view = mr_tensor_wrap((mr_dtype)x->dtype, mr__shape_of(x), g->data);
     return g->view;
 }
@@ -66,19 +75,17 @@ void mr_tensor_zero_grad(mr_tensor *x)
 
 mr_status mr_tensor_retain_grad(mr_tensor *x)
 {
-    if (!x)
-        return mr__null("retain_grad", "tensor");
+    if (!mr__live("retain_grad", x, "tensor"))
+        return mr_error_status();
     if (!x->grad)
         return mr__raise(MR_ERR_STATE, "retain_grad: %s does not require a gradient",
                          mr__tensor_text(x).text);
     if (!x->tape || x->grad->retain)
         return MR_OK;
-    mr_tensor *view = mr__header(x->tape, (mr_dtype)x->dtype);
-    if (!view)
-        return MR_ERR_MEMORY;
-    mr__set_shape(view, x->ndim, x->shape);
-    view->data = NULL; /* known after backward */
-    x->grad->view = view;
+    if (x->tape->used_up)
+        return mr__raise(MR_ERR_STATE,
+                         "retain_grad: the backward of %s has been; ask for its gradient before it",
+                         mr__tensor_text(x).text);
     x->grad->retain = true;
     return MR_OK;
 }

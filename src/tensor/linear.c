@@ -153,14 +153,10 @@ static mr_tensor *linear(mr_tape *tape, mr_tensor *x, mr_tensor *w, mr_tensor *b
 
 mr_tensor *mr_linear(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias)
 {
-    if (!mr__ready2(tape, "linear", x, weight) || !mr__ready2(tape, "linear", x, bias))
-        return NULL;
-    return linear(tape, x, weight, bias);
+    return mr__ready_layer(tape, "linear", x, weight, bias) ? linear(tape, x, weight, bias) : NULL;
 }
 
 mr_tensor *mr_linear_no_bias(mr_tape *tape, mr_tensor *x, mr_tensor *weight)
 {
-    if (!mr__ready2(tape, "linear", x, weight))
-        return NULL;
-    return linear(tape, x, weight, NULL);
+    return mr__ready_layer(tape, "linear", x, weight, weight) ? linear(tape, x, weight, NULL) : NULL;
 }

@@ -141,9 +141,7 @@ static void max_backward(mr_tape *tape, mr__node *node)
 {
     const pool_node *n = (const pool_node *)node;
     mr_tensor *x = node->in[0];
-    max_job d = {
-        .p = &n->pool, .f32 = x->dtype == MR_FLOAT32, .y = mr__grad_of(node->out), .at = n->at
-    };
+    max_job d = { .p = &n->pool, .f32 = x->dtype == MR_FLOAT32, .y = mr__grad_of(node->out), .at = n->at };
     d.x = mr__grad_target(tape, x, &d.add);
     if (d.x)
         divide_planes(spread_planes, &d, d.p);
@@ -249,7 +247,7 @@ static int64_t or_default(int64_t value, int64_t fallback)
 
 static bool plan_side(mr_tape *tape, const char *op, const mr_tensor *x, bool ceil, side *s)
 {
-    int64_t reach;
+    int64_t reach, padded;
     if (s->kernel < 1 || s->stride < 1 || s->dilation < 1 || s->padding < 0 || s->padding > s->kernel / 2) {
         mr__fail(
             tape, MR_ERR_ARGUMENT,
@@ -258,13 +256,14 @@ static bool plan_side(mr_tape *tape, const char *op, const mr_tensor *x, bool ce
             op, (long long)s->kernel, (long long)s->stride, (long long)s->padding, (long long)s->dilation);
         return false;
     }
-    if (__builtin_mul_overflow(s->dilation, s->kernel - 1, &reach) || reach >= s->size + 2 * s->padding) {
+    if (__builtin_mul_overflow(s->dilation, s->kernel - 1, &reach) ||
+        __builtin_add_overflow(s->size, 2 * s->padding, &padded) || reach >= padded) {
         mr__fail(tape, MR_ERR_SHAPE, "%s: a window of %lld does not fit input %s", op, (long long)s->kernel,
                  mr__tensor_text(x).text);
         return false;
     }
-    int64_t room = s->size + 2 * s->padding - reach - 1;
-    s->out = (room + (ceil ? s->stride - 1 : 0)) / s->stride + 1;
+    int64_t room = padded - reach - 1;
+    s->out = room / s->stride + (ceil && room % s->stride) + 1;
     if (ceil && (s->out - 1) * s->stride >= s->size + s->padding)
         s->out--; /* the last window begins inside */
     return true;

@@ -181,8 +181,10 @@ static mr_status print_to(mr__strbuf *out, const mr_tensor *x)
 
 mr_status mr_tensor_print(FILE *file, const mr_tensor *x)
 {
-    if (!file || !x)
-        return mr__settle(mr__null("tensor_print", x ? "file" : "tensor"));
+    if (!mr__live("tensor_print", x, "tensor"))
+        return mr__settle(mr_error_status());
+    if (!file)
+        return mr__settle(mr__null("tensor_print", "file"));
     mr__strbuf out = { 0 };
     mr_status status = print_to(&out, x);
     if (status == MR_OK && fwrite(out.text, 1, out.length, file) != out.length)
@@ -193,10 +195,8 @@ mr_status mr_tensor_print(FILE *file, const mr_tensor *x)
 
 char *mr_tensor_to_string(const mr_tensor *x)
 {
-    if (!x) {
-        mr__null("tensor_to_string", "tensor");
+    if (!mr__live("tensor_to_string", x, "tensor"))
         return NULL;
-    }
     mr__strbuf out = { 0 };
     char *text = NULL;
     if (print_to(&out, x) == MR_OK) {

@@ -117,9 +117,5 @@ mr_dtype mr__promote(const mr_tensor *a, const mr_tensor *b)
         return (mr_dtype)a->dtype;
     if (b->ndim && !a->ndim && category(b->dtype) >= category(a->dtype))
         return (mr_dtype)b->dtype;
-    if (a->ndim && !b->ndim)
-        return (mr_dtype)b->dtype;
-    if (b->ndim && !a->ndim)
-        return (mr_dtype)a->dtype;
     return mr_dtype_promote((mr_dtype)a->dtype, (mr_dtype)b->dtype);
 }

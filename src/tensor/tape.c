@@ -15,7 +15,9 @@ static size_t default_max_bytes(void)
 static void set_limit(mr_tape *tape)
 {
     tape->arena.max_bytes = tape->max_bytes;
+    tape->arena.beside = &tape->grads;
     tape->grads.max_bytes = tape->max_bytes;
+    tape->grads.beside = &tape->arena;
 }
 
 mr_tape *mr_tape_new(mr_rng *rng)
@@ -185,11 +187,8 @@ mr_tensor *mr__not_ready(mr_tape *tape, const char *op, const mr_tensor *x, cons
     }
     if (tape->failed)
         return NULL;
-    if (!x) {
-        mr__null(op, name);
-        return mr__stop(tape);
-    }
-    return mr__fail(tape, MR_ERR_STATE, "%s: %s is a tensor from before its tape's reset", op, name);
+    mr__live(op, x, name);
+    return mr__stop(tape);
 }
 
 /* ---- results ---- */

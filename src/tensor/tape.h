@@ -21,7 +21,7 @@
 typedef struct mr__node mr__node;
 typedef void (*mr__backward_fn)(mr_tape *tape, mr__node *node);
 
-enum { MR__MAX_INPUTS = 3 };
+enum { MR__MAX_INPUTS = 8 }; /* those of an LSTM layer, the most, are 7 */
 
 /* Which inputs backward reads the elements of: they must not have changed by then. */
 enum {
@@ -81,15 +81,6 @@ mr_tensor *mr__not_ready(mr_tape *tape, const char *op, const mr_tensor *x, cons
 /* Stops the tape after something else has raised a failure. Returns NULL. */
 mr_tensor *mr__stop(mr_tape *tape);
 
-static inline bool mr__usable(const mr_tensor *x)
-{
-#ifdef NDEBUG
-    return x != NULL;
-#else
-    return x != NULL && x->mark == MR__ALIVE;
-#endif
-}
-
 static inline bool mr__ready1(mr_tape *tape, const char *op, const mr_tensor *x)
 {
     if (MR__LIKELY(tape && !tape->failed && mr__usable(x)))
@@ -106,6 +97,21 @@ static inline bool mr__ready2(mr_tape *tape, const char *op, const mr_tensor *a,
         mr__not_ready(tape, op, b, "second input");
     else
         mr__not_ready(tape, op, a, "first input");
+    return false;
+}
+
+/* Of layers: the weight stands for a bias that there is none of. */
+static inline bool mr__ready_layer(mr_tape *tape, const char *op, const mr_tensor *x, const mr_tensor *weight,
+                                   const mr_tensor *bias)
+{
+    if (MR__LIKELY(tape && !tape->failed && mr__usable(x) && mr__usable(weight) && mr__usable(bias)))
+        return true;
+    if (!mr__usable(x))
+        mr__not_ready(tape, op, x, "input");
+    else if (!mr__usable(weight))
+        mr__not_ready(tape, op, weight, "weight");
+    else
+        mr__not_ready(tape, op, bias, "bias");
     return false;
 }
 

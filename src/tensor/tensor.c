@@ -77,12 +77,19 @@ void mr__tensor_move(mr_tensor *x, mr__memory *memory, void *data, mr__memory *g
     mr__bump(x);
 }
 
+bool mr__live(const char *call, const mr_tensor *x, const char *name)
+{
+    if (!x)
+        mr__null(call, name);
+    else if (!mr__usable(x))
+        mr__raise(MR_ERR_STATE, "%s: %s is a tensor from before its tape's reset", call, name);
+    return mr__usable(x);
+}
+
 mr_tensor *mr_tensor_keep(const mr_tensor *x)
 {
-    if (!x) {
-        mr__null("tensor_keep", "tensor");
+    if (!mr__live("tensor_keep", x, "tensor"))
         return NULL;
-    }
     mr_shape shape = mr__shape_of(x);
     mr_tensor *copy = mr__tensor_alloc("tensor_keep", (mr_dtype)x->dtype, &shape);
     if (copy)
@@ -144,10 +151,8 @@ void mr_tensor_touch(mr_tensor *x)
 
 static bool has_one_element(const mr_tensor *x)
 {
-    if (!x) {
-        mr__null("item", "tensor");
+    if (!mr__live("item", x, "tensor"))
         return false;
-    }
     if (x->numel != 1) {
         mr__raise(MR_ERR_SHAPE, "item: %s has %lld elements, not one", mr__tensor_text(x).text,
                   (long long)x->numel);
@@ -174,8 +179,8 @@ int64_t mr_item_int64(const mr_tensor *x)
 
 mr_status mr_copy_out(const mr_tensor *x, mr_dtype dtype, void *out, int64_t count)
 {
-    if (!x)
-        return mr__settle(mr__null("copy_out", "tensor"));
+    if (!mr__live("copy_out", x, "tensor"))
+        return mr__settle(mr_error_status());
     if (!out && x->numel)
         return mr__settle(mr__null("copy_out", "out"));
     if (mr_dtype_size(dtype) == 0)

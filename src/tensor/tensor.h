@@ -29,7 +29,7 @@ typedef struct mr__grad {
     void *data; /* NULL until the first gradient arrives */
     mr__grad_state state;
     bool retain;     /* keep it after backward (results only; leaves always keep theirs) */
-    mr_tensor *view; /* what mr_tensor_grad returns; made when first asked for */
+    mr_tensor *view; /* of a leaf: what mr_tensor_grad returns; made when first asked for */
 } mr__grad;
 
 /* ---- memory of tensors off the tape ---- */
@@ -98,6 +98,19 @@ static inline mr_shape mr__shape_of(const mr_tensor *x)
         s.dim[i] = x->shape[i];
     return s;
 }
+
+static inline bool mr__usable(const mr_tensor *x)
+{
+#ifdef NDEBUG
+    return x != NULL;
+#else
+    return x != NULL && x->mark == MR__ALIVE;
+#endif
+}
+
+/* Whether x, the `name` of a call, can be read. When it is NULL or (seen in Debug) from before its tape's reset,
+ * a failure is raised. */
+bool mr__live(const char *call, const mr_tensor *x, const char *name);
 
 /* Number of elements; -1 with a failure raised in the name of `call` when a size is negative, there are too
  * many dimensions or the product overflows. */

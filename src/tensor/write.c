@@ -29,22 +29,28 @@ mr_status mr_tensor_fill(mr_tensor *dst, double value)
     return MR_OK;
 }
 
+static bool broadcasts_to(const mr_tensor *src, const mr_tensor *dst)
+{
+    bool fits = src->ndim <= dst->ndim;
+    for (int i = 1; fits && i <= src->ndim; i++)
+        fits = src->shape[src->ndim - i] == 1 || src->shape[src->ndim - i] == dst->shape[dst->ndim - i];
+    return fits;
+}
+
 mr_status mr_tensor_copy(mr_tensor *dst, const mr_tensor *src)
 {
     mr_status status = writable("tensor_copy", dst);
     if (status)
         return status;
-    if (!src)
-        return mr__null("tensor_copy", "src");
-    mr_shape shape;
-    bool fits = mr__broadcast("tensor_copy", dst, src, &shape) && shape.ndim == dst->ndim;
-    for (int i = 0; fits && i < shape.ndim; i++)
-        fits = shape.dim[i] == dst->shape[i];
-    if (!fits)
+    if (!mr__live("tensor_copy", src, "src"))
+        return mr_error_status();
+    if (!broadcasts_to(src, dst))
         return mr__raise(MR_ERR_SHAPE, "tensor_copy: %s does not broadcast to %s", mr__tensor_text(src).text,
                          mr__tensor_text(dst).text);
-    mr_tensor spread = *src;
+    mr_tensor spread;
+    memcpy(&spread, src, MR__TAPE_HEADER_BYTES); /* all there is of a tensor on a tape */
     if (!mr__same_shape(dst, src)) {
+        mr_shape shape = mr__shape_of(dst);
         mr__broadcast_strides(src, &shape, spread.stride);
         memcpy(spread.shape, shape.dim, sizeof spread.shape);
         spread.ndim = (uint8_t)shape.ndim;
@@ -61,8 +67,8 @@ mr_status mr_tensor_add_scaled(mr_tensor *dst, double alpha, const mr_tensor *sr
     mr_status status = writable("tensor_add_scaled", dst);
     if (status)
         return status;
-    if (!src)
-        return mr__null("tensor_add_scaled", "src");
+    if (!mr__live("tensor_add_scaled", src, "src"))
+        return mr_error_status();
     if (!mr__same_shape(dst, src) || dst->dtype != src->dtype || !mr__is_float(dst->dtype) ||
         !src->contiguous)
         return mr__raise(MR_ERR_SHAPE,

@@ -198,6 +198,10 @@ static mr_status wind_up(mr__fit *fit, mr_status status)
         reported =
             mr__reporter_finish(fit->reporter, trained ? fit->step.epoch - 1 : -1, fit->step.global_step);
     trainer->global_step = fit->step.global_step;
+    if (fit->reporter && atomic_load(&fit->reporter->written) == 0) { /* without a row there is no file */
+        mr__free(trainer->metrics_path);
+        trainer->metrics_path = NULL;
+    }
     if (fit->reporter && *fit->reporter->path && !trainer->checkpoint_path)
         trainer->checkpoint_path = mr__strdup(fit->reporter->path);
     if (status >= 0 && reported < 0)

@@ -6,6 +6,7 @@ The file of make_NAME.py is NAME.txt; tests/golden.h reads it. A case is
     in DTYPE [SHAPE] [LAYOUT] [grad] : VALUES         an input; `grad` asks for its gradient
     in same=K                                         the K-th input once more
     out DTYPE [SHAPE] [stride=… offset=…] : VALUES    an output; for a view, how it lies on the first input
+    text N                                            instead of outputs: the N lines that follow
     fails                                             instead of outputs: the operation is an error
     up : VALUES                                       the gradient that backward of the first output starts with
     grad K : VALUES                                   the gradient of the K-th input

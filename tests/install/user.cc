@@ -1,10 +1,54 @@
-// A user of the installed library, in C++17: fails unless the library has the version it is given.
+// What user.c does, in C++17.
 #include <millrace/millrace.h>
+
+#include <cmath>
 #include <iostream>
+#include <memory>
 #include <string_view>
+
+template <auto free> struct freed_by {
+    template <class T> void operator()(T *p) const { free(p); }
+};
+template <class T, auto free> using owned = std::unique_ptr<T, freed_by<free>>;
+using module = owned<mr_module, mr_module_free>;
+
+static mr_tensor *training_step(mr_step *s, const mr_batch *b)
+{
+    return mr_mse_loss(s->tape, mr_forward(s->model, s->tape, b->field[0]), b->field[1], nullptr);
+}
+
+static mr_optim *configure_optimizers(void *, mr_module *model)
+{
+    return mr_sgd_new(mr_module_parameters(model), 0.5, nullptr);
+}
+
+static const mr_task_vtable task_vtable = { training_step, configure_optimizers, nullptr };
 
 int main(int argc, char **argv)
 {
-    std::cout << "millrace " << mr_version() << '\n';
-    return argc != 2 || std::string_view{ mr_version() } != argv[1];
+    owned<mr_rng, mr_rng_free> rng{ mr_rng_new(1) };
+    owned<mr_tensor, mr_tensor_free> x{ mr_tensor_rand(rng.get(), MR_FLOAT32, MR_SHAPE(64, 1)) };
+    mr_tensor *const tensors[] = { x.get(), x.get() };
+    const char *const names[] = { "x", "y" };
+    owned<mr_dataset, mr_dataset_free> line{ mr_dataset_from_tensors(tensors, names, 2) };
+    mr_loader_opts in_batches{};
+    in_batches.batch_size = 8;
+    in_batches.shuffle = true;
+    owned<mr_loader, mr_loader_free> loader{ mr_loader_new(line.get(), rng.get(), &in_batches) };
+    module model{ mr_linear_new(1, 1, rng.get(), nullptr) }, copy{ mr_linear_new(1, 1, rng.get(), nullptr) };
+    owned<mr_task, mr_task_free> task{ mr_task_new(&task_vtable, model.get(), nullptr, 0) };
+    mr_trainer_opts quiet{};
+    quiet.max_epochs = 40;
+    quiet.no_progress = quiet.no_summary = true;
+    owned<mr_trainer, mr_trainer_free> trainer{ mr_trainer_new(&quiet) };
+
+    if (mr_trainer_fit(trainer.get(), task.get(), loader.get()) < 0 ||
+        mr_module_save(model.get(), "user.safetensors") < 0 ||
+        mr_module_load(copy.get(), "user.safetensors", nullptr) < 0) {
+        std::cerr << mr_error() << '\n';
+        return 1;
+    }
+    double slope = mr_item(mr_module_parameters(copy.get()).item[0].tensor);
+    std::cout << "C++, millrace " << mr_version() << ": y = " << slope << " x\n";
+    return argc != 2 || std::string_view{ mr_version() } != argv[1] || !(std::fabs(slope - 1) < 0.05);
 }

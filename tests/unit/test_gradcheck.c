@@ -201,7 +201,7 @@ static void test_failing_functions(void)
     CHECK_EQ_STR(mr_error(), "gradcheck: the function's result [1,2] is int64, not float64");
     CHECK_EQ_I64(mr_gradcheck(detaches, NULL, &x, 1, NULL), MR_ERR_STATE);
     CHECK_EQ_STR(mr_error(),
-                 "backward_from: the loss does not depend on any tensor that requires a gradient");
+                 "backward_from: the output does not depend on any tensor that requires a gradient");
 
     /* What failed has left the values as they were. */
     CHECK_EQ_I64(mr_gradcheck(squares, NULL, &x, 1, NULL), MR_OK);

@@ -166,6 +166,19 @@ static void test_files_and_lines(void)
     tear_down(&b);
 }
 
+/* Where no row was due there is no file, and no path of one. */
+static void test_no_row(void)
+{
+    bench b = set_up(10, none);
+    mr_trainer *t = mr_trainer_new(
+        &(mr_trainer_opts){ .max_epochs = 4, .csv = dir, .name = "rowless", .no_progress = true });
+    CHECK_EQ_I64(mr_trainer_fit(t, b.task, b.loader), MR_OK);
+    CHECK_EQ_STR(mr_trainer_metrics_path(t), "");
+    CHECK(*mr_trainer_log_dir(t) && *mr_trainer_checkpoint_path(t));
+    mr_trainer_free(t);
+    tear_down(&b);
+}
+
 static void test_checkpoint_is_the_model(void)
 {
     bench b = set_up(10, none), fresh = set_up(10, none);
@@ -284,6 +297,7 @@ int main(void)
         return 1;
     mr_set_log_hook(hear, NULL);
     RUN(test_files_and_lines);
+    RUN(test_no_row);
     RUN(test_checkpoint_is_the_model);
     RUN(test_limits);
     RUN(test_failures);

@@ -57,6 +57,12 @@ void MR__LEVEL(norm_column_dx)(float *dx, const float *dy, const float *x, const
 
 void MR__LEVEL(pool_max)(float *best, int32_t *at, const float *line, int64_t step, int32_t start, int64_t n);
 
+void MR__LEVEL(lstm_forward)(float *gates, const float *c_before, float *c, float *tanh_c, float *h, int64_t n);
+void MR__LEVEL(lstm_backward)(float *gates, const float *c_before, const float *tanh_c, const float *dh, float *dc,
+                              int64_t n);
+void MR__LEVEL(gru_forward)(float *gates, const float *hidden, const float *h_before, float *h, int64_t n);
+void MR__LEVEL(gru_backward)(float *gates, float *hidden, const float *h_before, float *dh, int64_t n);
+
 void MR__LEVEL(adam)(float *p, const float *g, float *m, float *v, float *v_max, int64_t n, const mr__adam_step *s);
 void MR__LEVEL(sgd)(float *p, const float *g, float *momentum, int64_t n, const mr__sgd_step *s);
 

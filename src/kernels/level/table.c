@@ -44,6 +44,10 @@ const mr__kernels MR__LEVEL(kernels) = {
     .norm_column_apply = MR__LEVEL(norm_column_apply),
     .norm_column_dx = MR__LEVEL(norm_column_dx),
     .pool_max = MR__LEVEL(pool_max),
+    .lstm_forward = MR__LEVEL(lstm_forward),
+    .lstm_backward = MR__LEVEL(lstm_backward),
+    .gru_forward = MR__LEVEL(gru_forward),
+    .gru_backward = MR__LEVEL(gru_backward),
     .adam = MR__LEVEL(adam),
     .sgd = MR__LEVEL(sgd),
 };

@@ -135,11 +135,14 @@ VF_INLINE vf vf_flip_if_odd(vf v, vf n)
     return _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(v), sign));
 }
 
-/* the nearest whole number */
+/* the nearest whole number; without optimisation gcc's header has a macro here, whose mask is a signed -1 */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
 VF_INLINE vf vf_round(vf x)
 {
     return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
+#pragma GCC diagnostic pop
 
 /* x * 2^n, rounded once; n is a whole number from -150 to 128 */
 VF_INLINE vf vf_scale2(vf x, vf n)

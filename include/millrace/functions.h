@@ -64,6 +64,39 @@ MR_API mr_tensor *mr_avg_pool1d(mr_tape *tape, mr_tensor *x, int64_t kernel, con
 /* adaptive_avg_pool2d: means of windows such that the result has this size; -1 keeps x's. */
 MR_API mr_tensor *mr_adaptive_avg_pool2d(mr_tape *tape, mr_tensor *x, int64_t height, int64_t width);
 
+/* ---- activations: of a floating type, element by element ------------------------------------------------ */
+
+/* x where it is positive, else slope x; with a slope for each channel, dimension 1 of x, or one for all: weight (C)
+ * or (1), differentiable. */
+MR_API mr_tensor *mr_leaky_relu(mr_tape *tape, mr_tensor *x, double slope);
+MR_API mr_tensor *mr_prelu(mr_tape *tape, mr_tensor *x, mr_tensor *weight);
+
+/* x where it is positive, else alpha (e^x - 1); selu has an alpha of 1.6732… and multiplies all by 1.0507… */
+MR_API mr_tensor *mr_elu(mr_tape *tape, mr_tensor *x, double alpha);
+MR_API mr_tensor *mr_selu(mr_tape *tape, mr_tensor *x);
+
+/* x times the probability that a standard normal number is below x; its approximation by tanh; x sigmoid(x);
+ * x tanh(ln(1 + e^x)). */
+MR_API mr_tensor *mr_gelu(mr_tape *tape, mr_tensor *x);
+MR_API mr_tensor *mr_gelu_tanh(mr_tape *tape, mr_tensor *x);
+MR_API mr_tensor *mr_silu(mr_tape *tape, mr_tensor *x);
+MR_API mr_tensor *mr_mish(mr_tape *tape, mr_tensor *x);
+
+typedef struct mr_softplus_opts {
+    double beta;      /* default 1 */
+    double threshold; /* default 20 */
+} mr_softplus_opts;
+
+/* ln(1 + e^(beta x)) / beta, and x itself where beta x is above the threshold. */
+MR_API mr_tensor *mr_softplus(mr_tape *tape, mr_tensor *x, const mr_softplus_opts *opts);
+
+/* x limited to [low, high], without a gradient at the ends; x times x + 3 limited to [0, 6], divided by 6. */
+MR_API mr_tensor *mr_hardtanh(mr_tape *tape, mr_tensor *x, double low, double high);
+MR_API mr_tensor *mr_hardswish(mr_tape *tape, mr_tensor *x);
+
+/* a sigmoid(b) for the halves a and b of x along a dimension. */
+MR_API mr_tensor *mr_glu(mr_tape *tape, mr_tensor *x, int dim);
+
 /* ---- normalisation ------------------------------------------------------------------------------------- */
 
 /* (x - mean) / sqrt(variance + eps) weight + bias, with the biased variance. Weights are of x's type. Those that end

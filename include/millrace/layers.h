@@ -44,6 +44,23 @@ MR_API mr_module *mr_avg_pool2d_new(int64_t kernel, const mr_pool_opts *opts);
 MR_API mr_module *mr_avg_pool1d_new(int64_t kernel, const mr_pool_opts *opts);
 MR_API mr_module *mr_adaptive_avg_pool2d_new(int64_t height, int64_t width);
 
+/* ---- activations --------------------------------------------------------------------------------------------- */
+
+/* The functions of these names. PReLU's weight has `count` values, 1 or the number of channels, each `initial`
+ * at first (torch: 0.25). */
+MR_API mr_module *mr_leaky_relu_new(double slope);
+MR_API mr_module *mr_prelu_new(int64_t count, double initial, mr_dtype dtype);
+MR_API mr_module *mr_elu_new(double alpha);
+MR_API mr_module *mr_selu_new(void);
+MR_API mr_module *mr_gelu_new(void);
+MR_API mr_module *mr_gelu_tanh_new(void);
+MR_API mr_module *mr_silu_new(void);
+MR_API mr_module *mr_mish_new(void);
+MR_API mr_module *mr_softplus_new(const mr_softplus_opts *opts);
+MR_API mr_module *mr_hardtanh_new(double low, double high);
+MR_API mr_module *mr_hardswish_new(void);
+MR_API mr_module *mr_glu_new(int dim);
+
 /* ---- normalisation: weight (ones), then bias (zeros) ------------------------------------------------------ */
 
 /* torch.nn.LayerNorm over the last dimensions, whose sizes are `sizes`, and GroupNorm. */

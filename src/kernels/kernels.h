@@ -30,6 +30,31 @@ typedef struct mr__sgd_step {
     bool nesterov, first; /* first: the momentum buffer starts as the gradient */
 } mr__sgd_step;
 
+/*
+ * Activations of x, some with parameters a and b:
+ *
+ *     LEAKY_RELU   x where x > 0, else a x
+ *     ELU          b x where x > 0, else a b (exp(x) - 1)
+ *     GELU         x times the probability that a standard normal number is below x
+ *     GELU_TANH    x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2
+ *     SILU         x / (1 + exp(-x))
+ *     MISH         x tanh(ln(1 + exp(x)))
+ *     SOFTPLUS     ln(1 + exp(a x)) / a where a x <= b, else x
+ *     HARDTANH     x limited to [a, b]
+ *     HARDSWISH    x times x + 3 limited to [0, 6], divided by 6
+ */
+typedef enum mr__activation {
+    MR__LEAKY_RELU,
+    MR__ELU,
+    MR__GELU,
+    MR__GELU_TANH,
+    MR__SILU,
+    MR__MISH,
+    MR__SOFTPLUS,
+    MR__HARDTANH,
+    MR__HARDSWISH
+} mr__activation;
+
 typedef struct mr__kernels {
     const char *level; /* "avx512", "avx2", "plain" */
 
@@ -65,6 +90,7 @@ typedef struct mr__kernels {
     void (*sigmoid)(float *out, const float *x, int64_t n); /* 1 / (1 + exp(-x)); within 3 ulp, NaN and infinities right */
     void (*tanh)(float *out, const float *x, int64_t n);    /* within 3 ulp, odd, exact near zero */
     void (*exp)(float *out, const float *x, int64_t n);     /* within 2 ulp; overflow to inf, underflow through denormals to 0 */
+    void (*log)(float *out, const float *x, int64_t n);     /* within 2 ulp; -inf of 0, NaN below */
     void (*sin)(float *out, const float *x, int64_t n);     /* within 3 ulp; NaN of infinities */
     void (*cos)(float *out, const float *x, int64_t n);     /* the same */
 
@@ -82,6 +108,11 @@ typedef struct mr__kernels {
     void (*mse_backward)(float *da, float *db, const float *a, const float *b, float scale, int64_t n,
                          bool add_da, bool add_db);
     bool (*all_finite)(const float *x, int64_t n);
+
+    /* ---- activations, and dx = dy times the derivative at x ---- */
+    void (*activation)(mr__activation kind, float *out, const float *x, float a, float b, int64_t n);
+    void (*activation_backward)(mr__activation kind, float *dx, const float *dy, const float *x, float a, float b,
+                                int64_t n, bool add);
 
     /* ---- normalisation: of a row, and then of rows that lie ld apart, with a value for each column ---- */
     /* the sum of (x - center)^2 */

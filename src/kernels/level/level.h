@@ -30,6 +30,7 @@ void MR__LEVEL(relu)(float *out, const float *x, int64_t n);
 void MR__LEVEL(sigmoid)(float *out, const float *x, int64_t n);
 void MR__LEVEL(tanh)(float *out, const float *x, int64_t n);
 void MR__LEVEL(exp)(float *out, const float *x, int64_t n);
+void MR__LEVEL(log)(float *out, const float *x, int64_t n);
 void MR__LEVEL(sin)(float *out, const float *x, int64_t n);
 void MR__LEVEL(cos)(float *out, const float *x, int64_t n);
 
@@ -44,6 +45,10 @@ float MR__LEVEL(sum_squared_difference)(const float *a, const float *b, int64_t 
 void MR__LEVEL(mse_backward)(float *da, float *db, const float *a, const float *b, float scale, int64_t n,
                              bool add_da, bool add_db);
 bool MR__LEVEL(all_finite)(const float *x, int64_t n);
+
+void MR__LEVEL(activation)(mr__activation kind, float *out, const float *x, float a, float b, int64_t n);
+void MR__LEVEL(activation_backward)(mr__activation kind, float *dx, const float *dy, const float *x, float a, float b,
+                                    int64_t n, bool add);
 
 double MR__LEVEL(norm_squares)(const float *x, float center, int64_t n);
 void MR__LEVEL(norm_sums)(double *sums, const float *dy, const float *gamma, const float *x, float center, int64_t n);

@@ -10,6 +10,7 @@
 #include <millrace/ops.h>
 #include <millrace/functions.h>
 #include <millrace/nn.h>
+#include <millrace/init.h>
 #include <millrace/layers.h>
 #include <millrace/optim.h>
 #include <millrace/data.h>

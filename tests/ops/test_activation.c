@@ -104,18 +104,16 @@ static void test_gradients(void)
     mr_rng_free(rng);
 }
 
-/* The largest errors of values and slopes from -30 to 30, of numbers of their size or of 1e-3 of the largest. */
-static void check_float32(mr_tape *tape, int kind, mr_tensor *x, mr_tensor *wide, mr_tensor *ones,
-                          mr_tensor *wide_ones)
+/* The largest errors of values and slopes, relative to their size where that is not small. */
+static void check_float32(mr_tape *tape, int kind, mr_tensor *x, mr_tensor *wide, mr_tensor *ones)
 {
     mr_tensor_zero_grad(x);
     mr_tensor_zero_grad(wide);
     mr_tensor *y = activated(tape, kind, x), *exact = activated(tape, kind, wide);
-    CHECK_EQ_I64(mr_backward_from(tape, mr_add(tape, y, exact), wide_ones), MR_OK);
+    CHECK_EQ_I64(mr_backward_from(tape, mr_add(tape, y, exact), ones), MR_OK);
     const float *v = mr_tensor_data(y), *d = mr_tensor_data(mr_tensor_grad(x));
     const double *want_v = mr_tensor_data(exact), *want_d = mr_tensor_data(mr_tensor_grad(wide));
     double worst[2] = { 0, 0 };
-    (void)ones;
     for (int64_t i = 0; i < mr_tensor_numel(x); i++) {
         worst[0] = fmax(worst[0], fabs((double)v[i] - want_v[i]) / (fabs(want_v[i]) + 1e-2));
         worst[1] = fmax(worst[1], fabs((double)d[i] - want_d[i]) / (fabs(want_d[i]) + 1e-1));
@@ -130,15 +128,16 @@ static void test_float32(void)
     enum { N = 60001 }; /* enough for several threads */
     mr_rng *rng = mr_rng_new(2);
     mr_tape *tape = mr_tape_new(rng);
-    mr_tensor *x = mr_tensor_linspace(MR_FLOAT32, -30, 30, N), *wide = mr_tensor_zeros(MR_FLOAT64, MR_SHAPE(N));
-    mr_tensor *ones = mr_tensor_ones(MR_FLOAT32, MR_SHAPE(N)), *wide_ones = mr_tensor_ones(MR_FLOAT64, MR_SHAPE(N));
+    mr_tensor *x = mr_tensor_linspace(MR_FLOAT32, -30, 30, N),
+              *wide = mr_tensor_zeros(MR_FLOAT64, MR_SHAPE(N));
+    mr_tensor *ones = mr_tensor_ones(MR_FLOAT64, MR_SHAPE(N));
     CHECK_EQ_I64(mr_tensor_copy(wide, x), MR_OK);
     CHECK_EQ_I64(mr_tensor_set_requires_grad(x, true), MR_OK);
     CHECK_EQ_I64(mr_tensor_set_requires_grad(wide, true), MR_OK);
     for (int kind = 0; kind < GLU; kind++)
-        check_float32(tape, kind, x, wide, ones, wide_ones);
-    mr_tensor *all[] = { x, wide, ones, wide_ones };
-    for (int i = 0; i < 4; i++)
+        check_float32(tape, kind, x, wide, ones);
+    mr_tensor *all[] = { x, wide, ones };
+    for (int i = 0; i < 3; i++)
         mr_tensor_free(all[i]);
     mr_tape_free(tape);
     mr_rng_free(rng);

@@ -229,6 +229,36 @@ static void test_large(void)
     mr_rng_free(rng);
 }
 
+/* ---- zero itself, where zero is the default ---- */
+
+static void test_zero(void)
+{
+    mr_rng *rng = mr_rng_new(5);
+    mr_tape *tape = mr_tape_new(rng);
+    mr_tensor *x = mr_tensor_from(MR_FLOAT64, MR_SHAPE(2, 1, 2), (double[]){ 1, 3, 1, 3 });
+    mr_tensor *mean = mr_tensor_zeros(MR_FLOAT64, MR_SHAPE(1)),
+              *var = mr_tensor_ones(MR_FLOAT64, MR_SHAPE(1));
+    const mr_norm_opts none = { .eps = MR_ZERO };
+    const mr_batch_norm_opts all[] = { { 0 }, { .eps = MR_ZERO }, { .momentum = MR_ZERO } };
+    mr_tensor *y[] = { mr_layer_norm_plain(tape, x, MR_SHAPE(2), &none),
+                       mr_group_norm_plain(tape, x, 1, &none), mr_instance_norm_plain(tape, x, &none),
+                       mr_batch_norm_no_stats_plain(tape, x, &all[1]) };
+    for (int i = 0; i < 4; i++)
+        CHECK_NEAR(((double *)mr_tensor_data(y[i]))[1], 1, 0);
+    CHECK(mr_batch_norm_plain(tape, x, mean, var, true, &all[2]) != NULL);
+    CHECK_NEAR(mr_item(mean), 0, 0);
+    CHECK_NEAR(mr_item(var), 1, 0);
+    y[0] = mr_batch_norm_plain(tape, x, mean, var, true, &all[0]);
+    CHECK_NEAR(((double *)mr_tensor_data(y[0]))[1], 1 / sqrt(1 + 1e-5), 1e-15);
+    CHECK_NEAR(mr_item(mean), 0.2, 1e-15);
+    CHECK_NEAR(mr_item(var), 0.9 + 0.1 * 4 / 3, 1e-15);
+    mr_tensor_free(x);
+    mr_tensor_free(mean);
+    mr_tensor_free(var);
+    mr_tape_free(tape);
+    mr_rng_free(rng);
+}
+
 /* ---- error texts ---- */
 
 static mr_tape *tape;
@@ -287,6 +317,7 @@ int main(void)
     RUN(test_golden);
     RUN(test_gradients);
     RUN(test_large);
+    RUN(test_zero);
     RUN(test_errors);
     return check_report();
 }

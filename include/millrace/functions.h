@@ -113,8 +113,8 @@ MR_API mr_tensor *mr_layer_norm(mr_tape *tape, mr_tensor *x, mr_tensor *weight, 
 MR_API mr_tensor *mr_layer_norm_plain(mr_tape *tape, mr_tensor *x, mr_shape sizes, const mr_norm_opts *opts);
 
 /* x: (N, C, …). For each of N over C / groups channels and all that follows; weight and bias: (C). */
-MR_API mr_tensor *mr_group_norm(mr_tape *tape, mr_tensor *x, int64_t groups, mr_tensor *weight, mr_tensor *bias,
-                                const mr_norm_opts *opts);
+MR_API mr_tensor *mr_group_norm(mr_tape *tape, mr_tensor *x, int64_t groups, mr_tensor *weight,
+                                mr_tensor *bias, const mr_norm_opts *opts);
 MR_API mr_tensor *mr_group_norm_plain(mr_tape *tape, mr_tensor *x, int64_t groups, const mr_norm_opts *opts);
 
 /* The same with groups of one channel. x has more than one pixel. */
@@ -123,10 +123,10 @@ MR_API mr_tensor *mr_instance_norm(mr_tape *tape, mr_tensor *x, mr_tensor *weigh
 MR_API mr_tensor *mr_instance_norm_plain(mr_tape *tape, mr_tensor *x, const mr_norm_opts *opts);
 
 typedef struct mr_batch_norm_opts {
-    double eps;            /* default 1e-5 */
-    double momentum;       /* of the running values: they become momentum new + (1 - momentum) old; default 0.1 */
-    bool cumulative;       /* modules: they are the mean over all batches so far (torch's momentum=None) */
-    bool no_affine;        /* modules: neither weight nor bias */
+    double eps;      /* default 1e-5 */
+    double momentum; /* of the running values: they become momentum new + (1 - momentum) old; default 0.1 */
+    bool cumulative; /* modules: they are the mean over all batches so far (torch's momentum=None) */
+    bool no_affine;  /* modules: neither weight nor bias */
     bool no_running_stats; /* modules: a batch's own statistics, in evaluation, too */
     mr_dtype dtype;        /* modules: of parameters and buffers; default float32 */
 } mr_batch_norm_opts;
@@ -156,7 +156,7 @@ MR_API mr_tensor *mr_dropout2d(mr_tape *tape, mr_tensor *x, double p, bool train
 
 typedef struct mr_embedding_opts {
     bool has_padding_idx;
-    int64_t padding_idx; /* looked at when has_padding_idx is set; negative: from the end. Its row takes no gradient */
+    int64_t padding_idx; /* if has_padding_idx: a row that takes no gradient; negative: from the end */
     mr_dtype dtype;      /* modules: of the parameter; default float32 */
 } mr_embedding_opts;
 

@@ -97,7 +97,8 @@ MR_API mr_module *mr_embedding_bag_new(int64_t rows, int64_t size, mr_rng *rng,
                                        const mr_embedding_bag_opts *opts);
 
 /* mr_embedding_bag_offsets of such a module. */
-MR_API mr_tensor *mr_embedding_bag_forward(mr_module *bag, mr_tape *tape, mr_tensor *index, mr_tensor *offsets);
+MR_API mr_tensor *mr_embedding_bag_forward(mr_module *bag, mr_tape *tape, mr_tensor *index,
+                                           mr_tensor *offsets);
 
 /* ---- recurrent networks ----------------------------------------------------------------------------------- */
 

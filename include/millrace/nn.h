@@ -107,7 +107,8 @@ typedef struct mr_state_opts {
 /* Copies tensors into the module's state by their names, cast to its types (torch's load_state_dict). Strict unless told
  * otherwise: a name that is missing or too many is a failure that names it; so is, always, a shape that differs.
  * Nothing is copied then. */
-MR_API MR_CHECKED mr_status mr_module_set_state(mr_module *module, mr_params state, const mr_state_opts *opts);
+MR_API MR_CHECKED mr_status mr_module_set_state(mr_module *module, mr_params state,
+                                                const mr_state_opts *opts);
 
 /* Whether all parameters require a gradient; false freezes them: an optimizer leaves them alone. */
 MR_API void mr_module_set_requires_grad(mr_module *module, bool requires_grad);

@@ -64,7 +64,7 @@ struct mr_tensor {
     uint32_t own_version;
     mr__memory *memory; /* held; NULL when the elements are borrowed */
     mr__memory *grad_memory;
-    char *name;   /* for messages */
+    char *name;       /* for messages */
     int holders;      /* modules that have it; the last one frees it */
     const void *home; /* the module that named it */
 };

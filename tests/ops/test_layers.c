@@ -197,6 +197,8 @@ static void check_module(void)
     snprintf(c.op, sizeof c.op, "%s", name);
     mr_module *m = made(name);
     check_state(m, &t);
+    free(t.values);
+    t.values = NULL;
     CHECK(next_word("next") && golden_read_tensor(&file, &t));
     mr_tensor *next = mr_tensor_rand(rng, dtype, MR_SHAPE(1));
     compare(&exact, "next draw", &t, next, false);

@@ -179,6 +179,10 @@ static void test_shared_module(void)
     CHECK_NAMES(mr_module_parameters(other), "borrowed.weight");
     CHECK_NEAR(first(mr_forward(other, tape, x)), 6, 0);
     mr_tape_reset(tape);
+    CHECK(mr_forward(other, tape, mr_transpose(tape, x, 0, 1)) == NULL); /* it has no parent to be named by */
+    CHECK_EQ_STR(mr_error(),
+                 "Linear: linear: the last size of input [2,1] is not the last of weight 0.weight[2,2]");
+    mr_tape_reset(tape);
     mr_module_free(linear); /* adopted: nothing happens */
     mr_module_share(other, "again", linear);
     mr_module_add_parameter(linear, "late", mr_tensor_ones(MR_FLOAT32, MR_SCALAR));

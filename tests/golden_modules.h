@@ -132,12 +132,12 @@ static mr_module *read_module(void)
     if (m)
         return m;
     m = strcmp(type, "Sigmoid") == 0      ? mr_sigmoid_new()
-                   : strcmp(type, "Tanh") == 0       ? mr_tanh_new()
-                   : strcmp(type, "ReLU") == 0       ? mr_relu_new()
-                   : strcmp(type, "Flatten") == 0    ? mr_flatten_new()
-                   : strcmp(type, "Sequential") == 0 ? mr_sequential_new()
-                   : strcmp(type, "Net") == 0 ? mr_module_new(&net_vtable, &(net){ .count = 0 }, sizeof(net))
-                                              : NULL;
+        : strcmp(type, "Tanh") == 0       ? mr_tanh_new()
+        : strcmp(type, "ReLU") == 0       ? mr_relu_new()
+        : strcmp(type, "Flatten") == 0    ? mr_flatten_new()
+        : strcmp(type, "Sequential") == 0 ? mr_sequential_new()
+        : strcmp(type, "Net") == 0        ? mr_module_new(&net_vtable, &(net){ .count = 0 }, sizeof(net))
+                                          : NULL;
     if (!CHECK(m != NULL))
         return NULL;
     CHECK_EQ_STR(mr_module_type(m), type);

@@ -40,7 +40,8 @@ typedef struct mr_dataset_vtable {
     /* Writes the sample at `index`, 0 to len - 1. MR_OK, or mr_fail(…) with what is wrong. */
     mr_status (*get)(void *self, int64_t index, const mr_sample *sample);
     /* Optional: writes `count` samples, one after the other, from field[i] on. For data that can be
-     * gathered faster than one by one; must give what `get` gives. */
+     * gathered faster than one by one; must give what `get` gives. When it fails, `get` is asked for each of the
+     * samples in turn, to name the one that cannot be had. */
     mr_status (*get_many)(void *self, const int64_t *indices, int64_t count, void *const *field);
     /* Optional: frees what `self` holds. */
     void (*destroy)(void *self);
@@ -55,7 +56,7 @@ MR_API mr_dataset *mr_dataset_new(const mr_dataset_vtable *vtable, const void *s
  * fields named by `names` ("0", "1", … where that is NULL). Borrows the tensors, which are contiguous. */
 MR_API mr_dataset *mr_dataset_from_tensors(mr_tensor *const *tensors, const char *const *names, int count);
 
-/* Frees a dataset. Loaders over it must not be used afterwards, but may be freed. */
+/* Frees a dataset. Loaders and cursors over it must not be used afterwards, but may be freed. */
 MR_API void mr_dataset_free(mr_dataset *dataset);
 
 /* Number of samples; -1 for a stream that does not know it. */
@@ -73,7 +74,7 @@ typedef struct mr_stream_vtable {
     void *(*open)(void *self, int64_t shard, int64_t shards);
     /* Writes the next sample: MR_OK, MR_END when there is none, or mr_fail(…). */
     mr_status (*next)(void *cursor, const mr_sample *sample);
-    /* Frees a cursor. */
+    /* Frees a cursor; the stream may be gone by then. */
     void (*close)(void *cursor);
     /* Optional: the number of samples, when it is known. */
     int64_t (*len)(void *self);

@@ -18,11 +18,12 @@ typedef struct mr_conv_opts {
     int64_t stride, stride_w;     /* default 1 */
     int64_t padding, padding_w;   /* zeros on each side; default 0; MR_ZERO_INT for a width without any */
     int64_t dilation, dilation_w; /* distance of a filter's elements; default 1 */
-    int64_t groups;               /* default 1; both numbers of channels are multiples of it */
-    bool same;                    /* pad so that the result is as large as x; for a stride of 1 */
-    int64_t kernel_w;             /* modules: the width of a filter; default: its height */
-    bool no_bias;                 /* modules */
-    mr_dtype dtype;               /* modules: of the parameters; default float32 */
+    int64_t output_padding, output_padding_w; /* transposed ones: pixels more at the end; default 0 */
+    int64_t groups;                           /* default 1; both numbers of channels are multiples of it */
+    bool same;                                /* pad so that the result is as large as x; for a stride of 1 */
+    int64_t kernel_w;                         /* modules: the width of a filter; default: its height */
+    bool no_bias;                             /* modules */
+    mr_dtype dtype;                           /* modules: of the parameters; default float32 */
 } mr_conv_opts;
 
 /* torch.nn.functional.conv2d. x: (images, channels, height, width), or one image without the first; weight:
@@ -37,6 +38,15 @@ MR_API mr_tensor *mr_conv2d_no_bias(mr_tape *tape, mr_tensor *x, mr_tensor *weig
 MR_API mr_tensor *mr_conv1d(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
                             const mr_conv_opts *opts);
 MR_API mr_tensor *mr_conv1d_no_bias(mr_tape *tape, mr_tensor *x, mr_tensor *weight, const mr_conv_opts *opts);
+
+/* torch.nn.functional.conv_transpose2d, the gradient of a convolution by its input. x: (images, channels, height,
+ * width), or one image without the first; weight: (channels, filters / groups, kernel height, kernel width); bias:
+ * (filters). Result: (images, filters, height, width), each (size - 1) stride - 2 padding + dilation (kernel - 1) +
+ * output padding + 1. */
+MR_API mr_tensor *mr_conv_transpose2d(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
+                                      const mr_conv_opts *opts);
+MR_API mr_tensor *mr_conv_transpose2d_no_bias(mr_tape *tape, mr_tensor *x, mr_tensor *weight,
+                                              const mr_conv_opts *opts);
 
 /* ---- pooling ------------------------------------------------------------------------------------------- */
 
@@ -63,6 +73,13 @@ MR_API mr_tensor *mr_avg_pool1d(mr_tape *tape, mr_tensor *x, int64_t kernel, con
 
 /* adaptive_avg_pool2d: means of windows such that the result has this size; -1 keeps x's. */
 MR_API mr_tensor *mr_adaptive_avg_pool2d(mr_tape *tape, mr_tensor *x, int64_t height, int64_t width);
+
+/* ---- softmax ------------------------------------------------------------------------------------------- */
+
+/* exp(x) / sum of exp(x) along a dimension, and its logarithm. Floating types only. In float32 a probability below
+ * 2^-126 is 0. */
+MR_API mr_tensor *mr_softmax(mr_tape *tape, mr_tensor *x, int dim);
+MR_API mr_tensor *mr_log_softmax(mr_tape *tape, mr_tensor *x, int dim);
 
 /* ---- activations: of a floating type, element by element ------------------------------------------------ */
 

@@ -35,6 +35,10 @@ MR_API mr_module *mr_conv2d_new(int64_t in_channels, int64_t out_channels, int64
 MR_API mr_module *mr_conv1d_new(int64_t in_channels, int64_t out_channels, int64_t kernel, mr_rng *rng,
                                 const mr_conv_opts *opts);
 
+/* torch.nn.ConvTranspose2d: weight (in_channels, out_channels / groups, kernel, kernel). */
+MR_API mr_module *mr_conv_transpose2d_new(int64_t in_channels, int64_t out_channels, int64_t kernel,
+                                          mr_rng *rng, const mr_conv_opts *opts);
+
 /* ---- pooling -------------------------------------------------------------------------------------------- */
 
 /* torch.nn.MaxPool2d and so on: the functions of these names. */

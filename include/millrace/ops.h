@@ -3,7 +3,9 @@
  *
  * Each takes the tape first and returns a tensor that lives on it. Semantics, broadcasting, type promotion
  * and gradients are torch's for the operation of the same name. Operations never change what they are
- * given. NULL in gives NULL out; a failure (shapes that do not fit, out of memory) gives NULL, its text is
+ * given, and borrow it: tensors (and the modules and batches they belong to) must outlive the backward or the reset
+ * of the tape that has seen them. Operations whose results are to have gradients take all their inputs from one tape.
+ * NULL in gives NULL out; a failure (shapes that do not fit, out of memory) gives NULL, its text is
  * in mr_error(), and the tape's other operations do nothing until mr_tape_reset.
  *
  * Results marked "view" share memory with their input; all others are contiguous.

@@ -115,7 +115,8 @@ MR_API mr_tensor *mr_tensor_randperm(mr_rng *rng, int64_t count);
 /* An independent, contiguous, detached copy of any tensor, one on a tape included. */
 MR_API mr_tensor *mr_tensor_keep(const mr_tensor *x);
 
-/* Frees a tensor that a call above made. Tensors on a tape belong to it and are left alone. */
+/* Frees a tensor that a call above made. One on a tape, a module's parameter and what mr_tensor_grad gave belong to
+ * others and are left alone. */
 MR_API void mr_tensor_free(mr_tensor *x);
 
 /* ---- looking at a tensor ------------------------------------------------------------------------ */

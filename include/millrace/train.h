@@ -47,19 +47,20 @@ typedef struct mr_log_opts {
     bool no_logger; /* do not write it to the loggers */
 } mr_log_opts;
 
-/* Logs a scalar tensor of this step under a name. Called in a training step, with the same name and options
- * each time; the value is read now, and written every `log_every_n_steps` steps. `name` is borrowed: a
- * string literal, or one that outlives the fit. */
+/* Logs a scalar tensor of this step under a name. Called in a training step, under one name with the same
+ * options each time; the value is read now, and written every `log_every_n_steps` steps. The last one of a step
+ * counts. `name` is borrowed: a string literal, or one that outlives the fit and does not change. A failure
+ * (another shape, other options, more than 256 names) fails the step. */
 MR_API void mr_log(mr_step *step, const char *name, const mr_tensor *value, const mr_log_opts *opts);
 
 /* ---- the trainer -------------------------------------------------------------------------------------------- */
 
 typedef struct mr_trainer_opts {
     int64_t max_epochs;        /* default 1000, or no limit when max_steps is given; -1: no limit */
-    int64_t max_steps;         /* default: no limit */
+    int64_t max_steps;         /* default -1: no limit */
     const char *csv;           /* log to csv/name/version_N/metrics.csv; default: no log and no checkpoint */
     const char *name;          /* default "lightning_logs" */
-    int64_t log_every_n_steps; /* default 50 */
+    int64_t log_every_n_steps; /* default 50; MR_ZERO_INT: never */
     bool no_progress;          /* no progress bar on stdout */
     bool no_checkpoint;        /* no checkpoint after each epoch */
     bool no_summary;           /* no table of the model and no line at the end on stderr */

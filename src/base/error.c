@@ -14,6 +14,11 @@ bool mr__pending(void)
     return last.pending;
 }
 
+mr_status mr__pending_status(void)
+{
+    return last.pending ? last.failure.status : MR_OK;
+}
+
 mr_status mr__raise_va(mr_status status, const char *format, va_list args)
 {
     if (last.pending)
@@ -41,6 +46,8 @@ mr_status mr__raise(mr_status status, const char *format, ...)
 mr_status mr_fail(mr_status status, const char *format, ...)
 {
     va_list args;
+    if (status >= 0)
+        status = MR_ERR_CALLBACK;
     va_start(args, format);
     mr__raise_va(status, format, args);
     va_end(args);

@@ -28,6 +28,10 @@ void mr__add_context(const char *format, ...) MR_PRINTF(1, 2);
 /* Whether a failure is pending on this thread. */
 bool mr__pending(void);
 
+/* The status of the pending failure, MR_OK when there is none. Calls that must be checked begin with it: what went
+ * wrong before is what the user is to hear, and what follows from it is not to be seen or kept. */
+mr_status mr__pending_status(void);
+
 /* For a NULL handle named `what` in `call`: silent when a failure is pending, a failure of its own
  * otherwise. Returns the status to pass on. */
 mr_status mr__null(const char *call, const char *what);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -243,15 +244,21 @@ static bool may_be_replaced(mr__file_replace *file, const char *name)
 mr_status mr__file_replace_begin(mr__file_replace *file, const char *path)
 {
     enum { NAME_BYTES = 64 };
-    size_t folder = folder_length(path);
     *file = (mr__file_replace){ .fd = -1 };
+    struct stat there;
+    char *linked = lstat(path, &there) == 0 && S_ISLNK(there.st_mode) ? realpath(path, NULL) : NULL;
+    path = linked ? linked : path; /* a link stays, and what it leads to is replaced */
+    size_t folder = folder_length(path);
     file->path = mr__strdup(path);
     file->temporary = file->path ? mr__alloc(folder + NAME_BYTES) : NULL;
+    if (file->temporary) {
+        memcpy(file->temporary, path, folder);
+        file->temporary[folder] = '\0';
+    }
+    free(linked);
     if (!file->temporary)
         return give_up(file);
-    memcpy(file->temporary, path, folder);
-    file->temporary[folder] = '\0';
-    if (!may_be_replaced(file, path + folder))
+    if (!may_be_replaced(file, file->path + folder))
         return file->failure.status;
     file->fd = open_temporary(file, folder, NAME_BYTES);
     return file->fd < 0 ? write_failed(file, errno) : MR_OK;

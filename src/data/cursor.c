@@ -4,7 +4,7 @@
 #include "tensor/tensor.h"
 
 struct mr_cursor {
-    const mr_dataset *stream;
+    const mr_stream_vtable *vtable; /* not the stream's own, which may be freed first */
     void *at;
     mr__slot_batch *slot;
     int64_t position;
@@ -23,7 +23,7 @@ mr_cursor *mr_stream_open(mr_dataset *stream)
     mr_cursor *cursor = mr__alloc_zeroed(sizeof *cursor);
     if (!cursor)
         return NULL;
-    cursor->stream = stream;
+    cursor->vtable = stream->stream;
     cursor->slot = mr__slot_new(stream, 1, true);
     cursor->at = cursor->slot ? stream->stream->open(stream->self, 0, 1) : NULL;
     if (!cursor->at) {
@@ -41,9 +41,11 @@ mr_status mr_cursor_next(mr_cursor *cursor, const mr_batch **sample)
         return mr__settle(mr__null("cursor_next", "cursor"));
     if (!sample)
         return mr__settle(mr__null("cursor_next", "sample"));
+    if (mr__pending())
+        return mr__settle(mr__pending_status());
     mr__slot_batch *slot = cursor->slot;
     const mr_sample room = { slot->row };
-    mr_status status = cursor->stream->stream->next(cursor->at, &room);
+    mr_status status = cursor->vtable->next(cursor->at, &room);
     if (status == MR_END)
         return MR_END;
     if (status != MR_OK)
@@ -62,7 +64,7 @@ void mr_cursor_free(mr_cursor *cursor)
     if (!cursor)
         return;
     if (cursor->at)
-        cursor->stream->stream->close(cursor->at);
+        cursor->vtable->close(cursor->at);
     mr__slot_free(cursor->slot);
     mr__free(cursor);
 }

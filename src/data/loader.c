@@ -48,7 +48,7 @@ mr_loader *mr_loader_new(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts 
 static void close_cursor(mr_loader *loader)
 {
     if (loader->cursor)
-        loader->dataset->stream->close(loader->cursor);
+        loader->cursor_vtable->close(loader->cursor);
     loader->cursor = NULL;
 }
 
@@ -130,6 +130,28 @@ mr_status mr_loader_set_collate(mr_loader *loader, mr_collate_function collate, 
 
 /* ---- filling a slot: the number of rows, or -1 after a failure ---- */
 
+/* Says which sample get_many failed at: the first that get fails at, too. */
+static void blame(const mr_dataset *dataset, mr__slot_batch *slot, int64_t rows, mr_status status)
+{
+    mr__failure failure;
+    const mr_sample sample = { slot->row };
+    if (!mr__pending())
+        mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "the callback failed without a message");
+    mr__failure_take(&failure);
+    mr_error_clear();
+    for (int f = 0; f < dataset->field_count; f++)
+        slot->row[f] = slot->base[f];
+    for (int64_t i = 0; i < rows; i++) {
+        status = dataset->map->get(dataset->self, slot->index[i], &sample);
+        if (status != MR_OK) {
+            mr__sample_failed("loader", status, slot->index[i]);
+            return;
+        }
+    }
+    mr__failure_raise(&failure);
+    mr__add_context("loader: one of %lld samples, the first of them %lld", (long long)rows, (long long)slot->index[0]);
+}
+
 static int64_t fill_by_index(mr_loader *loader, mr__slot_batch *slot)
 {
     const mr_dataset *dataset = loader->dataset;
@@ -139,9 +161,10 @@ static int64_t fill_by_index(mr_loader *loader, mr__slot_batch *slot)
     mr_status status = MR_OK;
     if (dataset->map->get_many) {
         status = dataset->map->get_many(dataset->self, slot->index, rows, slot->base);
-        if (status != MR_OK)
-            mr__sample_failed("loader", status, slot->index[0]);
-        return status == MR_OK ? rows : -1;
+        if (MR__LIKELY(status == MR_OK))
+            return rows;
+        blame(dataset, slot, rows, status);
+        return -1;
     }
     const mr_sample sample = { slot->row };
     for (int f = 0; f < dataset->field_count; f++)
@@ -201,7 +224,8 @@ static mr_status begin_epoch(mr_loader *loader)
     if (status < 0)
         return status;
     if (loader->dataset->stream) {
-        loader->cursor = loader->dataset->stream->open(loader->dataset->self, 0, 1);
+        loader->cursor_vtable = loader->dataset->stream;
+        loader->cursor = loader->cursor_vtable->open(loader->dataset->self, 0, 1);
         if (!loader->cursor) {
             if (!mr__pending())
                 mr__raise(MR_ERR_CALLBACK, "loader: the stream did not open, without a message");

@@ -22,7 +22,8 @@ struct mr_loader {
     int64_t epoch;    /* the current one, or the last; -1 before the first */
     int64_t position; /* samples delivered in it */
     mr__order order;
-    void *cursor; /* of a stream, in an epoch */
+    void *cursor;                          /* of a stream, in an epoch */
+    const mr_stream_vtable *cursor_vtable; /* the stream may be freed before the loader */
     bool stream_ended;
     mr__slot_batch *ring[MR__RING_SLOTS];
     int next_slot;

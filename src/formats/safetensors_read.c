@@ -211,6 +211,8 @@ static mr_status read_file(mr__safetensors *file, const char *path)
     if (status)
         return status;
     file->header = json_loadb(file->bytes + SIZE_BYTES, header, JSON_REJECT_DUPLICATES, &error);
+    if (!file->header && !*error.text) /* the parser says nothing of memory */
+        return mr__raise(MR_ERR_MEMORY, "out of memory: a header of safetensors wanted");
     if (!file->header)
         return mr__load_failed(MR_ERR_FORMAT, path, "its header is no JSON: at byte %d, %s", error.position,
                                mr__shown_name(error.text).text);

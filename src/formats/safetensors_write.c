@@ -42,18 +42,31 @@ static mr_status failed(const char *path, const char *name, const char *what)
     return mr__raise(MR_ERR_ARGUMENT, "save '%.200s': '%s' %s", path, mr__shown_name(name).text, what);
 }
 
-/* Adds what a key stands for; takes the value over. */
+static mr_status out_of_memory(void)
+{
+    return mr__raise(MR_ERR_MEMORY, "out of memory: a header of safetensors wanted");
+}
+
+/* Whether it is not the text's fault that it could not be made one of JSON, but memory was out. */
+static bool is_utf8(const char *text)
+{
+    json_t *checked = json_string(text), *unchecked = json_string_nocheck(text);
+    bool wrong = !checked && unchecked;
+    json_decref(checked);
+    json_decref(unchecked);
+    return !wrong;
+}
+
+/* Adds what a key stands for; takes the value over, which is NULL when memory was out. */
 static mr_status add_member(const char *path, json_t *object, const char *key, json_t *value)
 {
-    json_t *text = json_string(key);
-    json_decref(text);
-    if (text && !json_object_get(object, key) && json_object_set_new(object, key, value) == 0)
-        return MR_OK;
-    if (!text || json_object_get(object, key)) {
+    if (json_object_get(object, key)) {
         json_decref(value);
-        return failed(path, key, text ? "is there twice" : "is not UTF-8");
+        return failed(path, key, "is there twice");
     }
-    return mr__raise(MR_ERR_MEMORY, "out of memory: a header of safetensors wanted");
+    if (json_object_set_new(object, key, value) == 0)
+        return MR_OK;
+    return is_utf8(key) ? out_of_memory() : failed(path, key, "is not UTF-8");
 }
 
 static mr_status add_metadata(const char *path, json_t *header, const mr__metadata *metadata, size_t count)
@@ -67,8 +80,9 @@ static mr_status add_metadata(const char *path, json_t *header, const mr__metada
     mr_status status = MR_OK;
     for (size_t i = 0; i < count && status == MR_OK; i++) {
         json_t *text = json_string(order[i]->text);
-        status = text ? add_member(path, object, order[i]->key, text)
-                      : failed(path, order[i]->key, "has a text that is not UTF-8");
+        status = text || is_utf8(order[i]->text)
+                     ? add_member(path, object, order[i]->key, text)
+                     : failed(path, order[i]->key, "has a text that is not UTF-8");
     }
     mr__free(order);
     if (status == MR_OK)
@@ -77,60 +91,79 @@ static mr_status add_metadata(const char *path, json_t *header, const mr__metada
     return status;
 }
 
-static json_t *shape_array(const mr_shape *shape)
+/* An array of numbers; NULL when memory is out. */
+static json_t *number_array(const int64_t *numbers, int count)
 {
     json_t *array = json_array();
-    for (int i = 0; i < shape->ndim; i++)
-        json_array_append_new(array, json_integer(shape->dim[i]));
+    for (int i = 0; i < count; i++)
+        if (json_array_append_new(array, json_integer(numbers[i]))) {
+            json_decref(array);
+            return NULL;
+        }
     return array;
 }
 
+/* What the header says of a tensor; NULL when memory is out. */
+static json_t *entry_of(const mr__safetensor *tensor, const int64_t offsets[2])
+{
+    json_t *entry = json_object();
+    if (json_object_set_new(entry, "dtype", json_string(mr__safetensors_dtype_name(tensor->dtype))) ||
+        json_object_set_new(entry, "shape", number_array(tensor->shape.dim, tensor->shape.ndim)) ||
+        json_object_set_new(entry, "data_offsets", number_array(offsets, 2))) {
+        json_decref(entry);
+        return NULL;
+    }
+    return entry;
+}
+
 /* Adds one tensor, whose data begin at `*offset`, and moves that on. */
-static mr_status add_tensor(const char *path, json_t *header, const mr__safetensor *tensor, size_t *offset)
+static mr_status add_tensor(const char *path, json_t *header, const mr__safetensor *tensor, int64_t *offset)
 {
     int64_t count = mr__numel("save", &tensor->shape, tensor->dtype);
     if (count < 0)
         return MR_ERR_SHAPE;
     if (strcmp(tensor->name, MR__SAFETENSORS_METADATA) == 0)
         return failed(path, tensor->name, "is no name for a tensor");
-    size_t end = *offset + (size_t)count * mr_dtype_size(tensor->dtype);
-    json_t *entry =
-        json_pack("{s:s, s:o, s:[I,I]}", "dtype", mr__safetensors_dtype_name(tensor->dtype), "shape",
-                  shape_array(&tensor->shape), "data_offsets", (json_int_t)*offset, (json_int_t)end);
-    *offset = end;
-    return add_member(path, header, tensor->name, entry);
+    const int64_t offsets[2] = { *offset, *offset + count * (int64_t)mr_dtype_size(tensor->dtype) };
+    *offset = offsets[1];
+    return add_member(path, header, tensor->name, entry_of(tensor, offsets));
 }
 
-/* Appends the size of the header and the header, padded. */
-static mr_status append_header(mr__strbuf *out, const char *path, const json_t *header)
+static int append_text(const char *text, size_t size, void *out)
 {
-    char *text = json_dumps(header, JSON_COMPACT);
-    if (!text)
-        return mr__raise(MR_ERR_MEMORY, "out of memory: a header of safetensors wanted");
-    size_t length = strlen(text), padded = mr__round_up(length, 8);
-    unsigned char size[8];
-    for (int i = 0; i < 8; i++)
-        size[i] = (unsigned char)((uint64_t)padded >> (8 * i));
-    mr__strbuf_append_bytes(out, size, sizeof size);
-    mr__strbuf_append_bytes(out, text, length);
+    mr__strbuf_append_bytes(out, text, size);
+    return ((const mr__strbuf *)out)->failed ? -1 : 0;
+}
+
+/* Writes the size of the header and the header, padded, to `out`, which is empty. */
+static mr_status write_header(mr__strbuf *out, const char *path, const json_t *header)
+{
+    enum { SIZE_BYTES = 8 };
+    mr__strbuf_append_bytes(out, "        ", SIZE_BYTES); /* for the size, which comes last */
+    if (json_dump_callback(header, append_text, out, JSON_COMPACT))
+        return out_of_memory();
+    size_t length = out->length - SIZE_BYTES, padded = mr__round_up(length, 8);
     mr__strbuf_append_bytes(out, "       ", padded - length);
-    free(text);
+    if (out->failed)
+        return MR_ERR_MEMORY;
     if (padded > MR__SAFETENSORS_MAX_HEADER)
         return mr__raise(MR_ERR_ARGUMENT, "save '%.200s': a header of %zu bytes, more than the format's %d",
                          path, padded, MR__SAFETENSORS_MAX_HEADER);
-    return out->failed ? MR_ERR_MEMORY : MR_OK;
+    for (int i = 0; i < SIZE_BYTES; i++)
+        out->text[i] = (char)(padded >> (8 * i));
+    return MR_OK;
 }
 
 static mr_status make_header(mr__strbuf *out, const char *path, const mr__safetensor **order, size_t count,
                              const mr__metadata *metadata, size_t metadata_count)
 {
     json_t *header = json_object();
-    size_t offset = 0;
+    int64_t offset = 0;
     mr_status status = add_metadata(path, header, metadata, metadata_count);
     for (size_t i = 0; i < count && status == MR_OK; i++)
         status = add_tensor(path, header, order[i], &offset);
     if (status == MR_OK)
-        status = append_header(out, path, header);
+        status = write_header(out, path, header);
     json_decref(header);
     return status;
 }

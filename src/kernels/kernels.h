@@ -30,6 +30,75 @@ typedef struct mr__sgd_step {
     bool nesterov, first; /* first: the momentum buffer starts as the gradient */
 } mr__sgd_step;
 
+typedef struct mr__rmsprop_step {
+    float alpha, one_minus_alpha, eps, minus_lr, weight_decay, momentum;
+} mr__rmsprop_step;
+
+typedef struct mr__adagrad_step {
+    float minus_lr, eps, weight_decay;
+} mr__adagrad_step;
+
+typedef struct mr__adadelta_step {
+    float minus_lr, rho, one_minus_rho, eps, weight_decay;
+} mr__adadelta_step;
+
+typedef struct mr__adamax_step {
+    float beta1, one_minus_beta1, beta2, eps;
+    float minus_step_size; /* -lr / (1 - beta1^t) */
+    float weight_decay;
+} mr__adamax_step;
+
+/* What NAdam and RAdam have in common. */
+typedef struct mr__moments {
+    float beta1, one_minus_beta1, beta2, one_minus_beta2, eps, weight_decay;
+} mr__moments;
+
+typedef struct mr__nadam_step {
+    mr__moments moments;
+    float correction2;                  /* 1 - beta2^t */
+    float gradient_step, momentum_step; /* what the gradient and m are multiplied by, both negative */
+} mr__nadam_step;
+
+typedef struct mr__radam_step {
+    mr__moments moments;
+    float correction1, lr;  /* 1 - beta1^t */
+    float sqrt_correction2; /* sqrt(1 - beta2^t) */
+    float rectification;    /* 0: the step is not divided by the root of v */
+} mr__radam_step;
+
+/*
+ * Losses that are computed element by element from a and b, some with a third array c or a parameter p:
+ *
+ *     L1               |a - b|
+ *     SMOOTH_L1        (a - b)^2 / (2 p) where |a - b| < p, else |a - b| - p/2
+ *     HUBER            (a - b)^2 / 2 where |a - b| <= p, else p (|a - b| - p/2)
+ *     BCE              (b - 1) max(ln(1 - a), -100) - b max(ln(a), -100)
+ *     BCE_LOGITS       (1 - b) a + ln(1 + exp(-a))
+ *     BCE_LOGITS_POS   (1 - b) a + (1 + (c - 1) b) ln(1 + exp(-a))
+ *     KL               b ln(b) - b a, where 0 ln(0) is 0
+ *     KL_LOG           exp(b) (b - a)
+ *     POISSON          a - b ln(a + p)
+ *     POISSON_LOG      exp(a) - b a
+ *     STIRLING         b ln(b) - b + ln(2 pi b) / 2 where b > 1, else 0
+ *     GAUSSIAN         (ln(v) + a / v) / 2 with v = max(b, p); its derivative by b is the one by v
+ *     HINGE            max(p - a b, 0)
+ */
+typedef enum mr__loss_kind {
+    MR__LOSS_L1,
+    MR__LOSS_SMOOTH_L1,
+    MR__LOSS_HUBER,
+    MR__LOSS_BCE,
+    MR__LOSS_BCE_LOGITS,
+    MR__LOSS_BCE_LOGITS_POS,
+    MR__LOSS_KL,
+    MR__LOSS_KL_LOG,
+    MR__LOSS_POISSON,
+    MR__LOSS_POISSON_LOG,
+    MR__LOSS_STIRLING,
+    MR__LOSS_GAUSSIAN,
+    MR__LOSS_HINGE
+} mr__loss_kind;
+
 /*
  * Activations of x, some with parameters a and b:
  *
@@ -152,9 +221,43 @@ typedef struct mr__kernels {
     void (*gru_forward)(float *gates, const float *hidden, const float *h_before, float *h, int64_t n);
     void (*gru_backward)(float *gates, float *hidden, const float *h_before, float *dh, int64_t n);
 
+    /* ---- softmax along the middle of (outer, n, inner) ----
+     * Powers below 2^-126 are 0. Parts: powers = exp(x - top), top the greatest x and total the sum of the powers of each
+     * (outer, inner); powers may be NULL. Gradients are made from the result y. */
+    void (*softmax)(float *y, const float *x, int64_t outer, int64_t n, int64_t inner);
+    void (*log_softmax)(float *y, const float *x, int64_t outer, int64_t n, int64_t inner);
+    void (*softmax_parts)(float *powers, float *top, float *total, const float *x, int64_t outer, int64_t n,
+                          int64_t inner);
+    void (*softmax_backward)(float *dx, const float *dy, const float *y, int64_t outer, int64_t n, int64_t inner,
+                             bool add);
+    void (*log_softmax_backward)(float *dx, const float *dy, const float *y, int64_t outer, int64_t n, int64_t inner,
+                                 bool add);
+    /* out = x times the factor of its (outer, inner) */
+    void (*scale_rows)(float *out, const float *x, const float *factor, int64_t outer, int64_t n, int64_t inner,
+                       bool add);
+
+    /* ---- losses: each element's, and its derivative by a or b; c is only read where the formula has one ---- */
+    void (*loss_terms)(mr__loss_kind kind, float *out, const float *a, const float *b, const float *c,
+                       float parameter, int64_t n);
+    void (*loss_slopes)(mr__loss_kind kind, bool of_b, float *out, const float *a, const float *b, const float *c,
+                        float parameter, int64_t n);
+
     /* ---- optimizers, over flat ranges ---- */
     void (*adam)(float *p, const float *g, float *m, float *v, float *v_max, int64_t n, const mr__adam_step *s); /* v_max: NULL without amsgrad */
     void (*sgd)(float *p, const float *g, float *momentum, int64_t n, const mr__sgd_step *s);                    /* momentum: NULL without */
+    void (*rmsprop)(float *p, const float *g, float *square, float *momentum, float *mean, int64_t n,
+                    const mr__rmsprop_step *s); /* momentum, mean: NULL without */
+    void (*adagrad)(float *p, const float *g, float *sum, int64_t n, const mr__adagrad_step *s);
+    void (*adadelta)(float *p, const float *g, float *square, float *steps, int64_t n, const mr__adadelta_step *s);
+    void (*adamax)(float *p, const float *g, float *m, float *u, int64_t n, const mr__adamax_step *s);
+    void (*nadam)(float *p, const float *g, float *m, float *v, int64_t n, const mr__nadam_step *s);
+    void (*radam)(float *p, const float *g, float *m, float *v, int64_t n, const mr__radam_step *s);
+
+    /* ---- clipping: NaN gives NaN ---- */
+    float (*sum_squares)(const float *x, int64_t n);
+    float (*sum_magnitudes)(const float *x, int64_t n);
+    float (*largest_magnitude)(const float *x, int64_t n);
+    void (*clip)(float *x, float bound, int64_t n); /* to [-bound, bound] */
 } mr__kernels;
 
 /* The table in use. Chosen when the library is loaded; the environment variable MILLRACE_CPU (avx512, avx2,

@@ -22,7 +22,7 @@ int mr__threads(void)
 mr_status mr_set_num_threads(int count)
 {
     if (count < 0)
-        return mr__settle(mr__raise(MR_ERR_ARGUMENT, "set_num_threads: %d is no number of threads", count));
+        return mr__raise(MR_ERR_ARGUMENT, "set_num_threads: %d is no number of threads", count);
     atomic_store_explicit(&threads, count ? count : omp_get_num_procs(), memory_order_relaxed);
     return MR_OK;
 }
@@ -59,7 +59,7 @@ int mr__threads(void)
 mr_status mr_set_num_threads(int count)
 {
     if (count < 0)
-        return mr__settle(mr__raise(MR_ERR_ARGUMENT, "set_num_threads: %d is no number of threads", count));
+        return mr__raise(MR_ERR_ARGUMENT, "set_num_threads: %d is no number of threads", count);
     return MR_OK;
 }
 

@@ -22,7 +22,17 @@ static mr_tensor *forward_1d(mr_module *module, mr_tape *tape, mr_tensor *x)
                    : mr_conv1d_no_bias(tape, x, c->weight, &c->opts);
 }
 
-static mr_module *conv_new(const char *call, const mr_module_vtable *vtable, int dims, int64_t in,
+static mr_tensor *forward_transposed(mr_module *module, mr_tape *tape, mr_tensor *x)
+{
+    const conv *c = mr_module_self(module);
+    return c->bias ? mr_conv_transpose2d(tape, x, c->weight, c->bias, &c->opts)
+                   : mr_conv_transpose2d_no_bias(tape, x, c->weight, &c->opts);
+}
+
+/* What the shape of a weight is made of. */
+typedef enum { ONE_DIMENSION, TWO_DIMENSIONS, TRANSPOSED } conv_kind;
+
+static mr_module *conv_new(const char *call, const mr_module_vtable *vtable, conv_kind kind, int64_t in,
                            int64_t out, int64_t kernel, mr_rng *rng, const mr_conv_opts *opts)
 {
     conv c = { 0 };
@@ -43,9 +53,14 @@ static mr_module *conv_new(const char *call, const mr_module_vtable *vtable, int
     conv *self = mr_module_self(module);
     if (!self)
         return NULL;
-    mr_shape shape =
-        dims == 2 ? MR_SHAPE(out, in / groups, kernel, width) : MR_SHAPE(out, in / groups, kernel);
-    int64_t fan_in = in / groups * kernel * (dims == 2 ? width : 1);
+    mr_shape shape = MR_SHAPE(out, in / groups, kernel, width);
+    if (kind == TRANSPOSED)
+        shape = MR_SHAPE(in, out / groups, kernel, width);
+    int64_t fan_in = shape.dim[1] * kernel * width; /* torch's, of transposed ones too */
+    if (kind == ONE_DIMENSION) {
+        shape.ndim = 3;
+        fan_in = shape.dim[1] * kernel;
+    }
     self->weight =
         mr_module_add_parameter(module, "weight", mr__initial_weight(rng, c.opts.dtype, shape, fan_in));
     if (!c.opts.no_bias)
@@ -62,12 +77,20 @@ mr_module *mr_conv2d_new(int64_t in_channels, int64_t out_channels, int64_t kern
                          const mr_conv_opts *opts)
 {
     static const mr_module_vtable vtable = { .type = "Conv2d", .forward = forward_2d };
-    return conv_new("conv2d_new", &vtable, 2, in_channels, out_channels, kernel, rng, opts);
+    return conv_new("conv2d_new", &vtable, TWO_DIMENSIONS, in_channels, out_channels, kernel, rng, opts);
 }
 
 mr_module *mr_conv1d_new(int64_t in_channels, int64_t out_channels, int64_t kernel, mr_rng *rng,
                          const mr_conv_opts *opts)
 {
     static const mr_module_vtable vtable = { .type = "Conv1d", .forward = forward_1d };
-    return conv_new("conv1d_new", &vtable, 1, in_channels, out_channels, kernel, rng, opts);
+    return conv_new("conv1d_new", &vtable, ONE_DIMENSION, in_channels, out_channels, kernel, rng, opts);
+}
+
+mr_module *mr_conv_transpose2d_new(int64_t in_channels, int64_t out_channels, int64_t kernel, mr_rng *rng,
+                                   const mr_conv_opts *opts)
+{
+    static const mr_module_vtable vtable = { .type = "ConvTranspose2d", .forward = forward_transposed };
+    return conv_new("conv_transpose2d_new", &vtable, TRANSPOSED, in_channels, out_channels, kernel, rng,
+                    opts);
 }

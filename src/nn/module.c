@@ -39,7 +39,7 @@ void mr__tensor_drop(const mr_module *module, mr_tensor *tensor)
     if (tensor->home == module)
         tensor->home = NULL;
     if (--tensor->holders == 0)
-        mr_tensor_free(tensor);
+        mr__tensor_free(tensor);
 }
 
 static void drop_tensors(const mr_module *module, mr__tensors *tensors)
@@ -218,6 +218,7 @@ bool mr__enter_tensor(mr_module *module, mr__tensors *tensors, const char *name,
     if (!copy)
         return false;
     item[tensors->count++] = (mr_param){ copy, tensor };
+    tensor->adopted = true;
     tensor->holders++;
     module->changes++;
     return true;
@@ -225,7 +226,7 @@ bool mr__enter_tensor(mr_module *module, mr__tensors *tensors, const char *name,
 
 static bool is_adopted(const mr_tensor *tensor)
 {
-    return !tensor->tape && tensor->holders;
+    return !tensor->tape && tensor->adopted;
 }
 
 static bool add_tensor(mr_module *module, const char *call, mr__tensors *tensors, const char *name,

@@ -1,29 +1,8 @@
 /* Adam and AdamW. State: exp_avg (m), exp_avg_sq (v), with amsgrad max_exp_avg_sq. */
 #include "optim.h"
 
-#include "kernels/kernels.h"
-
 #include <math.h>
-
-/* beta^steps by one multiplication a step; torch's pow differs in the last bits of a double only. Powers that
- * 1 - power no longer sees become 0: on numbers that are too small for all their digits processors are slow. */
-static double next_power(double power, double beta)
-{
-    power *= beta;
-    return power < 1e-30 ? 0 : power;
-}
-
-static void advance_powers(mr_optim *optim, int64_t steps)
-{
-    if (optim->opts.adam.at + 1 == steps) {
-        optim->opts.adam.power1 = next_power(optim->opts.adam.power1, optim->opts.adam.beta1);
-        optim->opts.adam.power2 = next_power(optim->opts.adam.power2, optim->opts.adam.beta2);
-    } else if (optim->opts.adam.at != steps) {
-        optim->opts.adam.power1 = pow(optim->opts.adam.beta1, (double)steps);
-        optim->opts.adam.power2 = pow(optim->opts.adam.beta2, (double)steps);
-    }
-    optim->opts.adam.at = steps;
-}
+#include <stddef.h>
 
 typedef struct adam_f64 {
     double beta1, beta2, correction, eps, minus_step_size, weight_decay, decay_factor;
@@ -45,20 +24,20 @@ static void update_f64(double *p, const double *gradient, double *m, double *v, 
     }
 }
 
-static void update(mr_optim *optim, mr__range *range, int64_t offset, int64_t count, int64_t steps)
+static void update(mr__group *group, mr__range *range, int64_t offset, int64_t count, const mr__slot *like)
 {
-    advance_powers(optim, steps);
-    double beta1 = optim->opts.adam.beta1, beta2 = optim->opts.adam.beta2;
-    double decay = optim->opts.adam.weight_decay;
-    double correction = sqrt(1 - optim->opts.adam.power2);
-    double minus_step_size = -(optim->lr / (1 - optim->opts.adam.power1));
-    double decay_factor = optim->opts.adam.decoupled ? 1 - optim->lr * decay : 1;
-    double weight_decay = optim->opts.adam.decoupled ? 0 : decay;
+    double beta1 = group->opts.adam.beta1, beta2 = group->opts.adam.beta2;
+    double decay = group->opts.adam.weight_decay;
+    mr__advance_powers(group, beta1, beta2, like->steps);
+    double correction = sqrt(1 - group->power2);
+    double minus_step_size = -(group->lr / (1 - group->power1));
+    double decay_factor = group->opts.adam.decoupled ? 1 - group->lr * decay : 1;
+    double weight_decay = group->opts.adam.decoupled ? 0 : decay;
     void *p = mr__range_at(range, range->values, offset), *g = mr__range_at(range, range->gradients, offset);
     void *m = mr__range_at(range, range->state[0], offset), *v = mr__range_at(range, range->state[1], offset);
-    void *largest = range->state[2] ? mr__range_at(range, range->state[2], offset) : NULL;
+    void *largest = mr__range_at(range, range->state[2], offset);
     if (range->dtype == MR_FLOAT64) {
-        const adam_f64 s = { beta1,           beta2,        correction,  optim->opts.adam.eps,
+        const adam_f64 s = { beta1,           beta2,        correction,  group->opts.adam.eps,
                              minus_step_size, weight_decay, decay_factor };
         update_f64(p, g, m, v, largest, count, &s);
         return;
@@ -68,52 +47,51 @@ static void update(mr_optim *optim, mr__range *range, int64_t offset, int64_t co
                               .beta2 = (float)beta2,
                               .one_minus_beta2 = (float)(1 - beta2),
                               .sqrt_correction2 = (float)correction,
-                              .eps = (float)optim->opts.adam.eps,
+                              .eps = (float)group->opts.adam.eps,
                               .minus_step_size = (float)minus_step_size,
                               .weight_decay = (float)weight_decay,
                               .decay_factor = (float)decay_factor };
     mr__k->adam(p, g, m, v, largest, count, &s);
 }
 
-/* The same but for the presence of max_exp_avg_sq. */
-static const mr__optim_kind plain_kind = { "adam", 2, { "exp_avg", "exp_avg_sq" }, update };
-static const mr__optim_kind amsgrad_kind = {
-    "adam", 3, { "exp_avg", "exp_avg_sq", "max_exp_avg_sq" }, update
-};
+#define ADAM_KIND(kind_name)                                                                                \
+    {                                                                                                       \
+        .name = (kind_name), .state_count = 3, .state_name = { "exp_avg", "exp_avg_sq", "max_exp_avg_sq" }, \
+        .update = update, .momentum = offsetof(mr__group, opts.adam.beta1), .momentum_name = "beta1",       \
+        .momentum_below = 1                                                                                 \
+    }
+static const mr__optim_kind adam_kind = ADAM_KIND("adam"), adamw_kind = ADAM_KIND("adamw");
 
-static mr_optim *adam_new(const char *call, mr_params params, double lr, const mr_adam_opts *opts,
-                          double default_decay, bool decoupled)
+bool mr__adam_options(const char *call, mr__setup *setup, double beta1, double beta2, double eps,
+                      double weight_decay, double default_decay)
+{
+    setup->opts.adam.beta1 = mr__option(beta1, 0.9);
+    setup->opts.adam.beta2 = mr__option(beta2, 0.999);
+    setup->opts.adam.eps = mr__option(eps, 1e-8);
+    setup->opts.adam.weight_decay = mr__option(weight_decay, default_decay);
+    return mr__option_within(call, "beta1", setup->opts.adam.beta1, 0, 1) &&
+           mr__option_within(call, "beta2", setup->opts.adam.beta2, 0, 1) &&
+           mr__option_within(call, "eps", setup->opts.adam.eps, 0, INFINITY) &&
+           mr__option_within(call, "weight_decay", setup->opts.adam.weight_decay, 0, INFINITY);
+}
+
+static bool setup_from(const char *call, const mr_adam_opts *opts, mr__setup *setup)
 {
     static const mr_adam_opts defaults = { 0 };
-    opts = opts ? opts : &defaults;
-    double beta1 = mr__option(opts->beta1, 0.9), beta2 = mr__option(opts->beta2, 0.999);
-    double eps = mr__option(opts->eps, 1e-8), decay = mr__option(opts->weight_decay, default_decay);
-    if (!mr__option_within(call, "beta1", beta1, 0, 1) || !mr__option_within(call, "beta2", beta2, 0, 1) ||
-        !mr__option_within(call, "eps", eps, 0, INFINITY) ||
-        !mr__option_within(call, "weight_decay", decay, 0, INFINITY))
-        return NULL;
-    mr_optim *optim = mr__optim_new(call, params, lr, opts->amsgrad ? &amsgrad_kind : &plain_kind);
-    if (!optim)
-        return NULL;
-    optim->opts.adam.beta1 = beta1;
-    optim->opts.adam.beta2 = beta2;
-    optim->opts.adam.eps = eps;
-    optim->opts.adam.weight_decay = decay;
-    optim->opts.adam.amsgrad = opts->amsgrad;
-    optim->opts.adam.decoupled = decoupled;
-    optim->opts.adam.power1 = optim->opts.adam.power2 = 1;
-    return optim;
+    const mr_adam_opts *o = opts ? opts : &defaults;
+    *setup = (mr__setup){ .kind = &adam_kind, .states = o->amsgrad ? 7 : 3 };
+    return mr__adam_options(call, setup, o->beta1, o->beta2, o->eps, o->weight_decay, 0);
 }
 
-mr_optim *mr_adam_new(mr_params params, double lr, const mr_adam_opts *opts)
+MR__OPTIM_CALLS(adam, setup_from)
+
+static bool setup_from_adamw(const char *call, const mr_adamw_opts *opts, mr__setup *setup)
 {
-    return adam_new("adam", params, lr, opts, 0, false);
+    static const mr_adamw_opts defaults = { 0 };
+    const mr_adamw_opts *o = opts ? opts : &defaults;
+    *setup = (mr__setup){ .kind = &adamw_kind, .states = o->amsgrad ? 7 : 3 };
+    setup->opts.adam.decoupled = true;
+    return mr__adam_options(call, setup, o->beta1, o->beta2, o->eps, o->weight_decay, 0.01);
 }
 
-mr_optim *mr_adamw_new(mr_params params, double lr, const mr_adamw_opts *opts)
-{
-    mr_adam_opts same = { 0 };
-    if (opts)
-        same = (mr_adam_opts){ opts->beta1, opts->beta2, opts->eps, opts->weight_decay, opts->amsgrad };
-    return adam_new("adamw", params, lr, &same, 0.01, true);
-}
+MR__OPTIM_CALLS(adamw, setup_from_adamw)

@@ -128,13 +128,13 @@ static void print_rows(FILE *file, const mr_frame *frame, const layout *how, int
 mr_status mr_frame_print_head(FILE *file, const mr_frame *frame, int64_t rows)
 {
     if (!file || !frame)
-        return mr__settle(mr__null("frame_print_head", file ? "frame" : "file"));
+        return mr__null("frame_print_head", file ? "frame" : "file");
     if (rows < 0)
         rows = rows < -frame->rows ? 0 : frame->rows + rows;
     rows = rows < frame->rows ? rows : frame->rows;
     layout *how = mr__alloc_array((size_t)frame->columns, sizeof *how);
     if (!how)
-        return mr__settle(MR_ERR_MEMORY);
+        return MR_ERR_MEMORY;
     mr__c_locale point = mr__c_locale_enter();
     for (int c = 0; c < frame->columns; c++)
         how[c] = layout_of(&frame->column[c], rows);
@@ -145,6 +145,6 @@ mr_status mr_frame_print_head(FILE *file, const mr_frame *frame, int64_t rows)
     mr__c_locale_leave(&point);
     mr__free(how);
     if (ferror(file))
-        return mr__settle(mr__raise(MR_ERR_IO, "frame_print_head: cannot write: %s", strerror(errno)));
+        return mr__raise(MR_ERR_IO, "frame_print_head: cannot write: %s", strerror(errno));
     return MR_OK;
 }

@@ -138,10 +138,16 @@ static mr_status start(mr_tape *tape, mr_tensor *output, const char *call, const
 {
     if (!tape)
         return mr__null(call, "tape");
+    if (MR__UNLIKELY(mr__pending()))
+        return mr__pending_status();
     if (tape->failed)
         return mr__failure_raise(&tape->failure);
     if (!mr__usable(output)) {
         mr__not_ready(tape, call, output, name);
+        return tape->failure.status;
+    }
+    if (output->tape && output->tape != tape) {
+        mr__fail(tape, MR_ERR_STATE, "%s: the %s lives on another tape", call, name);
         return tape->failure.status;
     }
     if (tape->used_up) {

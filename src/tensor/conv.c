@@ -1,44 +1,10 @@
 /* Convolutions. One along a single dimension is one of images that are a pixel high. */
+#include "conv.h"
 #include "tape.h"
-
-#include "kernels/conv.h"
 
 #include <millrace/functions.h>
 
-/* ---- float64: plain loops ---- */
-
-typedef enum { FORWARD, TO_X, TO_W } direction;
-
-/* Visits every product x * w of every y. */
-static void visit_f64(const mr__conv *c, direction way, double *y, double *x, double *w)
-{
-    int64_t inner = c->channels / c->groups, filters = c->filters / c->groups;
-    for (int64_t n = 0; n < c->images; n++)
-        for (int64_t f = 0; f < c->filters; f++)
-            for (int64_t oh = 0; oh < c->out_h; oh++)
-                for (int64_t ow = 0; ow < c->out_w; ow++, y++)
-                    for (int64_t k = 0; k < inner; k++) {
-                        const int64_t channel = n * c->channels + f / filters * inner + k;
-                        for (int64_t i = 0; i < c->kernel_h; i++) {
-                            const int64_t h = oh * c->stride_h - c->pad_top + i * c->dilation_h;
-                            if (h < 0 || h >= c->height)
-                                continue;
-                            for (int64_t j = 0; j < c->kernel_w; j++) {
-                                const int64_t v = ow * c->stride_w - c->pad_left + j * c->dilation_w;
-                                if (v < 0 || v >= c->width)
-                                    continue;
-                                double *at_x = x + (channel * c->height + h) * c->width + v;
-                                double *at_w = w + ((f * inner + k) * c->kernel_h + i) * c->kernel_w + j;
-                                if (way == FORWARD)
-                                    *y += *at_x * *at_w;
-                                else if (way == TO_X)
-                                    *at_x += *y * *at_w;
-                                else
-                                    *at_w += *y * *at_x;
-                            }
-                        }
-                    }
-}
+/* ---- float64 ---- */
 
 static void forward_f64(const mr__conv *c, double *y, double *x, double *w, const double *b)
 {
@@ -46,17 +12,7 @@ static void forward_f64(const mr__conv *c, double *y, double *x, double *w, cons
     for (int64_t i = 0; i < c->images * c->filters; i++)
         for (int64_t p = 0; p < pixels; p++)
             y[i * pixels + p] = b ? b[i % c->filters] : 0;
-    visit_f64(c, FORWARD, y, x, w);
-}
-
-static void channel_sums_f64(double *db, const double *dy, const mr__conv *c, bool add)
-{
-    int64_t pixels = c->out_h * c->out_w;
-    for (int64_t f = 0; !add && f < c->filters; f++)
-        db[f] = 0;
-    for (int64_t i = 0; i < c->images * c->filters; i++)
-        for (int64_t p = 0; p < pixels; p++)
-            db[i % c->filters] += dy[i * pixels + p];
+    mr__conv_visit(c, MR__CONV_FORWARD, y, x, w);
 }
 
 /* ---- backward ---- */
@@ -70,7 +26,7 @@ static void to_x_f64(const mr__conv *c, double *dx, double *dy, double *w, bool 
 {
     if (!add)
         memset(dx, 0, (size_t)(c->images * c->channels * c->height * c->width) * sizeof *dx);
-    visit_f64(c, TO_X, dy, dx, w);
+    mr__conv_visit(c, MR__CONV_TO_X, dy, dx, w);
 }
 
 static void to_w_f64(const mr__conv *c, double *dw, double *dy, double *x, bool add)
@@ -78,7 +34,7 @@ static void to_w_f64(const mr__conv *c, double *dw, double *dy, double *x, bool 
     if (!add)
         memset(dw, 0,
                (size_t)(c->filters * (c->channels / c->groups) * c->kernel_h * c->kernel_w) * sizeof *dw);
-    visit_f64(c, TO_W, dy, x, dw);
+    mr__conv_visit(c, MR__CONV_TO_W, dy, x, dw);
 }
 
 static void conv_backward(mr_tape *tape, mr__node *node)
@@ -104,7 +60,7 @@ static void conv_backward(mr_tape *tape, mr__node *node)
     if (dw)
         to_w_f64(c, dw, dy, (double *)x->data, add_w);
     if (db)
-        channel_sums_f64(db, dy, c, add_b);
+        mr__conv_channel_sums(db, dy, c->images, c->filters, c->out_h * c->out_w, add_b);
     if (dx)
         to_x_f64(c, dx, dy, (double *)w->data, add_x);
 }
@@ -115,11 +71,6 @@ static void conv_backward(mr_tape *tape, mr__node *node)
 typedef struct side {
     int64_t size, kernel, stride, padding, dilation, out;
 } side;
-
-static int64_t or_default(int64_t value, int64_t fallback)
-{
-    return value == MR_ZERO_INT ? 0 : value ? value : fallback;
-}
 
 static bool plan_side(mr_tape *tape, const char *op, const mr_tensor *x, const mr_tensor *w, bool same,
                       side *s)
@@ -187,13 +138,13 @@ static bool plan(mr_tape *tape, const char *op, const mr_tensor *x, const mr_ten
     side h = { .size = 1, .kernel = 1, .stride = 1, .dilation = 1 }, v = h;
     bool flat = ndim == 3;
     side *first = flat ? &v : &h;
-    first->stride = or_default(o->stride, 1);
-    first->padding = or_default(o->padding, 0);
-    first->dilation = or_default(o->dilation, 1);
+    first->stride = mr__conv_option(o->stride, 1);
+    first->padding = mr__conv_option(o->padding, 0);
+    first->dilation = mr__conv_option(o->dilation, 1);
     if (!flat) {
-        v.stride = or_default(o->stride_w, h.stride);
-        v.padding = or_default(o->padding_w, h.padding);
-        v.dilation = or_default(o->dilation_w, h.dilation);
+        v.stride = mr__conv_option(o->stride_w, h.stride);
+        v.padding = mr__conv_option(o->padding_w, h.padding);
+        v.dilation = mr__conv_option(o->dilation_w, h.dilation);
         h.size = x->shape[x->ndim - 2];
         h.kernel = w->shape[2];
     }
@@ -220,7 +171,7 @@ static bool plan(mr_tape *tape, const char *op, const mr_tensor *x, const mr_ten
                      .pad_left = v.padding,
                      .dilation_h = h.dilation,
                      .dilation_w = v.dilation,
-                     .groups = or_default(o->groups, 1) };
+                     .groups = mr__conv_option(o->groups, 1) };
     return true;
 }
 
@@ -248,7 +199,8 @@ static mr_tensor *conv(mr_tape *tape, const char *op, int ndim, mr_tensor *x, mr
     static const mr_conv_opts defaults = { 0 };
     mr__conv c;
     opts = opts ? opts : &defaults;
-    if (!check(tape, op, x, w, b, ndim, or_default(opts->groups, 1)) || !plan(tape, op, x, w, ndim, opts, &c))
+    if (!check(tape, op, x, w, b, ndim, mr__conv_option(opts->groups, 1)) ||
+        !plan(tape, op, x, w, ndim, opts, &c))
         return NULL;
     x = mr_contiguous(tape, x);
     w = mr_contiguous(tape, w);

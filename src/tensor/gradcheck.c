@@ -188,6 +188,8 @@ static bool run_all(check *c)
 
 static mr_status check_inputs(mr_function function, mr_tensor *const *inputs, int count)
 {
+    if (mr__pending())
+        return mr__pending_status();
     if (!function)
         return mr__null("gradcheck", "function");
     if (!inputs && count > 0)

@@ -62,15 +62,23 @@ mr_tensor *mr_tensor_grad(mr_tensor *x)
     }
     if (x->tape)
         return on_tape(x);
-    if (!g->view)
+    if (!g->view) {
         g->view = mr_tensor_wrap((mr_dtype)x->dtype, mr__shape_of(x), g->data);
+        if (g->view)
+            g->view->adopted = true;
+    }
     return g->view;
 }
 
 void mr_tensor_zero_grad(mr_tensor *x)
 {
-    if (x && x->grad && x->grad->state == MR__GRAD_WRITTEN)
-        x->grad->state = MR__GRAD_ZERO;
+    mr__grad *g = x ? x->grad : NULL;
+    if (!g || g->state != MR__GRAD_WRITTEN)
+        return;
+    if (MR__UNLIKELY(g->view != NULL)) /* somebody holds it, and may look at it or write to it */
+        memset(g->data, 0, (size_t)x->numel * mr_dtype_size((mr_dtype)x->dtype));
+    else
+        g->state = MR__GRAD_ZERO;
 }
 
 mr_status mr_tensor_retain_grad(mr_tensor *x)

@@ -8,13 +8,8 @@ mr__memory *mr__memory_new(size_t bytes)
     if (!memory)
         return NULL;
     atomic_init(&memory->holders, 1);
-    memset((char *)memory + HEADER_BYTES, 0, bytes);
+    memset(mr__memory_data(memory), 0, bytes);
     return memory;
-}
-
-void *mr__memory_data(mr__memory *memory)
-{
-    return (char *)memory + HEADER_BYTES;
 }
 
 void mr__memory_hold(mr__memory *memory)

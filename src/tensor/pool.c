@@ -1,4 +1,5 @@
 /* Pooling of images. Along one dimension it is that of images that are a pixel high. */
+#include "conv.h"
 #include "tape.h"
 
 #include "kernels/kernels.h"
@@ -240,11 +241,6 @@ static void mean_backward(mr_tape *tape, mr__node *node)
 
 /* ---- the geometry ---- */
 
-static int64_t or_default(int64_t value, int64_t fallback)
-{
-    return value == MR_ZERO_INT ? 0 : value ? value : fallback;
-}
-
 static bool plan_side(mr_tape *tape, const char *op, const mr_tensor *x, bool ceil, side *s)
 {
     int64_t reach, padded;
@@ -292,13 +288,13 @@ static bool plan(mr_tape *tape, const char *op, const mr_tensor *x, int dims, in
     if (!check(tape, op, x, dims))
         return false;
     side first = { .kernel = kernel,
-                   .stride = or_default(o->stride, kernel),
-                   .padding = or_default(o->padding, 0),
-                   .dilation = or_default(o->dilation, 1) };
-    side second = { .kernel = or_default(o->kernel_w, kernel),
-                    .padding = or_default(o->padding_w, first.padding),
-                    .dilation = or_default(o->dilation_w, first.dilation) };
-    second.stride = or_default(o->stride_w, o->stride ? o->stride : second.kernel);
+                   .stride = mr__conv_option(o->stride, kernel),
+                   .padding = mr__conv_option(o->padding, 0),
+                   .dilation = mr__conv_option(o->dilation, 1) };
+    side second = { .kernel = mr__conv_option(o->kernel_w, kernel),
+                    .padding = mr__conv_option(o->padding_w, first.padding),
+                    .dilation = mr__conv_option(o->dilation_w, first.dilation) };
+    second.stride = mr__conv_option(o->stride_w, o->stride ? o->stride : second.kernel);
     p->h = first;
     p->w = second;
     if (dims == 1) {

@@ -182,15 +182,15 @@ static mr_status print_to(mr__strbuf *out, const mr_tensor *x)
 mr_status mr_tensor_print(FILE *file, const mr_tensor *x)
 {
     if (!mr__live("tensor_print", x, "tensor"))
-        return mr__settle(mr_error_status());
+        return mr_error_status();
     if (!file)
-        return mr__settle(mr__null("tensor_print", "file"));
+        return mr__null("tensor_print", "file");
     mr__strbuf out = { 0 };
     mr_status status = print_to(&out, x);
     if (status == MR_OK && fwrite(out.text, 1, out.length, file) != out.length)
         status = mr__raise(MR_ERR_IO, "tensor_print: cannot write: %s", strerror(errno));
     mr__strbuf_free(&out);
-    return mr__settle(status);
+    return status;
 }
 
 char *mr_tensor_to_string(const mr_tensor *x)

@@ -136,7 +136,7 @@ mr_status mr_tape_status(mr_tape *tape)
     if (!tape)
         return mr__settle(mr__null("tape status", "tape"));
     if (!tape->failed)
-        return MR_OK;
+        return mr__settle(mr__pending_status());
     mr__failure_raise(&tape->failure);
     return mr__settle(tape->failure.status);
 }
@@ -189,6 +189,14 @@ mr_tensor *mr__not_ready(mr_tape *tape, const char *op, const mr_tensor *x, cons
         return NULL;
     mr__live(op, x, name);
     return mr__stop(tape);
+}
+
+void mr__other_tape(mr__node *node, const mr_tensor *x)
+{
+    mr__fail(node->out->tape, MR_ERR_STATE,
+             "%s: %s is recorded on another tape, where no gradient gets to from here; mr_detach or mr_tensor_keep "
+             "gives its values alone",
+             node->op, mr__tensor_text(x).text);
 }
 
 /* ---- results ---- */

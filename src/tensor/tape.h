@@ -195,8 +195,13 @@ static inline void *mr__record(mr_tape *tape, size_t bytes, const char *op, mr_t
     return node;
 }
 
+/* Says that an input's record is on another tape. */
+void mr__other_tape(mr__node *node, const mr_tensor *x);
+
 static inline void mr__add_input(mr__node *node, mr_tensor *x, int saved)
 {
+    if (MR__UNLIKELY(x->tape != node->out->tape && x->tape && x->grad))
+        mr__other_tape(node, x);
     int i = node->count++;
     node->in[i] = x;
     node->version[i] = x->version ? *x->version : 0;

@@ -49,9 +49,15 @@ mr_tensor *mr_tensor_wrap(mr_dtype dtype, mr_shape shape, void *data)
 
 void mr_tensor_free(mr_tensor *x)
 {
-    if (!x || x->tape)
+    if (x && !x->tape && !x->adopted)
+        mr__tensor_free(x);
+}
+
+void mr__tensor_free(mr_tensor *x)
+{
+    if (!x)
         return;
-    mr_tensor_free(x->own_grad.view);
+    mr__tensor_free(x->own_grad.view);
     mr__memory_drop(x->memory);
     mr__memory_drop(x->grad_memory);
     mr__free(x->name);
@@ -183,6 +189,8 @@ mr_status mr_copy_out(const mr_tensor *x, mr_dtype dtype, void *out, int64_t cou
         return mr__settle(mr_error_status());
     if (!out && x->numel)
         return mr__settle(mr__null("copy_out", "out"));
+    if (mr__pending())
+        return mr__settle(mr__pending_status());
     if (mr_dtype_size(dtype) == 0)
         return mr__settle(mr__raise(MR_ERR_DTYPE, "copy_out: %d is no dtype", (int)dtype));
     if (count != x->numel)

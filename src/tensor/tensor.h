@@ -8,6 +8,7 @@
 #ifndef MILLRACE_TENSOR_TENSOR_H
 #define MILLRACE_TENSOR_TENSOR_H
 
+#include "base/alloc.h"
 #include "base/arena.h"
 #include "base/error.h"
 
@@ -40,9 +41,14 @@ typedef struct mr__memory {
 } mr__memory;
 
 mr__memory *mr__memory_new(size_t bytes); /* zeroed; one holder */
-void *mr__memory_data(mr__memory *memory);
 void mr__memory_hold(mr__memory *memory);
 void mr__memory_drop(mr__memory *memory);
+
+/* What it holds begins behind the count, on a line of its own. */
+static inline void *mr__memory_data(mr__memory *memory)
+{
+    return (char *)memory + MR__ALIGNMENT;
+}
 
 /* ---- tensors ---- */
 
@@ -65,6 +71,7 @@ struct mr_tensor {
     mr__memory *memory; /* held; NULL when the elements are borrowed */
     mr__memory *grad_memory;
     char *name;       /* for messages */
+    bool adopted;     /* by a module, or as the view of a gradient: not the user's to free */
     int holders;      /* modules that have it; the last one frees it */
     const void *home; /* the module that named it */
 };
@@ -125,6 +132,9 @@ mr__text mr__tensor_text(const mr_tensor *x);
 
 /* A dimension counted from the front; -1 with a failure raised. With no dimensions, 0 and -1 are taken. */
 int mr__dim(const char *call, const mr_tensor *x, int dim);
+
+/* Frees a tensor off the tape, also one that is adopted. */
+void mr__tensor_free(mr_tensor *x);
 
 /* A tensor off the tape, zeroed; dtype may be any. */
 mr_tensor *mr__tensor_alloc(const char *call, mr_dtype dtype, const mr_shape *shape);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FULL_BYTES = 64 * 1024 };
@@ -78,6 +79,13 @@ static mr_status open_metrics(mr__csv_logger *logger, int flags)
 {
     logger->fd = open(logger->path, O_WRONLY | O_APPEND | O_CLOEXEC | flags, 0666);
     return logger->fd < 0 ? mr__io_failed("write", logger->path, errno) : MR_OK;
+}
+
+/* Whether what is written goes to a file that nobody will find. */
+static bool is_removed(int fd)
+{
+    struct stat there;
+    return fstat(fd, &there) == 0 && there.st_nlink == 0;
 }
 
 /* ---- columns ---- */
@@ -320,6 +328,8 @@ mr_status mr__csv_logger_flush(mr__csv_logger *logger)
     const char *rest = rows->text;
     size_t count = rows->length;
     mr_status status = logger->fd < 0 ? open_metrics(logger, 0) : MR_OK;
+    if (status == MR_OK && is_removed(logger->fd))
+        status = mr__io_failed("write", logger->path, ENOENT);
     if (status == MR_OK)
         status = write_bytes(logger->fd, logger->path, &rest, &count);
     memmove(rows->text, rest, count); /* for the next try */

@@ -5,6 +5,7 @@
 #include "version_dir.h"
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "data/loader.h"
 #include "tensor/tape.h"
@@ -16,15 +17,6 @@
 #include <sys/stat.h>
 
 /* ---- setting up ---- */
-
-static char *joined(const char *dir, const char *file)
-{
-    size_t length = strlen(dir) + strlen(file) + 2;
-    char *path = mr__alloc(length);
-    if (path)
-        snprintf(path, length, "%s/%s", dir, file);
-    return path;
-}
 
 static mr_status open_logs(mr__fit *fit)
 {
@@ -39,11 +31,11 @@ static mr_status open_logs(mr__fit *fit)
         return mr_error_status();
     if (trainer->no_checkpoint)
         return MR_OK;
-    r->checkpoint_dir = joined(trainer->log_dir, "checkpoints");
+    r->checkpoint_dir = mr__path_join(trainer->log_dir, "checkpoints");
     if (!r->checkpoint_dir)
         return mr_error_status();
     if (mkdir(r->checkpoint_dir, 0777))
-        return mr__raise(MR_ERR_IO, "cannot make folder '%s': %s", r->checkpoint_dir, strerror(errno));
+        return mr__io_failed("make folder", r->checkpoint_dir, errno);
     r->snapshot = mr__snapshot_new(fit->task->model, fit->optim);
     return r->snapshot ? MR_OK : mr_error_status();
 }
@@ -95,6 +87,12 @@ static bool is_finite(const mr_tensor *loss)
                                      : loss->dtype != MR_FLOAT64 || isfinite(*(const double *)loss->data);
 }
 
+/* Of what is no number; a NaN's sign, which printf shows, says nothing. */
+static const char *name_of(double loss)
+{
+    return isnan(loss) ? "nan" : loss > 0 ? "inf" : "-inf";
+}
+
 static mr_status train_step(mr__fit *fit, const mr_batch *batch)
 {
     mr_status status;
@@ -108,8 +106,9 @@ static mr_status train_step(mr__fit *fit, const mr_batch *batch)
         return failed_at(fit, mr_error_status());
     }
     if (MR__UNLIKELY(!is_finite(loss)))
-        return mr__raise(MR_ERR_NONFINITE, "fit: the loss is %g at epoch %lld, step %lld", mr_item(loss),
-                         (long long)fit->step.epoch, (long long)fit->step.global_step);
+        return mr__raise(MR_ERR_NONFINITE, "fit: the loss is %s at epoch %lld, step %lld",
+                         name_of(mr_item(loss)), (long long)fit->step.epoch,
+                         (long long)fit->step.global_step);
     mr_optim_zero_grad(fit->optim);
     if (MR__UNLIKELY((status = mr_backward(fit->tape, loss)) < 0 || (status = mr_optim_step(fit->optim)) < 0))
         return failed_at(fit, status);
@@ -140,22 +139,21 @@ static mr_status run_epoch(mr__fit *fit)
     mr_status status;
     fit->step.batch_index = 0;
     if (r->bar) {
+        mr__reporter_progress(r, 0);
         atomic_store_explicit(&r->epoch, fit->step.epoch, memory_order_relaxed);
         atomic_store_explicit(&r->epoch_began, mr__now(), memory_order_relaxed);
     }
     while ((status = mr_loader_next(fit->loader, &batch)) == MR_OK) {
-        status = train_step(fit, batch);
+        status = mr__reporter_status(r);
         if (!status)
-            status = mr__reporter_status(r);
+            status = train_step(fit, batch);
         if (status)
             return status;
         report_step(fit);
         fit->step.batch_index++;
         fit->step.global_step++;
-        if (reached(fit->trainer->max_steps, fit->step.global_step)) {
-            mr_loader_rewind(fit->loader);
+        if (reached(fit->trainer->max_steps, fit->step.global_step))
             return MR_OK;
-        }
     }
     return status == MR_END ? MR_OK : status;
 }
@@ -188,27 +186,35 @@ static void say_why(const mr__fit *fit, mr_status status)
         mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: `max_epochs=%lld` reached.", (long long)t->max_epochs);
 }
 
-/* Ends the reporter, and gives the first failure of the training or of the reporter. */
-static mr_status wind_up(mr__fit *fit, mr_status status)
+/* Ends the reporter: MR_OK, or what it failed with. */
+static mr_status finish(mr__fit *fit, mr_status status)
 {
     mr_trainer *trainer = fit->trainer;
-    bool trained = status == MR_OK && fit->step.epoch > 0;
-    mr_status reported = MR_OK;
-    if (fit->reporter)
-        reported =
-            mr__reporter_finish(fit->reporter, trained ? fit->step.epoch - 1 : -1, fit->step.global_step);
+    mr__reporter *r = fit->reporter;
+    mr_status reported = r ? mr__reporter_finish(r) : MR_OK;
     trainer->global_step = fit->step.global_step;
-    if (fit->reporter && atomic_load(&fit->reporter->written) == 0) { /* without a row there is no file */
+    if (r && atomic_load(&r->written) == 0) { /* without a row there is no file */
         mr__free(trainer->metrics_path);
         trainer->metrics_path = NULL;
     }
-    if (fit->reporter && *fit->reporter->path && !trainer->checkpoint_path)
-        trainer->checkpoint_path = mr__strdup(fit->reporter->path);
-    if (status >= 0 && reported < 0)
-        return reported;
-    if (status >= 0)
+    if (r && *r->path && !(trainer->checkpoint_path = mr__strdup(r->path)) && !reported)
+        reported = MR_ERR_MEMORY;
+    if (status >= 0 && !reported)
         say_why(fit, status);
-    return status == MR_END ? MR_OK : status;
+    return reported;
+}
+
+/* Ends what set_up began. What failed first, in the training, is what the caller hears of. */
+static mr_status wind_up(mr__fit *fit, mr_status status)
+{
+    mr__failure first;
+    if (status >= 0)
+        return finish(fit, status);
+    mr__failure_take(&first);
+    finish(fit, status);
+    mr_error_clear();
+    mr__failure_raise(&first);
+    return status;
 }
 
 mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader)
@@ -228,10 +234,12 @@ mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader)
     fit->trainer = trainer;
     fit->task = task;
     fit->loader = loader;
+    mr_loader_rewind(loader); /* an epoch that somebody has begun is not ours to end */
     mr_status status = set_up(fit);
     if (!status)
         status = run_epochs(fit);
     status = wind_up(fit, status);
+    mr_loader_rewind(loader);
     mr__reporter_free(fit->reporter);
     mr_tape_free(fit->tape);
     mr_optim_free(fit->optim);

@@ -3,24 +3,37 @@
 
 #include "tensor/tape.h"
 
-/* The number of the metric of that name; a new one is appended. -1 after a failure. */
-static int find_metric(mr__fit *fit, const char *name, const mr_log_opts *opts)
+static int find_metric(const mr__fit *fit, size_t count, const char *name)
 {
-    mr__reporter *r = fit->reporter;
-    size_t count = atomic_load_explicit(&r->metric_count, memory_order_relaxed);
+    const mr__reporter *r = fit->reporter;
     if (MR__LIKELY(fit->calls < count && r->metric[fit->calls].name == name))
         return (int)fit->calls; /* steps log the same names in the same order */
     for (size_t i = 0; i < count; i++)
         if (strcmp(r->metric[i].name, name) == 0)
             return (int)i;
+    return -1;
+}
+
+/* The number of the metric of that name; a new one is appended. -1 after a failure. */
+static int metric_of(mr__fit *fit, const char *name, bool prog_bar, bool logged)
+{
+    mr__reporter *r = fit->reporter;
+    size_t count = atomic_load_explicit(&r->metric_count, memory_order_relaxed);
+    int at = find_metric(fit, count, name);
+    if (MR__LIKELY(at >= 0 && r->metric[at].prog_bar == prog_bar && r->metric[at].logged == logged))
+        return at;
+    if (at >= 0) {
+        mr__fail(fit->tape, MR_ERR_ARGUMENT, "log: '%s' has been logged with other options before", name);
+        return -1;
+    }
     if (count == MR__MAX_METRICS) {
         mr__fail(fit->tape, MR_ERR_ARGUMENT, "log: '%s' is one name more than the %d that a fit can log",
                  name, MR__MAX_METRICS);
         return -1;
     }
     r->metric[count].name = name;
-    r->metric[count].prog_bar = opts && opts->prog_bar;
-    r->metric[count].logged = !opts || !opts->no_logger;
+    r->metric[count].prog_bar = prog_bar;
+    r->metric[count].logged = logged;
     atomic_store_explicit(&r->metric_count, count + 1, memory_order_release);
     return (int)count;
 }
@@ -40,11 +53,14 @@ void mr_log(mr_step *step, const char *name, const mr_tensor *value, const mr_lo
     if (!step || !mr__ready1(fit->tape, "log", value))
         return;
     if (!name || value->numel != 1) {
-        mr__fail(fit->tape, MR_ERR_ARGUMENT, "log: '%s' has shape %s, not one element", name ? name : "",
-                 mr__tensor_text(value).text);
+        if (!name)
+            mr__fail(fit->tape, MR_ERR_ARGUMENT, "log: name is NULL");
+        else
+            mr__fail(fit->tape, MR_ERR_SHAPE, "log: '%s' has shape %s, not one element", name,
+                     mr__tensor_text(value).text);
         return;
     }
-    int at = find_metric(fit, name, opts);
+    int at = metric_of(fit, name, opts && opts->prog_bar, !opts || !opts->no_logger);
     if (at < 0)
         return;
     fit->calls++;

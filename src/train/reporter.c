@@ -94,21 +94,20 @@ static void write_checkpoint(mr__reporter *r)
 {
     char path[sizeof r->path];
     pthread_mutex_lock(&r->mutex);
-    bool waiting = r->snapshot_state == MR__SNAPSHOT_WAITING;
-    if (waiting)
-        r->snapshot_state = MR__SNAPSHOT_WRITING;
+    int which = r->writing = r->waiting;
+    r->waiting = -1;
     pthread_mutex_unlock(&r->mutex);
-    if (!waiting)
+    if (which < 0)
         return;
     if (!atomic_load_explicit(&r->failed, memory_order_relaxed)) {
-        if (mr__snapshot_write(r->snapshot, r->checkpoint_dir, *r->path ? r->path : NULL, path, sizeof path))
+        if (mr__snapshot_write(r->snapshot, which, r->checkpoint_dir, *r->path ? r->path : NULL, path,
+                               sizeof path))
             fail(r);
         else
             memcpy(r->path, path, sizeof path);
     }
     pthread_mutex_lock(&r->mutex);
-    r->snapshot_state = MR__SNAPSHOT_FREE;
-    pthread_cond_signal(&r->free);
+    r->writing = -1;
     pthread_mutex_unlock(&r->mutex);
 }
 
@@ -143,6 +142,7 @@ mr__reporter *mr__reporter_new(void)
     if (!r)
         return NULL;
     r->version = r->total = -1;
+    r->waiting = r->writing = -1;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -204,24 +204,16 @@ void mr__reporter_snapshot(mr__reporter *r, int64_t epoch, int64_t global_step)
     if (!r->snapshot)
         return;
     pthread_mutex_lock(&r->mutex);
-    if (r->snapshot_state != MR__SNAPSHOT_WRITING) {
-        mr__snapshot_take(r->snapshot, epoch, global_step);
-        r->snapshot_state = MR__SNAPSHOT_WAITING;
-    }
+    r->waiting = r->writing == 0; /* the one that is not being written */
+    mr__snapshot_take(r->snapshot, r->waiting, epoch, global_step);
     pthread_mutex_unlock(&r->mutex);
 }
 
-mr_status mr__reporter_finish(mr__reporter *r, int64_t epoch, int64_t global_step)
+mr_status mr__reporter_finish(mr__reporter *r)
 {
     if (!r->running)
         return MR_OK;
     pthread_mutex_lock(&r->mutex);
-    if (r->snapshot && epoch >= 0) {
-        while (r->snapshot_state == MR__SNAPSHOT_WRITING)
-            pthread_cond_wait(&r->free, &r->mutex);
-        mr__snapshot_take(r->snapshot, epoch, global_step);
-        r->snapshot_state = MR__SNAPSHOT_WAITING;
-    }
     r->stop = true;
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->mutex);
@@ -237,7 +229,7 @@ void mr__reporter_free(mr__reporter *r)
 {
     if (!r)
         return;
-    mr__reporter_finish(r, -1, 0);
+    mr__reporter_finish(r);
     mr__csv_logger_close(r->csv);
     mr__snapshot_free(r->snapshot);
     mr__free(r->checkpoint_dir);

@@ -3,9 +3,9 @@
  * does none of that. It looks for work ten times a second, when half the row buffer is full, and at the end.
  *
  * What crosses: rows through a ring of words with one writer and one reader; the bar's numbers through
- * relaxed atomics (a torn pair is a wrong picture for a tenth of a second); the snapshot under the mutex,
- * with a flag that says whose it is. A failure stops the reporter's writing, and the training thread learns
- * of it at its next step.
+ * relaxed atomics (a torn pair is a wrong picture for a tenth of a second); snapshots under the mutex: the
+ * training thread fills one that is not being written, and a newer one takes the place of one that waits. A
+ * failure stops the reporter's writing, and the training thread learns of it at its next step.
  */
 #ifndef MILLRACE_TRAIN_REPORTER_H
 #define MILLRACE_TRAIN_REPORTER_H
@@ -32,7 +32,7 @@ typedef struct mr__reporter {
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake; /* there is work, or the end */
-    pthread_cond_t free; /* the ring has room, or the snapshot is no longer being written */
+    pthread_cond_t free; /* the ring has room */
     bool running, stop;
     atomic_bool failed;
     mr__failure failure; /* read after `failed` */
@@ -51,9 +51,9 @@ typedef struct mr__reporter {
 
     /* checkpoints */
     mr__snapshot *snapshot; /* NULL: none; adopted */
-    enum { MR__SNAPSHOT_FREE, MR__SNAPSHOT_WAITING, MR__SNAPSHOT_WRITING } snapshot_state;
-    char *checkpoint_dir; /* adopted */
-    char path[4096];      /* of the last checkpoint written */
+    int waiting, writing;   /* which copies do so; -1: none */
+    char *checkpoint_dir;   /* adopted */
+    char path[4096];        /* of the last checkpoint written */
 
     /* metrics, in the order of their first logging; appended by the training thread */
     mr__metric metric[MR__MAX_METRICS];
@@ -66,8 +66,8 @@ mr__reporter *mr__reporter_new(void);
 /* Starts the thread, if anything was attached. */
 mr_status mr__reporter_start(mr__reporter *reporter);
 
-/* Waits for the rest to be written; takes a last snapshot first if `epoch` is not negative. Frees nothing. */
-mr_status mr__reporter_finish(mr__reporter *reporter, int64_t epoch, int64_t global_step);
+/* Waits for the rest to be written, and for the thread to end. Frees nothing. */
+mr_status mr__reporter_finish(mr__reporter *reporter);
 void mr__reporter_free(mr__reporter *reporter);
 
 /* ---- for the training thread ---- */
@@ -76,7 +76,7 @@ void mr__reporter_free(mr__reporter *reporter);
 void mr__reporter_row(mr__reporter *reporter, int64_t epoch, int64_t step, size_t count,
                       const uint32_t *metric, const double *value);
 
-/* Takes a snapshot, unless the last one is being written right now. */
+/* Takes a snapshot, which will be written unless the next one comes before its turn. */
 void mr__reporter_snapshot(mr__reporter *reporter, int64_t epoch, int64_t global_step);
 
 /* Raises the reporter's failure, if there is one. */

@@ -39,19 +39,30 @@ void mr_task_free(mr_task *task)
     mr__free(task);
 }
 
+static bool is_limit(int64_t value)
+{
+    return value >= -1 || value == MR_ZERO_INT;
+}
+
 static bool acceptable(const mr_trainer_opts *opts)
 {
-    if (opts->max_epochs < -1)
+    if (!is_limit(opts->max_epochs))
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: max_epochs %lld is neither a number nor -1, no limit",
                   (long long)opts->max_epochs);
-    else if (opts->max_steps < 0)
-        mr__raise(MR_ERR_ARGUMENT, "trainer_new: max_steps %lld is negative", (long long)opts->max_steps);
-    else if (opts->log_every_n_steps < 0)
+    else if (!is_limit(opts->max_steps))
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: max_steps %lld is neither a number nor -1, no limit",
+                  (long long)opts->max_steps);
+    else if (opts->log_every_n_steps < 0 && opts->log_every_n_steps != MR_ZERO_INT)
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: log_every_n_steps %lld is negative",
                   (long long)opts->log_every_n_steps);
     else
         return true;
     return false;
+}
+
+static int64_t option(int64_t value, int64_t fallback)
+{
+    return value == 0 ? fallback : value == MR_ZERO_INT ? 0 : value;
 }
 
 mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
@@ -63,9 +74,11 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
     mr_trainer *trainer = mr__alloc_zeroed(sizeof *trainer);
     if (!trainer)
         return NULL;
-    trainer->max_steps = opts->max_steps ? opts->max_steps : -1;
-    trainer->max_epochs = opts->max_epochs ? opts->max_epochs : opts->max_steps ? -1 : 1000;
-    trainer->log_every = opts->log_every_n_steps ? opts->log_every_n_steps : 50;
+    trainer->max_steps = option(opts->max_steps, -1);
+    trainer->max_epochs = option(opts->max_epochs, trainer->max_steps < 0 ? 1000 : -1);
+    trainer->log_every = option(opts->log_every_n_steps, 50);
+    if (trainer->log_every == 0)
+        trainer->log_every = INT64_MAX; /* never */
     trainer->no_progress = opts->no_progress;
     trainer->no_checkpoint = opts->no_checkpoint;
     trainer->no_summary = opts->no_summary;

@@ -28,8 +28,9 @@ typedef struct mr__fit {
 } mr__fit;
 
 struct mr_trainer {
-    int64_t max_epochs, max_steps, log_every; /* -1: no limit */
-    char *csv, *name;                         /* csv: NULL for no log */
+    int64_t max_epochs, max_steps; /* -1: no limit */
+    int64_t log_every;
+    char *csv, *name; /* csv: NULL for no log */
     bool no_progress, no_checkpoint, no_summary;
     int64_t global_step;
     char *log_dir, *metrics_path, *checkpoint_path; /* of the last fit; NULL: none */

@@ -1,4 +1,4 @@
-"""conv1d conv2d, with and without a bias."""
+"""conv1d conv2d conv_transpose2d, with and without a bias."""
 import torch
 import torch.nn.functional as F
 
@@ -47,6 +47,20 @@ for dtype in FLOATS:
     cases(g, 'conv2d', F.conv2d, [2, 3, 4, 5], [4, 3, 3, 3], {}, dtype, ('s=1', 'o=2', 'e=0'))
     for grads in range(7):
         cases(g, 'conv2d', F.conv2d, [2, 2, 4, 4], [3, 2, 2, 2], {}, dtype, grads=tuple(bool(grads >> k & 1) for k in range(3)))
+TRANSPOSED = [  # x, weight, options
+    ([2, 3, 4, 3], [3, 2, 3, 3], {}), ([1, 1, 1, 1], [1, 1, 1, 1], {}), ([3, 2, 5], [3, 2, 2, 3], {}), ([2, 2, 3, 4], [2, 3, 1, 1], {}),
+    ([1, 2, 4, 3], [2, 2, 3, 3], dict(stride=(2, 2), padding=(1, 1), output_padding=(1, 1))),
+    ([1, 2, 3, 5], [2, 1, 3, 2], dict(stride=(3, 1), padding=(0, 1), output_padding=(2, 0))),
+    ([1, 4, 3, 3], [4, 2, 2, 3], dict(groups=2, dilation=(2, 1), padding=(1, 1))), ([2, 2, 2, 2], [2, 1, 3, 3], dict(groups=2)),
+    ([0, 2, 3, 3], [2, 3, 2, 2], {}), ([1, 1, 2, 3], [1, 2, 2, 2], dict(dilation=(2, 3), output_padding=(1, 2))),
+]
+WRONG_TRANSPOSED = [([1, 3, 4, 4], [2, 3, 2, 2], {}), ([1, 2, 2, 2], [2, 1, 2, 2], dict(output_padding=(1, 0))), ([1, 2, 2, 2], [2, 1, 2, 2], dict(padding=(2, 2)))]
+for dtype in FLOATS:
+    for shape, weight, options in TRANSPOSED + WRONG_TRANSPOSED:
+        inputs = [g.input(shape, dtype), g.input(weight, dtype), g.input([weight[1] * options.get('groups', 1)], dtype)]
+        g.case('conv_transpose2d', lambda x, w, b: F.conv_transpose2d(x, w, b, **options), inputs, **options)
+        g.case('conv_transpose2d_no_bias', lambda x, w: F.conv_transpose2d(x, w, **options), inputs[:2], **options)
+    g.case('conv_transpose2d', F.conv_transpose2d, [g.input([2, 3, 4, 3], dtype, 't=2,3'), g.input([3, 2, 2, 2], dtype, 's=0'), g.input([2], dtype)])
 g.fails('conv2d', [g.input([1, 2, 4, 4]), g.input([2, 2, 2, 2]), g.input([3])])
 g.fails('conv2d', [g.input([1, 2, 4, 4]), g.input([2, 2, 2, 2], torch.float64), g.input([2])])
 g.fails('conv2d_no_bias', [g.input([1, 2, 4, 4], torch.int64), g.input([2, 2, 2, 2], torch.int64)])

@@ -21,6 +21,7 @@ static mr_conv_opts opts_of(const golden_case *c)
     set_pair(c, "stride", &o.stride, &o.stride_w);
     set_pair(c, "padding", &o.padding, &o.padding_w);
     set_pair(c, "dilation", &o.dilation, &o.dilation_w);
+    set_pair(c, "output_padding", &o.output_padding, &o.output_padding_w);
     return o;
 }
 
@@ -40,6 +41,8 @@ CONV_CALL(conv2d, in[0], in[1], in[2])
 CONV_CALL(conv2d_no_bias, in[0], in[1])
 CONV_CALL(conv1d, in[0], in[1], in[2])
 CONV_CALL(conv1d_no_bias, in[0], in[1])
+CONV_CALL(conv_transpose2d, in[0], in[1], in[2])
+CONV_CALL(conv_transpose2d_no_bias, in[0], in[1])
 
 #define SUM "sums of up to 100 products of the size of 1, in another order"
 
@@ -48,6 +51,8 @@ static golden_op ops[] = {
     GOLDEN_OP(conv2d_no_bias, 32, 32, 1, SUM),
     GOLDEN_OP(conv1d, 32, 32, 1, SUM),
     GOLDEN_OP(conv1d_no_bias, 32, 32, 1, SUM),
+    GOLDEN_OP(conv_transpose2d, 32, 32, 1, SUM),
+    GOLDEN_OP(conv_transpose2d_no_bias, 32, 32, 1, SUM),
 };
 
 static void test_conv(void)

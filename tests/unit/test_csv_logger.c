@@ -6,9 +6,13 @@
 #include "train/csv_logger.h"
 #include "train/version_dir.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char folder[64];
@@ -204,6 +208,131 @@ static void test_changed_by_others(void)
     CHECK_EQ_I64(mr__csv_logger_close(logger), MR_OK);
 }
 
+/* The folder goes away: rows are not written to where nobody will find them. */
+static void test_removed(void)
+{
+    char wanted[600];
+    mr__csv_logger *logger = open_logger("removed");
+    CHECK_EQ_I64(write_one(logger, "loss", 0.5, 0, 0), MR_OK);
+    CHECK_EQ_I64(mr__csv_logger_flush(logger), MR_OK);
+    CHECK(unlink(in_folder("removed/metrics.csv")) == 0 && unlink(in_folder("removed/hparams.yaml")) == 0);
+    CHECK(rmdir(in_folder("removed")) == 0);
+    CHECK_EQ_I64(mr__csv_logger_flush(logger), MR_OK); /* there is nothing to write */
+    CHECK_EQ_I64(write_one(logger, "loss", 0.5, 0, 1), MR_OK);
+    CHECK_EQ_I64(mr__csv_logger_flush(logger), MR_ERR_IO);
+    snprintf(wanted, sizeof wanted, "cannot write '%s': No such file or directory",
+             in_folder("removed/metrics.csv"));
+    CHECK_EQ_STR(mr_error(), wanted);
+    CHECK_EQ_I64(mr__csv_logger_close(logger), MR_ERR_IO);
+    CHECK_EQ_STR(mr_error(), wanted);
+}
+
+/* A column appears when the file is gone, or its folder is not to be written to. */
+static void test_new_column_fails(void)
+{
+    char wanted[600], dir[300];
+    snprintf(dir, sizeof dir, "/tmp/millrace-columns-%ld", (long)getpid());
+    for (int gone = 0; gone < 2; gone++) {
+        char path[320];
+        snprintf(path, sizeof path, "%s/metrics.csv", dir);
+        CHECK(mkdir(dir, 0777) == 0);
+        mr__csv_logger *logger = mr__csv_logger_open(dir);
+        if (!CHECK(logger != NULL))
+            return;
+        CHECK_EQ_I64(write_one(logger, "loss", 0.5, 0, 0), MR_OK);
+        CHECK_EQ_I64(mr__csv_logger_flush(logger), MR_OK);
+        CHECK(gone ? unlink(path) == 0 : chmod(dir, 0555) == 0);
+        if (getuid() == 0)
+            CHECK(seteuid(65534) == 0); /* root may do everything */
+        CHECK_EQ_I64(write_one(logger, "acc", 0.5, 0, 0), MR_ERR_IO);
+        if (getuid() == 0)
+            CHECK(seteuid(0) == 0);
+        snprintf(wanted, sizeof wanted, "cannot %s '%s': %s", gone ? "read" : "write", path,
+                 gone ? "No such file or directory" : "Permission denied");
+        CHECK_EQ_STR(mr_error(), wanted);
+        if (!gone)
+            CHECK_EQ_STR(contents(path), "loss,epoch,step\r\n0.5,0,0\r\n");
+        CHECK_EQ_I64(mr__csv_logger_close(logger), MR_OK);
+        CHECK(chmod(dir, 0777) == 0);
+        snprintf(wanted, sizeof wanted, "rm -r '%s'", dir);
+        CHECK(system(wanted) == 0);
+    }
+}
+
+/* The library's calls of close come here. */
+static int close_fails;
+
+int close(int fd)
+{
+    long result = syscall(SYS_close, fd);
+    if (close_fails)
+        errno = close_fails;
+    return close_fails ? -1 : (int)result;
+}
+
+/* What network file systems tell when a file is closed; and a disk without room for two bytes. */
+static void test_late_failures(void)
+{
+    char wanted[600];
+    struct rlimit old, small;
+    mr__csv_logger *logger = open_logger("late");
+    CHECK_EQ_I64(write_one(logger, "loss", 0.5, 0, 0), MR_OK);
+    close_fails = EIO;
+    CHECK_EQ_I64(mr__csv_logger_close(logger), MR_ERR_IO);
+    snprintf(wanted, sizeof wanted, "cannot write '%s': Input/output error", in_folder("late/metrics.csv"));
+    CHECK_EQ_STR(mr_error(), wanted);
+    snprintf(wanted, sizeof wanted, "cannot write '%s': Input/output error", in_folder("late/hparams.yaml"));
+    CHECK(mr__csv_logger_open(in_folder("late")) == NULL);
+    CHECK_EQ_STR(mr_error(), wanted);
+    close_fails = 0;
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    small = (struct rlimit){ 1, old.rlim_max };
+    setrlimit(RLIMIT_FSIZE, &small);
+    CHECK(mr__csv_logger_open(in_folder("late")) == NULL);
+    setrlimit(RLIMIT_FSIZE, &old);
+    signal(SIGXFSZ, SIG_DFL);
+    snprintf(wanted, sizeof wanted, "cannot write '%s': File too large", in_folder("late/hparams.yaml"));
+    CHECK_EQ_STR(mr_error(), wanted);
+}
+
+static int left;
+
+static void *few_allocate(void *user, size_t bytes, size_t alignment)
+{
+    (void)user;
+    return left-- > 0 ? aligned_alloc(alignment, mr__round_up(bytes, alignment)) : NULL;
+}
+
+static void few_release(void *user, void *memory)
+{
+    (void)user;
+    free(memory);
+}
+
+/* A row that did not fit into memory is lost, and so the later ones are refused. */
+static void test_without_memory(void)
+{
+    static const mr_allocator few = { few_allocate, few_release, NULL };
+    char wanted[600];
+    mr_set_allocator(&few);
+    left = 1000;
+    mr__csv_logger *logger = open_logger("memory");
+    CHECK_EQ_I64(write_one(logger, "loss", 0.5, 0, 0), MR_OK);
+    mr_status status = MR_OK;
+    left = 0;
+    for (int i = 0; status == MR_OK && i < 1000; i++)
+        status = write_one(logger, "loss", 0.5, 0, i);
+    CHECK_EQ_I64(status, MR_ERR_MEMORY);
+    CHECK(strncmp(mr_error(), "out of memory: ", 15) == 0);
+    left = 1000;
+    CHECK_EQ_I64(write_one(logger, "loss", 0.5, 0, 0), MR_ERR_MEMORY);
+    snprintf(wanted, sizeof wanted, "out of memory: a row for '%s' wanted", in_folder("memory/metrics.csv"));
+    CHECK_EQ_STR(mr_error(), wanted);
+    CHECK_EQ_I64(mr__csv_logger_close(logger), MR_OK);
+    mr_set_allocator(NULL);
+}
+
 /* ---- version folders ---- */
 
 static void check_version(const char *save_dir, const char *name, int64_t wanted, const char *wanted_path)
@@ -251,6 +380,32 @@ static void test_version_errors(void)
     CHECK_EQ_STR(mr_error(), wanted);
 }
 
+/* Folders in which one may not write, not look, or neither. */
+static void test_version_permissions(void)
+{
+    int64_t version = 0;
+    char save_dir[300], parent[320], wanted[600];
+    snprintf(save_dir, sizeof save_dir, "/tmp/millrace-versions-%ld", (long)getpid());
+    snprintf(parent, sizeof parent, "%s/net", save_dir);
+    CHECK(mkdir(save_dir, 0777) == 0 && mkdir(parent, 0777) == 0);
+    for (int mode = 0; mode < 3; mode++) {
+        CHECK(chmod(parent, mode == 0 ? 0555 : 0333) == 0 && chmod(save_dir, mode == 2 ? 0555 : 0777) == 0);
+        if (getuid() == 0)
+            CHECK(seteuid(65534) == 0); /* root may do everything */
+        CHECK(mr__version_dir_make(save_dir, mode == 2 ? "other" : "net", &version) == NULL);
+        if (getuid() == 0)
+            CHECK(seteuid(0) == 0);
+        CHECK_EQ_I64(mr_error_status(), MR_ERR_IO);
+        snprintf(wanted, sizeof wanted, "cannot %s '%s%s': Permission denied",
+                 mode == 1 ? "list folder" : "make folder", mode == 2 ? save_dir : parent,
+                 mode == 0   ? "/version_0"
+                 : mode == 1 ? ""
+                             : "/other");
+        CHECK_EQ_STR(mr_error(), wanted);
+    }
+    CHECK(chmod(save_dir, 0777) == 0 && rmdir(parent) == 0 && rmdir(save_dir) == 0);
+}
+
 enum { THREADS = 4, EACH = 25 };
 
 static void *make_versions(void *user)
@@ -296,8 +451,13 @@ int main(void)
     RUN(test_disk_full);
     RUN(test_unwritable);
     RUN(test_changed_by_others);
+    RUN(test_removed);
+    RUN(test_new_column_fails);
+    RUN(test_late_failures);
+    RUN(test_without_memory);
     RUN(test_versions);
     RUN(test_version_errors);
+    RUN(test_version_permissions);
     RUN(test_race);
     snprintf(command, sizeof command, "rm -rf %s", folder);
     CHECK(system(command) == 0);

@@ -358,8 +358,10 @@ static void test_links(void)
     put("target", "old");
     CHECK(symlink("target", "link") == 0);
     CHECK_EQ_I64(write_text("link", "new"), MR_OK);
-    check_contents("target", "old");
+    check_contents("target", "new");
     check_contents("link", "new");
+    struct stat link;
+    CHECK(lstat("link", &link) == 0 && S_ISLNK(link.st_mode));
     CHECK(symlink("nowhere", "dangling") == 0);
     CHECK_EQ_I64(write_text("dangling", "new"), MR_OK);
     check_contents("dangling", "new");

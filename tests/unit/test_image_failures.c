@@ -27,6 +27,43 @@ static mr_tensor *zeros(mr_shape shape)
     return mr_tensor_zeros(MR_FLOAT32, shape);
 }
 
+/* ---- transposed convolutions ---- */
+
+static void test_conv_transpose(void)
+{
+    mr_tensor *x = zeros(MR_SHAPE(2, 4, 6, 7)), *w = zeros(MR_SHAPE(4, 2, 3, 3)), *b = zeros(MR_SHAPE(2));
+    mr_tensor *other = zeros(MR_SHAPE(3, 2, 3, 3)), *d = mr_tensor_zeros(MR_FLOAT64, MR_SHAPE(2));
+    WITHOUT_TAPE(mr_conv_transpose2d(NULL, x, w, b, NULL), "conv_transpose2d: tape is NULL");
+    FAILS(mr_conv_transpose2d(tape, x, w, NULL, NULL), MR_ERR_ARGUMENT, "conv_transpose2d: bias is NULL");
+    FAILS(mr_conv_transpose2d_no_bias(tape, x, NULL, NULL), MR_ERR_ARGUMENT,
+          "conv_transpose2d: weight is NULL");
+    FAILS(mr_conv_transpose2d(tape, x, w, d, NULL), MR_ERR_DTYPE,
+          "conv_transpose2d: input [2,4,6,7] is float32, weight [4,2,3,3] float32, and all must be of one "
+          "floating type");
+    FAILS(mr_conv_transpose2d(tape, b, w, b, NULL), MR_ERR_SHAPE,
+          "conv_transpose2d: input [2] and weight [4,2,3,3]: 4 or 3 dimensions go with 4");
+    FAILS(mr_conv_transpose2d(tape, x, other, b, NULL), MR_ERR_SHAPE,
+          "conv_transpose2d: input [2,4,6,7] has 4 channels, which in 1 groups do not fit weight [3,2,3,3]");
+    FAILS(mr_conv_transpose2d(tape, x, w, b, &(mr_conv_opts){ .groups = 2 }), MR_ERR_SHAPE,
+          "conv_transpose2d: bias [2] does not go with weight [4,2,3,3] in 2 groups");
+    FAILS(mr_conv_transpose2d(tape, x, w, b, &(mr_conv_opts){ .same = true }), MR_ERR_ARGUMENT,
+          "conv_transpose2d: same is for convolutions");
+    FAILS(mr_conv_transpose2d(tape, x, w, b, &(mr_conv_opts){ .stride = 2, .output_padding = 2 }),
+          MR_ERR_ARGUMENT,
+          "conv_transpose2d: stride 2, padding 0, dilation 1, output padding 2: one is too small, or the "
+          "last not "
+          "less than stride or dilation");
+    FAILS(mr_conv_transpose2d(tape, x, w, b, &(mr_conv_opts){ .padding = 4 }), MR_ERR_SHAPE,
+          "conv_transpose2d: input [2,4,6,7] and weight [4,2,3,3] leave a result without pixels");
+    FAILS(mr_conv_transpose2d(tape, x, w, b, &(mr_conv_opts){ .stride = INT64_MAX }), MR_ERR_ARGUMENT,
+          "conv_transpose2d: the sizes overflow");
+    mr_tensor_free(x);
+    mr_tensor_free(w);
+    mr_tensor_free(b);
+    mr_tensor_free(other);
+    mr_tensor_free(d);
+}
+
 /* ---- convolutions ---- */
 
 static void test_conv_inputs(void)
@@ -177,6 +214,7 @@ int main(void)
 {
     rng = mr_rng_new(1);
     tape = mr_tape_new(rng);
+    RUN(test_conv_transpose);
     RUN(test_conv_inputs);
     RUN(test_conv_options);
     RUN(test_pool_inputs);

@@ -280,7 +280,7 @@ void MR__LEVEL(gemm_bias)(bool transpose_a, bool transpose_b, int64_t m, int64_t
     product p = { a, lda, b, ldb, c, ldc, bias, transpose_a, transpose_b, add, true };
     p.copy_b = transpose_b || n % VF_LANES != 0 || m > 32;
     if (k <= 0)
-        block(&p, NULL, m, n, 0, a, 0, 0, 0);
+        block(&p, c, m, n, 0, a, 0, 0, 0); /* a panel of no rows: any address will do */
     else if (transpose_a && k > 64 && n > STRIP)
         blocks_copying_a(p, m, n, k);
     else

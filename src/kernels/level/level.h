@@ -69,6 +69,20 @@ void MR__LEVEL(norm_column_dx)(float *dx, const float *dy, const float *x, const
                                int64_t n, bool add);
 
 void MR__LEVEL(pool_max)(float *best, int32_t *at, const float *line, int64_t step, int32_t start, int64_t n);
+void MR__LEVEL(softmax)(float *y, const float *x, int64_t outer, int64_t n, int64_t inner);
+void MR__LEVEL(log_softmax)(float *y, const float *x, int64_t outer, int64_t n, int64_t inner);
+void MR__LEVEL(softmax_parts)(float *powers, float *top, float *total, const float *x, int64_t outer, int64_t n,
+                              int64_t inner);
+void MR__LEVEL(softmax_backward)(float *dx, const float *dy, const float *y, int64_t outer, int64_t n, int64_t inner,
+                                 bool add);
+void MR__LEVEL(log_softmax_backward)(float *dx, const float *dy, const float *y, int64_t outer, int64_t n,
+                                     int64_t inner, bool add);
+void MR__LEVEL(scale_rows)(float *out, const float *x, const float *factor, int64_t outer, int64_t n, int64_t inner,
+                           bool add);
+void MR__LEVEL(loss_terms)(mr__loss_kind kind, float *out, const float *a, const float *b, const float *c,
+                           float parameter, int64_t n);
+void MR__LEVEL(loss_slopes)(mr__loss_kind kind, bool of_b, float *out, const float *a, const float *b, const float *c,
+                            float parameter, int64_t n);
 
 void MR__LEVEL(lstm_forward)(float *gates, const float *c_before, float *c, float *tanh_c, float *h, int64_t n);
 void MR__LEVEL(lstm_backward)(float *gates, const float *c_before, const float *tanh_c, const float *dh, float *dc,
@@ -78,6 +92,19 @@ void MR__LEVEL(gru_backward)(float *gates, float *hidden, const float *h_before,
 
 void MR__LEVEL(adam)(float *p, const float *g, float *m, float *v, float *v_max, int64_t n, const mr__adam_step *s);
 void MR__LEVEL(sgd)(float *p, const float *g, float *momentum, int64_t n, const mr__sgd_step *s);
+void MR__LEVEL(rmsprop)(float *p, const float *g, float *square, float *momentum, float *mean, int64_t n,
+                        const mr__rmsprop_step *s);
+void MR__LEVEL(adagrad)(float *p, const float *g, float *sum, int64_t n, const mr__adagrad_step *s);
+void MR__LEVEL(adadelta)(float *p, const float *g, float *square, float *steps, int64_t n,
+                         const mr__adadelta_step *s);
+void MR__LEVEL(adamax)(float *p, const float *g, float *m, float *u, int64_t n, const mr__adamax_step *s);
+void MR__LEVEL(nadam)(float *p, const float *g, float *m, float *v, int64_t n, const mr__nadam_step *s);
+void MR__LEVEL(radam)(float *p, const float *g, float *m, float *v, int64_t n, const mr__radam_step *s);
+
+float MR__LEVEL(sum_squares)(const float *x, int64_t n);
+float MR__LEVEL(sum_magnitudes)(const float *x, int64_t n);
+float MR__LEVEL(largest_magnitude)(const float *x, int64_t n);
+void MR__LEVEL(clip)(float *x, float bound, int64_t n);
 
 /* gemm with a bias: at the end b[j] is added to column j of c, which is then stored; bias and add exclude each other. */
 void MR__LEVEL(gemm_bias)(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,

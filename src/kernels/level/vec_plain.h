@@ -146,9 +146,11 @@ VF_INLINE vf vf_where_lt(vf x, vf y, vf a, vf b)
 
 VF_INLINE vf vf_split(vf x, vf *e)
 {
-    const vf_bits bits = (vf_bits)x, whole = (bits - 0x3f3504f3) >> 23;
+    typedef uint32_t words __attribute__((vector_size(16)));
+    const words bits = (words)x;
+    const vf_bits whole = (vf_bits)(bits - 0x3f3504f3) >> 23;
     *e = __builtin_convertvector(whole, vf);
-    return (vf)(bits - (whole << 23));
+    return (vf)(bits - ((words)whole << 23));
 }
 
 /* Between 2^23 and 2^24 floats are whole numbers: adding 1.5 * 2^23 rounds to one, and leaves it in the low bits. */

@@ -1,0 +1,25 @@
+/* What convolutions and transposed ones have in common. */
+#ifndef MILLRACE_TENSOR_CONV_H
+#define MILLRACE_TENSOR_CONV_H
+
+#include "kernels/conv.h"
+
+#include <millrace/functions.h>
+
+typedef enum { MR__CONV_FORWARD, MR__CONV_TO_X, MR__CONV_TO_W } mr__conv_way;
+
+/* In float64, by plain loops: visits every product x * w of every y, and adds it to y; or y * w to x, or y * x to
+ * w. */
+void mr__conv_visit(const mr__conv *c, mr__conv_way way, double *y, double *x, double *w);
+
+/* mr__channel_sums in float64. */
+void mr__conv_channel_sums(double *db, const double *dy, int64_t images, int64_t channels, int64_t pixels,
+                           bool add);
+
+/* A size among the options: zero means the fallback, MR_ZERO_INT zero. */
+static inline int64_t mr__conv_option(int64_t value, int64_t fallback)
+{
+    return value == MR_ZERO_INT ? 0 : value ? value : fallback;
+}
+
+#endif

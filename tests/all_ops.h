@@ -2,7 +2,7 @@
 #ifndef ALL_OPS_H
 #define ALL_OPS_H
 
-#include <millrace/ops.h>
+#include <millrace/functions.h>
 
 #include <string.h>
 
@@ -15,6 +15,7 @@ typedef struct op {
     const char *input[MOST]; /* their names in messages */
     bool moves;              /* takes the types that are for loading only */
     bool reads_bool;         /* its first input is bool, or int64 positions are the second */
+    bool floats;             /* takes floating types only */
 } op;
 
 #define OP(name, ...)                                       \
@@ -36,6 +37,17 @@ OF_ONE(cos)
 OF_ONE(tanh)
 OF_ONE(sigmoid)
 OF_ONE(relu)
+OF_ONE(selu)
+OF_ONE(gelu)
+OF_ONE(gelu_tanh)
+OF_ONE(silu)
+OF_ONE(mish)
+OF_ONE(hardswish)
+OP(leaky_relu, x[0], 0.1)
+OP(elu, x[0], 1)
+OP(softplus, x[0], NULL)
+OP(hardtanh, x[0], -1, 1)
+OP(glu, x[0], 0)
 OP(clamp, x[0], 0, 1)
 OP(add_scalar, x[0], 2)
 OP(sub_scalar, x[0], 2)
@@ -89,25 +101,29 @@ OF_ONE(clone)
 OF_ONE(contiguous)
 OF_ONE(detach)
 
-#define ONE(name)                                       \
-    {                                                   \
-#name, run_##name, 1, { "input" }, false, false \
+#define ONE(name)                                              \
+    {                                                          \
+#name, run_##name, 1, { "input" }, false, false, false \
     }
-#define ONE_MOVES(name)                                \
-    {                                                  \
-#name, run_##name, 1, { "input" }, true, false \
+#define ONE_MOVES(name)                                       \
+    {                                                         \
+#name, run_##name, 1, { "input" }, true, false, false \
     }
-#define TWO(name)                                                             \
-    {                                                                         \
-#name, run_##name, 2, { "first input", "second input" }, false, false \
+#define ONE_FLOAT(name)                                       \
+    {                                                         \
+#name, run_##name, 1, { "input" }, false, false, true \
     }
-#define PICKS(name)                                                         \
-    {                                                                       \
-#name, run_##name, 2, { "first input", "second input" }, true, true \
+#define TWO(name)                                                                    \
+    {                                                                                \
+#name, run_##name, 2, { "first input", "second input" }, false, false, false \
     }
-#define JOINS(name)                                             \
-    {                                                           \
-#name, run_##name, 2, { "input", "input" }, true, false \
+#define PICKS(name)                                                                \
+    {                                                                              \
+#name, run_##name, 2, { "first input", "second input" }, true, true, false \
+    }
+#define JOINS(name)                                                    \
+    {                                                                  \
+#name, run_##name, 2, { "input", "input" }, true, false, false \
     }
 
 static const op ops[] = {
@@ -123,6 +139,17 @@ static const op ops[] = {
     ONE(tanh),
     ONE(sigmoid),
     ONE(relu),
+    ONE_FLOAT(selu),
+    ONE_FLOAT(gelu),
+    ONE_FLOAT(gelu_tanh),
+    ONE_FLOAT(silu),
+    ONE_FLOAT(mish),
+    ONE_FLOAT(hardswish),
+    ONE_FLOAT(leaky_relu),
+    ONE_FLOAT(elu),
+    ONE_FLOAT(softplus),
+    ONE_FLOAT(hardtanh),
+    ONE_FLOAT(glu),
     ONE(clamp),
     ONE(add_scalar),
     ONE(sub_scalar),
@@ -143,7 +170,7 @@ static const op ops[] = {
     TWO(le),
     TWO(gt),
     TWO(ge),
-    { "where", run_where, 3, { "condition", "first input", "second input" }, false, true },
+    { "where", run_where, 3, { "condition", "first input", "second input" }, false, true, false },
     ONE(sum),
     ONE(mean),
     ONE(var),
@@ -154,8 +181,8 @@ static const op ops[] = {
     ONE(argmax),
     ONE(argmin),
     TWO(matmul),
-    { "linear", run_linear, 3, { "input", "weight", "bias" }, false, false },
-    { "linear", run_linear_no_bias, 2, { "input", "weight" }, false, false },
+    { "linear", run_linear, 3, { "input", "weight", "bias" }, false, false, false },
+    { "linear", run_linear_no_bias, 2, { "input", "weight" }, false, false, false },
     ONE_MOVES(view),
     ONE_MOVES(reshape),
     ONE_MOVES(flatten),

@@ -12,12 +12,12 @@
 extern "C" {
 #endif
 
-/* Writes the parameters of a module, under torch's names, to a safetensors file. The file is written under
+/* Writes the parameters and buffers of a module, under torch's names, to a safetensors file. The file is written under
  * a temporary name, synced and renamed: there is the old file or the new one, never half of one. */
 MR_API MR_CHECKED mr_status mr_module_save(mr_module *module, const char *path);
 
 typedef struct mr_load_opts {
-    bool not_strict; /* leave parameters that the file lacks, and pass over tensors the module lacks */
+    bool not_strict; /* leave tensors that the file lacks, and pass over tensors the module lacks */
 } mr_load_opts;
 
 /* Reads them back into a module of the same architecture. Strict unless told otherwise: a name that is

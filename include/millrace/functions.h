@@ -81,6 +81,124 @@ MR_API mr_tensor *mr_adaptive_avg_pool2d(mr_tape *tape, mr_tensor *x, int64_t he
 MR_API mr_tensor *mr_softmax(mr_tape *tape, mr_tensor *x, int dim);
 MR_API mr_tensor *mr_log_softmax(mr_tape *tape, mr_tensor *x, int dim);
 
+/* ---- activations: of a floating type, element by element ------------------------------------------------ */
+
+/* x where it is positive, else slope x; with a slope for each channel, dimension 1 of x, or one for all: weight (C)
+ * or (1), differentiable. */
+MR_API mr_tensor *mr_leaky_relu(mr_tape *tape, mr_tensor *x, double slope);
+MR_API mr_tensor *mr_prelu(mr_tape *tape, mr_tensor *x, mr_tensor *weight);
+
+/* x where it is positive, else alpha (e^x - 1); selu has an alpha of 1.6732… and multiplies all by 1.0507… */
+MR_API mr_tensor *mr_elu(mr_tape *tape, mr_tensor *x, double alpha);
+MR_API mr_tensor *mr_selu(mr_tape *tape, mr_tensor *x);
+
+/* x times the probability that a standard normal number is below x; its approximation by tanh; x sigmoid(x);
+ * x tanh(ln(1 + e^x)). */
+MR_API mr_tensor *mr_gelu(mr_tape *tape, mr_tensor *x);
+MR_API mr_tensor *mr_gelu_tanh(mr_tape *tape, mr_tensor *x);
+MR_API mr_tensor *mr_silu(mr_tape *tape, mr_tensor *x);
+MR_API mr_tensor *mr_mish(mr_tape *tape, mr_tensor *x);
+
+typedef struct mr_softplus_opts {
+    double beta;      /* default 1 */
+    double threshold; /* default 20 */
+} mr_softplus_opts;
+
+/* ln(1 + e^(beta x)) / beta, and x itself where beta x is above the threshold. */
+MR_API mr_tensor *mr_softplus(mr_tape *tape, mr_tensor *x, const mr_softplus_opts *opts);
+
+/* x limited to [low, high], without a gradient at the ends; x times x + 3 limited to [0, 6], divided by 6. */
+MR_API mr_tensor *mr_hardtanh(mr_tape *tape, mr_tensor *x, double low, double high);
+MR_API mr_tensor *mr_hardswish(mr_tape *tape, mr_tensor *x);
+
+/* a sigmoid(b) for the halves a and b of x along a dimension. */
+MR_API mr_tensor *mr_glu(mr_tape *tape, mr_tensor *x, int dim);
+
+/* ---- normalisation ------------------------------------------------------------------------------------- */
+
+/* (x - mean) / sqrt(variance + eps) weight + bias, with the biased variance. Weights are of x's type. Those that end
+ * in _plain have neither weight nor bias. */
+typedef struct mr_norm_opts {
+    double eps;     /* default 1e-5 */
+    bool no_affine; /* modules: neither weight nor bias */
+    mr_dtype dtype; /* modules: of the parameters; default float32 */
+} mr_norm_opts;
+
+/* Over the last dimensions of x, whose sizes are those of weight and bias, or `sizes`. */
+MR_API mr_tensor *mr_layer_norm(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
+                                const mr_norm_opts *opts);
+MR_API mr_tensor *mr_layer_norm_plain(mr_tape *tape, mr_tensor *x, mr_shape sizes, const mr_norm_opts *opts);
+
+/* x: (N, C, …). For each of N over C / groups channels and all that follows; weight and bias: (C). */
+MR_API mr_tensor *mr_group_norm(mr_tape *tape, mr_tensor *x, int64_t groups, mr_tensor *weight,
+                                mr_tensor *bias, const mr_norm_opts *opts);
+MR_API mr_tensor *mr_group_norm_plain(mr_tape *tape, mr_tensor *x, int64_t groups, const mr_norm_opts *opts);
+
+/* The same with groups of one channel. x has more than one pixel. */
+MR_API mr_tensor *mr_instance_norm(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
+                                   const mr_norm_opts *opts);
+MR_API mr_tensor *mr_instance_norm_plain(mr_tape *tape, mr_tensor *x, const mr_norm_opts *opts);
+
+typedef struct mr_batch_norm_opts {
+    double eps;      /* default 1e-5 */
+    double momentum; /* of the running values: they become momentum new + (1 - momentum) old; default 0.1 */
+    bool cumulative; /* modules: they are the mean over all batches so far (torch's momentum=None) */
+    bool no_affine;  /* modules: neither weight nor bias */
+    bool no_running_stats; /* modules: a batch's own statistics, in evaluation, too */
+    mr_dtype dtype;        /* modules: of parameters and buffers; default float32 */
+} mr_batch_norm_opts;
+
+/* x: (N, C, …), over all but C; weight, bias and the running values: (C). Training takes the batch's own mean and
+ * variance and brings the running values, which are tensors of your own, up to date (with the unbiased variance);
+ * otherwise these are taken. With no_stats there are none, and the batch's own are taken always. */
+MR_API mr_tensor *mr_batch_norm(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
+                                mr_tensor *running_mean, mr_tensor *running_var, bool training,
+                                const mr_batch_norm_opts *opts);
+MR_API mr_tensor *mr_batch_norm_plain(mr_tape *tape, mr_tensor *x, mr_tensor *running_mean,
+                                      mr_tensor *running_var, bool training, const mr_batch_norm_opts *opts);
+MR_API mr_tensor *mr_batch_norm_no_stats(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
+                                         const mr_batch_norm_opts *opts);
+MR_API mr_tensor *mr_batch_norm_no_stats_plain(mr_tape *tape, mr_tensor *x, const mr_batch_norm_opts *opts);
+
+/* ---- dropout ------------------------------------------------------------------------------------------- */
+
+/* x with elements set to 0 with probability p, and the others divided by 1 - p; x itself unless `training`. Draws
+ * from the tape's generator, one draw for each element, as torch does. Floating types only. */
+MR_API mr_tensor *mr_dropout(mr_tape *tape, mr_tensor *x, double p, bool training);
+
+/* The same for whole channels: x is (N, C, …), and one draw is for all that follows. */
+MR_API mr_tensor *mr_dropout2d(mr_tape *tape, mr_tensor *x, double p, bool training);
+
+/* ---- embeddings ---------------------------------------------------------------------------------------- */
+
+typedef struct mr_embedding_opts {
+    bool has_padding_idx;
+    int64_t padding_idx; /* if has_padding_idx: a row that takes no gradient; negative: from the end */
+    mr_dtype dtype;      /* modules: of the parameter; default float32 */
+} mr_embedding_opts;
+
+/* Rows of a weight (rows, size) by positions of any shape, int64 or int32: the result has the shape of `index` and
+ * `size` behind. A position out of range fails with its place and value. Differentiable in the weight. */
+MR_API mr_tensor *mr_embedding(mr_tape *tape, mr_tensor *index, mr_tensor *weight,
+                               const mr_embedding_opts *opts);
+
+typedef enum mr_bag_mode { MR_BAG_MEAN = 0, MR_BAG_SUM } mr_bag_mode;
+
+typedef struct mr_embedding_bag_opts {
+    mr_bag_mode mode; /* default: the mean */
+    bool has_padding_idx;
+    int64_t padding_idx; /* as above; and its row counts for nothing in a bag */
+    mr_dtype dtype;      /* modules */
+} mr_embedding_bag_opts;
+
+/* The mean or sum of the rows of each bag, (bags, size), zeros for an empty one. Bags are the rows of an index (bags,
+ * length); with offsets, a vector of int64 or int32 that begins with 0, they are the parts of a vector from one
+ * offset up to the next. */
+MR_API mr_tensor *mr_embedding_bag(mr_tape *tape, mr_tensor *index, mr_tensor *weight,
+                                   const mr_embedding_bag_opts *opts);
+MR_API mr_tensor *mr_embedding_bag_offsets(mr_tape *tape, mr_tensor *index, mr_tensor *offsets,
+                                           mr_tensor *weight, const mr_embedding_bag_opts *opts);
+
 #ifdef __cplusplus
 }
 #endif

@@ -12,6 +12,20 @@
 extern "C" {
 #endif
 
+/* ---- containers and shapes ------------------------------------------------------------------------------- */
+
+/* A list of modules without a forward of its own: its owner runs the children (mr_module_child) as it likes. They
+ * are named "0", "1", …. mr_module_list_add adopts `child` and returns the list. */
+MR_API mr_module *mr_module_list_new(void);
+MR_API mr_module *mr_module_list_add(mr_module *list, mr_module *child);
+
+/* x itself. */
+MR_API mr_module *mr_identity_new(void);
+
+/* mr_flatten of dimensions first … last, and mr_unflatten. */
+MR_API mr_module *mr_flatten_dims_new(int first, int last);
+MR_API mr_module *mr_unflatten_new(int dim, mr_shape sizes);
+
 /* ---- convolutions: weight, then bias ------------------------------------------------------------------- */
 
 /* torch.nn.Conv2d and Conv1d: mr_conv2d and mr_conv1d with filters of their own, `kernel` wide and high (opts may
@@ -33,6 +47,62 @@ MR_API mr_module *mr_max_pool1d_new(int64_t kernel, const mr_pool_opts *opts);
 MR_API mr_module *mr_avg_pool2d_new(int64_t kernel, const mr_pool_opts *opts);
 MR_API mr_module *mr_avg_pool1d_new(int64_t kernel, const mr_pool_opts *opts);
 MR_API mr_module *mr_adaptive_avg_pool2d_new(int64_t height, int64_t width);
+
+/* ---- activations --------------------------------------------------------------------------------------------- */
+
+/* The functions of these names. PReLU's weight has `count` values, 1 or the number of channels, each `initial`
+ * at first (torch: 0.25). */
+MR_API mr_module *mr_leaky_relu_new(double slope);
+MR_API mr_module *mr_prelu_new(int64_t count, double initial, mr_dtype dtype);
+MR_API mr_module *mr_elu_new(double alpha);
+MR_API mr_module *mr_selu_new(void);
+MR_API mr_module *mr_gelu_new(void);
+MR_API mr_module *mr_gelu_tanh_new(void);
+MR_API mr_module *mr_silu_new(void);
+MR_API mr_module *mr_mish_new(void);
+MR_API mr_module *mr_softplus_new(const mr_softplus_opts *opts);
+MR_API mr_module *mr_hardtanh_new(double low, double high);
+MR_API mr_module *mr_hardswish_new(void);
+MR_API mr_module *mr_glu_new(int dim);
+
+/* ---- normalisation: weight (ones), then bias (zeros) ------------------------------------------------------ */
+
+/* torch.nn.LayerNorm over the last dimensions, whose sizes are `sizes`, and GroupNorm. */
+MR_API mr_module *mr_layer_norm_new(mr_shape sizes, const mr_norm_opts *opts);
+MR_API mr_module *mr_group_norm_new(int64_t groups, int64_t channels, const mr_norm_opts *opts);
+
+/* torch.nn.BatchNorm1d, for (N, C) and (N, C, L), and BatchNorm2d, for (N, C, H, W), with the buffers running_mean,
+ * running_var and num_batches_tracked. In training mode a forward changes the buffers: one thread at a time. */
+MR_API mr_module *mr_batch_norm1d_new(int64_t channels, const mr_batch_norm_opts *opts);
+MR_API mr_module *mr_batch_norm2d_new(int64_t channels, const mr_batch_norm_opts *opts);
+
+typedef struct mr_instance_norm_opts {
+    double eps;         /* default 1e-5 */
+    double momentum;    /* default 0.1 */
+    bool affine;        /* with weight and bias */
+    bool running_stats; /* keep running values, and take them in evaluation */
+    mr_dtype dtype;     /* default float32 */
+} mr_instance_norm_opts;
+
+/* torch.nn.InstanceNorm2d, for (N, C, H, W) and (C, H, W). */
+MR_API mr_module *mr_instance_norm2d_new(int64_t channels, const mr_instance_norm_opts *opts);
+
+/* ---- dropout ------------------------------------------------------------------------------------------------ */
+
+/* torch.nn.Dropout and Dropout2d: mr_dropout and mr_dropout2d in training mode. */
+MR_API mr_module *mr_dropout_new(double p);
+MR_API mr_module *mr_dropout2d_new(double p);
+
+/* ---- embeddings: weight (rows, size), drawn from N(0, 1), zeros for the row of padding --------------------- */
+
+/* torch.nn.Embedding and EmbeddingBag: mr_embedding and mr_embedding_bag. */
+MR_API mr_module *mr_embedding_new(int64_t rows, int64_t size, mr_rng *rng, const mr_embedding_opts *opts);
+MR_API mr_module *mr_embedding_bag_new(int64_t rows, int64_t size, mr_rng *rng,
+                                       const mr_embedding_bag_opts *opts);
+
+/* mr_embedding_bag_offsets of such a module. */
+MR_API mr_tensor *mr_embedding_bag_forward(mr_module *bag, mr_tape *tape, mr_tensor *index,
+                                           mr_tensor *offsets);
 
 /* ---- recurrent networks ----------------------------------------------------------------------------------- */
 

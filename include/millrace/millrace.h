@@ -11,6 +11,7 @@
 #include <millrace/functions.h>
 #include <millrace/losses.h>
 #include <millrace/nn.h>
+#include <millrace/init.h>
 #include <millrace/layers.h>
 #include <millrace/optim.h>
 #include <millrace/data.h>

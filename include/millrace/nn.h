@@ -48,7 +48,23 @@ MR_API void mr_module_add(mr_module *module, const char *name, mr_module *child)
  * rules are mr_module_add's. */
 MR_API mr_tensor *mr_module_add_parameter(mr_module *module, const char *name, mr_tensor *parameter);
 
-/* Frees a module with its children and parameters. A child that was adopted is freed by its parent alone. */
+/* Adopts a tensor of any type that is saved and loaded with the module but not trained, such as a running mean, and
+ * returns it (NULL after a failure). It takes no gradient. The rules are mr_module_add's. */
+MR_API mr_tensor *mr_module_add_buffer(mr_module *module, const char *name, mr_tensor *buffer);
+
+/* Makes `child`, which stays its owner's, a child of this module, too. It lives until the last of them is freed, in
+ * whatever order; messages name it by its owner. The rules are mr_module_add's. */
+MR_API void mr_module_share(mr_module *module, const char *name, mr_module *child);
+
+/* Gives a parameter that `owner` lists as `path` ("encoder.weight") a second name in this module, and returns it (NULL
+ * after a failure). A parameter that has this name already, of the same shape and type, goes away, and members of the
+ * module's struct that pointed to it point to the shared one: `mr_module_share_parameter(decoder, "weight",
+ * embedding, "weight")` ties a Linear's weight to an Embedding's. It is trained once, saved under both names, and
+ * lives as long as either. Share before an optimizer is made. The rules are mr_module_add's. */
+MR_API mr_tensor *mr_module_share_parameter(mr_module *module, const char *name, mr_module *owner,
+                                            const char *path);
+
+/* Frees a module with its children, parameters and buffers. A child that was adopted is freed by its parent alone. */
 MR_API void mr_module_free(mr_module *module);
 
 /* The copy of the struct that mr_module_new was given. Views it. */
@@ -77,8 +93,26 @@ typedef struct mr_params {
 } mr_params;
 
 /* All parameters in torch's order (a module's own first, then its children's, in order of adding) with
- * torch's names. Views a list that is valid until something is added to the module or it is freed. */
+ * torch's names, a shared one once, by its first name. Views a list that is valid until something is added to
+ * the module or it is freed. */
 MR_API mr_params mr_module_parameters(mr_module *module);
+
+/* The state: parameters and buffers under all their names, as torch's state_dict has them: a module's own
+ * parameters, its buffers, then its children's. Views a list as mr_module_parameters does. */
+MR_API mr_params mr_module_state(mr_module *module);
+
+typedef struct mr_state_opts {
+    bool not_strict; /* leave what the list lacks, and pass over names the module lacks */
+} mr_state_opts;
+
+/* Copies tensors into the module's state by their names, cast to its types (torch's load_state_dict). Strict unless told
+ * otherwise: a name that is missing or too many is a failure that names it; so is, always, a shape that differs.
+ * Nothing is copied then. */
+MR_API MR_CHECKED mr_status mr_module_set_state(mr_module *module, mr_params state,
+                                                const mr_state_opts *opts);
+
+/* Whether all parameters require a gradient; false freezes them: an optimizer leaves them alone. */
+MR_API void mr_module_set_requires_grad(mr_module *module, bool requires_grad);
 
 /* Children in order of adding; the type, and the name in the parent ("" for a root). NULL past the end. */
 MR_API mr_module *mr_module_child(const mr_module *module, size_t index, const char **name);

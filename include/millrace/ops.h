@@ -126,6 +126,8 @@ MR_API mr_tensor *mr_view(mr_tape *tape, mr_tensor *x, mr_shape shape);
 MR_API mr_tensor *mr_reshape(mr_tape *tape, mr_tensor *x, mr_shape shape);
 /* Joins dimensions first … last into one, as mr_reshape. */
 MR_API mr_tensor *mr_flatten(mr_tape *tape, mr_tensor *x, int first, int last);
+/* Splits dimension `dim` into several, of which one size may be -1, as mr_reshape. */
+MR_API mr_tensor *mr_unflatten(mr_tape *tape, mr_tensor *x, int dim, mr_shape sizes);
 /* Views. mr_squeeze leaves a dimension whose size is not 1 as it is. */
 MR_API mr_tensor *mr_squeeze(mr_tape *tape, mr_tensor *x, int dim);
 MR_API mr_tensor *mr_squeeze_all(mr_tape *tape, mr_tensor *x);

@@ -66,6 +66,10 @@ void mr__rng_jumps(mr_rng *rng, uint32_t *jumps, uint32_t count, uint32_t left);
 /* Fills with (word & 0xffffff) * 2^-24, one word each: torch's float in [0, 1). */
 void mr__rng_fill_uniform24(mr_rng *rng, float *values, int64_t count);
 
+/* Fills as tensor.bernoulli_(p) does, with `value` for 1. */
+void mr__rng_fill_bernoulli(mr_rng *rng, float *out, int64_t count, double p, float value);
+void mr__rng_fill_bernoulli_f64(mr_rng *rng, double *out, int64_t count, double p, double value);
+
 /* Loops worth it are compiled a second time for processors with AVX2 and FMA, from the same source: a body
  * that is MR__INLINE, and a function that is MR__WIDE around it. Where a multiply-add with one rounding is
  * wanted the source says fmaf, which is an instruction there and a call elsewhere. The results are equal. */

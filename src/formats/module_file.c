@@ -1,4 +1,4 @@
-/* Saving and loading the parameters of a module. */
+/* Saving and loading the parameters and buffers of a module. */
 #include "safetensors.h"
 
 #include "base/alloc.h"
@@ -10,9 +10,9 @@
 /* A trainer keeps the optimizer's state in the same file, under names that begin so. */
 #define OPTIMIZER_PREFIX "optimizer."
 
-static mr_params parameters_of(const char *call, mr_module *module)
+static mr_params state_of(const char *call, mr_module *module)
 {
-    return mr__module_ready(call, module) ? mr_module_parameters(module) : (mr_params){ NULL, 0 };
+    return mr__module_ready(call, module) ? mr_module_state(module) : (mr_params){ NULL, 0 };
 }
 
 /* ---- saving ---- */
@@ -22,7 +22,7 @@ mr_status mr_module_save(mr_module *module, const char *path)
     static const mr__metadata metadata = { "format", "pt" }; /* torch's reader wants to see it */
     if (!path || mr__pending())
         return mr__settle(mr__null("module_save", "path"));
-    mr_params params = parameters_of("module_save", module);
+    mr_params params = state_of("module_save", module);
     mr__safetensor *list = params.item ? mr__alloc_array(params.count, sizeof *list) : NULL;
     if (!list)
         return mr__settle(mr_error_status());
@@ -133,7 +133,7 @@ mr_status mr_module_load(mr_module *module, const char *path, const mr_load_opts
 {
     if (!path || mr__pending())
         return mr__settle(mr__null("module_load", "path"));
-    mr_params params = parameters_of("module_load", module);
+    mr_params params = state_of("module_load", module);
     mr__safetensors *file = params.item ? mr__safetensors_read(path) : NULL;
     if (!file)
         return mr__settle(mr_error_status());

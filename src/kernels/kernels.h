@@ -99,6 +99,31 @@ typedef enum mr__loss_kind {
     MR__LOSS_HINGE
 } mr__loss_kind;
 
+/*
+ * Activations of x, some with parameters a and b:
+ *
+ *     LEAKY_RELU   x where x > 0, else a x
+ *     ELU          b x where x > 0, else a b (exp(x) - 1)
+ *     GELU         x times the probability that a standard normal number is below x
+ *     GELU_TANH    x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2
+ *     SILU         x / (1 + exp(-x))
+ *     MISH         x tanh(ln(1 + exp(x)))
+ *     SOFTPLUS     ln(1 + exp(a x)) / a where a x <= b, else x
+ *     HARDTANH     x limited to [a, b]
+ *     HARDSWISH    x times x + 3 limited to [0, 6], divided by 6
+ */
+typedef enum mr__activation {
+    MR__LEAKY_RELU,
+    MR__ELU,
+    MR__GELU,
+    MR__GELU_TANH,
+    MR__SILU,
+    MR__MISH,
+    MR__SOFTPLUS,
+    MR__HARDTANH,
+    MR__HARDSWISH
+} mr__activation;
+
 typedef struct mr__kernels {
     const char *level; /* "avx512", "avx2", "plain" */
 
@@ -152,6 +177,36 @@ typedef struct mr__kernels {
     void (*mse_backward)(float *da, float *db, const float *a, const float *b, float scale, int64_t n,
                          bool add_da, bool add_db);
     bool (*all_finite)(const float *x, int64_t n);
+
+    /* ---- activations, and dx = dy times the derivative at x ---- */
+    void (*activation)(mr__activation kind, float *out, const float *x, float a, float b, int64_t n);
+    void (*activation_backward)(mr__activation kind, float *dx, const float *dy, const float *x, float a,
+                                float b, int64_t n, bool add);
+
+    /* ---- normalisation: of a row, and then of rows that lie ld apart, with a value for each column ---- */
+    /* the sum of (x - center)^2 */
+    double (*norm_squares)(const float *x, float center, int64_t n);
+    /* the sums of g and of g (x - center), with g = dy gamma; gamma may be NULL */
+    void (*norm_sums)(double *sums, const float *dy, const float *gamma, const float *x, float center,
+                      int64_t n);
+    /* y = (x - center) scale + shift */
+    void (*norm_apply)(float *y, const float *x, float center, float scale, float shift, int64_t n);
+    /* the same, times gamma[i] plus beta[i] */
+    void (*norm_apply_each)(float *y, const float *x, float center, float scale, const float *gamma,
+                            const float *beta, int64_t n);
+    /* dx = a g + b (x - center) + c, with g as above */
+    void (*norm_dx)(float *dx, const float *dy, const float *gamma, const float *x, float center, float a,
+                    float b, float c, int64_t n, bool add);
+    /* dgamma[i] += dy (x - center) scale, dbeta[i] += dy */
+    void (*norm_dw)(float *dgamma, float *dbeta, const float *dy, const float *x, float center, float scale,
+                    int64_t n);
+    /* sums over the rows of a (b - center[i]); a NULL: of (b - center[i])^2 */
+    void (*norm_column_products)(float *out, const float *a, const float *b, const float *center, int64_t ld,
+                                 int64_t rows, int64_t n);
+    void (*norm_column_apply)(float *y, const float *x, const float *center, const float *scale,
+                              const float *shift, int64_t ld, int64_t rows, int64_t n);
+    void (*norm_column_dx)(float *dx, const float *dy, const float *x, const float *center, const float *a,
+                           const float *b, const float *c, int64_t ld, int64_t rows, int64_t n, bool add);
 
     /* ---- max pooling: one element of all windows of a row: where line[i * step] is greater than best[i], or NaN, it
      * becomes best[i], and its place, start + i * step, at[i] ---- */

@@ -1,7 +1,10 @@
 /* What the losses share: checks, and reducing what was recorded. */
 #include "nn/losses.h"
 
+#include "base/log.h"
 #include "tensor/shape.h"
+
+#include <stdatomic.h>
 
 bool mr__loss_reduction(mr_tape *tape, const char *op, mr_reduction reduction)
 {

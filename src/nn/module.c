@@ -22,52 +22,64 @@ mr_module *mr_module_new(const mr_module_vtable *vtable, const void *self, size_
     }
     module->vtable = vtable;
     module->self = copy;
+    module->self_size = size;
     module->training = true;
+    module->holders = 1;
     return module;
 }
 
-/* The list of all parameters is made anew when it is next asked for; so are those of the modules above. */
-static void forget_lists(mr_module *module)
+void mr__tensor_drop(const mr_module *module, mr_tensor *tensor)
 {
-    for (; module; module = module->parent) {
-        for (size_t i = 0; i < module->list_count; i++)
-            mr__free((char *)(uintptr_t)module->list[i].name);
-        mr__free(module->list);
-        module->list = NULL;
-        module->list_count = 0;
-    }
+    if (tensor->home == module)
+        tensor->home = NULL;
+    if (--tensor->holders == 0)
+        mr__tensor_free(tensor);
 }
 
-static void free_tree(mr_module *module)
+static void drop_tensors(const mr_module *module, mr__tensors *tensors)
 {
+    for (size_t i = 0; i < tensors->count; i++) {
+        mr__tensor_drop(module, tensors->item[i].tensor);
+        mr__free((char *)(uintptr_t)tensors->item[i].name);
+    }
+    mr__free(tensors->item);
+}
+
+static void drop_module(mr_module *module)
+{
+    if (--module->holders)
+        return;
     for (size_t i = 0; i < module->child_count; i++) {
-        free_tree(module->children[i].module);
+        mr_module *child = module->children[i].module;
+        if (child->parent == module && child->name == module->children[i].name) {
+            child->parent = NULL; /* it may live on where it is shared */
+            child->name = NULL;
+        }
+        drop_module(child);
         mr__free(module->children[i].name);
     }
-    for (size_t i = 0; i < module->own_count; i++) {
-        mr__tensor_free(module->own[i].tensor);
-        mr__free((char *)(uintptr_t)module->own[i].name);
-    }
-    module->parent = NULL;
-    forget_lists(module);
+    drop_tensors(module, &module->parameters);
+    drop_tensors(module, &module->buffers);
+    mr__list_free(&module->parameter_list);
+    mr__list_free(&module->state_list);
     if (module->vtable->destroy)
         module->vtable->destroy(module->self);
     mr__free(module->children);
-    mr__free(module->own);
     mr__free(module->self);
     mr__free(module);
 }
 
 void mr_module_free(mr_module *module)
 {
-    if (module && !module->parent)
-        free_tree(module);
+    if (!module || module->adopted)
+        return;
+    module->adopted = true;
+    drop_module(module);
 }
 
 /* ---- adding ---- */
 
-/* Keeps the first cause, which every use of the module raises from now on. */
-static void fail_module(mr_module *module)
+void mr__module_fail(mr_module *module)
 {
     if (module && !module->failed) {
         module->failed = true;
@@ -75,25 +87,30 @@ static void fail_module(mr_module *module)
     }
 }
 
-static bool name_is_free(const mr_module *module, const char *call, const char *name)
+static bool has_name(const mr__tensors *tensors, const char *name)
 {
-    bool taken = false;
+    for (size_t i = 0; i < tensors->count; i++)
+        if (strcmp(tensors->item[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+bool mr__name_is_free(const mr_module *module, const char *call, const char *name)
+{
     if (!name || !*name || strchr(name, '.')) {
         mr__raise(MR_ERR_ARGUMENT, "%s: '%s' cannot be a name: it is empty or has a dot", call,
                   name ? name : "");
         return false;
     }
+    bool taken = has_name(&module->parameters, name) || has_name(&module->buffers, name);
     for (size_t i = 0; i < module->child_count; i++)
         taken |= strcmp(module->children[i].name, name) == 0;
-    for (size_t i = 0; i < module->own_count; i++)
-        taken |= strcmp(module->own[i].name, name) == 0;
     if (taken)
         mr__raise(MR_ERR_ARGUMENT, "%s: %s has a '%s' already", call, module->vtable->type, name);
     return !taken;
 }
 
-/* Room for one more in a list that doubles. */
-static void *with_room(void *list, size_t count, size_t *room, size_t size)
+void *mr__with_room(void *list, size_t count, size_t *room, size_t size)
 {
     if (count < *room)
         return list;
@@ -104,26 +121,52 @@ static void *with_room(void *list, size_t count, size_t *room, size_t size)
     return larger;
 }
 
-static bool is_below(const mr_module *module, const mr_module *other)
+bool mr__module_reaches(const mr_module *module, const mr_module *other)
 {
-    for (; module; module = module->parent)
-        if (module == other)
+    if (module == other)
+        return true;
+    for (size_t i = 0; i < module->child_count; i++)
+        if (mr__module_reaches(module->children[i].module, other))
             return true;
     return false;
 }
 
-/* Messages about parameters name them by their path from the root. */
-static void name_parameters(mr_module *module)
+static void name_tensors(const mr_module *module, const mr__tensors *tensors)
 {
     char name[256];
     mr__path path = mr__module_path(module);
-    for (size_t i = 0; i < module->own_count; i++) {
+    for (size_t i = 0; i < tensors->count; i++) {
+        if (tensors->item[i].tensor->home != module)
+            continue; /* shared: it keeps its first name */
         snprintf(name, sizeof name, "%s%s%s", module->parent ? path.text : "", module->parent ? "." : "",
-                 module->own[i].name);
-        mr_tensor_set_name(module->own[i].tensor, name);
+                 tensors->item[i].name);
+        mr_tensor_set_name(tensors->item[i].tensor, name);
     }
+}
+
+/* Messages about parameters and buffers name them by their path from the root. */
+static void name_all(const mr_module *module)
+{
+    name_tensors(module, &module->parameters);
+    name_tensors(module, &module->buffers);
     for (size_t i = 0; i < module->child_count; i++)
-        name_parameters(module->children[i].module);
+        if (module->children[i].module->parent == module)
+            name_all(module->children[i].module);
+}
+
+bool mr__enter_child(mr_module *module, const char *name, mr_module *child)
+{
+    mr__child *children =
+        mr__with_room(module->children, module->child_count, &module->child_room, sizeof *children);
+    if (!children)
+        return false;
+    module->children = children;
+    char *copy = mr__strdup(name);
+    if (!copy)
+        return false;
+    children[module->child_count++] = (mr__child){ copy, child };
+    module->changes++;
+    return true;
 }
 
 static bool add_child(mr_module *module, const char *name, mr_module *child)
@@ -132,26 +175,17 @@ static bool add_child(mr_module *module, const char *name, mr_module *child)
         mr__failure_raise(&child->failure);
         return false;
     }
-    if (child->parent || is_below(module, child)) {
+    if (child->adopted || mr__module_reaches(child, module)) {
         mr__raise(MR_ERR_ARGUMENT, "module_add: '%s' %s", name ? name : "",
-                  child->parent ? "has a parent already" : "would lie within itself");
+                  child->adopted ? "has a parent already" : "would lie within itself");
         return false;
     }
-    if (!name_is_free(module, "module_add", name))
+    if (!mr__name_is_free(module, "module_add", name) || !mr__enter_child(module, name, child))
         return false;
-    mr__child *children =
-        with_room(module->children, module->child_count, &module->child_room, sizeof *children);
-    if (!children)
-        return false;
-    module->children = children;
-    char *copy = mr__strdup(name);
-    if (!copy)
-        return false;
-    children[module->child_count++] = (mr__child){ copy, child };
+    child->adopted = true;
     child->parent = module;
-    child->name = copy;
-    forget_lists(module);
-    name_parameters(child);
+    child->name = module->children[module->child_count - 1].name;
+    name_all(child);
     return true;
 }
 
@@ -162,50 +196,72 @@ void mr_module_add(mr_module *module, const char *name, mr_module *child)
         mr__null("module_add", name ? name : "child");
     if (ready && child && add_child(module, name, child))
         return;
-    fail_module(module);
-    if (!is_below(module, child)) /* adopted, also when the call fails; a module around this one is not */
+    mr__module_fail(module);
+    /* adopted, also when the call fails; a module around this one is not */
+    if (child && !(module && mr__module_reaches(child, module)))
         mr_module_free(child);
 }
 
-static bool is_adopted(const mr_tensor *parameter)
+bool mr__enter_tensor(mr_module *module, mr__tensors *tensors, const char *name, mr_tensor *tensor)
 {
-    return !parameter->tape && parameter->adopted;
-}
-
-static bool add_parameter(mr_module *module, const char *name, mr_tensor *parameter)
-{
-    if (is_adopted(parameter)) {
-        mr__raise(MR_ERR_ARGUMENT, "module_add_parameter: '%s' belongs to a module already",
-                  name ? name : "");
+    mr_param *item = mr__with_room(tensors->item, tensors->count, &tensors->room, sizeof *item);
+    if (!item)
         return false;
-    }
-    if (!name_is_free(module, "module_add_parameter", name) || mr_tensor_set_requires_grad(parameter, true))
-        return false;
-    mr_param *own = with_room(module->own, module->own_count, &module->own_room, sizeof *own);
-    if (!own)
-        return false;
-    module->own = own;
+    tensors->item = item;
     char *copy = mr__strdup(name);
     if (!copy)
         return false;
-    own[module->own_count++] = (mr_param){ copy, parameter };
-    parameter->adopted = true;
-    forget_lists(module);
-    name_parameters(module);
+    item[tensors->count++] = (mr_param){ copy, tensor };
+    tensor->adopted = true;
+    tensor->holders++;
+    module->changes++;
     return true;
+}
+
+static bool is_adopted(const mr_tensor *tensor)
+{
+    return !tensor->tape && tensor->adopted;
+}
+
+static bool add_tensor(mr_module *module, const char *call, mr__tensors *tensors, const char *name,
+                       mr_tensor *tensor)
+{
+    bool trained = tensors == &module->parameters;
+    if (is_adopted(tensor)) {
+        mr__raise(MR_ERR_ARGUMENT, "%s: '%s' belongs to a module already", call, name ? name : "");
+        return false;
+    }
+    if (!mr__name_is_free(module, call, name) || mr_tensor_set_requires_grad(tensor, trained) ||
+        !mr__enter_tensor(module, tensors, name, tensor))
+        return false;
+    tensor->home = module;
+    name_tensors(module, tensors);
+    return true;
+}
+
+static mr_tensor *adopt(mr_module *module, const char *call, bool trained, const char *name,
+                        mr_tensor *tensor, const char *what)
+{
+    bool ready = mr__module_ready(call, module);
+    if (ready && !tensor)
+        mr__null(call, name ? name : what);
+    if (ready && tensor &&
+        add_tensor(module, call, trained ? &module->parameters : &module->buffers, name, tensor))
+        return tensor;
+    mr__module_fail(module);
+    if (tensor && !is_adopted(tensor))
+        mr_tensor_free(tensor);
+    return NULL;
 }
 
 mr_tensor *mr_module_add_parameter(mr_module *module, const char *name, mr_tensor *parameter)
 {
-    bool ready = mr__module_ready("module_add_parameter", module);
-    if (ready && !parameter)
-        mr__null("module_add_parameter", name ? name : "parameter");
-    if (ready && parameter && add_parameter(module, name, parameter))
-        return parameter;
-    fail_module(module);
-    if (parameter && !is_adopted(parameter))
-        mr_tensor_free(parameter);
-    return NULL;
+    return adopt(module, "module_add_parameter", true, name, parameter, "parameter");
+}
+
+mr_tensor *mr_module_add_buffer(mr_module *module, const char *name, mr_tensor *buffer)
+{
+    return adopt(module, "module_add_buffer", false, name, buffer, "buffer");
 }
 
 /* ---- asking ---- */

@@ -11,19 +11,34 @@ typedef struct mr__child {
     mr_module *module;
 } mr__child;
 
+/* A module's own tensors; the names are without a path. */
+typedef struct mr__tensors {
+    mr_param *item;
+    size_t count, room;
+} mr__tensors;
+
+/* A list of everything at and below a module that was asked for; the names are owned here. */
+typedef struct mr__list {
+    mr_param *item;
+    size_t count;
+    uint64_t changes; /* of all the modules, when it was made */
+} mr__list;
+
 struct mr_module {
     const mr_module_vtable *vtable;
     void *self;
-    bool failed; /* something could not be added; the text is in `failure` */
+    size_t self_size;
+    bool failed;  /* something could not be added; the text is in `failure` */
+    bool adopted; /* or freed by the user while others share it: the user's handle frees nothing any more */
     bool training;
-    mr_module *parent;
-    const char *name; /* in the parent, which owns the text */
+    int holders;       /* the user or the parent, and each module that shares it */
+    uint64_t changes;  /* counts what was added here */
+    mr_module *parent; /* the one that adopted it */
+    const char *name;  /* in the parent, which owns the text */
     mr__child *children;
     size_t child_count, child_room;
-    mr_param *own; /* parameters of this module; the names are without a path */
-    size_t own_count, own_room;
-    mr_param *list; /* what mr_module_parameters gave last; the names are owned here */
-    size_t list_count;
+    mr__tensors parameters, buffers;
+    mr__list parameter_list, state_list;
     mr__failure failure;
 };
 
@@ -36,10 +51,31 @@ mr__path mr__module_path(const mr_module *module);
 /* Whether the module can be used; if not, raises why, in the name of `call`. */
 bool mr__module_ready(const char *call, const mr_module *module);
 
+/* Keeps the first cause, which every use of the module raises from now on. */
+void mr__module_fail(mr_module *module);
+
+/* Room for one more in a list that doubles; NULL when memory is out. */
+void *mr__with_room(void *list, size_t count, size_t *room, size_t size);
+
+/* False with a failure raised when `name` is no name, or a child, parameter or buffer has it. */
+bool mr__name_is_free(const mr_module *module, const char *call, const char *name);
+
+/* Whether `other` is `module` or lies below it, shared ones included. */
+bool mr__module_reaches(const mr_module *module, const mr_module *other);
+
+/* Enters a child, or a tensor that has one holder more from now on, under a name that is free. */
+bool mr__enter_child(mr_module *module, const char *name, mr_module *child);
+bool mr__enter_tensor(mr_module *module, mr__tensors *tensors, const char *name, mr_tensor *tensor);
+
+/* A holder less; the last one frees. */
+void mr__tensor_drop(const mr_module *module, mr_tensor *tensor);
+
+void mr__list_free(mr__list *list);
+
 /* The parameters that are the module's own, without those of its children. */
 static inline mr_params mr__own_parameters(const mr_module *module)
 {
-    return (mr_params){ module->own, module->own_count };
+    return (mr_params){ module->parameters.item, module->parameters.count };
 }
 
 #endif

@@ -50,8 +50,8 @@ static bool acceptable(const char *call, const mr_optim *optim, mr_params params
         return false;
     }
     const char *wrong = NULL;
-    if (x->tape || !x->grad || !mr__is_float(x->dtype))
-        wrong = "is no parameter: it does not require a gradient, or lives on a tape";
+    if (x->tape || !mr__is_float(x->dtype))
+        wrong = "is no parameter: it is not of a floating type, or lives on a tape";
     else if (!x->memory)
         wrong = "wraps memory of the caller's, which cannot be moved";
     for (size_t j = 0; !wrong && j < i; j++)

@@ -70,8 +70,10 @@ struct mr_tensor {
     uint32_t own_version;
     mr__memory *memory; /* held; NULL when the elements are borrowed */
     mr__memory *grad_memory;
-    char *name;   /* for messages */
-    bool adopted; /* by a module, or as the view of a gradient: not the user's to free */
+    char *name;       /* for messages */
+    bool adopted;     /* by a module, or as the view of a gradient: not the user's to free */
+    int holders;      /* modules that have it; the last one frees it */
+    const void *home; /* the module that named it */
 };
 
 #define MR__ALIVE 0x6d726c6cu

@@ -278,6 +278,39 @@ mr_tensor *mr_flatten(mr_tape *tape, mr_tensor *x, int first, int last)
     return view_or_copy(tape, "flatten", x, shape, true);
 }
 
+mr_tensor *mr_unflatten(mr_tape *tape, mr_tensor *x, int dim, mr_shape sizes)
+{
+    if (!mr__ready1(tape, "unflatten", x))
+        return NULL;
+    int at = mr__dim("unflatten", x, dim);
+    if (at < 0)
+        return mr__stop(tape);
+    int64_t size = x->ndim ? x->shape[at] : 1, known = 1;
+    int open = -1, ones = 0;
+    bool wrong = sizes.ndim < 1 || x->ndim == 0 || x->ndim - 1 + sizes.ndim > MR_MAX_DIMS;
+    for (int i = 0; i < sizes.ndim && !wrong; i++)
+        if (sizes.dim[i] == -1) {
+            open = i;
+            wrong = ones++ > 0;
+        } else {
+            wrong = sizes.dim[i] < 0 || __builtin_mul_overflow(known, sizes.dim[i], &known);
+        }
+    wrong = wrong || (open < 0 ? known != size : known == 0 || size % known);
+    if (wrong)
+        return mr__fail(tape, MR_ERR_SHAPE, "unflatten: dimension %d of %s cannot be split into %s", dim,
+                        mr__tensor_text(x).text, mr__shape_text(&sizes).text);
+    if (open >= 0)
+        sizes.dim[open] = size / known;
+    mr_shape shape = { .ndim = 0 };
+    for (int i = 0; i < x->ndim; i++)
+        if (i != at)
+            shape.dim[shape.ndim++] = x->shape[i];
+        else
+            for (int k = 0; k < sizes.ndim; k++)
+                shape.dim[shape.ndim++] = sizes.dim[k];
+    return view_or_copy(tape, "unflatten", x, shape, true);
+}
+
 /* ---- transpose, permute, expand ---- */
 
 static mr_tensor *permuted(mr_tape *tape, const char *op, mr_tensor *x, const int *order)

@@ -32,7 +32,7 @@ static bool add_entry(mr__snapshot *s, const char *prefix, const mr_param *param
     return true;
 }
 
-/* "layer1.weight" for a parameter; "optimizer.layer1.weight.exp_avg" for its state. */
+/* "layer1.weight" for a parameter or buffer; "optimizer.layer1.weight.exp_avg" for its state. */
 static bool list_entries(mr__snapshot *s, mr_params params, mr_params state)
 {
     for (size_t i = 0; i < params.count; i++)
@@ -46,7 +46,7 @@ static bool list_entries(mr__snapshot *s, mr_params params, mr_params state)
 
 mr__snapshot *mr__snapshot_new(mr_module *model, mr_optim *optim)
 {
-    mr_params params = mr_module_parameters(model), state = mr_optim_state(optim);
+    mr_params params = mr_module_state(model), state = mr_optim_state(optim);
     mr__snapshot *s = params.item && state.item ? mr__alloc_zeroed(sizeof *s) : NULL;
     if (!s)
         return NULL;

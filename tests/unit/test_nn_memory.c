@@ -2,6 +2,7 @@
  * next call with a status, and nothing stays behind. */
 #include "check.h"
 
+#include <millrace/layers.h>
 #include <millrace/optim.h>
 
 #include <stdlib.h>
@@ -39,6 +40,12 @@ static mr_module *net_new(mr_rng *rng)
         mr_sequential_add(chain, mr_linear_new(3, 3, rng, NULL));
         mr_sequential_add(chain, mr_tanh_new());
     }
+    mr_sequential_add(chain, mr_batch_norm1d_new(3, NULL));
+    mr_sequential_add(chain, mr_layer_norm_new(MR_SHAPE(3), NULL));
+    mr_sequential_add(chain, mr_dropout_new(0.5));
+    mr_module *first = mr_module_child(chain, 0, NULL);
+    mr_module_share(chain, "again", first);
+    mr_module_share_parameter(mr_module_child(chain, 2, NULL), "weight", chain, "0.weight");
     mr_tensor *scale = mr_tensor_ones(MR_FLOAT32, MR_SHAPE(3));
     mr_module *m = mr_module_new(&scaled_vtable, &scale, sizeof(scale));
     mr_module_add_parameter(m, "scale", scale);

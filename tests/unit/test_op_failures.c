@@ -129,6 +129,9 @@ static void test_types_for_loading(void)
                         text, sizeof text,
                         "linear: input [2,2] is %s, weight [2,2] %s, and all must be of one floating type",
                         type, type);
+                else if (ops[i].floats)
+                    snprintf(text, sizeof text, "%s: input [2,2] is %s, not a floating type", ops[i].name,
+                             type);
                 else
                     snprintf(text, sizeof text, "%s: [2,2] is %s, which is for loading only; cast it first",
                              ops[i].name, type);

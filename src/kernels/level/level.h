@@ -46,6 +46,28 @@ void MR__LEVEL(mse_backward)(float *da, float *db, const float *a, const float *
                              bool add_da, bool add_db);
 bool MR__LEVEL(all_finite)(const float *x, int64_t n);
 
+void MR__LEVEL(activation)(mr__activation kind, float *out, const float *x, float a, float b, int64_t n);
+void MR__LEVEL(activation_backward)(mr__activation kind, float *dx, const float *dy, const float *x, float a,
+                                    float b, int64_t n, bool add);
+
+double MR__LEVEL(norm_squares)(const float *x, float center, int64_t n);
+void MR__LEVEL(norm_sums)(double *sums, const float *dy, const float *gamma, const float *x, float center,
+                          int64_t n);
+void MR__LEVEL(norm_apply)(float *y, const float *x, float center, float scale, float shift, int64_t n);
+void MR__LEVEL(norm_apply_each)(float *y, const float *x, float center, float scale, const float *gamma,
+                                const float *beta, int64_t n);
+void MR__LEVEL(norm_dx)(float *dx, const float *dy, const float *gamma, const float *x, float center, float a,
+                        float b, float c, int64_t n, bool add);
+void MR__LEVEL(norm_dw)(float *dgamma, float *dbeta, const float *dy, const float *x, float center,
+                        float scale, int64_t n);
+void MR__LEVEL(norm_column_products)(float *out, const float *a, const float *b, const float *center,
+                                     int64_t ld, int64_t rows, int64_t n);
+void MR__LEVEL(norm_column_apply)(float *y, const float *x, const float *center, const float *scale,
+                                  const float *shift, int64_t ld, int64_t rows, int64_t n);
+void MR__LEVEL(norm_column_dx)(float *dx, const float *dy, const float *x, const float *center,
+                               const float *a, const float *b, const float *c, int64_t ld, int64_t rows,
+                               int64_t n, bool add);
+
 void MR__LEVEL(pool_max)(float *best, int32_t *at, const float *line, int64_t step, int32_t start, int64_t n);
 void MR__LEVEL(softmax)(float *y, const float *x, int64_t outer, int64_t n, int64_t inner);
 void MR__LEVEL(log_softmax)(float *y, const float *x, int64_t outer, int64_t n, int64_t inner);

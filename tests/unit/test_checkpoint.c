@@ -35,6 +35,14 @@ static mr_optim *momentum(mr_module *model)
     return mr_sgd_new(mr_module_parameters(model), 0.1, &(mr_sgd_opts){ .momentum = 0.9 });
 }
 
+static mr_optim *two_groups(mr_module *model)
+{
+    mr_params params = mr_module_parameters(model);
+    mr_optim *optim = mr_adam_new((mr_params){ params.item, 1 }, 0.1, NULL);
+    (void)mr_adam_add_group(optim, (mr_params){ params.item + 1, 1 }, 0.2, NULL);
+    return optim;
+}
+
 /* The trainer's steps without a trainer. */
 static mr_optim *train_by_hand(fit *f, mr_optim *(*optimizers)(mr_module *), int64_t steps)
 {
@@ -133,6 +141,39 @@ static void test_contents(void)
     check_kind(NULL, NULL);
     check_kind(momentum, "optimizer.weight.momentum_buffer");
     check_kind(amsgrad, "optimizer.bias.max_exp_avg_sq");
+    check_kind(two_groups, "optimizer.param_groups.1.lr");
+}
+
+/* Another optimizer, made alike, takes up what a checkpoint holds of the one that fit used. */
+static void test_going_on(void)
+{
+    const mr_trainer_opts opts = into("going_on");
+    mr_param loaded[32] = { { NULL, NULL } };
+    char name[100];
+    fit f = fit_new(10);
+    hook.optimizers = two_groups;
+    mr_trainer *t = mr_trainer_new(&opts);
+    CHECK_EQ_I64(mr_trainer_fit(t, f.task, f.loader), MR_OK);
+    mr__safetensors *file = mr__safetensors_read(mr_trainer_checkpoint_path(t));
+    mr_optim *optim = two_groups(f.model);
+    mr_params state = mr_optim_state(optim);
+    CHECK(file && state.count < 32);
+    for (size_t i = 0; file && i < state.count; i++) {
+        snprintf(name, sizeof name, "optimizer.%s", state.item[i].name);
+        const mr__safetensor *x = mr__safetensors_find(file, name);
+        if (CHECK(x != NULL))
+            loaded[i] = (mr_param){ state.item[i].name, mr_tensor_from(x->dtype, x->shape, x->data) };
+    }
+    CHECK_EQ_I64(mr_optim_load_state(optim, (mr_params){ loaded, state.count }), MR_OK);
+    CHECK_EQ_I64(mr_optim_steps(optim), 9);
+    CHECK_EQ_STR(state.item[1].name, "weight.exp_avg");
+    CHECK(mr_item(state.item[1].tensor) != 0);
+    for (size_t i = 0; i < state.count; i++)
+        mr_tensor_free(loaded[i].tensor);
+    mr__safetensors_free(file);
+    mr_optim_free(optim);
+    mr_trainer_free(t);
+    fit_free(&f);
 }
 
 /* ---- which are kept ---- */
@@ -434,6 +475,7 @@ int main(void)
     if (!files_begin())
         return 1;
     RUN(test_contents);
+    RUN(test_going_on);
     RUN(test_overtaken);
     RUN(test_part_of_an_epoch);
     RUN(test_while_training);

@@ -12,6 +12,7 @@
 #include <millrace/nn.h>
 #include <millrace/layers.h>
 #include <millrace/optim.h>
+#include <millrace/schedules.h>
 #include <millrace/data.h>
 #include <millrace/formats.h>
 #include <millrace/plot.h>

@@ -11,6 +11,7 @@
 #include <millrace/functions.h>
 #include <millrace/nn.h>
 #include <millrace/layers.h>
+#include <millrace/metrics.h>
 #include <millrace/optim.h>
 #include <millrace/schedules.h>
 #include <millrace/data.h>

@@ -44,6 +44,8 @@ mr_status mr_schedule_load_state(mr_schedule *schedule, mr_params state)
     static const char call[] = "schedule_load_state";
     if (!schedule)
         return mr__settle(mr__null(call, "schedule"));
+    if (mr__pending())
+        return mr__settle(mr_error_status());
     if (!state.item)
         return mr__settle(mr__null(call, "state"));
     mr_params own = mr_schedule_state(schedule);

@@ -4,6 +4,8 @@ BUILD   ?= build
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 SOURCES  = $(shell find $(wildcard src include tests bench examples) -name '*.[ch]' -not -path '*/golden/*')
 
+MAKEFLAGS += --no-print-directory
+
 .PHONY: all deps demo test bench asan tsan format check-format install clean
 
 all:
@@ -16,12 +18,12 @@ deps:
 	@tools/deps
 
 demo: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) all
 	$(BUILD)/bin/curve --log-dir $(BUILD)/lightning_logs $(if $(shell command -v gnuplot 2>/dev/null),--plot $(BUILD)/curve.png)
 	@command -v gnuplot >/dev/null || echo "note: gnuplot is missing (Debian: gnuplot-nox), so there is no picture"
 
 test: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) all
 	@ctest --test-dir $(BUILD) --parallel $(JOBS) --output-on-failure
 
 # make bench ONLY=step/curve does one.

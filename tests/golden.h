@@ -42,7 +42,7 @@ typedef struct golden_parameter {
 typedef struct golden_case {
     const char *file;
     int number;
-    char op[32];
+    char op[48];
     int parameters, inputs, outputs;
     golden_parameter parameter[GOLDEN_PARAMETERS];
     golden_tensor in[GOLDEN_INPUTS];

@@ -74,6 +74,13 @@ MR_API mr_tensor *mr_avg_pool1d(mr_tape *tape, mr_tensor *x, int64_t kernel, con
 /* adaptive_avg_pool2d: means of windows such that the result has this size; -1 keeps x's. */
 MR_API mr_tensor *mr_adaptive_avg_pool2d(mr_tape *tape, mr_tensor *x, int64_t height, int64_t width);
 
+/* ---- softmax ------------------------------------------------------------------------------------------- */
+
+/* exp(x) / sum of exp(x) along a dimension, and its logarithm. Floating types only. In float32 a probability below
+ * 2^-126 is 0. */
+MR_API mr_tensor *mr_softmax(mr_tape *tape, mr_tensor *x, int dim);
+MR_API mr_tensor *mr_log_softmax(mr_tape *tape, mr_tensor *x, int dim);
+
 #ifdef __cplusplus
 }
 #endif

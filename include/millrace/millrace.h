@@ -9,6 +9,7 @@
 #include <millrace/tensor.h>
 #include <millrace/ops.h>
 #include <millrace/functions.h>
+#include <millrace/losses.h>
 #include <millrace/nn.h>
 #include <millrace/layers.h>
 #include <millrace/metrics.h>

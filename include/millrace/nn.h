@@ -1,5 +1,5 @@
 /*
- * Millrace, nn layer: modules (a function with parameters and children) and losses.
+ * Millrace, nn layer: modules, each a function with parameters and children.
  *
  * Threads: mr_forward only reads a module, so several threads may run one module at once, each with a tape
  * of its own, as long as no one trains or changes it meanwhile.
@@ -7,6 +7,7 @@
 #ifndef MILLRACE_NN_H
 #define MILLRACE_NN_H
 
+#include <millrace/losses.h>
 #include <millrace/ops.h>
 
 #ifdef __cplusplus
@@ -109,31 +110,6 @@ MR_API mr_module *mr_flatten_new(void);
  * `child` and returns the chain. */
 MR_API mr_module *mr_sequential_new(void);
 MR_API mr_module *mr_sequential_add(mr_module *sequential, mr_module *child);
-
-/* ---- losses ------------------------------------------------------------------------------------------ */
-
-typedef enum mr_reduction { MR_REDUCE_MEAN = 0, MR_REDUCE_SUM, MR_REDUCE_NONE } mr_reduction;
-
-typedef struct mr_loss_opts {
-    mr_reduction reduction; /* default: the mean over all elements */
-} mr_loss_opts;
-
-/* (input - target)^2 and |input - target|: shapes broadcast, as in torch.nn.functional; a scalar unless
- * the reduction is none. Differentiable in both. */
-MR_API mr_tensor *mr_mse_loss(mr_tape *tape, mr_tensor *input, mr_tensor *target, const mr_loss_opts *opts);
-MR_API mr_tensor *mr_l1_loss(mr_tape *tape, mr_tensor *input, mr_tensor *target, const mr_loss_opts *opts);
-
-typedef struct mr_cross_entropy_opts {
-    mr_reduction reduction; /* default: the mean over the targets that are not ignored */
-    bool has_ignore_index;
-    int64_t ignore_index;   /* default -100; looked at when has_ignore_index is set */
-    double label_smoothing; /* in [0, 1]; default 0 */
-} mr_cross_entropy_opts;
-
-/* -log softmax(input)[target]. input: (N, C), or (C) for one sample; target: int64 class numbers, (N) or
- * scalar. A class out of range fails with its place and value. Differentiable in the input. */
-MR_API mr_tensor *mr_cross_entropy(mr_tape *tape, mr_tensor *input, mr_tensor *target,
-                                   const mr_cross_entropy_opts *opts);
 
 #ifdef __cplusplus
 }

@@ -66,6 +66,39 @@ typedef struct mr__radam_step {
     float rectification;    /* 0: the step is not divided by the root of v */
 } mr__radam_step;
 
+/*
+ * Losses that are computed element by element from a and b, some with a third array c or a parameter p:
+ *
+ *     L1               |a - b|
+ *     SMOOTH_L1        (a - b)^2 / (2 p) where |a - b| < p, else |a - b| - p/2
+ *     HUBER            (a - b)^2 / 2 where |a - b| <= p, else p (|a - b| - p/2)
+ *     BCE              (b - 1) max(ln(1 - a), -100) - b max(ln(a), -100)
+ *     BCE_LOGITS       (1 - b) a + ln(1 + exp(-a))
+ *     BCE_LOGITS_POS   (1 - b) a + (1 + (c - 1) b) ln(1 + exp(-a))
+ *     KL               b ln(b) - b a, where 0 ln(0) is 0
+ *     KL_LOG           exp(b) (b - a)
+ *     POISSON          a - b ln(a + p)
+ *     POISSON_LOG      exp(a) - b a
+ *     STIRLING         b ln(b) - b + ln(2 pi b) / 2 where b > 1, else 0
+ *     GAUSSIAN         (ln(v) + a / v) / 2 with v = max(b, p); its derivative by b is the one by v
+ *     HINGE            max(p - a b, 0)
+ */
+typedef enum mr__loss_kind {
+    MR__LOSS_L1,
+    MR__LOSS_SMOOTH_L1,
+    MR__LOSS_HUBER,
+    MR__LOSS_BCE,
+    MR__LOSS_BCE_LOGITS,
+    MR__LOSS_BCE_LOGITS_POS,
+    MR__LOSS_KL,
+    MR__LOSS_KL_LOG,
+    MR__LOSS_POISSON,
+    MR__LOSS_POISSON_LOG,
+    MR__LOSS_STIRLING,
+    MR__LOSS_GAUSSIAN,
+    MR__LOSS_HINGE
+} mr__loss_kind;
+
 typedef struct mr__kernels {
     const char *level; /* "avx512", "avx2", "plain" */
 
@@ -101,6 +134,7 @@ typedef struct mr__kernels {
     void (*sigmoid)(float *out, const float *x, int64_t n); /* 1 / (1 + exp(-x)); within 3 ulp, NaN and infinities right */
     void (*tanh)(float *out, const float *x, int64_t n);    /* within 3 ulp, odd, exact near zero */
     void (*exp)(float *out, const float *x, int64_t n);     /* within 2 ulp; overflow to inf, underflow through denormals to 0 */
+    void (*log)(float *out, const float *x, int64_t n);     /* within 2 ulp; -inf of 0, NaN below */
     void (*sin)(float *out, const float *x, int64_t n);     /* within 3 ulp; NaN of infinities */
     void (*cos)(float *out, const float *x, int64_t n);     /* the same */
 
@@ -131,6 +165,27 @@ typedef struct mr__kernels {
                           int64_t n);
     void (*gru_forward)(float *gates, const float *hidden, const float *h_before, float *h, int64_t n);
     void (*gru_backward)(float *gates, float *hidden, const float *h_before, float *dh, int64_t n);
+
+    /* ---- softmax along the middle of (outer, n, inner) ----
+     * Powers below 2^-126 are 0. Parts: powers = exp(x - top), top the greatest x and total the sum of the powers of each
+     * (outer, inner); powers may be NULL. Gradients are made from the result y. */
+    void (*softmax)(float *y, const float *x, int64_t outer, int64_t n, int64_t inner);
+    void (*log_softmax)(float *y, const float *x, int64_t outer, int64_t n, int64_t inner);
+    void (*softmax_parts)(float *powers, float *top, float *total, const float *x, int64_t outer, int64_t n,
+                          int64_t inner);
+    void (*softmax_backward)(float *dx, const float *dy, const float *y, int64_t outer, int64_t n, int64_t inner,
+                             bool add);
+    void (*log_softmax_backward)(float *dx, const float *dy, const float *y, int64_t outer, int64_t n, int64_t inner,
+                                 bool add);
+    /* out = x times the factor of its (outer, inner) */
+    void (*scale_rows)(float *out, const float *x, const float *factor, int64_t outer, int64_t n, int64_t inner,
+                       bool add);
+
+    /* ---- losses: each element's, and its derivative by a or b; c is only read where the formula has one ---- */
+    void (*loss_terms)(mr__loss_kind kind, float *out, const float *a, const float *b, const float *c,
+                       float parameter, int64_t n);
+    void (*loss_slopes)(mr__loss_kind kind, bool of_b, float *out, const float *a, const float *b, const float *c,
+                        float parameter, int64_t n);
 
     /* ---- optimizers, over flat ranges ---- */
     void (*adam)(float *p, const float *g, float *m, float *v, float *v_max, int64_t n, const mr__adam_step *s); /* v_max: NULL without amsgrad */

@@ -1,184 +1,244 @@
 /* Cross entropy of logits with class numbers: log-softmax and negative log-likelihood in one. */
-#include "tensor/tape.h"
+#include "nn/cross_entropy.h"
 
-#include <millrace/nn.h>
+#include "tensor/shape.h"
 
 #include <math.h>
 
-/* With K classes and smoothing e, the loss of row i is
- *     (1 - e) * -logp[target] + e/K * sum over k of -logp[k],
- * and its gradient (softmax - (1 - e) * onehot(target) - e/K) for rows that are not ignored. */
+/* With K classes, weights w and smoothing e, the loss of row i is
+ *     (1 - e) w[target] * -logp[target] + e/K * sum over k of w[k] * -logp[k],
+ * and its gradient, for rows that are not ignored,
+ *     softmax * ((1 - e) w[target] + e/K * sum of w) - (1 - e) w[target] * onehot(target) - e/K * w. */
 typedef struct entropy_node {
     mr__node node;
-    int64_t rows, classes, ignored; /* ignored: the class number that does not count */
+    mr__classes sizes;
+    mr__targets targets;
+    mr__softmax_parts parts;
     double smoothing;
-    double divisor; /* rows that count, for the mean; 1 otherwise */
+    double divisor; /* of the gradient */
     bool per_row;   /* reduction none: a gradient for each row */
+    bool even;      /* no row is ignored, none has a weight, and nothing is smoothed */
 } entropy_node;
 
-#define DEFINE_TYPED(type, exp_, log_)                                                                  \
-    static double row_loss_##type(const type *x, int64_t classes, int64_t target, double smoothing)     \
-    {                                                                                                   \
-        type largest = x[0], total = 0;                                                                 \
-        double sum_x = 0;                                                                               \
-        for (int64_t k = 1; k < classes; k++)                                                           \
-            largest = x[k] > largest ? x[k] : largest;                                                  \
-        for (int64_t k = 0; k < classes; k++)                                                           \
-            total += exp_(x[k] - largest);                                                              \
-        type log_total = log_(total);                                                                   \
-        double nll = -(double)(x[target] - largest - log_total);                                        \
-        if (smoothing == 0)                                                                             \
-            return nll;                                                                                 \
-        for (int64_t k = 0; k < classes; k++)                                                           \
-            sum_x -= (double)(x[k] - largest - log_total);                                              \
-        return (1 - smoothing) * nll + smoothing / (double)classes * sum_x;                             \
-    }                                                                                                   \
-    static void row_gradient_##type(type *dx, const type *x, int64_t classes, int64_t target,           \
-                                    double smoothing, type scale, bool add)                             \
-    {                                                                                                   \
-        type largest = x[0], total = 0, spread = (type)(smoothing / (double)classes);                   \
-        for (int64_t k = 1; k < classes; k++)                                                           \
-            largest = x[k] > largest ? x[k] : largest;                                                  \
-        for (int64_t k = 0; k < classes; k++)                                                           \
-            total += exp_(x[k] - largest);                                                              \
-        for (int64_t k = 0; k < classes; k++) {                                                         \
-            type g = exp_(x[k] - largest) / total - spread - (k == target ? (type)(1 - smoothing) : 0); \
-            dx[k] = add ? dx[k] + scale * g : scale * g;                                                \
-        }                                                                                               \
+#define DEFINE_TYPED(type)                                                                                \
+    /* The sum of all losses without weights and smoothing; -1 in *counted when a number is no class. */  \
+    static double sum_##type(const type *x, const entropy_node *n, int64_t *counted)                      \
+    {                                                                                                     \
+        const type *top = n->parts.top, *logarithm = n->parts.logarithm;                                  \
+        const mr__classes *s = &n->sizes;                                                                 \
+        double s0 = 0, s1 = 0, s2 = 0, s3 = 0; /* take turns */                                           \
+        int64_t count = 0;                                                                                \
+        bool right = true;                                                                                \
+        MR__EACH_ROW(s, i, begin)                                                                         \
+        {                                                                                                 \
+            const int64_t number = n->targets.number[i];                                                  \
+            if ((uint64_t)number < (uint64_t)s->classes && number != n->targets.ignored) {                \
+                const double sum = s0 + (double)(logarithm[i] - (x[begin + number * s->inner] - top[i])); \
+                s0 = s1, s1 = s2, s2 = s3, s3 = sum;                                                      \
+                count++;                                                                                  \
+            } else {                                                                                      \
+                right = right && number == n->targets.ignored;                                            \
+            }                                                                                             \
+        }                                                                                                 \
+        *counted = right ? count : -1;                                                                    \
+        return (s0 + s1) + (s2 + s3);                                                                     \
+    }                                                                                                     \
+    static void losses_##type(double *loss, const type *x, const entropy_node *n)                         \
+    {                                                                                                     \
+        const type *top = n->parts.top, *logarithm = n->parts.logarithm, *weight = n->targets.weight;     \
+        const mr__classes *s = &n->sizes;                                                                 \
+        MR__EACH_ROW(s, i, begin)                                                                         \
+        {                                                                                                 \
+            const int64_t number = n->targets.number[i];                                                  \
+            loss[i] = 0;                                                                                  \
+            if (number == n->targets.ignored)                                                             \
+                continue;                                                                                 \
+            loss[i] = (double)(logarithm[i] - (x[begin + number * s->inner] - top[i]));                   \
+            if (weight)                                                                                   \
+                loss[i] *= (double)weight[number];                                                        \
+        }                                                                                                 \
+    }                                                                                                     \
+    static void smooth_##type(double *loss, const type *x, const entropy_node *n)                         \
+    {                                                                                                     \
+        const type *top = n->parts.top, *logarithm = n->parts.logarithm, *weight = n->targets.weight;     \
+        const mr__classes *s = &n->sizes;                                                                 \
+        MR__EACH_ROW(s, i, begin)                                                                         \
+        {                                                                                                 \
+            double sum = 0;                                                                               \
+            if (n->targets.number[i] == n->targets.ignored)                                               \
+                continue;                                                                                 \
+            for (int64_t k = 0; k < s->classes; k++)                                                      \
+                sum += (double)((logarithm[i] - (x[begin + k * s->inner] - top[i])) *                     \
+                                (weight ? weight[k] : 1));                                                \
+            loss[i] = (1 - n->smoothing) * loss[i] + n->smoothing / (double)s->classes * sum;             \
+        }                                                                                                 \
+    }                                                                                                     \
+    /* Of one row: what its powers are multiplied by, from g over their sum. */                           \
+    static type factor_##type(type g, int64_t number, type rest, type all, const entropy_node *n)         \
+    {                                                                                                     \
+        const type *weight = n->targets.weight;                                                           \
+        return number == n->targets.ignored ? 0 : g * ((weight ? rest * weight[number] : rest) + all);    \
+    }                                                                                                     \
+    static void gradient_##type(type *dx, const type *dy, type *factor, const entropy_node *n, bool add)  \
+    {                                                                                                     \
+        const type *total = n->parts.total, *weight = n->targets.weight;                                  \
+        const mr__classes *s = &n->sizes;                                                                 \
+        const type spread = (type)(n->smoothing / (double)s->classes), rest = (type)(1 - n->smoothing);   \
+        const type divisor = (type)n->divisor, one = n->per_row ? 0 : dy[0] / divisor;                    \
+        type all = 0;                                                                                     \
+        for (int64_t k = 0; spread != 0 && k < s->classes; k++)                                           \
+            all += spread * (weight ? weight[k] : 1);                                                     \
+        for (int64_t i = 0; i < s->rows; i++)                                                             \
+            factor[i] = (n->per_row ? dy[i] / divisor : one) / total[i];                                  \
+        for (int64_t i = 0; !n->even && i < s->rows; i++)                                                 \
+            factor[i] = factor_##type(factor[i], n->targets.number[i], rest, all, n);                     \
+        mr__scale_rows((mr_dtype)n->node.out->dtype, dx, n->parts.powers, factor, s, add);                \
+        MR__EACH_ROW(s, i, begin)                                                                         \
+        {                                                                                                 \
+            const int64_t number = n->targets.number[i];                                                  \
+            const type g = n->per_row ? dy[i] / divisor : one;                                            \
+            if (number == n->targets.ignored)                                                             \
+                continue;                                                                                 \
+            dx[begin + number * s->inner] -= weight ? g * rest * weight[number] : g * rest;               \
+            for (int64_t k = 0; spread != 0 && k < s->classes; k++)                                       \
+                dx[begin + k * s->inner] -= g * spread * (weight ? weight[k] : 1);                        \
+        }                                                                                                 \
     }
-DEFINE_TYPED(float, expf, logf)
-DEFINE_TYPED(double, exp, log)
+DEFINE_TYPED(float)
+DEFINE_TYPED(double)
 
-static void entropy_backward(mr_tape *tape, mr__node *base)
+static void entropy_backward(mr_tape *tape, mr__node *node)
 {
-    entropy_node *node = (entropy_node *)base;
-    mr_tensor *x = base->in[0];
-    const int64_t *target = (const int64_t *)base->in[1]->data;
-    int64_t classes = node->classes;
+    const entropy_node *n = (const entropy_node *)node;
+    mr_tensor *x = node->in[0];
     bool add = false;
-    char *dx = mr__grad_target(tape, x, &add);
-    if (!dx)
+    void *dx = mr__grad_target(tape, x, &add);
+    void *factor = dx ? mr__scratch(tape, (mr_dtype)x->dtype, n->sizes.rows) : NULL;
+    if (!factor)
         return;
-    size_t size = mr_dtype_size((mr_dtype)x->dtype), row_bytes = (size_t)classes * size;
-    for (int64_t i = 0; i < node->rows; i++, dx += row_bytes) {
-        int64_t at = node->per_row ? i : 0;
-        if (target[i] == node->ignored) {
-            if (!add)
-                memset(dx, 0, row_bytes);
-        } else if (x->dtype == MR_FLOAT32) {
-            float g = ((const float *)mr__grad_of(base->out))[at] / (float)node->divisor;
-            row_gradient_float((float *)dx, (const float *)x->data + i * classes, classes, target[i],
-                               node->smoothing, g, add);
-        } else {
-            double g = ((const double *)mr__grad_of(base->out))[at] / node->divisor;
-            row_gradient_double((double *)dx, (const double *)x->data + i * classes, classes, target[i],
-                                node->smoothing, g, add);
-        }
-    }
+    if (x->dtype == MR_FLOAT32)
+        gradient_float(dx, mr__grad_of(node->out), factor, n, add);
+    else
+        gradient_double(dx, mr__grad_of(node->out), factor, n, add);
 }
 
-static bool acceptable(mr_tape *tape, const mr_tensor *x, const mr_tensor *target, mr_reduction reduction,
-                       double smoothing)
+/* The usual case: no weights, nothing smoothed, a sum or mean. */
+static mr_tensor *plain(mr_tape *tape, const mr_tensor *input, const mr_tensor *target,
+                        mr_reduction reduction, entropy_node *n)
 {
-    if ((unsigned)reduction > MR_REDUCE_NONE)
-        mr__fail(tape, MR_ERR_ARGUMENT, "cross_entropy: %d is no reduction", (int)reduction);
-    else if (!mr__is_float(x->dtype) || target->dtype != MR_INT64)
-        mr__fail(tape, MR_ERR_DTYPE,
-                 "cross_entropy: input is %s and target %s, not a floating type and int64",
-                 mr_dtype_name((mr_dtype)x->dtype), mr_dtype_name((mr_dtype)target->dtype));
-    else if (x->ndim < 1 || x->ndim > 2 || target->ndim != x->ndim - 1 ||
-             (x->ndim == 2 && x->shape[0] != target->shape[0]))
-        mr__fail(tape, MR_ERR_SHAPE, "cross_entropy: input %s and target %s, not (N,C) and (N)",
-                 mr__tensor_text(x).text, mr__tensor_text(target).text);
-    else if (!(smoothing >= 0 && smoothing <= 1))
-        mr__fail(tape, MR_ERR_ARGUMENT, "cross_entropy: label smoothing %g is not from 0 to 1", smoothing);
-    return !tape->failed;
-}
-
-/* Fills in the loss of each row, and counts the rows that are not ignored; -1 after a failure. */
-static int64_t row_losses(mr_tape *tape, const entropy_node *sizes, const mr_tensor *x,
-                          const mr_tensor *target, double *loss)
-{
-    const int64_t *t = (const int64_t *)target->data;
-    int64_t counted = 0, classes = sizes->classes;
-    for (int64_t i = 0; i < sizes->rows; i++) {
-        loss[i] = 0;
-        if (t[i] == sizes->ignored)
-            continue;
-        if (t[i] < 0 || t[i] >= classes) {
-            mr__fail(tape, MR_ERR_ARGUMENT, "cross_entropy: target %lld of row %lld is no class of %lld",
-                     (long long)t[i], (long long)i, (long long)classes);
-            return -1;
-        }
-        counted++;
-        loss[i] =
-            x->dtype == MR_FLOAT32
-                ? row_loss_float((const float *)x->data + i * classes, classes, t[i], sizes->smoothing)
-                : row_loss_double((const double *)x->data + i * classes, classes, t[i], sizes->smoothing);
-    }
-    return counted;
-}
-
-static mr_tensor *reduce_rows(mr_tape *tape, const mr_tensor *target, mr_dtype dtype, mr_reduction reduction,
-                              const double *loss, int64_t rows, double divisor)
-{
-    bool none = reduction == MR_REDUCE_NONE;
-    mr_tensor *y =
-        none ? mr__result(tape, dtype, target->ndim, target->shape) : mr__result(tape, dtype, 0, NULL);
-    if (!y)
+    int64_t counted;
+    const bool f32 = input->dtype == MR_FLOAT32;
+    const double sum = f32 ? sum_float((const float *)input->data, n, &counted)
+                           : sum_double((const double *)input->data, n, &counted);
+    if (counted < 0) {
+        mr__class_targets(tape, "cross_entropy", &n->sizes, target, (mr_dtype)input->dtype, &n->targets);
         return NULL;
-    if (none) {
-        mr__cast_elements(dtype, y->data, MR_FLOAT64, loss, 1, rows);
-        return y;
     }
-    double sum = 0;
-    for (int64_t i = 0; i < rows; i++)
-        sum += loss[i];
-    sum /= divisor;
-    mr__cast_elements(dtype, y->data, MR_FLOAT64, &sum, 1, 1);
+    n->divisor = reduction == MR_REDUCE_MEAN ? (double)counted : 1;
+    n->even = counted == n->sizes.rows;
+    mr_tensor *y = mr__result(tape, (mr_dtype)input->dtype, 0, NULL);
+    if (y && f32)
+        *(float *)y->data = (float)(sum / n->divisor);
+    else if (y)
+        *(double *)y->data = sum / n->divisor;
     return y;
+}
+
+/* All cases. */
+static mr_tensor *general(mr_tape *tape, const mr_tensor *input, const mr_tensor *target,
+                          mr_reduction reduction, entropy_node *n)
+{
+    mr_dtype dtype = (mr_dtype)input->dtype;
+    if (!mr__class_targets(tape, "cross_entropy", &n->sizes, target, dtype, &n->targets))
+        return NULL;
+    n->divisor = reduction == MR_REDUCE_MEAN ? n->targets.divisor : 1;
+    double *loss = mr__arena_alloc(&tape->arena, (size_t)n->sizes.rows * sizeof *loss);
+    if (!loss)
+        return mr__stop(tape);
+    if (dtype == MR_FLOAT32)
+        losses_float(loss, (const float *)input->data, n);
+    else
+        losses_double(loss, (const double *)input->data, n);
+    if (n->smoothing != 0 && dtype == MR_FLOAT32)
+        smooth_float(loss, (const float *)input->data, n);
+    else if (n->smoothing != 0)
+        smooth_double(loss, (const double *)input->data, n);
+    /* What is smoothed has a sum even where no target counts; the mean is NaN there. */
+    if (n->smoothing != 0 && n->divisor == 0 && n->sizes.rows)
+        loss[0] = NAN;
+    return mr__reduce_rows(tape, target, input, reduction, loss, n->sizes.rows, n->divisor);
+}
+
+static mr_tensor *hard(mr_tape *tape, mr_tensor *input, mr_tensor *target, mr_tensor *weight,
+                       const mr_cross_entropy_opts *opts, double smoothing)
+{
+    if (!mr__class_inputs(tape, "cross_entropy", input, target, weight))
+        return NULL;
+    input = mr_contiguous(tape, input);
+    target = mr_contiguous(tape, target);
+    weight = weight ? mr_contiguous(tape, weight) : NULL;
+    if (tape->failed)
+        return NULL;
+    bool tracks = mr__tracks(tape, input), none = opts->reduction == MR_REDUCE_NONE;
+    entropy_node n = { .sizes = mr__classes_of(input),
+                       .targets = { .number = (const int64_t *)target->data,
+                                    .ignored = opts->has_ignore_index ? opts->ignore_index : -100,
+                                    .weight = weight ? weight->data : NULL },
+                       .smoothing = smoothing,
+                       .per_row = none };
+    if (!mr__softmax_parts_of(tape, input, &n.sizes, tracks, &n.parts))
+        return NULL;
+    mr_tensor *y = weight || smoothing != 0 || none ? general(tape, input, target, opts->reduction, &n)
+                                                    : plain(tape, input, target, opts->reduction, &n);
+    if (!y || !tracks)
+        return y;
+    entropy_node *node = mr__record(tape, sizeof *node, "cross_entropy", y, entropy_backward);
+    if (!node)
+        return NULL;
+    mr__add_input(&node->node, input, false);
+    mr__add_input(&node->node, target, true);
+    if (weight)
+        mr__add_input(&node->node, weight, true);
+    n.node = node->node;
+    *node = n;
+    return y;
+}
+
+static mr_tensor *cross_entropy(mr_tape *tape, mr_tensor *input, mr_tensor *target, mr_tensor *weight,
+                                const mr_cross_entropy_opts *opts)
+{
+    static const mr_cross_entropy_opts defaults = { 0 };
+    opts = opts ? opts : &defaults;
+    const double smoothing = opts->label_smoothing == MR_ZERO ? 0 : opts->label_smoothing;
+    if (!mr__loss_reduction(tape, "cross_entropy", opts->reduction))
+        return NULL;
+    if (!(smoothing >= 0 && smoothing <= 1))
+        return mr__fail(tape, MR_ERR_ARGUMENT, "cross_entropy: label smoothing %g is not from 0 to 1",
+                        smoothing);
+    bool soft = mr__is_float(target->dtype) && mr__is_float(input->dtype) && mr__same_shape(input, target) &&
+                input->ndim;
+    if (!soft)
+        return hard(tape, input, target, weight, opts, smoothing);
+    if (opts->has_ignore_index)
+        return mr__fail(tape, MR_ERR_ARGUMENT,
+                        "cross_entropy: with probabilities as target %s there is no index to ignore",
+                        mr__tensor_text(target).text);
+    return mr__soft_cross_entropy(tape, input, target, weight, opts->reduction, smoothing);
 }
 
 mr_tensor *mr_cross_entropy(mr_tape *tape, mr_tensor *input, mr_tensor *target,
                             const mr_cross_entropy_opts *opts)
 {
-    static const mr_cross_entropy_opts defaults = { 0 };
-    opts = opts ? opts : &defaults;
-    double smoothing = opts->label_smoothing == MR_ZERO ? 0 : opts->label_smoothing;
-    if (!mr__ready2(tape, "cross_entropy", input, target) ||
-        !acceptable(tape, input, target, opts->reduction, smoothing))
+    return mr__ready2(tape, "cross_entropy", input, target) ? cross_entropy(tape, input, target, NULL, opts)
+                                                            : NULL;
+}
+
+mr_tensor *mr_cross_entropy_weighted(mr_tape *tape, mr_tensor *input, mr_tensor *target, mr_tensor *weight,
+                                     const mr_cross_entropy_opts *opts)
+{
+    if (!mr__ready2(tape, "cross_entropy", input, target))
         return NULL;
-    input = mr_contiguous(tape, input);
-    target = mr_contiguous(tape, target);
-    if (tape->failed)
-        return NULL;
-    entropy_node sizes = { .rows = target->numel,
-                           .classes = input->shape[input->ndim - 1],
-                           .ignored = opts->has_ignore_index ? opts->ignore_index : -100,
-                           .smoothing = smoothing,
-                           .per_row = opts->reduction == MR_REDUCE_NONE };
-    double *loss = mr__arena_alloc(&tape->arena, (size_t)sizes.rows * sizeof *loss);
-    if (!loss)
-        return mr__stop(tape);
-    int64_t counted = row_losses(tape, &sizes, input, target, loss);
-    if (counted < 0)
-        return NULL;
-    sizes.divisor =
-        opts->reduction == MR_REDUCE_MEAN ? (double)counted : 1; /* none count: 0/0, NaN as in torch */
-    mr_tensor *y =
-        reduce_rows(tape, target, (mr_dtype)input->dtype, opts->reduction, loss, sizes.rows, sizes.divisor);
-    if (!y || !mr__tracks(tape, input))
-        return y;
-    entropy_node *node = mr__record(tape, sizeof *node, "cross_entropy", y, entropy_backward);
-    if (!node)
-        return NULL;
-    mr__add_input(&node->node, input, true);
-    mr__add_input(&node->node, target, true);
-    node->rows = sizes.rows;
-    node->classes = sizes.classes;
-    node->ignored = sizes.ignored;
-    node->smoothing = sizes.smoothing;
-    node->divisor = sizes.divisor;
-    node->per_row = sizes.per_row;
-    return y;
+    if (!mr__usable(weight))
+        return mr__not_ready(tape, "cross_entropy", weight, "weight");
+    return cross_entropy(tape, input, target, weight, opts);
 }

@@ -55,7 +55,7 @@ if command -v script >/dev/null; then
     redraws=$(wc -l <"$work/redraws")
     [ "$redraws" -ge 1 ] && [ "$redraws" -le $((10 * seconds + 2)) ] && check "$redraws redraws in $seconds s" 0 || check "$redraws redraws in $seconds s" 1
     tail -n 1 "$work/redraws" >"$work/last"
-    has "$work/last" 'last redraw' "Epoch 3999: 100%[|]█+[|] 32/32 $state"
+    has "$work/last" 'last redraw' "Epoch 3999: 100%[|](█)+[|] 32/32 $state"
     [ "$(grep -Eavc '^Epoch [0-9]+: [ 0-9]{3}%' "$work/redraws")" = 0 ] && check redraws 0 || { cat "$work/redraws"; check redraws 1; }
     tail -n 1 "$work/err" >"$work/last"
     has "$work/last" 'stop line' '`Trainer.fit` stopped: `max_epochs=4000` reached.'

@@ -60,7 +60,7 @@ static mr_tensor *run(const golden_case *c)
 
 static void check_case(const golden_case *c)
 {
-    mr_dtype want = (mr_dtype)golden_number(c, "result", -1);
+    mr_dtype want = (mr_dtype)(int)golden_number(c, "result", -1);
     bool ok;
     if (strcmp(c->op, "promote") == 0)
         ok = mr_dtype_promote(type_of(c, 0), type_of(c, 1)) == want;

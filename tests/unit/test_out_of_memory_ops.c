@@ -2,15 +2,17 @@
  * large blocks only, a limit on the tape besides, which rises by what the smallest allocation takes. */
 #include "refuse.h"
 
+#include <millrace/functions.h>
 #include <millrace/nn.h>
 
 /* ---- what the operations work on ---- */
 
 typedef struct things {
-    mr_tensor *a, *b, *c, *d; /* float32 (3,4) and (3,4), (4); float64 (3,4): leaves */
-    mr_tensor *m, *batch;     /* float32 (4,5), (2,3,4): leaves */
-    mr_tensor *index, *class; /* int64 (3,4) from 0 to 2, (3) from 0 to 3 */
-    mr_tensor *mask;          /* bool (3,4) */
+    mr_tensor *a, *b, *c, *d;  /* float32 (3,4) and (3,4), (4); float64 (3,4): leaves */
+    mr_tensor *m, *batch;      /* float32 (4,5), (2,3,4): leaves */
+    mr_tensor *image, *filter; /* float32 (1,2,5,4), (2,2,3,3): leaves */
+    mr_tensor *index, *class;  /* int64 (3,4) from 0 to 2, (3) from 0 to 3 */
+    mr_tensor *mask;           /* bool (3,4) */
 } things;
 
 static mr_tensor *leaf(mr_rng *rng, mr_dtype dtype, mr_shape shape)
@@ -30,6 +32,8 @@ static things make_things(mr_rng *rng)
     h.d = leaf(rng, MR_FLOAT64, MR_SHAPE(3, 4));
     h.m = leaf(rng, MR_FLOAT32, MR_SHAPE(4, 5));
     h.batch = leaf(rng, MR_FLOAT32, MR_SHAPE(2, 3, 4));
+    h.image = leaf(rng, MR_FLOAT32, MR_SHAPE(1, 2, 5, 4));
+    h.filter = leaf(rng, MR_FLOAT32, MR_SHAPE(2, 2, 3, 3));
     h.index = mr_tensor_randint(rng, MR_INT64, 0, 3, MR_SHAPE(3, 4));
     h.class = mr_tensor_randint(rng, MR_INT64, 0, 4, MR_SHAPE(3));
     h.mask = mr_tensor_from(MR_BOOL, MR_SHAPE(3, 4), mask);
@@ -38,7 +42,8 @@ static things make_things(mr_rng *rng)
 
 static void free_things(things *h)
 {
-    mr_tensor *all[] = { h->a, h->b, h->c, h->d, h->m, h->batch, h->index, h->class, h->mask };
+    mr_tensor *all[] = { h->a,     h->b,      h->c,     h->d,     h->m,   h->batch,
+                         h->image, h->filter, h->index, h->class, h->mask };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         mr_tensor_free(all[i]);
 }
@@ -69,6 +74,8 @@ OP(more_functions, mr_ln(t, mr_sigmoid(t, mr_tanh(t, mr_relu(t, mr_abs(t, mr_squ
 OP(functions_f64, mr_ln(t, mr_sigmoid(t, mr_tanh(t, mr_exp(t, TURNED(h->d))))))
 OP(clamps, mr_clamp(t, h->a, 0.25, 0.75))
 OP(comparisons, mr_where(t, mr_lt(t, h->a, h->b), mr_eq(t, h->a, h->c), mr_ge(t, h->index, h->a)))
+OP(more_comparisons,
+   mr_where(t, mr_gt(t, h->a, h->d), mr_ne(t, h->a, h->c), mr_le(t, TURNED(TURNED(h->a)), h->b)))
 OP(choices, mr_where(t, h->mask, TURNED(TURNED(h->a)), mr_where(t, h->mask, h->c, h->d)))
 OP(sums, mr_sum(t, mr_sum(t, h->batch, MR_DIMS(0, -1), true), MR_DIMS(1), false))
 OP(means, mr_mean(t, mr_mean(t, mr_permute(t, h->batch, MR_DIMS(2, 0, 1)), MR_DIMS(0), false), MR_ALL, false))
@@ -97,6 +104,38 @@ OP(each_error, mr_l1_loss(t, TURNED(h->a), TURNED(h->b), &(mr_loss_opts){ .reduc
 OP(entropy, mr_cross_entropy(t, h->a, h->class, &(mr_cross_entropy_opts){ .label_smoothing = 0.1 }))
 OP(each_entropy, mr_cross_entropy(t, mr_slice(t, h->d, 1, 0, 4, 1), h->class,
                                   &(mr_cross_entropy_opts){ .reduction = MR_REDUCE_NONE }))
+OP(softmaxes, mr_log_softmax(t, mr_softmax(t, TURNED(h->a), 0), 1))
+OP(weighted_entropy, mr_cross_entropy_weighted(t, h->a, h->class, mr_slice(t, h->c, 0, 0, 4, 1), NULL))
+OP(soft_entropy, mr_cross_entropy(t, h->d, h->b, NULL))
+OP(likelihoods, mr_nll_loss_weighted(t, TURNED(TURNED(h->a)), h->class, h->c, NULL))
+OP(smooth_errors, mr_add(t, mr_smooth_l1_loss(t, h->a, h->d, NULL), mr_huber_loss(t, h->b, h->c, NULL)))
+OP(binary_entropy, mr_binary_cross_entropy_weighted(t, h->a, h->b, h->c, NULL))
+OP(logit_entropy, mr_binary_cross_entropy_with_logits_weighted(t, h->a, h->b, h->c, h->d, NULL))
+OP(divergences, mr_add(t, mr_kl_div(t, h->a, h->c, NULL),
+                       mr_poisson_nll_loss(t, h->a, h->b, &(mr_poisson_nll_opts){ .full = true })))
+OP(gaussian,
+   mr_gaussian_nll_loss(t, h->a, h->c, mr_select(t, h->b, 1, 0), &(mr_gaussian_nll_opts){ .full = true }))
+OP(rankings,
+   mr_margin_ranking_loss(t, h->a, h->b, mr_unsqueeze(t, h->c, 0), &(mr_margin_opts){ .margin = 2 }))
+OP(angles, mr_cosine_embedding_loss(t, h->a, h->d, h->class, NULL))
+OP(triplets, mr_triplet_margin_loss(t, h->a, h->b, h->d, &(mr_triplet_margin_opts){ .swap = true }))
+
+OP(conv2d, mr_conv2d(t, h->image, h->filter, mr_slice(t, h->c, 0, 0, 2, 1),
+                     &(mr_conv_opts){ .padding = 1, .stride = 2 }))
+OP(grouped_conv2d, mr_conv2d_no_bias(t, mr_transpose(t, h->image, 2, 3), mr_slice(t, h->filter, 1, 0, 1, 1),
+                                     &(mr_conv_opts){ .groups = 2 }))
+OP(conv1d, mr_conv1d(t, h->batch, mr_reshape(t, h->a, MR_SHAPE(2, 3, 2)),
+                     mr_select(t, mr_slice(t, h->m, 0, 0, 2, 1), 1, 0), NULL))
+OP(max_pools,
+   mr_max_pool2d(t, mr_max_pool1d(t, TURNED(TURNED(h->batch)), 2, &(mr_pool_opts){ .stride = 1 }), 2, NULL))
+OP(mean_pools,
+   mr_adaptive_avg_pool2d(t, mr_avg_pool2d(t, h->image, 2, &(mr_pool_opts){ .stride = 1 }), 2, -1))
+
+static mr_tensor *wrapped_op(mr_tape *t, const things *h)
+{
+    static const float values[4] = { 1, 2, 3, 4 };
+    return mr_mul(t, h->a, mr_avg_pool1d(t, mr_tape_wrap(t, MR_FLOAT32, MR_SHAPE(1, 4), values), 1, NULL));
+}
 
 static mr_tensor *along_op(mr_tape *t, const things *h)
 {
@@ -141,6 +180,13 @@ static const struct {
     NAMED(more_functions),
     NAMED(functions_f64),
     NAMED(clamps),
+    NAMED(more_comparisons),
+    NAMED(conv2d),
+    NAMED(grouped_conv2d),
+    NAMED(conv1d),
+    NAMED(max_pools),
+    NAMED(mean_pools),
+    NAMED(wrapped),
     NAMED(comparisons),
     NAMED(choices),
     NAMED(sums),
@@ -168,6 +214,18 @@ static const struct {
     NAMED(each_error),
     NAMED(entropy),
     NAMED(each_entropy),
+    NAMED(softmaxes),
+    NAMED(weighted_entropy),
+    NAMED(soft_entropy),
+    NAMED(likelihoods),
+    NAMED(smooth_errors),
+    NAMED(binary_entropy),
+    NAMED(logit_entropy),
+    NAMED(divergences),
+    NAMED(gaussian),
+    NAMED(rankings),
+    NAMED(angles),
+    NAMED(triplets),
     NAMED(along),
     NAMED(retained),
     NAMED(without_grad),
@@ -193,9 +251,9 @@ static mr_status run_twice(mr_tape *tape, const things *h)
 
 static double sum_of_gradients(const things *h, mr_status *status)
 {
-    double elements[24], sum = 0;
-    mr_tensor *leaves[] = { h->a, h->b, h->c, h->d, h->m, h->batch };
-    for (int i = 0; i < 6 && *status == MR_OK; i++) {
+    double elements[40], sum = 0;
+    mr_tensor *leaves[] = { h->a, h->b, h->c, h->d, h->m, h->batch, h->image, h->filter };
+    for (int i = 0; i < 8 && *status == MR_OK; i++) {
         int64_t n = mr_tensor_numel(leaves[i]);
         if (!mr_tensor_has_grad(leaves[i]))
             continue;
@@ -208,8 +266,8 @@ static double sum_of_gradients(const things *h, mr_status *status)
 
 static void zero_gradients(const things *h)
 {
-    mr_tensor *leaves[] = { h->a, h->b, h->c, h->d, h->m, h->batch };
-    for (int i = 0; i < 6; i++)
+    mr_tensor *leaves[] = { h->a, h->b, h->c, h->d, h->m, h->batch, h->image, h->filter };
+    for (int i = 0; i < 8; i++)
         mr_tensor_zero_grad(leaves[i]);
 }
 

@@ -30,6 +30,7 @@ void MR__LEVEL(relu)(float *out, const float *x, int64_t n);
 void MR__LEVEL(sigmoid)(float *out, const float *x, int64_t n);
 void MR__LEVEL(tanh)(float *out, const float *x, int64_t n);
 void MR__LEVEL(exp)(float *out, const float *x, int64_t n);
+void MR__LEVEL(log)(float *out, const float *x, int64_t n);
 void MR__LEVEL(sin)(float *out, const float *x, int64_t n);
 void MR__LEVEL(cos)(float *out, const float *x, int64_t n);
 
@@ -46,6 +47,20 @@ void MR__LEVEL(mse_backward)(float *da, float *db, const float *a, const float *
 bool MR__LEVEL(all_finite)(const float *x, int64_t n);
 
 void MR__LEVEL(pool_max)(float *best, int32_t *at, const float *line, int64_t step, int32_t start, int64_t n);
+void MR__LEVEL(softmax)(float *y, const float *x, int64_t outer, int64_t n, int64_t inner);
+void MR__LEVEL(log_softmax)(float *y, const float *x, int64_t outer, int64_t n, int64_t inner);
+void MR__LEVEL(softmax_parts)(float *powers, float *top, float *total, const float *x, int64_t outer, int64_t n,
+                              int64_t inner);
+void MR__LEVEL(softmax_backward)(float *dx, const float *dy, const float *y, int64_t outer, int64_t n, int64_t inner,
+                                 bool add);
+void MR__LEVEL(log_softmax_backward)(float *dx, const float *dy, const float *y, int64_t outer, int64_t n,
+                                     int64_t inner, bool add);
+void MR__LEVEL(scale_rows)(float *out, const float *x, const float *factor, int64_t outer, int64_t n, int64_t inner,
+                           bool add);
+void MR__LEVEL(loss_terms)(mr__loss_kind kind, float *out, const float *a, const float *b, const float *c,
+                           float parameter, int64_t n);
+void MR__LEVEL(loss_slopes)(mr__loss_kind kind, bool of_b, float *out, const float *a, const float *b, const float *c,
+                            float parameter, int64_t n);
 
 void MR__LEVEL(lstm_forward)(float *gates, const float *c_before, float *c, float *tanh_c, float *h, int64_t n);
 void MR__LEVEL(lstm_backward)(float *gates, const float *c_before, const float *tanh_c, const float *dh, float *dc,

@@ -90,6 +90,21 @@ VF_INLINE vd vd_sum_each(const vd v[VD_LANES])
     return _mm256_add_ps(_mm256_blend_ps(b[0], b[1], 0xf0), _mm256_permute2f128_ps(b[0], b[1], 0x21));
 }
 
+/* The same with the greatest of v[i]. */
+VF_INLINE vd vd_greatest_each(const vd v[VD_LANES])
+{
+    vd a[4], b[2];
+    VF_UNROLL
+    for (int i = 0; i < 4; i++)
+        a[i] = _mm256_max_ps(_mm256_blend_ps(v[2 * i], v[2 * i + 1], 0xcc),
+                             _mm256_shuffle_ps(v[2 * i], v[2 * i + 1], 0x4e));
+    VF_UNROLL
+    for (int i = 0; i < 2; i++)
+        b[i] = _mm256_max_ps(_mm256_shuffle_ps(a[2 * i], a[2 * i + 1], 0x88),
+                             _mm256_shuffle_ps(a[2 * i], a[2 * i + 1], 0xdd));
+    return _mm256_max_ps(_mm256_blend_ps(b[0], b[1], 0xf0), _mm256_permute2f128_ps(b[0], b[1], 0x21));
+}
+
 /* Lane j of v[i] changes places with lane i of v[j]. */
 VF_INLINE void vd_transpose(vd v[VD_LANES])
 {

@@ -20,6 +20,11 @@ VF_INLINE vf vf_load_m(const float *p, vm m)
     return _mm256_maskload_ps(p, m);
 }
 
+VF_INLINE vf vf_load_or(const float *p, vm m, vf other)
+{
+    return _mm256_blendv_ps(other, _mm256_maskload_ps(p, m), _mm256_castsi256_ps(m));
+}
+
 VF_INLINE void vf_store(float *p, vf v)
 {
     _mm256_storeu_ps(p, v);
@@ -124,6 +129,19 @@ VF_INLINE vf vf_flip_if_odd(vf v, vf n)
     return _mm256_xor_ps(v, _mm256_castsi256_ps(sign));
 }
 
+VF_INLINE vf vf_where_lt(vf x, vf y, vf a, vf b)
+{
+    return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, y, _CMP_LT_OQ));
+}
+
+VF_INLINE vf vf_split(vf x, vf *e)
+{
+    const __m256i bits = _mm256_castps_si256(x);
+    const __m256i whole = _mm256_srai_epi32(_mm256_sub_epi32(bits, _mm256_set1_epi32(0x3f3504f3)), 23);
+    *e = _mm256_cvtepi32_ps(whole);
+    return _mm256_castsi256_ps(_mm256_sub_epi32(bits, _mm256_slli_epi32(whole, 23)));
+}
+
 VF_INLINE vf vf_round(vf x)
 {
     return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -144,9 +162,24 @@ VF_INLINE vf vf_scale2_fast(vf x, vf n)
     return _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)));
 }
 
+VF_INLINE vf vf_scale2_unless_lt(vf x, vf n, vf v, vf bound)
+{
+    return _mm256_and_ps(vf_scale2_fast(x, n), _mm256_cmp_ps(v, bound, _CMP_NLT_UQ));
+}
+
 #include "kernels/level/vec_256.h"
 
 VF_INLINE float vf_sum(vf v)
 {
     return vd_sum(v);
+}
+
+VF_INLINE vd vf_fold_sum(vf v)
+{
+    return v;
+}
+
+VF_INLINE vd vf_fold_greatest(vf v)
+{
+    return v;
 }

@@ -20,6 +20,12 @@ VF_INLINE vf vf_load_m(const float *p, vm m)
     return _mm512_maskz_loadu_ps(m, p);
 }
 
+/* lanes left out are those of `other` */
+VF_INLINE vf vf_load_or(const float *p, vm m, vf other)
+{
+    return _mm512_mask_loadu_ps(other, m, p);
+}
+
 VF_INLINE void vf_store(float *p, vf v)
 {
     _mm512_storeu_ps(p, v);
@@ -135,6 +141,21 @@ VF_INLINE vf vf_flip_if_odd(vf v, vf n)
     return _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(v), sign));
 }
 
+/* a where x < y, else b */
+VF_INLINE vf vf_where_lt(vf x, vf y, vf a, vf b)
+{
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_LT_OQ), b, a);
+}
+
+/* x = m * 2^e for a positive normal x, with e whole and m from sqrt(1/2) to sqrt(2) */
+VF_INLINE vf vf_split(vf x, vf *e)
+{
+    const __m512i bits = _mm512_castps_si512(x);
+    const __m512i whole = _mm512_srai_epi32(_mm512_sub_epi32(bits, _mm512_set1_epi32(0x3f3504f3)), 23);
+    *e = _mm512_cvtepi32_ps(whole);
+    return _mm512_castsi512_ps(_mm512_sub_epi32(bits, _mm512_slli_epi32(whole, 23)));
+}
+
 /* the nearest whole number; without optimisation gcc's header has a macro here, whose mask is a signed -1 */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"
@@ -156,9 +177,26 @@ VF_INLINE vf vf_scale2_fast(vf x, vf n)
     return _mm512_scalef_ps(x, n);
 }
 
+/* x * 2^n, with n from -126 to 127, where v is not less than `bound`; 0 elsewhere, whatever x and n are there */
+VF_INLINE vf vf_scale2_unless_lt(vf x, vf n, vf v, vf bound)
+{
+    return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(v, bound, _CMP_NLT_UQ), x, n);
+}
+
 #include "kernels/level/vec_256.h"
 
 VF_INLINE float vf_sum(vf v)
 {
     return vd_sum(_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1)));
+}
+
+/* A vd of the same sum, or greatest value. */
+VF_INLINE vd vf_fold_sum(vf v)
+{
+    return _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+}
+
+VF_INLINE vd vf_fold_greatest(vf v)
+{
+    return _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
 }

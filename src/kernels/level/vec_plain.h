@@ -26,6 +26,13 @@ VF_INLINE vf vf_load_m(const float *p, vm m)
     return (vf){ m > 0 ? p[0] : 0, m > 1 ? p[1] : 0, m > 2 ? p[2] : 0, 0 };
 }
 
+VF_INLINE vf vf_load_or(const float *p, vm m, vf other)
+{
+    if (m >= 4)
+        return vf_load(p);
+    return (vf){ m > 0 ? p[0] : other[0], m > 1 ? p[1] : other[1], m > 2 ? p[2] : other[2], other[3] };
+}
+
 VF_INLINE void vf_store(float *p, vf v)
 {
     memcpy(p, &v, sizeof v);
@@ -132,6 +139,20 @@ VF_INLINE vf vf_if_negative(vf x, vf a, vf b)
     return vf_select((vf_bits)x < 0, a, b);
 }
 
+VF_INLINE vf vf_where_lt(vf x, vf y, vf a, vf b)
+{
+    return vf_select(x < y, a, b);
+}
+
+VF_INLINE vf vf_split(vf x, vf *e)
+{
+    typedef uint32_t words __attribute__((vector_size(16)));
+    const words bits = (words)x;
+    const vf_bits whole = (vf_bits)(bits - 0x3f3504f3) >> 23;
+    *e = __builtin_convertvector(whole, vf);
+    return (vf)(bits - ((words)whole << 23));
+}
+
 /* Between 2^23 and 2^24 floats are whole numbers: adding 1.5 * 2^23 rounds to one, and leaves it in the low bits. */
 #define VF_ROUNDER 12582912.0f
 
@@ -167,6 +188,11 @@ VF_INLINE vf vf_scale2_fast(vf x, vf n)
     return x * (vf)((words)(n + (VF_ROUNDER + 127)) << 23);
 }
 
+VF_INLINE vf vf_scale2_unless_lt(vf x, vf n, vf v, vf bound)
+{
+    return vf_select(v < bound, vf_zero(), vf_scale2_fast(x, n));
+}
+
 VF_INLINE float vf_sum(vf v)
 {
     return (v[0] + v[2]) + (v[1] + v[3]);
@@ -198,6 +224,13 @@ VF_INLINE vd vd_sum_each(const vd v[VD_LANES])
     return VF_SHUFFLE(a, b, 0, 2, 4, 6) + VF_SHUFFLE(a, b, 1, 3, 5, 7);
 }
 
+VF_INLINE vd vd_greatest_each(const vd v[VD_LANES])
+{
+    const vd a = vf_at_least(VF_SHUFFLE(v[0], v[1], 0, 1, 4, 5), VF_SHUFFLE(v[0], v[1], 2, 3, 6, 7));
+    const vd b = vf_at_least(VF_SHUFFLE(v[2], v[3], 0, 1, 4, 5), VF_SHUFFLE(v[2], v[3], 2, 3, 6, 7));
+    return vf_at_least(VF_SHUFFLE(a, b, 0, 2, 4, 6), VF_SHUFFLE(a, b, 1, 3, 5, 7));
+}
+
 /* Lane j of v[i] changes places with lane i of v[j]. */
 VF_INLINE void vd_transpose(vd v[VD_LANES])
 {
@@ -207,4 +240,14 @@ VF_INLINE void vd_transpose(vd v[VD_LANES])
     v[1] = VF_SHUFFLE(a, b, 2, 3, 6, 7);
     v[2] = VF_SHUFFLE(c, d, 0, 1, 4, 5);
     v[3] = VF_SHUFFLE(c, d, 2, 3, 6, 7);
+}
+
+VF_INLINE vd vf_fold_sum(vf v)
+{
+    return v;
+}
+
+VF_INLINE vd vf_fold_greatest(vf v)
+{
+    return v;
 }

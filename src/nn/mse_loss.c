@@ -1,10 +1,7 @@
-/* Mean squared and mean absolute error. */
+/* The mean squared error. */
+#include "nn/losses.h"
+
 #include "tensor/shape.h"
-#include "tensor/tape.h"
-
-#include "kernels/kernels.h"
-
-#include <millrace/nn.h>
 
 typedef struct mse_node {
     mr__node node;
@@ -72,31 +69,6 @@ static mr_tensor *mse_fused(mr_tape *tape, mr_tensor *a, mr_tensor *b, bool mean
     return y;
 }
 
-/* Says in the name of the loss what the operations below would say in theirs. */
-static bool acceptable(mr_tape *tape, const char *op, const mr_tensor *input, const mr_tensor *target,
-                       mr_reduction reduction)
-{
-    mr_shape shape;
-    bool some_float = mr__is_float(input->dtype) || mr__is_float(target->dtype);
-    if ((unsigned)reduction > MR_REDUCE_NONE)
-        mr__fail(tape, MR_ERR_ARGUMENT, "%s: %d is no reduction", op, (int)reduction);
-    else if (input->dtype >= MR_BOOL || target->dtype >= MR_BOOL ||
-             (reduction == MR_REDUCE_MEAN && !some_float))
-        mr__fail(tape, MR_ERR_DTYPE, "%s: not defined for %s %s and %s %s", op,
-                 mr_dtype_name((mr_dtype)input->dtype), mr__tensor_text(input).text,
-                 mr_dtype_name((mr_dtype)target->dtype), mr__tensor_text(target).text);
-    else if (!mr__same_shape(input, target) && !mr__broadcast(op, input, target, &shape))
-        mr__stop(tape);
-    return !tape->failed;
-}
-
-static mr_tensor *reduced(mr_tape *tape, mr_tensor *x, mr_reduction reduction)
-{
-    return reduction == MR_REDUCE_MEAN  ? mr_mean(tape, x, MR_ALL, false)
-           : reduction == MR_REDUCE_SUM ? mr_sum(tape, x, MR_ALL, false)
-                                        : x;
-}
-
 mr_tensor *mr_mse_loss(mr_tape *tape, mr_tensor *input, mr_tensor *target, const mr_loss_opts *opts)
 {
     mr_reduction reduction = opts ? opts->reduction : MR_REDUCE_MEAN;
@@ -106,15 +78,8 @@ mr_tensor *mr_mse_loss(mr_tape *tape, mr_tensor *input, mr_tensor *target, const
                    mr__is_float(input->dtype) && input->contiguous && target->contiguous &&
                    mr__same_shape(input, target)))
         return mse_fused(tape, input, target, reduction == MR_REDUCE_MEAN);
-    if (!acceptable(tape, "mse_loss", input, target, reduction))
+    if (!mr__loss_reduction(tape, "mse_loss", reduction) ||
+        !mr__loss_inputs(tape, "mse_loss", input, target, reduction != MR_REDUCE_MEAN))
         return NULL;
-    return reduced(tape, mr_square(tape, mr_sub(tape, input, target)), reduction);
-}
-
-mr_tensor *mr_l1_loss(mr_tape *tape, mr_tensor *input, mr_tensor *target, const mr_loss_opts *opts)
-{
-    mr_reduction reduction = opts ? opts->reduction : MR_REDUCE_MEAN;
-    if (!mr__ready2(tape, "l1_loss", input, target) || !acceptable(tape, "l1_loss", input, target, reduction))
-        return NULL;
-    return reduced(tape, mr_abs(tape, mr_sub(tape, input, target)), reduction);
+    return mr__loss_reduced(tape, mr_square(tape, mr_sub(tape, input, target)), reduction);
 }

@@ -44,6 +44,7 @@ MR_API void mr_metric_reset(mr_metric *metric);
 /* Counts in all that `from` has counted, which stays as it is. Both were made by the same call. */
 MR_API MR_CHECKED mr_status mr_metric_merge(mr_metric *metric, const mr_metric *from);
 
+/* Frees it. NULL is allowed. */
 MR_API void mr_metric_free(mr_metric *metric);
 
 /* ---- classes ------------------------------------------------------------------------------------------------ */

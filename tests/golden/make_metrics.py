@@ -5,7 +5,8 @@ A case is as golden.py says: the inputs are predictions and targets, the output 
 Parameters: classes, average (the enum's number), top_k, threshold, ignore, and batches: how many samples (along the
 first dimension) each batch is to have. `fails`: the samples do not suffice.
 
-R2 of numbers far from zero comes from its formula in exact fractions: scikit-learn rounds the mean.
+Where digits are lost in sums (numbers far from zero, large ones beside small ones), values come from the formula in
+exact fractions.
 """
 import warnings
 from fractions import Fraction

@@ -172,7 +172,7 @@ enum { FIELDS = sizeof fields / sizeof *fields };
 static options with(const field *f, double value)
 {
     options o = *f->given;
-    const int64_t integer = value == MR_ZERO ? MR_ZERO_INT : isnan(value) ? 0 : (int64_t)value;
+    const int64_t integer = !f->whole ? 0 : value == MR_ZERO ? MR_ZERO_INT : (int64_t)value;
     memcpy((char *)&o + f->at, f->whole ? (const void *)&integer : (const void *)&value, 8);
     return o;
 }

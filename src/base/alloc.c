@@ -82,3 +82,17 @@ void mr__free(void *memory)
     if (memory)
         allocator.release(allocator.user, memory);
 }
+
+bool mr__copy_self(const char *call, const void *self, size_t size, void **copy)
+{
+    *copy = NULL;
+    if (size && !self) {
+        mr__null(call, "self");
+        return false;
+    }
+    if (size && !(*copy = mr__alloc(size)))
+        return false;
+    if (size)
+        memcpy(*copy, self, size);
+    return true;
+}

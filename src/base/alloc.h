@@ -2,6 +2,7 @@
 #ifndef MILLRACE_BASE_ALLOC_H
 #define MILLRACE_BASE_ALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,10 @@ void *mr__grow(void *memory, size_t used, size_t bytes);
 
 /* A copy of a string; NULL gives NULL. */
 char *mr__strdup(const char *text);
+
+/* Copies the struct of a user's that a constructor was given, `size` bytes, to *copy (size 0: NULL). False with a
+ * failure raised in the name of `call`. */
+bool mr__copy_self(const char *call, const void *self, size_t size, void **copy);
 
 void mr__free(void *memory);
 

@@ -272,6 +272,10 @@ void mr_rng_permutation(mr_rng *rng, int64_t *order, int64_t count)
         mr__null("rng_permutation", "the generator");
         return;
     }
+    if (!order && count > 0) {
+        mr__null("rng_permutation", "order");
+        return;
+    }
     if (count < 0 || count > UINT32_MAX) {
         mr__raise(MR_ERR_ARGUMENT, "rng_permutation: a count of %lld is not in 0 to 4294967295",
                   (long long)count);

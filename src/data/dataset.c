@@ -34,7 +34,8 @@ static bool copy_fields(mr_dataset *dataset, const mr_field *fields, int count)
     return true;
 }
 
-static mr_dataset *dataset_new(const void *self, size_t size, const mr_field *fields, int field_count)
+static mr_dataset *dataset_new(const char *call, const void *self, size_t size, const mr_field *fields,
+                               int field_count)
 {
     if (!fields || field_count < 1) {
         mr__raise(MR_ERR_ARGUMENT, "dataset_new: a dataset has at least one field");
@@ -43,13 +44,10 @@ static mr_dataset *dataset_new(const void *self, size_t size, const mr_field *fi
     mr_dataset *dataset = mr__alloc_zeroed(sizeof *dataset);
     if (!dataset)
         return NULL;
-    dataset->self = size ? mr__alloc(size) : NULL;
-    if ((size && !dataset->self) || !copy_fields(dataset, fields, field_count)) {
+    if (!mr__copy_self(call, self, size, &dataset->self) || !copy_fields(dataset, fields, field_count)) {
         mr_dataset_free(dataset);
         return NULL;
     }
-    if (size)
-        memcpy(dataset->self, self, size);
     return dataset;
 }
 
@@ -60,7 +58,7 @@ mr_dataset *mr_dataset_new(const mr_dataset_vtable *vtable, const void *self, si
         mr__raise(MR_ERR_ARGUMENT, "dataset_new: the vtable needs len and get");
         return NULL;
     }
-    mr_dataset *dataset = dataset_new(self, size, fields, field_count);
+    mr_dataset *dataset = dataset_new("dataset_new", self, size, fields, field_count);
     if (dataset)
         dataset->map = vtable;
     return dataset;
@@ -73,7 +71,7 @@ mr_dataset *mr_stream_new(const mr_stream_vtable *vtable, const void *self, size
         mr__raise(MR_ERR_ARGUMENT, "stream_new: the vtable needs open, next and close");
         return NULL;
     }
-    mr_dataset *dataset = dataset_new(self, size, fields, field_count);
+    mr_dataset *dataset = dataset_new("stream_new", self, size, fields, field_count);
     if (dataset)
         dataset->stream = vtable;
     return dataset;

@@ -149,7 +149,8 @@ static void blame(const mr_dataset *dataset, mr__slot_batch *slot, int64_t rows,
         }
     }
     mr__failure_raise(&failure);
-    mr__add_context("loader: one of %lld samples, the first of them %lld", (long long)rows, (long long)slot->index[0]);
+    mr__add_context("loader: one of %lld samples, the first of them %lld", (long long)rows,
+                    (long long)slot->index[0]);
 }
 
 static int64_t fill_by_index(mr_loader *loader, mr__slot_batch *slot)

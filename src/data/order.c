@@ -1,5 +1,7 @@
 #include "order.h"
 
+#include "dataset.h"
+
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "sampler.h"
@@ -9,6 +11,8 @@ mr_status mr__order_init(mr__order *order, mr_dataset *dataset, mr_rng *shared, 
     order->len = mr_dataset_len(dataset);
     order->shared = shared;
     order->shuffle = shuffle;
+    if (dataset->map && order->len < 0)
+        return mr__raise(MR_ERR_CALLBACK, "loader: the dataset's len gave %lld", (long long)order->len);
     if (!shuffle)
         return MR_OK;
     if (order->len == 0)

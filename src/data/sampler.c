@@ -11,14 +11,12 @@ mr_sampler *mr_sampler_new(const mr_sampler_vtable *vtable, const void *self, si
         mr__raise(MR_ERR_ARGUMENT, "sampler_new: the vtable needs begin and next");
         return NULL;
     }
+    void *copy;
     mr_sampler *sampler = mr__alloc_zeroed(sizeof *sampler);
-    void *copy = sampler && size ? mr__alloc(size) : NULL;
-    if (!sampler || (size && !copy)) {
+    if (!sampler || !mr__copy_self("sampler_new", self, size, &copy)) {
         mr__free(sampler);
         return NULL;
     }
-    if (size)
-        memcpy(copy, self, size);
     sampler->vtable = vtable;
     sampler->self = copy;
     return sampler;

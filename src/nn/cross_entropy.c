@@ -209,7 +209,7 @@ static mr_tensor *cross_entropy(mr_tape *tape, mr_tensor *input, mr_tensor *targ
 {
     static const mr_cross_entropy_opts defaults = { 0 };
     opts = opts ? opts : &defaults;
-    const double smoothing = opts->label_smoothing == MR_ZERO ? 0 : opts->label_smoothing;
+    const double smoothing = mr__option(opts->label_smoothing, 0);
     if (!mr__loss_reduction(tape, "cross_entropy", opts->reduction))
         return NULL;
     if (!(smoothing >= 0 && smoothing <= 1))

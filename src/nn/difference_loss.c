@@ -26,7 +26,7 @@ mr_tensor *mr_smooth_l1_loss(mr_tape *tape, mr_tensor *input, mr_tensor *target,
 {
     static const mr_smooth_l1_opts defaults = { 0 };
     opts = opts ? opts : &defaults;
-    const double beta = mr__loss_option(opts->beta, 1);
+    const double beta = mr__option(opts->beta, 1);
     mr__pointwise loss = { "smooth_l1_loss", beta == 0 ? MR__LOSS_L1 : MR__LOSS_SMOOTH_L1, opts->reduction,
                            beta, 0 };
     if (!mr__ready2(tape, loss.name, input, target) || !mr__loss_reduction(tape, loss.name, loss.reduction))
@@ -40,7 +40,7 @@ mr_tensor *mr_huber_loss(mr_tape *tape, mr_tensor *input, mr_tensor *target, con
 {
     static const mr_huber_opts defaults = { 0 };
     opts = opts ? opts : &defaults;
-    mr__pointwise loss = { "huber_loss", MR__LOSS_HUBER, opts->reduction, mr__loss_option(opts->delta, 1),
+    mr__pointwise loss = { "huber_loss", MR__LOSS_HUBER, opts->reduction, mr__option(opts->delta, 1),
                            0 };
     if (!mr__ready2(tape, loss.name, input, target) || !mr__loss_reduction(tape, loss.name, loss.reduction))
         return NULL;

@@ -25,7 +25,7 @@ mr_tensor *mr_poisson_nll_loss(mr_tape *tape, mr_tensor *input, mr_tensor *targe
     static const mr_poisson_nll_opts defaults = { 0 };
     opts = opts ? opts : &defaults;
     mr__pointwise loss = { "poisson_nll_loss", opts->no_log_input ? MR__LOSS_POISSON : MR__LOSS_POISSON_LOG,
-                           opts->reduction, mr__loss_option(opts->eps, 1e-8), 0 };
+                           opts->reduction, mr__option(opts->eps, 1e-8), 0 };
     if (!mr__ready2(tape, loss.name, input, target) || !mr__loss_reduction(tape, loss.name, loss.reduction) ||
         !mr__loss_inputs(tape, loss.name, input, target, false) || !mr__loss_operands(tape, &input, &target))
         return NULL;
@@ -77,7 +77,7 @@ mr_tensor *mr_gaussian_nll_loss(mr_tape *tape, mr_tensor *input, mr_tensor *targ
     static const mr_gaussian_nll_opts defaults = { 0 };
     opts = opts ? opts : &defaults;
     mr__pointwise loss = { "gaussian_nll_loss", MR__LOSS_GAUSSIAN, opts->reduction,
-                           mr__loss_option(opts->eps, 1e-6), 0 };
+                           mr__option(opts->eps, 1e-6), 0 };
     if (!mr__ready2(tape, loss.name, input, target))
         return NULL;
     if (!mr__usable(variance))

@@ -2,16 +2,11 @@
 #ifndef MILLRACE_NN_LOSSES_H
 #define MILLRACE_NN_LOSSES_H
 
+#include "base/option.h"
 #include "kernels/kernels.h"
 #include "tensor/tape.h"
 
 #include <millrace/losses.h>
-
-/* An option whose default is not zero. */
-static inline double mr__loss_option(double value, double fallback)
-{
-    return value == 0 ? fallback : value == MR_ZERO ? 0 : value;
-}
 
 /* ---- checks: false, with the tape stopped, when something is wrong ---- */
 

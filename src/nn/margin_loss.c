@@ -24,7 +24,7 @@ mr_tensor *mr_margin_ranking_loss(mr_tape *tape, mr_tensor *a, mr_tensor *b, mr_
     static const mr_margin_opts defaults = { 0 };
     opts = opts ? opts : &defaults;
     mr__pointwise loss = { "margin_ranking_loss", MR__LOSS_HINGE, opts->reduction,
-                           mr__loss_option(opts->margin, 0), 0 };
+                           mr__option(opts->margin, 0), 0 };
     if (!ready3(tape, loss.name, a, b, target, "target") ||
         !mr__loss_reduction(tape, loss.name, loss.reduction) ||
         !mr__loss_inputs(tape, loss.name, a, b, false))
@@ -82,7 +82,7 @@ mr_tensor *mr_cosine_embedding_loss(mr_tape *tape, mr_tensor *a, mr_tensor *b, m
     mr_tensor *cos = cosine(tape, a, b);
     mr_tensor *near = mr_rsub_scalar(tape, cos, 1);
     mr_tensor *apart =
-        mr_clamp(tape, mr_sub_scalar(tape, cos, mr__loss_option(opts->margin, 0)), 0, INFINITY);
+        mr_clamp(tape, mr_sub_scalar(tape, cos, mr__option(opts->margin, 0)), 0, INFINITY);
     if (!near || !apart)
         return NULL;
     mr_dtype dtype = (mr_dtype)cos->dtype;
@@ -100,7 +100,7 @@ mr_tensor *mr_triplet_margin_loss(mr_tape *tape, mr_tensor *anchor, mr_tensor *p
     static const mr_triplet_margin_opts defaults = { 0 };
     static const char *const op = "triplet_margin_loss";
     opts = opts ? opts : &defaults;
-    const double p = mr__loss_option(opts->p, 2), eps = mr__loss_option(opts->eps, 1e-6);
+    const double p = mr__option(opts->p, 2), eps = mr__option(opts->eps, 1e-6);
     if (!ready3(tape, op, anchor, positive, negative, "third input") ||
         !mr__loss_reduction(tape, op, opts->reduction) ||
         !mr__loss_inputs(tape, op, anchor, positive, false) ||
@@ -117,6 +117,6 @@ mr_tensor *mr_triplet_margin_loss(mr_tape *tape, mr_tensor *anchor, mr_tensor *p
     mr_tensor *far = mr__distance(tape, op, anchor, negative, p, eps);
     if (opts->swap)
         far = mr_minimum(tape, far, mr__distance(tape, op, positive, negative, p, eps));
-    mr_tensor *over = mr_add_scalar(tape, mr_sub(tape, near, far), mr__loss_option(opts->margin, 1));
+    mr_tensor *over = mr_add_scalar(tape, mr_sub(tape, near, far), mr__option(opts->margin, 1));
     return mr__loss_reduced(tape, mr_clamp(tape, over, 0, INFINITY), opts->reduction);
 }

@@ -14,18 +14,12 @@ mr_module *mr_module_new(const mr_module_vtable *vtable, const void *self, size_
         mr__raise(MR_ERR_ARGUMENT, "module_new: the vtable needs a type and a forward");
         return NULL;
     }
-    if (size && !self) {
-        mr__null("module_new", "self");
-        return NULL;
-    }
+    void *copy;
     mr_module *module = mr__alloc_zeroed(sizeof *module);
-    void *copy = module && size ? mr__alloc(size) : NULL;
-    if (!module || (size && !copy)) {
+    if (!module || !mr__copy_self("module_new", self, size, &copy)) {
         mr__free(module);
         return NULL;
     }
-    if (size)
-        memcpy(copy, self, size);
     module->vtable = vtable;
     module->self = copy;
     module->training = true;

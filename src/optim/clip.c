@@ -1,5 +1,6 @@
 /* Clipping gradients: by the norm of all of them, or each number by itself. */
 #include "base/error.h"
+#include "base/option.h"
 #include "kernels/kernels.h"
 #include "tensor/tensor.h"
 
@@ -139,9 +140,7 @@ static mr_status check_norm(double max_norm, double order)
 mr_status mr_clip_grad_norm(mr_params params, double max_norm, const mr_clip_grad_norm_opts *opts,
                             double *total_norm)
 {
-    double order = opts && opts->norm_type != 0 ? opts->norm_type : 2;
-    if (order == MR_ZERO)
-        order = 0;
+    double order = mr__option(opts ? opts->norm_type : 0, 2);
     if (total_norm)
         *total_norm = NAN;
     mr_status status = check_norm(max_norm, order);

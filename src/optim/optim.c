@@ -271,10 +271,18 @@ double mr_optim_group_lr(const mr_optim *optim, int group)
     return found ? found->lr : NAN;
 }
 
+static bool is_rate(const char *call, double lr)
+{
+    if (lr >= 0 && !isinf(lr))
+        return true;
+    mr__raise(MR_ERR_ARGUMENT, "%s: learning rate %g is negative or not finite", call, lr);
+    return false;
+}
+
 void mr_optim_set_group_lr(mr_optim *optim, int group, double lr)
 {
     mr__group *found = find_group("optim_set_group_lr", optim, group);
-    if (found)
+    if (found && is_rate("optim_set_group_lr", lr))
         found->lr = lr;
 }
 
@@ -285,6 +293,8 @@ double mr_optim_lr(const mr_optim *optim)
 
 void mr_optim_set_lr(mr_optim *optim, double lr)
 {
+    if (optim && !is_rate("optim_set_lr", lr))
+        return;
     for (mr__group *group = optim ? &optim->first : NULL; group; group = group->next)
         group->lr = lr;
 }

@@ -10,6 +10,7 @@
 #define MILLRACE_OPTIM_OPTIM_H
 
 #include "base/error.h"
+#include "base/option.h"
 #include "kernels/kernels.h"
 #include "tensor/tensor.h"
 
@@ -177,12 +178,6 @@ static inline mr__arrays mr__arrays_at(const mr__range *range, int64_t offset)
     for (int s = 0; s < MR__MAX_STATE; s++)
         a.state[s] = mr__range_at(range, range->state[s], offset);
     return a;
-}
-
-/* An option whose default is not zero. */
-static inline double mr__option(double value, double fallback)
-{
-    return value == 0 ? fallback : value == MR_ZERO ? 0 : value;
 }
 
 /* "layer1.weight[16,1]": by a name that is not empty, or else the tensor's own. */

@@ -27,7 +27,7 @@ typedef struct complaint {
 
 /* ---- starting it ---- */
 
-static int spawn(pid_t *child, const int in[2], const int err[2], int picture)
+static int spawn(pid_t *child, int in, int err, int picture)
 {
     /* -d: as gnuplot is by default, whatever the user's ~/.gnuplot says */
     static const char *const argv[] = { "gnuplot", "-d", "-", NULL };
@@ -35,14 +35,27 @@ static int spawn(pid_t *child, const int in[2], const int err[2], int picture)
     int code = posix_spawn_file_actions_init(&actions);
     if (code)
         return code;
-    code = posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+    code = posix_spawn_file_actions_adddup2(&actions, in, 0);
     if (!code)
         code = posix_spawn_file_actions_adddup2(&actions, picture, 1);
     if (!code)
-        code = posix_spawn_file_actions_adddup2(&actions, err[1], 2);
+        code = posix_spawn_file_actions_adddup2(&actions, err, 2);
     if (!code)
         code = posix_spawnp(child, "gnuplot", &actions, NULL, (char *const *)(uintptr_t)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
+    return code;
+}
+
+/* A program that was started without standard input or output may have them as 0 to 2 itself, and one would take the
+ * other's place: so they are numbered higher first. */
+static int spawn_high(pid_t *child, int in, int err, int picture)
+{
+    int high[3] = { fcntl(in, F_DUPFD_CLOEXEC, 3), fcntl(err, F_DUPFD_CLOEXEC, 3),
+                    fcntl(picture, F_DUPFD_CLOEXEC, 3) };
+    int code = high[0] < 0 || high[1] < 0 || high[2] < 0 ? errno : spawn(child, high[0], high[1], high[2]);
+    for (int i = 0; i < 3; i++)
+        if (high[i] >= 0)
+            close(high[i]);
     return code;
 }
 
@@ -163,7 +176,7 @@ mr_status mr__gnuplot(const char *script, size_t bytes, int picture)
         close(in[1]);
         return MR_ERR_IO;
     }
-    int code = spawn(&child, in, err, picture);
+    int code = spawn_high(&child, in[0], err[1], picture);
     close(in[0]);
     close(err[1]);
     if (code)

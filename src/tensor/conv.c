@@ -138,13 +138,13 @@ static bool plan(mr_tape *tape, const char *op, const mr_tensor *x, const mr_ten
     side h = { .size = 1, .kernel = 1, .stride = 1, .dilation = 1 }, v = h;
     bool flat = ndim == 3;
     side *first = flat ? &v : &h;
-    first->stride = mr__conv_option(o->stride, 1);
-    first->padding = mr__conv_option(o->padding, 0);
-    first->dilation = mr__conv_option(o->dilation, 1);
+    first->stride = mr__option_int(o->stride, 1);
+    first->padding = mr__option_int(o->padding, 0);
+    first->dilation = mr__option_int(o->dilation, 1);
     if (!flat) {
-        v.stride = mr__conv_option(o->stride_w, h.stride);
-        v.padding = mr__conv_option(o->padding_w, h.padding);
-        v.dilation = mr__conv_option(o->dilation_w, h.dilation);
+        v.stride = mr__option_int(o->stride_w, h.stride);
+        v.padding = mr__option_int(o->padding_w, h.padding);
+        v.dilation = mr__option_int(o->dilation_w, h.dilation);
         h.size = x->shape[x->ndim - 2];
         h.kernel = w->shape[2];
     }
@@ -171,7 +171,7 @@ static bool plan(mr_tape *tape, const char *op, const mr_tensor *x, const mr_ten
                      .pad_left = v.padding,
                      .dilation_h = h.dilation,
                      .dilation_w = v.dilation,
-                     .groups = mr__conv_option(o->groups, 1) };
+                     .groups = mr__option_int(o->groups, 1) };
     return true;
 }
 
@@ -199,7 +199,7 @@ static mr_tensor *conv(mr_tape *tape, const char *op, int ndim, mr_tensor *x, mr
     static const mr_conv_opts defaults = { 0 };
     mr__conv c;
     opts = opts ? opts : &defaults;
-    if (!check(tape, op, x, w, b, ndim, mr__conv_option(opts->groups, 1)) ||
+    if (!check(tape, op, x, w, b, ndim, mr__option_int(opts->groups, 1)) ||
         !plan(tape, op, x, w, ndim, opts, &c))
         return NULL;
     x = mr_contiguous(tape, x);

@@ -2,6 +2,7 @@
 #ifndef MILLRACE_TENSOR_CONV_H
 #define MILLRACE_TENSOR_CONV_H
 
+#include "base/option.h"
 #include "kernels/conv.h"
 
 #include <millrace/functions.h>
@@ -15,11 +16,5 @@ void mr__conv_visit(const mr__conv *c, mr__conv_way way, double *y, double *x, d
 /* mr__channel_sums in float64. */
 void mr__conv_channel_sums(double *db, const double *dy, int64_t images, int64_t channels, int64_t pixels,
                            bool add);
-
-/* A size among the options: zero means the fallback, MR_ZERO_INT zero. */
-static inline int64_t mr__conv_option(int64_t value, int64_t fallback)
-{
-    return value == MR_ZERO_INT ? 0 : value ? value : fallback;
-}
 
 #endif

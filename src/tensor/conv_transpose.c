@@ -111,23 +111,23 @@ static bool plan(mr_tape *tape, const mr_tensor *x, const mr_tensor *w, const mr
 {
     side h = { .size = x->shape[x->ndim - 2],
                .kernel = w->shape[2],
-               .stride = mr__conv_option(o->stride, 1),
-               .padding = mr__conv_option(o->padding, 0),
-               .dilation = mr__conv_option(o->dilation, 1),
-               .spare = mr__conv_option(o->output_padding, 0) };
+               .stride = mr__option_int(o->stride, 1),
+               .padding = mr__option_int(o->padding, 0),
+               .dilation = mr__option_int(o->dilation, 1),
+               .spare = mr__option_int(o->output_padding, 0) };
     side v = { .size = x->shape[x->ndim - 1],
                .kernel = w->shape[3],
-               .stride = mr__conv_option(o->stride_w, h.stride),
-               .padding = mr__conv_option(o->padding_w, h.padding),
-               .dilation = mr__conv_option(o->dilation_w, h.dilation),
-               .spare = mr__conv_option(o->output_padding_w, h.spare) };
+               .stride = mr__option_int(o->stride_w, h.stride),
+               .padding = mr__option_int(o->padding_w, h.padding),
+               .dilation = mr__option_int(o->dilation_w, h.dilation),
+               .spare = mr__option_int(o->output_padding_w, h.spare) };
     if (o->same) {
         mr__fail(tape, MR_ERR_ARGUMENT, "conv_transpose2d: same is for convolutions");
         return false;
     }
     if (!plan_side(tape, x, w, &h) || !plan_side(tape, x, w, &v))
         return false;
-    int64_t groups = mr__conv_option(o->groups, 1);
+    int64_t groups = mr__option_int(o->groups, 1);
     *c = (mr__conv){ .images = x->ndim == 4 ? x->shape[0] : 1,
                      .channels = w->shape[1] * groups,
                      .height = h.out,
@@ -187,7 +187,7 @@ static mr_tensor *transpose(mr_tape *tape, mr_tensor *x, mr_tensor *w, mr_tensor
     static const mr_conv_opts defaults = { 0 };
     mr__conv c;
     opts = opts ? opts : &defaults;
-    if (!check(tape, x, w, b, mr__conv_option(opts->groups, 1)) || !plan(tape, x, w, opts, &c))
+    if (!check(tape, x, w, b, mr__option_int(opts->groups, 1)) || !plan(tape, x, w, opts, &c))
         return NULL;
     x = mr_contiguous(tape, x);
     w = mr_contiguous(tape, w);

@@ -288,13 +288,13 @@ static bool plan(mr_tape *tape, const char *op, const mr_tensor *x, int dims, in
     if (!check(tape, op, x, dims))
         return false;
     side first = { .kernel = kernel,
-                   .stride = mr__conv_option(o->stride, kernel),
-                   .padding = mr__conv_option(o->padding, 0),
-                   .dilation = mr__conv_option(o->dilation, 1) };
-    side second = { .kernel = mr__conv_option(o->kernel_w, kernel),
-                    .padding = mr__conv_option(o->padding_w, first.padding),
-                    .dilation = mr__conv_option(o->dilation_w, first.dilation) };
-    second.stride = mr__conv_option(o->stride_w, o->stride ? o->stride : second.kernel);
+                   .stride = mr__option_int(o->stride, kernel),
+                   .padding = mr__option_int(o->padding, 0),
+                   .dilation = mr__option_int(o->dilation, 1) };
+    side second = { .kernel = mr__option_int(o->kernel_w, kernel),
+                    .padding = mr__option_int(o->padding_w, first.padding),
+                    .dilation = mr__option_int(o->dilation_w, first.dilation) };
+    second.stride = mr__option_int(o->stride_w, o->stride ? o->stride : second.kernel);
     p->h = first;
     p->w = second;
     if (dims == 1) {

@@ -2,6 +2,7 @@
 #include "trainer.h"
 
 #include "base/alloc.h"
+#include "base/option.h"
 
 #include <string.h>
 
@@ -15,14 +16,12 @@ mr_task *mr_task_new(const mr_task_vtable *vtable, mr_module *model, const void 
         mr__null("task_new", "model");
         return NULL;
     }
+    void *copy;
     mr_task *task = mr__alloc_zeroed(sizeof *task);
-    void *copy = task && size ? mr__alloc(size) : NULL;
-    if (!task || (size && !copy)) {
+    if (!task || !mr__copy_self("task_new", self, size, &copy)) {
         mr__free(task);
         return NULL;
     }
-    if (size)
-        memcpy(copy, self, size);
     task->vtable = vtable;
     task->model = model;
     task->self = copy;
@@ -60,11 +59,6 @@ static bool acceptable(const mr_trainer_opts *opts)
     return false;
 }
 
-static int64_t option(int64_t value, int64_t fallback)
-{
-    return value == 0 ? fallback : value == MR_ZERO_INT ? 0 : value;
-}
-
 mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
 {
     static const mr_trainer_opts defaults = { 0 };
@@ -74,9 +68,9 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
     mr_trainer *trainer = mr__alloc_zeroed(sizeof *trainer);
     if (!trainer)
         return NULL;
-    trainer->max_steps = option(opts->max_steps, -1);
-    trainer->max_epochs = option(opts->max_epochs, trainer->max_steps < 0 ? 1000 : -1);
-    trainer->log_every = option(opts->log_every_n_steps, 50);
+    trainer->max_steps = mr__option_int(opts->max_steps, -1);
+    trainer->max_epochs = mr__option_int(opts->max_epochs, trainer->max_steps < 0 ? 1000 : -1);
+    trainer->log_every = mr__option_int(opts->log_every_n_steps, 50);
     if (trainer->log_every == 0)
         trainer->log_every = INT64_MAX; /* never */
     trainer->no_progress = opts->no_progress;

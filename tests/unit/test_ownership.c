@@ -139,6 +139,91 @@ static void test_failures_that_are_none(void)
     CHECK_EQ_I64(mr_tape_status(tape), MR_OK);
 }
 
+/* ---- what constructors refuse ---- */
+
+#define REFUSED(call, text)             \
+    do {                                \
+        CHECK((call) == NULL);          \
+        CHECK_EQ_STR(mr_error(), text); \
+    } while (0)
+
+static int64_t minus_five(void *self)
+{
+    (void)self;
+    return -5;
+}
+
+static mr_status nothing(void *self, int64_t epoch)
+{
+    (void)self, (void)epoch;
+    return MR_OK;
+}
+
+static mr_status no_index(void *self, int64_t *index)
+{
+    (void)self, (void)index;
+    return MR_END;
+}
+
+static mr_tensor *no_loss(mr_step *step, const mr_batch *batch)
+{
+    (void)step, (void)batch;
+    return NULL;
+}
+
+static mr_optim *no_optim(void *self, mr_module *model)
+{
+    (void)self, (void)model;
+    return NULL;
+}
+
+static void test_refused(void)
+{
+    static const mr_dataset_vtable wrong = { .len = minus_five, .get = get_one };
+    static const mr_sampler_vtable sampler = { .begin = nothing, .next = no_index };
+    static const mr_task_vtable task = { .training_step = no_loss, .configure_optimizers = no_optim };
+    static const mr_field field = { .name = "x" };
+    mr_module *model = mr_relu_new();
+    REFUSED(mr_dataset_new(&wrong, NULL, 8, &field, 1), "dataset_new: self is NULL");
+    REFUSED(mr_sampler_new(&sampler, NULL, 8), "sampler_new: self is NULL");
+    REFUSED(mr_task_new(&task, model, NULL, 8), "task_new: self is NULL");
+    mr_dataset *data = mr_dataset_new(&wrong, NULL, 0, &field, 1);
+    REFUSED(mr_loader_new(data, rng, NULL), "loader: the dataset's len gave -5");
+    mr_rng_permutation(rng, NULL, 3);
+    CHECK_EQ_STR(mr_error(), "rng_permutation: order is NULL");
+    mr_tensor *x = leaf(1);
+    mr_optim *sgd = mr_sgd_new((mr_params){ &(mr_param){ "x", x }, 1 }, 0.5, NULL);
+    mr_optim_set_lr(sgd, NAN);
+    CHECK_EQ_STR(mr_error(), "optim_set_lr: learning rate nan is negative or not finite");
+    mr_optim_set_group_lr(sgd, 0, -1);
+    CHECK_EQ_STR(mr_error(), "optim_set_group_lr: learning rate -1 is negative or not finite");
+    CHECK(mr_optim_lr(sgd) == 0.5);
+    mr_optim_free(sgd);
+    mr_tensor_free(x);
+    mr_dataset_free(data);
+    mr_module_free(model);
+}
+
+/* MR_ZERO is the smallest number there is: a program linked with -ffast-math takes it for zero. */
+static void test_zero_option_under_fast_math(void)
+{
+#ifdef __SSE__
+    enum { DENORMALS_ARE_ZERO = 1 << 6 };
+    unsigned before = __builtin_ia32_stmxcsr();
+    mr_tensor *x = leaf(1);
+    __builtin_ia32_ldmxcsr(before | DENORMALS_ARE_ZERO);
+    mr_optim *adamw = mr_adamw_new((mr_params){ &(mr_param){ "x", x }, 1 }, 0.5,
+                                   &(mr_adamw_opts){ .weight_decay = MR_ZERO });
+    CHECK_EQ_I64(mr_backward(tape, mr_mul_scalar(tape, mr_sum(tape, x, MR_ALL, false), 0)), MR_OK);
+    CHECK_EQ_I64(mr_optim_step(adamw), MR_OK);
+    __builtin_ia32_ldmxcsr(before);
+    CHECK(((float *)mr_tensor_data(x))[0] == 1);
+    mr_tape_reset(tape);
+    mr_optim_free(adamw);
+    mr_tensor_free(x);
+#endif
+}
+
 int main(void)
 {
     rng = mr_rng_new(1);
@@ -149,6 +234,8 @@ int main(void)
     RUN(test_parameters_are_not_freed_by_users);
     RUN(test_get_many_fails);
     RUN(test_failures_that_are_none);
+    RUN(test_refused);
+    RUN(test_zero_option_under_fast_math);
     mr_tape_free(tape);
     mr_tape_free(other);
     mr_rng_free(rng);

@@ -112,7 +112,8 @@ MR_API mr_schedule *mr_cosine_annealing_warm_restarts_new(mr_optim *optim, int64
 
 /* ---- functions of your own --------------------------------------------------------------------------------------- */
 
-/* A factor for a group at a step. One that is not finite, or a failure that it raises (mr_fail), ends the step. */
+/* A factor for a group at a step. One that is negative or not finite, or a failure that it raises (mr_fail), is the
+ * failure of the step. */
 typedef double (*mr_lr_factor)(void *user, int group, int64_t step);
 
 /* lr = initial lr * factor, and lr *= factor (from step 1 on). `user` is borrowed. */
@@ -140,7 +141,8 @@ typedef struct mr_one_cycle_lr_opts {
 } mr_one_cycle_lr_opts;
 
 /* Smith and Topin, 2017: from max_lr / div_factor up to max_lr, then down to max_lr / div_factor / final_div_factor
- * within `total_steps` (epochs times batches). The momentum goes the other way. A step beyond is a failure. */
+ * within `total_steps` (epochs times batches). The momentum goes the other way. Step
+ * `total_steps`, behind the last batch, goes on in the last curve as in torch; one more is a failure. */
 MR_API mr_schedule *mr_one_cycle_lr_new(mr_optim *optim, double max_lr, int64_t total_steps,
                                         const mr_one_cycle_lr_opts *opts);
 

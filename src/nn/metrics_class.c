@@ -1,14 +1,11 @@
 /* Accuracy, precision, recall, F1 and the confusion matrix: counts of class numbers. */
 #include "metrics.h"
 
+#include "base/option.h"
+
 #include <math.h>
 
 /* ---- options ---- */
-
-static double threshold_of(double option)
-{
-    return option == 0 ? 0.5 : option == MR_ZERO ? 0 : option;
-}
 
 bool mr__metric_classes(const char *call, mr_metric *to, int64_t classes, mr_average average,
                         const mr_class_metric_opts *opts)
@@ -28,7 +25,7 @@ bool mr__metric_classes(const char *call, mr_metric *to, int64_t classes, mr_ave
     }
     to->classes = classes;
     to->average = average;
-    to->threshold = threshold_of(opts ? opts->threshold : 0);
+    to->threshold = mr__option(opts ? opts->threshold : 0, 0.5);
     to->has_ignore = opts && opts->has_ignore_index;
     to->ignore = to->has_ignore ? opts->ignore_index : 0;
     return true;
@@ -99,7 +96,7 @@ mr_metric *mr_accuracy_new(const mr_accuracy_opts *opts)
                                           .merge = mr__metric_merge_counts,
                                           .values = accuracy_values };
     const mr_accuracy_opts o = opts ? *opts : (mr_accuracy_opts){ 0 };
-    const int64_t top_k = o.top_k == MR_ZERO_INT ? 0 : o.top_k ? o.top_k : 1;
+    const int64_t top_k = mr__option_int(o.top_k, 1);
     if (top_k < 1) {
         mr__raise(MR_ERR_ARGUMENT, "%s: top_k %lld is less than 1", kind.name, (long long)top_k);
         return NULL;
@@ -108,7 +105,7 @@ mr_metric *mr_accuracy_new(const mr_accuracy_opts *opts)
     if (!m)
         return NULL;
     m->top_k = top_k;
-    m->threshold = threshold_of(o.threshold);
+    m->threshold = mr__option(o.threshold, 0.5);
     m->has_ignore = o.has_ignore_index;
     m->ignore = o.has_ignore_index ? o.ignore_index : 0;
     return m;

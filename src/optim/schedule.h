@@ -97,12 +97,6 @@ mr_status mr__schedule_advance(mr_schedule *s, bool anew);
 double mr__initial_lr(mr_optim *optim, size_t group);
 void mr__set_initial_lr(mr_optim *optim, size_t group, double lr);
 
-/* An integer option whose default is not zero. */
-static inline int64_t mr__option_int(int64_t value, int64_t fallback)
-{
-    return value == 0 ? fallback : value == MR_ZERO_INT ? 0 : value;
-}
-
 /* Raise a failure unless an integer is at least `low`, and a number neither negative nor too large. */
 bool mr__schedule_at_least(const char *call, const char *name, int64_t value, int64_t low);
 bool mr__schedule_finite(const char *call, const char *name, double value);

@@ -95,7 +95,11 @@ static double one_cycle_momentum(const mr_schedule *s, size_t group)
     int from, to;
     const double share = find_phase(s, &from, &to);
     const double base = s->base_momentum[group], max = s->max_momentum[group];
-    return anneal(s->of.one.anneal, from == PEAK ? base : max, to == PEAK ? base : max, share);
+    const double momentum =
+        anneal(s->of.one.anneal, from == PEAK ? base : max, to == PEAK ? base : max, share);
+    /* The line may leave the range of a beta in the step behind the last batch. */
+    const double below = s->optim->kind->momentum_below;
+    return momentum < 0 ? 0 : momentum < below ? momentum : nextafter(below, 0);
 }
 
 static const mr__schedule_kind one_cycle_kinds[2] = {

@@ -6,7 +6,7 @@
 static bool factor_of(const mr_schedule *s, size_t group, double *factor)
 {
     *factor = s->of.lambda.factor(s->of.lambda.user, (int)group, s->last_epoch);
-    if (!mr__pending() && !isfinite(*factor))
+    if (!mr__pending() && (!isfinite(*factor) || *factor < 0))
         mr__raise(MR_ERR_CALLBACK, "%s: the factor of group %zu at step %lld is %g", s->kind->name, group,
                   (long long)s->last_epoch, *factor);
     return !mr__pending();

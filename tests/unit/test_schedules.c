@@ -181,6 +181,40 @@ static void test_scale(void)
     drop(&b);
 }
 
+/* Behind the last batch a line goes on, and beta1 with it, but not out of its range. */
+static void test_last_step(void)
+{
+    mr_tensor *p = mr_tensor_ones(MR_FLOAT32, MR_SHAPE(2));
+    CHECK_EQ_I64(mr_tensor_set_requires_grad(p, true), MR_OK);
+    const mr_param item = { "p", p };
+    mr_optim *o = mr_adam_new((mr_params){ &item, 1 }, 0.1, NULL);
+    mr_schedule *s = mr_one_cycle_lr_new(o, 1, 2, &(mr_one_cycle_lr_opts){ .anneal = MR_ANNEAL_LINEAR });
+    CHECK_EQ_I64(mr_schedule_step(s), MR_OK);
+    CHECK_NEAR(mr_optim_group_momentum(o, 0), 0.95, 1e-12);
+    CHECK_EQ_I64(mr_schedule_step(s), MR_OK);
+    CHECK_NEAR(mr_optim_group_momentum(o, 0), 1, 1e-15);
+    CHECK(mr_optim_group_momentum(o, 0) < 1);
+    mr_schedule_free(s);
+    mr_optim_free(o);
+    mr_tensor_free(p);
+}
+
+static double minus(void *user, int group, int64_t step)
+{
+    (void)user;
+    return group && step ? -1 : 1;
+}
+
+static void test_negative_factor(void)
+{
+    bench b = two_groups();
+    mr_schedule *s = mr_multiplicative_lr_new(b.optim, minus, NULL);
+    CHECK_EQ_I64(mr_schedule_step(s), MR_ERR_CALLBACK);
+    CHECK_EQ_STR(mr_error(), "multiplicative_lr: the factor of group 1 at step 1 is -1");
+    mr_schedule_free(s);
+    drop(&b);
+}
+
 /* ---- lists ---- */
 
 static mr_schedule *decay(bench *b)
@@ -403,6 +437,8 @@ int main(void)
     RUN(test_arguments);
     RUN(test_wrong_steps);
     RUN(test_scale);
+    RUN(test_last_step);
+    RUN(test_negative_factor);
     RUN(test_refused_lists);
     RUN(test_failing_sequence);
     RUN(test_later_groups);

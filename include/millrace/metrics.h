@@ -5,6 +5,8 @@
  * Counts are integers, and sums have twice a double's digits, so that neither the sizes of the batches nor their order
  * is seen in a value. Predictions and targets may be of any element type and lie on a tape; nothing is recorded.
  *
+ * Threads: one at a time for a metric; give each thread one of its own, and merge them in the end.
+ *
  * Where a metric is about classes, a target is a class number, from 0, and predictions are one of
  *   class numbers  integers (or bool) of the targets' shape;
  *   scores         floats with one dimension more than the targets: (N, C) for (N), (N, C, d1, …) for (N, d1, …), (C) for

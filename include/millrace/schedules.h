@@ -9,6 +9,8 @@
  * The first schedule of an optimizer notes the learning rates that it finds: the *initial* ones, which later schedules
  * begin with as well (one_cycle_lr notes its own). A schedule is about the groups that were there when it was made;
  * groups that are added later are left alone. It borrows the optimizer, which is not touched when it is freed.
+ *
+ * Threads: one at a time for an optimizer and its schedules.
  */
 #ifndef MILLRACE_SCHEDULES_H
 #define MILLRACE_SCHEDULES_H

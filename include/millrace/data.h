@@ -3,6 +3,10 @@
  *
  * Samples are written where they will be read: a dataset's callback gets pointers into the batch and fills
  * in its row, so nothing is copied or allocated on the way.
+ *
+ * Threads: a loader, a cursor and a sampler belong to one thread at a time, which runs their callbacks. Several loaders
+ * may read one dataset at once if its callbacks allow that. Constructors copy the struct at `self`; to share one, give
+ * the address of a pointer to it (`&p, sizeof p`).
  */
 #ifndef MILLRACE_DATA_H
 #define MILLRACE_DATA_H
@@ -20,7 +24,8 @@ typedef struct mr_cursor mr_cursor;
 
 /* ---- what a sample is made of -------------------------------------------------------------------- */
 
-/* One field of every sample: `{ "x", MR_FLOAT32, MR_SCALAR }`. */
+/* One field of every sample: `{ .name = "x" }` is a float32 number, `{ "image", MR_UINT8, { 2, { 28, 28 } } }` an array
+ * (in braces, so that it can be a static const; elsewhere MR_SHAPE(28, 28) will do). */
 typedef struct mr_field {
     const char *name;
     mr_dtype dtype;

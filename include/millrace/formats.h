@@ -1,5 +1,7 @@
 /*
  * Millrace, formats layer: files that other programs read.
+ *
+ * Threads: saving reads a module, loading writes it; neither while another thread changes it.
  */
 #ifndef MILLRACE_FORMATS_H
 #define MILLRACE_FORMATS_H

@@ -190,11 +190,12 @@ MR_API const char *mr_tensor_name(const mr_tensor *x);
 /* ---- the tape ------------------------------------------------------------------------------------ */
 
 /* Makes a tape: the scope of everything that operations make, and the record that backward follows.
- * Operations that draw (dropout) draw from `rng`, which is borrowed. */
+ * Operations that draw (dropout) draw from `rng`, which is borrowed; it is never NULL. */
 MR_API mr_tape *mr_tape_new(mr_rng *rng);
 MR_API void mr_tape_free(mr_tape *tape);
 
-/* Ends the life of every tensor on the tape and forgets a failure; the memory stays for the next step.
+/* Ends the life of every tensor on the tape and lets operations go on after a failure (whose text stays pending until
+ * somebody has heard it); the memory stays for the next step, and so does whether gradients are recorded.
  * Using a tensor from before the reset is the caller's error; AddressSanitizer and Debug builds catch it. */
 MR_API void mr_tape_reset(mr_tape *tape);
 

@@ -1,6 +1,9 @@
 /*
  * Millrace, train layer: a task (module, loss and optimizer in one) and the trainer that fits it, in the
  * manner of PyTorch Lightning.
+ *
+ * Threads: a fit runs on the calling thread, and so do all callbacks; a background thread writes log, bar and
+ * checkpoints. Trainer, task, model and loader belong to the caller's thread meanwhile.
  */
 #ifndef MILLRACE_TRAIN_H
 #define MILLRACE_TRAIN_H
@@ -76,7 +79,8 @@ MR_API void mr_trainer_free(mr_trainer *trainer);
  * checkpoints/epoch=E-step=S.safetensors after each epoch, of which the latest is kept.
  *
  * The status is the first failure of anything: a step, a sample, the log. A loss that is NaN or infinite
- * ends the fit with MR_ERR_NONFINITE, before the weights are touched. Uses one background thread, for log,
+ * ends the fit with MR_ERR_NONFINITE, before the weights are touched. A loader without batches is no failure: the fit
+ * says so, and ends, as Lightning's does. Uses one background thread, for log,
  * bar and checkpoints; it has ended when this returns. */
 MR_API MR_CHECKED mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader);
 

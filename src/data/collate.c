@@ -11,6 +11,8 @@ mr_status mr__collate(mr_collated *collated, const mr_batch *samples)
     mr_status status = collated->function(collated->user, samples, collated);
     if (status == MR_OK && mr__pending()) /* a field that could not be made */
         status = mr_error_status();
+    if (status == MR_OK && collated->made == 0)
+        status = mr__raise(MR_ERR_CALLBACK, "the collate function made no field");
     if (status != MR_OK) {
         if (!mr__pending())
             mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "the collate function failed without a message");

@@ -5,6 +5,7 @@ static mr_tensor *difference(mr_tape *tape, const mr__pointwise *loss, mr_tensor
 {
     if (!mr__loss_inputs(tape, loss->name, input, target, false))
         return NULL;
+    mr__loss_warn(loss->name, input, target);
     return mr__pointwise_loss(tape, loss, input, target, NULL);
 }
 

@@ -24,6 +24,15 @@ bool mr__loss_inputs(mr_tape *tape, const char *op, const mr_tensor *a, const mr
     return !tape->failed;
 }
 
+void mr__loss_warn(const char *op, const mr_tensor *input, const mr_tensor *target)
+{
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    if (!mr__same_shape(input, target) && !atomic_flag_test_and_set(&said))
+        mr__log(MR_LOG_WARNING,
+                "%s: input %s and target %s have different shapes and are broadcast; is that meant?", op,
+                mr__tensor_text(input).text, mr__tensor_text(target).text);
+}
+
 bool mr__loss_float(mr_tape *tape, const char *op, const char *what, const mr_tensor *x)
 {
     if (MR__LIKELY(mr__is_float(x->dtype)))

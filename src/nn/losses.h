@@ -16,6 +16,10 @@ bool mr__loss_reduction(mr_tape *tape, const char *op, mr_reduction reduction);
 /* Neither input is of a type that is no number, they broadcast, and unless `whole` is set one is of a floating type. */
 bool mr__loss_inputs(mr_tape *tape, const char *op, const mr_tensor *a, const mr_tensor *b, bool whole);
 
+/* Says once in a program's life that input and target of a loss have different shapes and are broadcast, as torch
+ * warns: (N) beside (N,1) gives (N,N), which is hardly ever meant. */
+void mr__loss_warn(const char *op, const mr_tensor *input, const mr_tensor *target);
+
 /* x is of a floating type; `what` names it. */
 bool mr__loss_float(mr_tape *tape, const char *op, const char *what, const mr_tensor *x);
 

@@ -81,5 +81,6 @@ mr_tensor *mr_mse_loss(mr_tape *tape, mr_tensor *input, mr_tensor *target, const
     if (!mr__loss_reduction(tape, "mse_loss", reduction) ||
         !mr__loss_inputs(tape, "mse_loss", input, target, reduction != MR_REDUCE_MEAN))
         return NULL;
+    mr__loss_warn("mse_loss", input, target);
     return mr__loss_reduced(tape, mr_square(tape, mr_sub(tape, input, target)), reduction);
 }

@@ -52,9 +52,9 @@ void mr_log(mr_step *step, const char *name, const mr_tensor *value, const mr_lo
     mr__fit *fit = (mr__fit *)step;
     if (!step || !mr__ready1(fit->tape, "log", value))
         return;
-    if (!name || value->numel != 1) {
-        if (!name)
-            mr__fail(fit->tape, MR_ERR_ARGUMENT, "log: name is NULL");
+    if (MR__UNLIKELY(!name || !*name || value->numel != 1)) {
+        if (!name || !*name)
+            mr__fail(fit->tape, MR_ERR_ARGUMENT, "log: name is %s", name ? "empty" : "NULL");
         else
             mr__fail(fit->tape, MR_ERR_SHAPE, "log: '%s' has shape %s, not one element", name,
                      mr__tensor_text(value).text);

@@ -228,10 +228,42 @@ static void test_finite_differences(void)
     mr_tensor_free(c.target);
 }
 
+/* (N) beside (N,1): said once. */
+static int warnings;
+static char warned[200];
+
+static void hear(void *user, mr_log_level level, const char *line)
+{
+    (void)user;
+    warnings += level == MR_LOG_WARNING;
+    snprintf(warned, sizeof warned, "%s", line);
+}
+
+static void test_different_shapes_are_said_once(void)
+{
+    mr_rng *r = mr_rng_new(1);
+    mr_tape *t = mr_tape_new(r);
+    mr_tensor *a = mr_tensor_ones(MR_FLOAT32, MR_SHAPE(4, 1)), *b = mr_tensor_ones(MR_FLOAT32, MR_SHAPE(4));
+    mr_set_log_hook(hear, NULL);
+    warnings = 0;
+    CHECK(mr_l1_loss(t, b, b, NULL) && mr_mse_loss(t, a, a, NULL) && warnings == 0);
+    CHECK(mr_mse_loss(t, a, b, NULL) && mr_l1_loss(t, a, b, NULL) && mr_mse_loss(t, a, b, NULL));
+    mr_set_log_hook(NULL, NULL);
+    CHECK_EQ_I64(warnings, 1);
+    CHECK_EQ_STR(
+        warned,
+        "mse_loss: input [4,1] and target [4] have different shapes and are broadcast; is that meant?");
+    mr_tensor_free(a);
+    mr_tensor_free(b);
+    mr_tape_free(t);
+    mr_rng_free(r);
+}
+
 int main(void)
 {
     rng = mr_rng_new(5);
     tape = mr_tape_new(rng);
+    RUN(test_different_shapes_are_said_once);
     RUN(test_elementwise_failures);
     RUN(test_cross_entropy_failures);
     RUN(test_changed_target);

@@ -13,7 +13,9 @@
 #include <millrace/nn.h>
 #include <millrace/init.h>
 #include <millrace/layers.h>
+#include <millrace/metrics.h>
 #include <millrace/optim.h>
+#include <millrace/schedules.h>
 #include <millrace/data.h>
 #include <millrace/formats.h>
 #include <millrace/plot.h>

@@ -88,6 +88,8 @@ typedef struct mr__setup {
 
 struct mr__group {
     double lr;
+    double initial_lr; /* what schedules begin with, once the first has noted it */
+    bool has_initial_lr;
     mr__range range[2]; /* float32 and float64 */
     mr__slot *slots;
     size_t count;
@@ -142,6 +144,9 @@ void mr__state_drop(mr__state *state);
 
 /* The entry of that name, which is most likely the one at `guess`; NULL. */
 const mr_param *mr__state_find(mr_params list, const char *name, size_t guess);
+
+/* Raises what keeps `given` from being loaded into `own`, the state of a `keeper`. */
+mr_status mr__state_check(const char *call, const char *keeper, mr_params own, mr_params given);
 
 /* What the state of a slot, the index-th of all, is called by: its name, or as in torch the index where it has none or
  * not for itself. */

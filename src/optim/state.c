@@ -137,29 +137,28 @@ static bool same_shape(const mr_tensor *a, const mr_tensor *b)
     return a->ndim == b->ndim && memcmp(a->shape, b->shape, a->ndim * sizeof *a->shape) == 0;
 }
 
-static mr_status check_entry(const mr_param *own, const mr_param *given)
+static mr_status check_entry(const char *call, const mr_param *own, const mr_param *given)
 {
     if (!given)
-        return mr__raise(MR_ERR_ARGUMENT, "optim_load_state: %s is missing", own->name);
+        return mr__raise(MR_ERR_ARGUMENT, "%s: %s is missing", call, own->name);
     if (!given->tensor)
-        return mr__null("optim_load_state", given->name);
+        return mr__null(call, given->name);
     if (!same_shape(own->tensor, given->tensor))
-        return mr__raise(MR_ERR_SHAPE, "optim_load_state: %s is %s, not %s", own->name,
+        return mr__raise(MR_ERR_SHAPE, "%s: %s is %s, not %s", call, own->name,
                          mr__tensor_text(given->tensor).text, mr__tensor_text(own->tensor).text);
     return MR_OK;
 }
 
-static mr_status check_all(const char *kind, mr_params own, mr_params given)
+mr_status mr__state_check(const char *call, const char *keeper, mr_params own, mr_params given)
 {
     for (size_t i = 0; i < own.count; i++) {
-        mr_status status = check_entry(&own.item[i], mr__state_find(given, own.item[i].name, i));
+        mr_status status = check_entry(call, &own.item[i], mr__state_find(given, own.item[i].name, i));
         if (status)
             return status;
     }
     for (size_t i = 0; i < given.count; i++)
         if (given.item[i].name && !mr__state_find(own, given.item[i].name, i))
-            return mr__raise(MR_ERR_ARGUMENT, "optim_load_state: this %s optimizer keeps no %s", kind,
-                             given.item[i].name);
+            return mr__raise(MR_ERR_ARGUMENT, "%s: this %s keeps no %s", call, keeper, given.item[i].name);
     return MR_OK;
 }
 
@@ -192,7 +191,10 @@ mr_status mr_optim_load_state(mr_optim *optim, mr_params state)
     mr_params own = { 0 };
     if (room)
         own = mr_optim_state(optim);
-    mr_status status = own.item ? check_all(optim->kind->name, own, state) : mr_error_status();
+    mr__text keeper;
+    snprintf(keeper.text, sizeof keeper.text, "%s optimizer", optim->kind->name);
+    mr_status status =
+        own.item ? mr__state_check("optim_load_state", keeper.text, own, state) : mr_error_status();
     for (size_t i = 0; status == MR_OK && i < own.count; i++)
         status = mr_tensor_copy(own.item[i].tensor, mr__state_find(state, own.item[i].name, i)->tensor);
     if (status && optim->kind->undo_room)

@@ -14,6 +14,8 @@ static mr_rng *rng;
 static mr_tape *tape;
 static mr_module *model;
 static mr_optim *sgd;
+static mr_schedule *decay, *plateau;
+static mr_metric *mse, *more_mse;
 static mr_tensor *x;
 static mr_dataset *rows;
 static mr_loader *loader;
@@ -120,15 +122,50 @@ static mr_status call_gradcheck(void)
     return s;
 }
 
+static mr_status call_schedule_step(void)
+{
+    return mr_schedule_step(decay);
+}
+
+static mr_status call_schedule_step_metric(void)
+{
+    return mr_schedule_step_metric(plateau, 1);
+}
+
+static mr_status call_schedule_load_state(void)
+{
+    return mr_schedule_load_state(decay, mr_schedule_state(decay));
+}
+
+static mr_status call_metric_update(void)
+{
+    return mr_metric_update(mse, x, x);
+}
+
+static mr_status call_metric_merge(void)
+{
+    return mr_metric_merge(mse, more_mse);
+}
+
 static const struct {
     const char *name;
     mr_status (*call)(void);
 } calls[] = {
-    { "backward", call_backward },       { "backward_from", call_backward_from },
-    { "tape_status", call_tape_status }, { "optim_step", call_step },
-    { "loader_next", call_next },        { "cursor_next", call_cursor },
-    { "module_save", call_save },        { "module_load", call_load },
-    { "copy_out", call_copy_out },       { "gradcheck", call_gradcheck },
+    { "backward", call_backward },
+    { "backward_from", call_backward_from },
+    { "tape_status", call_tape_status },
+    { "optim_step", call_step },
+    { "loader_next", call_next },
+    { "cursor_next", call_cursor },
+    { "module_save", call_save },
+    { "module_load", call_load },
+    { "copy_out", call_copy_out },
+    { "gradcheck", call_gradcheck },
+    { "schedule_step", call_schedule_step },
+    { "schedule_step_metric", call_schedule_step_metric },
+    { "schedule_load_state", call_schedule_load_state },
+    { "metric_update", call_metric_update },
+    { "metric_merge", call_metric_merge },
 };
 
 static void test_calls(void)
@@ -176,6 +213,10 @@ int main(void)
     tape = mr_tape_new(rng);
     model = mr_linear_new(3, 1, rng, NULL);
     sgd = mr_sgd_new(mr_module_parameters(model), 0.1, NULL);
+    decay = mr_exponential_lr_new(sgd, 0.5);
+    plateau = mr_reduce_lr_on_plateau_new(sgd, NULL);
+    mse = mr_mse_new();
+    more_mse = mr_mse_new();
     x = mr_tensor_rand(rng, MR_FLOAT32, MR_SHAPE(2, 3));
     rows = mr_dataset_from_tensors(&x, NULL, 1);
     loader = mr_loader_new(rows, rng, NULL);
@@ -190,6 +231,10 @@ int main(void)
     mr_loader_free(loader);
     mr_dataset_free(rows);
     mr_tensor_free(x);
+    mr_schedule_free(decay);
+    mr_schedule_free(plateau);
+    mr_metric_free(mse);
+    mr_metric_free(more_mse);
     mr_optim_free(sgd);
     mr_module_free(model);
     mr_tape_free(tape);

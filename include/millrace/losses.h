@@ -92,7 +92,7 @@ MR_API mr_tensor *mr_nll_loss_weighted(mr_tape *tape, mr_tensor *input, mr_tenso
 
 typedef struct mr_cross_entropy_opts {
     mr_reduction reduction;
-    bool has_ignore_index;  /* otherwise the class number that is passed over is -100 */
+    bool has_ignore_index; /* otherwise the class number that is passed over is -100 */
     int64_t ignore_index;
     double label_smoothing; /* in [0, 1]; default 0: the share that goes to all classes evenly */
 } mr_cross_entropy_opts;

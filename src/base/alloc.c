@@ -29,7 +29,8 @@ void mr_set_allocator(const mr_allocator *replacement)
 
 void *mr__try_alloc(size_t bytes)
 {
-    return bytes <= SIZE_MAX / 2 ? allocator.allocate(allocator.user, bytes ? bytes : 1, MR__ALIGNMENT) : NULL;
+    return bytes <= SIZE_MAX / 2 ? allocator.allocate(allocator.user, bytes ? bytes : 1, MR__ALIGNMENT)
+                                 : NULL;
 }
 
 void *mr__alloc(size_t bytes)

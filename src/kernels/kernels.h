@@ -20,9 +20,9 @@ typedef struct mr__adam_step {
     float beta2, one_minus_beta2; /* 1 - beta computed in double, then rounded */
     float sqrt_correction2;       /* sqrt(1 - beta2^t) */
     float eps;
-    float minus_step_size;        /* -lr / (1 - beta1^t) */
-    float weight_decay;           /* added to the gradient as weight_decay * p; 0: none */
-    float decay_factor;           /* p is first multiplied by it (AdamW: 1 - lr * decay); 1: none */
+    float minus_step_size; /* -lr / (1 - beta1^t) */
+    float weight_decay;    /* added to the gradient as weight_decay * p; 0: none */
+    float decay_factor;    /* p is first multiplied by it (AdamW: 1 - lr * decay); 1: none */
 } mr__adam_step;
 
 typedef struct mr__sgd_step {
@@ -142,7 +142,8 @@ typedef struct mr__kernels {
 
     /* the same with bias[j] added to column j at the end; bias may be NULL, and excludes add */
     void (*gemm_bias)(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
-                      int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc, const float *bias, bool add);
+                      int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc, const float *bias,
+                      bool add);
 
     /* out[j] = the sum of column j of a (m,n), whose rows lie ld apart */
     void (*column_sums)(float *out, const float *a, int64_t ld, int64_t m, int64_t n, bool add);
@@ -152,23 +153,28 @@ typedef struct mr__kernels {
     void (*sub)(float *out, const float *a, const float *b, int64_t n);
     void (*mul)(float *out, const float *a, const float *b, int64_t n);
     void (*div)(float *out, const float *a, const float *b, int64_t n);
-    void (*affine)(float *out, const float *x, float scale, float shift, int64_t n); /* x * scale + shift, two roundings */
-    void (*add_scaled)(float *y, float alpha, const float *x, int64_t n);            /* y += alpha * x, one rounding */
+    void (*affine)(float *out, const float *x, float scale, float shift,
+                   int64_t n); /* x * scale + shift, two roundings */
+    void (*add_scaled)(float *y, float alpha, const float *x, int64_t n); /* y += alpha * x, one rounding */
     void (*fill)(float *out, float value, int64_t n);
-    void (*relu)(float *out, const float *x, int64_t n);    /* NaN stays NaN */
-    void (*sigmoid)(float *out, const float *x, int64_t n); /* 1 / (1 + exp(-x)); within 3 ulp, NaN and infinities right */
-    void (*tanh)(float *out, const float *x, int64_t n);    /* within 3 ulp, odd, exact near zero */
-    void (*exp)(float *out, const float *x, int64_t n);     /* within 2 ulp; overflow to inf, underflow through denormals to 0 */
-    void (*log)(float *out, const float *x, int64_t n);     /* within 2 ulp; -inf of 0, NaN below */
-    void (*sin)(float *out, const float *x, int64_t n);     /* within 3 ulp; NaN of infinities */
-    void (*cos)(float *out, const float *x, int64_t n);     /* the same */
+    void (*relu)(float *out, const float *x, int64_t n); /* NaN stays NaN */
+    void (*sigmoid)(float *out, const float *x,
+                    int64_t n); /* 1 / (1 + exp(-x)); within 3 ulp, NaN and infinities right */
+    void (*tanh)(float *out, const float *x, int64_t n); /* within 3 ulp, odd, exact near zero */
+    void (*exp)(float *out, const float *x,
+                int64_t n); /* within 2 ulp; overflow to inf, underflow through denormals to 0 */
+    void (*log)(float *out, const float *x, int64_t n); /* within 2 ulp; -inf of 0, NaN below */
+    void (*sin)(float *out, const float *x, int64_t n); /* within 3 ulp; NaN of infinities */
+    void (*cos)(float *out, const float *x, int64_t n); /* the same */
 
     /* ---- their gradients: dx = dy * f'(x), from the result y or the input x ---- */
     void (*relu_backward)(float *dx, const float *dy, const float *y, int64_t n, bool add);
-    void (*sigmoid_backward)(float *dx, const float *dy, const float *y, int64_t n, bool add); /* dy * (1 - y) * y */
-    void (*tanh_backward)(float *dx, const float *dy, const float *y, int64_t n, bool add);    /* dy * (1 - y*y) */
-    void (*mul_backward)(float *da, const float *dy, const float *b, int64_t n, bool add);     /* dy * b */
-    void (*scale)(float *out, const float *x, float alpha, int64_t n, bool add);               /* alpha * x */
+    void (*sigmoid_backward)(float *dx, const float *dy, const float *y, int64_t n,
+                             bool add); /* dy * (1 - y) * y */
+    void (*tanh_backward)(float *dx, const float *dy, const float *y, int64_t n,
+                          bool add); /* dy * (1 - y*y) */
+    void (*mul_backward)(float *da, const float *dy, const float *b, int64_t n, bool add); /* dy * b */
+    void (*scale)(float *out, const float *x, float alpha, int64_t n, bool add);           /* alpha * x */
 
     /* ---- reductions: several partial sums, added pairwise, so that the error grows like log n ---- */
     float (*sum)(const float *x, int64_t n);
@@ -216,8 +222,8 @@ typedef struct mr__kernels {
      * forget, cell, output; reset, update, new), then in backward their gradients; so does what a GRU's state
      * contributes to them, `hidden`. dh and dc become what goes to the step before past the products. ---- */
     void (*lstm_forward)(float *gates, const float *c_before, float *c, float *tanh_c, float *h, int64_t n);
-    void (*lstm_backward)(float *gates, const float *c_before, const float *tanh_c, const float *dh, float *dc,
-                          int64_t n);
+    void (*lstm_backward)(float *gates, const float *c_before, const float *tanh_c, const float *dh,
+                          float *dc, int64_t n);
     void (*gru_forward)(float *gates, const float *hidden, const float *h_before, float *h, int64_t n);
     void (*gru_backward)(float *gates, float *hidden, const float *h_before, float *dh, int64_t n);
 
@@ -228,27 +234,30 @@ typedef struct mr__kernels {
     void (*log_softmax)(float *y, const float *x, int64_t outer, int64_t n, int64_t inner);
     void (*softmax_parts)(float *powers, float *top, float *total, const float *x, int64_t outer, int64_t n,
                           int64_t inner);
-    void (*softmax_backward)(float *dx, const float *dy, const float *y, int64_t outer, int64_t n, int64_t inner,
-                             bool add);
-    void (*log_softmax_backward)(float *dx, const float *dy, const float *y, int64_t outer, int64_t n, int64_t inner,
-                                 bool add);
+    void (*softmax_backward)(float *dx, const float *dy, const float *y, int64_t outer, int64_t n,
+                             int64_t inner, bool add);
+    void (*log_softmax_backward)(float *dx, const float *dy, const float *y, int64_t outer, int64_t n,
+                                 int64_t inner, bool add);
     /* out = x times the factor of its (outer, inner) */
-    void (*scale_rows)(float *out, const float *x, const float *factor, int64_t outer, int64_t n, int64_t inner,
-                       bool add);
+    void (*scale_rows)(float *out, const float *x, const float *factor, int64_t outer, int64_t n,
+                       int64_t inner, bool add);
 
     /* ---- losses: each element's, and its derivative by a or b; c is only read where the formula has one ---- */
     void (*loss_terms)(mr__loss_kind kind, float *out, const float *a, const float *b, const float *c,
                        float parameter, int64_t n);
-    void (*loss_slopes)(mr__loss_kind kind, bool of_b, float *out, const float *a, const float *b, const float *c,
-                        float parameter, int64_t n);
+    void (*loss_slopes)(mr__loss_kind kind, bool of_b, float *out, const float *a, const float *b,
+                        const float *c, float parameter, int64_t n);
 
     /* ---- optimizers, over flat ranges ---- */
-    void (*adam)(float *p, const float *g, float *m, float *v, float *v_max, int64_t n, const mr__adam_step *s); /* v_max: NULL without amsgrad */
-    void (*sgd)(float *p, const float *g, float *momentum, int64_t n, const mr__sgd_step *s);                    /* momentum: NULL without */
+    void (*adam)(float *p, const float *g, float *m, float *v, float *v_max, int64_t n,
+                 const mr__adam_step *s); /* v_max: NULL without amsgrad */
+    void (*sgd)(float *p, const float *g, float *momentum, int64_t n,
+                const mr__sgd_step *s); /* momentum: NULL without */
     void (*rmsprop)(float *p, const float *g, float *square, float *momentum, float *mean, int64_t n,
                     const mr__rmsprop_step *s); /* momentum, mean: NULL without */
     void (*adagrad)(float *p, const float *g, float *sum, int64_t n, const mr__adagrad_step *s);
-    void (*adadelta)(float *p, const float *g, float *square, float *steps, int64_t n, const mr__adadelta_step *s);
+    void (*adadelta)(float *p, const float *g, float *square, float *steps, int64_t n,
+                     const mr__adadelta_step *s);
     void (*adamax)(float *p, const float *g, float *m, float *u, int64_t n, const mr__adamax_step *s);
     void (*nadam)(float *p, const float *g, float *m, float *v, int64_t n, const mr__nadam_step *s);
     void (*radam)(float *p, const float *g, float *m, float *v, int64_t n, const mr__radam_step *s);

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-void mr__product(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
-                 const float *b, int64_t ldb, float *c, int64_t ldc, bool add);
+void mr__product(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
+                 int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc, bool add);
 
 void mr__linear(float *y, const float *x, const float *w, const float *b, int64_t m, int64_t k, int64_t n);
 void mr__linear_dx(float *dx, const float *dy, const float *w, int64_t m, int64_t k, int64_t n, bool add);

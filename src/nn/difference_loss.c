@@ -41,8 +41,7 @@ mr_tensor *mr_huber_loss(mr_tape *tape, mr_tensor *input, mr_tensor *target, con
 {
     static const mr_huber_opts defaults = { 0 };
     opts = opts ? opts : &defaults;
-    mr__pointwise loss = { "huber_loss", MR__LOSS_HUBER, opts->reduction, mr__option(opts->delta, 1),
-                           0 };
+    mr__pointwise loss = { "huber_loss", MR__LOSS_HUBER, opts->reduction, mr__option(opts->delta, 1), 0 };
     if (!mr__ready2(tape, loss.name, input, target) || !mr__loss_reduction(tape, loss.name, loss.reduction))
         return NULL;
     if (!(loss.parameter > 0))

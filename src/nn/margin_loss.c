@@ -81,8 +81,7 @@ mr_tensor *mr_cosine_embedding_loss(mr_tape *tape, mr_tensor *a, mr_tensor *b, m
         return NULL;
     mr_tensor *cos = cosine(tape, a, b);
     mr_tensor *near = mr_rsub_scalar(tape, cos, 1);
-    mr_tensor *apart =
-        mr_clamp(tape, mr_sub_scalar(tape, cos, mr__option(opts->margin, 0)), 0, INFINITY);
+    mr_tensor *apart = mr_clamp(tape, mr_sub_scalar(tape, cos, mr__option(opts->margin, 0)), 0, INFINITY);
     if (!near || !apart)
         return NULL;
     mr_dtype dtype = (mr_dtype)cos->dtype;

@@ -194,7 +194,8 @@ mr_tensor *mr__not_ready(mr_tape *tape, const char *op, const mr_tensor *x, cons
 void mr__other_tape(mr__node *node, const mr_tensor *x)
 {
     mr__fail(node->out->tape, MR_ERR_STATE,
-             "%s: %s is recorded on another tape, where no gradient gets to from here; mr_detach or mr_tensor_keep "
+             "%s: %s is recorded on another tape, where no gradient gets to from here; mr_detach or "
+             "mr_tensor_keep "
              "gives its values alone",
              node->op, mr__tensor_text(x).text);
 }

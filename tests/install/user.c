@@ -28,8 +28,8 @@ int main(int argc, char **argv)
     mr_loader *loader = mr_loader_new(line, rng, &(mr_loader_opts){ .batch_size = 8, .shuffle = true });
     mr_module *model = mr_linear_new(1, 1, rng, NULL), *copy = mr_linear_new(1, 1, rng, NULL);
     mr_task *task = mr_task_new(&task_vtable, model, NULL, 0);
-    mr_trainer *trainer = mr_trainer_new(
-        &(mr_trainer_opts){ .max_epochs = 40, .no_progress = true, .no_summary = true });
+    mr_trainer *trainer =
+        mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 40, .no_progress = true, .no_summary = true });
 
     mr_status s = mr_trainer_fit(trainer, task, loader);
     if (s == MR_OK)

@@ -126,8 +126,8 @@ static void check_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t depth, in
             kept = kept && equal(c[i * ldc + j], old[i * ldc + j]);
     }
     if (!CHECK(right) || !CHECK(kept))
-        printf("    gemm %s %s, m %d, n %d, k %d, spare %d, add %d\n", ta ? "T" : "N", tb ? "T" : "N", (int)m, (int)n,
-               (int)depth, (int)spare, add);
+        printf("    gemm %s %s, m %d, n %d, k %d, spare %d, add %d\n", ta ? "T" : "N", tb ? "T" : "N", (int)m,
+               (int)n, (int)depth, (int)spare, add);
     drop(a, a_rows * lda);
     drop(b, b_rows * ldb);
     drop(c, m * ldc);
@@ -154,7 +154,8 @@ static void test_gemm(void)
 /* linear and its two gradients for one shape, in the interface's letters */
 static void check_linear(int64_t m, int64_t depth, int64_t n, bool with_bias, bool add)
 {
-    float *x = numbers(m * depth), *w = numbers(n * depth), *b = numbers(n), *y = array(m * n), *dy = numbers(m * n);
+    float *x = numbers(m * depth), *w = numbers(n * depth), *b = numbers(n), *y = array(m * n),
+          *dy = numbers(m * n);
     k->linear(y, x, w, with_bias ? b : NULL, m, depth, n);
     bool right = true;
     for (int64_t i = 0; i < m * n; i++) {
@@ -204,8 +205,8 @@ static void check_linear(int64_t m, int64_t depth, int64_t n, bool with_bias, bo
         db_right = db_right && product_right(db[j], sum, magnitude, m);
     }
     if (!CHECK(right && dx_right && dw_right && db_right))
-        printf("    y %d, dx %d, dw %d, db %d; m %d, k %d, n %d, bias %d, add %d\n", right, dx_right, dw_right, db_right,
-               (int)m, (int)depth, (int)n, with_bias, add);
+        printf("    y %d, dx %d, dw %d, db %d; m %d, k %d, n %d, bias %d, add %d\n", right, dx_right,
+               dw_right, db_right, (int)m, (int)depth, (int)n, with_bias, add);
     drop(x, m * depth);
     drop(w, n * depth);
     drop(b, n);
@@ -260,7 +261,8 @@ static void test_linear_by_rows(void)
 
 static void test_elementwise(void)
 {
-    FOR_SIZES(n) {
+    FOR_SIZES(n)
+    {
         float *a = numbers(n), *b = numbers(n), *out[8];
         bool right = true;
         for (int i = 0; i < 8; i++)
@@ -276,8 +278,8 @@ static void test_elementwise(void)
         for (int64_t i = 0; i < n; i++) {
             const float product = a[i] * 1.7f;
             const double added = (double)b[i] + (double)0.7f * (double)a[i];
-            right = right && out[0][i] == a[i] + b[i] && out[1][i] == a[i] - b[i] && out[2][i] == a[i] * b[i] &&
-                    out[3][i] == a[i] / b[i] && out[4][i] == product + 0.3f &&
+            right = right && out[0][i] == a[i] + b[i] && out[1][i] == a[i] - b[i] &&
+                    out[2][i] == a[i] * b[i] && out[3][i] == a[i] / b[i] && out[4][i] == product + 0.3f &&
                     fabs((double)out[5][i] - added) <= 0x1p-23 && out[6][i] == 2.5f &&
                     out[7][i] == (a[i] > 0 ? a[i] : 0);
         }
@@ -315,7 +317,8 @@ static float expected_gradient(int which, float dy, float y)
 static void test_backward(void)
 {
     backward *const kernels[] = { k->relu_backward, k->sigmoid_backward, k->tanh_backward, k->mul_backward };
-    FOR_SIZES(n) {
+    FOR_SIZES(n)
+    {
         float *y = numbers(n), *dy = numbers(n);
         if (n > 3)
             y[n - 1] = NAN, y[n - 2] = 0, y[n - 3] = INFINITY;
@@ -429,7 +432,8 @@ static void test_exp(void)
     check_worst("exp", k->exp, true_exp, 2);
     CHECK(worst_between(k->exp, true_exp, -104.5f, -86) <= 2);
     CHECK(worst_between(k->exp, true_exp, 88, 89) <= 2);
-    const float x[] = { NAN, INFINITY, -INFINITY, 0, -0.0f, 100, -100, 1e-40f, -1e-40f, 1e38f, -1e38f, -103.97f };
+    const float x[] = { NAN,  INFINITY, -INFINITY, 0,     -0.0f,  100,
+                        -100, 1e-40f,   -1e-40f,   1e38f, -1e38f, -103.97f };
     float y[12];
     k->exp(y, x, 12);
     CHECK(isnan(y[0]) && isinf(y[1]) && y[2] == 0 && y[3] == 1 && y[4] == 1 && isinf(y[5]));
@@ -455,7 +459,8 @@ static void test_tanh(void)
     const float x[] = { NAN, INFINITY, -INFINITY, 0, -0.0f, 100, -100, 1e-40f, -1e-40f, 1e-5f, -1e-5f };
     float y[11];
     k->tanh(y, x, 11);
-    CHECK(isnan(y[0]) && y[1] == 1 && y[2] == -1 && y[3] == 0 && y[4] == 0 && signbit(y[4]) && !signbit(y[3]));
+    CHECK(isnan(y[0]) && y[1] == 1 && y[2] == -1 && y[3] == 0 && y[4] == 0 && signbit(y[4]) &&
+          !signbit(y[3]));
     CHECK(y[5] == 1 && y[6] == -1 && y[7] == x[7] && y[8] == x[8] && y[9] == x[9] && y[10] == x[10]);
     for (int i = 0; i < 2000; i++) {
         const float z[2] = { 6 * number(), 0 }, minus_z[2] = { -z[0], 0 };
@@ -482,9 +487,11 @@ static void test_sin_and_cos(void)
     float y[9], z[9];
     k->sin(y, x, 9);
     k->cos(z, x, 9);
-    CHECK(isnan(y[0]) && isnan(y[1]) && isnan(y[2]) && y[3] == 0 && y[4] == 0 && signbit(y[4]) && !signbit(y[3]));
+    CHECK(isnan(y[0]) && isnan(y[1]) && isnan(y[2]) && y[3] == 0 && y[4] == 0 && signbit(y[4]) &&
+          !signbit(y[3]));
     CHECK(y[5] == x[5] && y[6] == x[6] && y[7] == sinf(1e38f));
-    CHECK(isnan(z[0]) && isnan(z[1]) && isnan(z[2]) && z[3] == 1 && z[4] == 1 && z[5] == 1 && z[7] == cosf(1e38f));
+    CHECK(isnan(z[0]) && isnan(z[1]) && isnan(z[2]) && z[3] == 1 && z[4] == 1 && z[5] == 1 &&
+          z[7] == cosf(1e38f));
 }
 
 /* A value's result does not depend on where it stands in the array. */
@@ -492,7 +499,8 @@ static void test_positions(void)
 {
     function *const functions[] = { k->exp, k->sigmoid, k->tanh, k->relu, k->sin, k->cos };
     for (int f = 0; f < 6; f++) {
-        FOR_SIZES(n) {
+        FOR_SIZES(n)
+        {
             float *x = numbers(n), *y = array(n);
             for (int64_t i = 0; i < n; i++)
                 x[i] *= 20;
@@ -523,7 +531,8 @@ static void test_positions(void)
 
 static void test_sums(void)
 {
-    FOR_SIZES(n) {
+    FOR_SIZES(n)
+    {
         float *a = numbers(n), *b = numbers(n);
         double sum = 0, magnitude = 0, squares = 0;
         for (int64_t i = 0; i < n; i++) {
@@ -535,7 +544,7 @@ static void test_sums(void)
         CHECK_NEAR(k->sum(a, n), sum, 40 * 0x1p-24 * magnitude);
         CHECK_NEAR(k->sum_squared_difference(a, b, n), squares, 40 * 0x1p-24 * squares);
         CHECK(k->all_finite(a, n));
-        for (int64_t i = 0; i < n; i += n > 100 ? 37 : 1) {
+        for (int64_t i = 0; i<n; i += n> 100 ? 37 : 1) {
             const float old = a[i], bad[] = { NAN, INFINITY, -INFINITY };
             a[i] = bad[i % 3];
             CHECK(!k->all_finite(a, n));
@@ -569,11 +578,13 @@ static void test_long_sum(void)
 
 static void test_mse_backward(void)
 {
-    FOR_SIZES(n) {
+    FOR_SIZES(n)
+    {
         float *a = numbers(n), *b = numbers(n);
         for (int which = 0; which < 16; which++) {
             const bool add_da = which & 1, add_db = which & 2;
-            float *da = output(n, add_da), *db = output(n, add_db), *old_a = copy_of(da, n), *old_b = copy_of(db, n);
+            float *da = output(n, add_da), *db = output(n, add_db), *old_a = copy_of(da, n),
+                  *old_b = copy_of(db, n);
             k->mse_backward(which & 4 ? NULL : da, which & 8 ? NULL : db, a, b, 0.3f, n, add_da, add_db);
             bool right = true;
             for (int64_t i = 0; i < n; i++) {
@@ -604,7 +615,8 @@ static float fused(float a, float b, float c)
     return product + c;
 }
 
-static void expect_adam(float *p, float g, float *m, float *v, float *top, const mr__adam_step *s, bool amsgrad)
+static void expect_adam(float *p, float g, float *m, float *v, float *top, const mr__adam_step *s,
+                        bool amsgrad)
 {
     if (s->decay_factor != 1)
         *p *= s->decay_factor;
@@ -625,9 +637,11 @@ static void test_adam(void)
 {
     for (int which = 0; which < 8; which++) {
         const bool amsgrad = which & 1;
-        const mr__adam_step s = { 0.9f, 0.1f, 0.999f, 0.001f, 0.0547f, 1e-8f, -3e-3f, which & 2 ? 0.02f : 0,
-                                  which & 4 ? 0.9997f : 1 };
-        FOR_SIZES(n) {
+        const mr__adam_step s = {
+            0.9f, 0.1f, 0.999f, 0.001f, 0.0547f, 1e-8f, -3e-3f, which & 2 ? 0.02f : 0, which & 4 ? 0.9997f : 1
+        };
+        FOR_SIZES(n)
+        {
             float *p = numbers(n), *g = numbers(n), *m = numbers(n), *v = numbers(n), *top = numbers(n);
             for (int64_t i = 0; i < n; i++) {
                 v[i] = i % 7 ? v[i] * v[i] : 0;
@@ -655,7 +669,8 @@ static void test_adam(void)
 static void test_adam_extremes(void)
 {
     const mr__adam_step s = { 0.9f, 0.1f, 0.999f, 0.001f, 0.0316f, 1e-8f, -1e-2f, 0, 1 };
-    const float extremes[] = { 0, 1e-45f, -1e-38f, 1e-20f, 1e-12f, 1, 1e15f, -1e18f, 1e20f, 3e38f, INFINITY, NAN };
+    const float extremes[] = { 0,     1e-45f, -1e-38f, 1e-20f, 1e-12f,   1,
+                               1e15f, -1e18f, 1e20f,   3e38f,  INFINITY, NAN };
     for (int i = 0; i < 12 * 12; i++) {
         float p = 1, m = extremes[i % 12] * 1e-3f, v = fabsf(extremes[i / 12]), top = 0;
         float p1 = p, m1 = m, v1 = v;
@@ -670,7 +685,8 @@ static void test_sgd(void)
     for (int which = 0; which < 16; which++) {
         const bool with_momentum = which & 1, l2 = which & 2, nesterov = which & 4, first = which & 8;
         const mr__sgd_step s = { -0.1f, 0.9f, 0.8f, l2 ? 0.02f : 0, nesterov, first };
-        FOR_SIZES(n) {
+        FOR_SIZES(n)
+        {
             float *p = numbers(n), *g = numbers(n), *buffer = output(n, !first);
             float *p1 = copy_of(p, n), *buffer1 = copy_of(buffer, n);
             k->sgd(p, g, with_momentum ? buffer : NULL, n, &s);

@@ -1,16 +1,16 @@
 /* Sums, products and the like, element by element. */
 #include "kernels/level/level.h"
 
-#define BINARY(name, op)                                                                       \
-    void MR__LEVEL(name)(float *out, const float *a, const float *b, int64_t n)                \
-    {                                                                                          \
-        int64_t i = 0;                                                                         \
-        for (; i + VF_LANES <= n; i += VF_LANES)                                               \
-            vf_store(out + i, op(vf_load(a + i), vf_load(b + i)));                             \
-        if (i < n) {                                                                           \
-            const vm rest = vm_first(n - i);                                                   \
-            vf_store_m(out + i, op(vf_load_m(a + i, rest), vf_load_m(b + i, rest)), rest);     \
-        }                                                                                      \
+#define BINARY(name, op)                                                                   \
+    void MR__LEVEL(name)(float *out, const float *a, const float *b, int64_t n)            \
+    {                                                                                      \
+        int64_t i = 0;                                                                     \
+        for (; i + VF_LANES <= n; i += VF_LANES)                                           \
+            vf_store(out + i, op(vf_load(a + i), vf_load(b + i)));                         \
+        if (i < n) {                                                                       \
+            const vm rest = vm_first(n - i);                                               \
+            vf_store_m(out + i, op(vf_load_m(a + i, rest), vf_load_m(b + i, rest)), rest); \
+        }                                                                                  \
     }
 
 BINARY(add, vf_add)

@@ -133,7 +133,8 @@ static void strip_4(const tile_args *t, int64_t m, int64_t a_tile)
     strip(t, m, a_tile, 4);
 }
 
-static void (*const strips[WIDE])(const tile_args *, int64_t, int64_t) = { strip_1, strip_2, strip_3, strip_4 };
+static void (*const strips[WIDE])(const tile_args *, int64_t, int64_t) = { strip_1, strip_2, strip_3,
+                                                                           strip_4 };
 #else
 static void (*const strips[WIDE])(const tile_args *, int64_t, int64_t) = { strip_1, strip_2 };
 #endif
@@ -202,8 +203,8 @@ typedef struct {
 } product;
 
 /* All columns of m rows, for k that fit a panel; a as tile_args has it. */
-VF_INLINE void block(const product *p, float *panel, int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row,
-                     int64_t a_step, int64_t a_tile)
+VF_INLINE void block(const product *p, float *panel, int64_t m, int64_t n, int64_t k, const float *a,
+                     int64_t a_row, int64_t a_step, int64_t a_tile)
 {
     for (int64_t j0 = 0; j0 < n; j0 += PANEL) {
         const int64_t width = n - j0 < PANEL ? n - j0 : PANEL;

@@ -10,10 +10,12 @@
 #define MR__PASTE(a, b) MR__PASTE_(a, b)
 #define MR__LEVEL(name) MR__PASTE(mr__##name, MR_LEVEL)
 
-void MR__LEVEL(linear)(float *y, const float *x, const float *w, const float *b, int64_t m, int64_t k, int64_t n);
-void MR__LEVEL(linear_dx)(float *dx, const float *dy, const float *w, int64_t m, int64_t k, int64_t n, bool add);
-void MR__LEVEL(linear_dw)(float *dw, float *db, const float *dy, const float *x, int64_t m, int64_t k, int64_t n,
-                          bool add_dw, bool add_db);
+void MR__LEVEL(linear)(float *y, const float *x, const float *w, const float *b, int64_t m, int64_t k,
+                       int64_t n);
+void MR__LEVEL(linear_dx)(float *dx, const float *dy, const float *w, int64_t m, int64_t k, int64_t n,
+                          bool add);
+void MR__LEVEL(linear_dw)(float *dw, float *db, const float *dy, const float *x, int64_t m, int64_t k,
+                          int64_t n, bool add_dw, bool add_db);
 void MR__LEVEL(gemm)(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
                      int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc, bool add);
 
@@ -71,26 +73,28 @@ void MR__LEVEL(norm_column_dx)(float *dx, const float *dy, const float *x, const
 void MR__LEVEL(pool_max)(float *best, int32_t *at, const float *line, int64_t step, int32_t start, int64_t n);
 void MR__LEVEL(softmax)(float *y, const float *x, int64_t outer, int64_t n, int64_t inner);
 void MR__LEVEL(log_softmax)(float *y, const float *x, int64_t outer, int64_t n, int64_t inner);
-void MR__LEVEL(softmax_parts)(float *powers, float *top, float *total, const float *x, int64_t outer, int64_t n,
-                              int64_t inner);
-void MR__LEVEL(softmax_backward)(float *dx, const float *dy, const float *y, int64_t outer, int64_t n, int64_t inner,
-                                 bool add);
+void MR__LEVEL(softmax_parts)(float *powers, float *top, float *total, const float *x, int64_t outer,
+                              int64_t n, int64_t inner);
+void MR__LEVEL(softmax_backward)(float *dx, const float *dy, const float *y, int64_t outer, int64_t n,
+                                 int64_t inner, bool add);
 void MR__LEVEL(log_softmax_backward)(float *dx, const float *dy, const float *y, int64_t outer, int64_t n,
                                      int64_t inner, bool add);
-void MR__LEVEL(scale_rows)(float *out, const float *x, const float *factor, int64_t outer, int64_t n, int64_t inner,
-                           bool add);
+void MR__LEVEL(scale_rows)(float *out, const float *x, const float *factor, int64_t outer, int64_t n,
+                           int64_t inner, bool add);
 void MR__LEVEL(loss_terms)(mr__loss_kind kind, float *out, const float *a, const float *b, const float *c,
                            float parameter, int64_t n);
-void MR__LEVEL(loss_slopes)(mr__loss_kind kind, bool of_b, float *out, const float *a, const float *b, const float *c,
-                            float parameter, int64_t n);
+void MR__LEVEL(loss_slopes)(mr__loss_kind kind, bool of_b, float *out, const float *a, const float *b,
+                            const float *c, float parameter, int64_t n);
 
-void MR__LEVEL(lstm_forward)(float *gates, const float *c_before, float *c, float *tanh_c, float *h, int64_t n);
-void MR__LEVEL(lstm_backward)(float *gates, const float *c_before, const float *tanh_c, const float *dh, float *dc,
-                              int64_t n);
+void MR__LEVEL(lstm_forward)(float *gates, const float *c_before, float *c, float *tanh_c, float *h,
+                             int64_t n);
+void MR__LEVEL(lstm_backward)(float *gates, const float *c_before, const float *tanh_c, const float *dh,
+                              float *dc, int64_t n);
 void MR__LEVEL(gru_forward)(float *gates, const float *hidden, const float *h_before, float *h, int64_t n);
 void MR__LEVEL(gru_backward)(float *gates, float *hidden, const float *h_before, float *dh, int64_t n);
 
-void MR__LEVEL(adam)(float *p, const float *g, float *m, float *v, float *v_max, int64_t n, const mr__adam_step *s);
+void MR__LEVEL(adam)(float *p, const float *g, float *m, float *v, float *v_max, int64_t n,
+                     const mr__adam_step *s);
 void MR__LEVEL(sgd)(float *p, const float *g, float *momentum, int64_t n, const mr__sgd_step *s);
 void MR__LEVEL(rmsprop)(float *p, const float *g, float *square, float *momentum, float *mean, int64_t n,
                         const mr__rmsprop_step *s);

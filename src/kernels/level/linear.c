@@ -4,10 +4,10 @@
 #include <stddef.h>
 
 enum {
-    FEW_ROWS = 4,            /* with less rows of x, linear goes through w row by row */
-    FEW_COLUMNS = VD_LANES,  /* with less columns of y, through x */
-    GROUP = 4,               /* vectors of columns that stay in registers */
-    ROW_BLOCK = 1024,        /* rows that are summed before they are added to the others */
+    FEW_ROWS = 4,           /* with less rows of x, linear goes through w row by row */
+    FEW_COLUMNS = VD_LANES, /* with less columns of y, through x */
+    GROUP = 4,              /* vectors of columns that stay in registers */
+    ROW_BLOCK = 1024,       /* rows that are summed before they are added to the others */
 };
 
 /* ---- dot products ---- */
@@ -62,8 +62,8 @@ void MR__LEVEL(dots)(float *out, int64_t step, const float *a, int64_t ld, const
 
 /* ---- outer products: out (m,n) = a (m) b (n)^T + bias (n) ---- */
 
-VF_INLINE void outer_columns(float *out, const float *a, const float *b, const float *bias, int64_t m, int64_t n,
-                             int vectors, vm last, bool add)
+VF_INLINE void outer_columns(float *out, const float *a, const float *b, const float *bias, int64_t m,
+                             int64_t n, int vectors, vm last, bool add)
 {
     vf u[GROUP], v[GROUP];
     VF_UNROLL
@@ -80,12 +80,14 @@ VF_INLINE void outer_columns(float *out, const float *a, const float *b, const f
             if (j < vectors - 1)
                 vf_store(to, add ? vf_add(vf_load(to), vf_mul(x, u[j])) : vf_fma(x, u[j], v[j]));
             else
-                vf_store_m(to, add ? vf_add(vf_load_m(to, last), vf_mul(x, u[j])) : vf_fma(x, u[j], v[j]), last);
+                vf_store_m(to, add ? vf_add(vf_load_m(to, last), vf_mul(x, u[j])) : vf_fma(x, u[j], v[j]),
+                           last);
         }
     }
 }
 
-static void outer(float *out, const float *a, const float *b, const float *bias, int64_t m, int64_t n, bool add)
+static void outer(float *out, const float *a, const float *b, const float *bias, int64_t m, int64_t n,
+                  bool add)
 {
     for (int64_t j = 0; j < n; j += GROUP * VF_LANES) {
         const int64_t width = n - j < GROUP * VF_LANES ? n - j : GROUP * VF_LANES;
@@ -124,8 +126,8 @@ VF_INLINE void keep(float *out, vf sum, vm lanes, bool add)
 }
 
 /* One vector of columns, in four partial sums. */
-VF_INLINE void sum_column(float *weighted, float *plain, const float *a, int64_t ld, const float *weights, int64_t m,
-                          vm lanes, bool whole, bool add_weighted, bool add_plain)
+VF_INLINE void sum_column(float *weighted, float *plain, const float *a, int64_t ld, const float *weights,
+                          int64_t m, vm lanes, bool whole, bool add_weighted, bool add_plain)
 {
     for (int64_t first = 0; first < m || first == 0; first += ROW_BLOCK) {
         const int64_t end = m - first < ROW_BLOCK ? m : first + ROW_BLOCK;
@@ -135,7 +137,8 @@ VF_INLINE void sum_column(float *weighted, float *plain, const float *a, int64_t
             VF_UNROLL
             for (int r = 0; r < 4; r++) {
                 const float *row = a + (i + r) * ld;
-                add_row(&w[r], &p[r], whole ? vf_load(row) : vf_load_m(row, lanes), weights ? weights + i + r : NULL);
+                add_row(&w[r], &p[r], whole ? vf_load(row) : vf_load_m(row, lanes),
+                        weights ? weights + i + r : NULL);
             }
         }
         for (; i < end; i++)
@@ -147,16 +150,16 @@ VF_INLINE void sum_column(float *weighted, float *plain, const float *a, int64_t
     }
 }
 
-VF_INLINE void sum_columns(float *weighted, float *plain, const float *a, int64_t ld, const float *weights, int64_t m,
-                           int64_t n, bool add_weighted, bool add_plain)
+VF_INLINE void sum_columns(float *weighted, float *plain, const float *a, int64_t ld, const float *weights,
+                           int64_t m, int64_t n, bool add_weighted, bool add_plain)
 {
     int64_t j = 0;
     for (; j + VF_LANES <= n; j += VF_LANES)
-        sum_column(weighted ? weighted + j : NULL, plain ? plain + j : NULL, a + j, ld, weights, m, vm_first(VF_LANES),
-                   true, add_weighted, add_plain);
+        sum_column(weighted ? weighted + j : NULL, plain ? plain + j : NULL, a + j, ld, weights, m,
+                   vm_first(VF_LANES), true, add_weighted, add_plain);
     if (j < n)
-        sum_column(weighted ? weighted + j : NULL, plain ? plain + j : NULL, a + j, ld, weights, m, vm_first(n - j),
-                   false, add_weighted, add_plain);
+        sum_column(weighted ? weighted + j : NULL, plain ? plain + j : NULL, a + j, ld, weights, m,
+                   vm_first(n - j), false, add_weighted, add_plain);
 }
 
 void MR__LEVEL(column_sums)(float *plain, const float *a, int64_t ld, int64_t m, int64_t n, bool add)
@@ -171,7 +174,8 @@ void MR__LEVEL(column_sums)(float *plain, const float *a, int64_t ld, int64_t m,
 
 /* ---- the layer ---- */
 
-void MR__LEVEL(linear)(float *y, const float *x, const float *w, const float *b, int64_t m, int64_t k, int64_t n)
+void MR__LEVEL(linear)(float *y, const float *x, const float *w, const float *b, int64_t m, int64_t k,
+                       int64_t n)
 {
     if (k == 1) {
         outer(y, x, w, b, m, n, false);
@@ -186,7 +190,8 @@ void MR__LEVEL(linear)(float *y, const float *x, const float *w, const float *b,
     }
 }
 
-void MR__LEVEL(linear_dx)(float *dx, const float *dy, const float *w, int64_t m, int64_t k, int64_t n, bool add)
+void MR__LEVEL(linear_dx)(float *dx, const float *dy, const float *w, int64_t m, int64_t k, int64_t n,
+                          bool add)
 {
     if (n == 1)
         outer(dx, dy, w, NULL, m, k, add);
@@ -196,8 +201,8 @@ void MR__LEVEL(linear_dx)(float *dx, const float *dy, const float *w, int64_t m,
         MR__LEVEL(gemm_bias)(false, false, m, k, n, dy, n, w, k, dx, k, NULL, add);
 }
 
-void MR__LEVEL(linear_dw)(float *dw, float *db, const float *dy, const float *x, int64_t m, int64_t k, int64_t n,
-                          bool add_dw, bool add_db)
+void MR__LEVEL(linear_dw)(float *dw, float *db, const float *dy, const float *x, int64_t m, int64_t k,
+                          int64_t n, bool add_dw, bool add_db)
 {
     if (k == 1 && n > 1) {
         if (db)

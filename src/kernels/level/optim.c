@@ -45,7 +45,8 @@ VF_INLINE void adam(float *p, const float *g, float *m, float *v, float *v_max, 
     if (i < n) {
         const vm rest = vm_first(n - i);
         const vf top = c.amsgrad ? vf_load_m(v_max + i, rest) : vf_zero();
-        const adam_values old = { vf_load_m(p + i, rest), vf_load_m(m + i, rest), vf_load_m(v + i, rest), top };
+        const adam_values old = { vf_load_m(p + i, rest), vf_load_m(m + i, rest), vf_load_m(v + i, rest),
+                                  top };
         const adam_values new = adam_one(old, vf_load_m(g + i, rest), &c);
         vf_store_m(p + i, new.p, rest);
         vf_store_m(m + i, new.m, rest);
@@ -55,7 +56,8 @@ VF_INLINE void adam(float *p, const float *g, float *m, float *v, float *v_max, 
     }
 }
 
-void MR__LEVEL(adam)(float *p, const float *g, float *m, float *v, float *v_max, int64_t n, const mr__adam_step *s)
+void MR__LEVEL(adam)(float *p, const float *g, float *m, float *v, float *v_max, int64_t n,
+                     const mr__adam_step *s)
 {
     adam_constants c = {
         .beta1 = vf_set1(s->beta1),

@@ -1,8 +1,8 @@
 /* Max pooling. */
 #include "kernels/level/level.h"
 
-VF_INLINE void pool(float *restrict best, int32_t *restrict at, const float *restrict line, int64_t step, int32_t start,
-                    int64_t n)
+VF_INLINE void pool(float *restrict best, int32_t *restrict at, const float *restrict line, int64_t step,
+                    int32_t start, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         const float x = line[i * step], b = best[i];

@@ -16,8 +16,8 @@ VF_INLINE void store(float *p, vf v, vm lanes, bool whole)
 
 /* ---- LSTM: gates are input, forget, cell, output, each `n` long ---- */
 
-VF_INLINE void lstm(const float *gates, const float *c_before, float *c, float *tanh_c, int64_t n, int64_t i, vm lanes,
-                    bool whole)
+VF_INLINE void lstm(const float *gates, const float *c_before, float *c, float *tanh_c, int64_t n, int64_t i,
+                    vm lanes, bool whole)
 {
     const vf in = load(gates + i, lanes, whole), forget = load(gates + n + i, lanes, whole);
     const vf cell = load(gates + 2 * n + i, lanes, whole);
@@ -26,7 +26,8 @@ VF_INLINE void lstm(const float *gates, const float *c_before, float *c, float *
     store(tanh_c + i, now, lanes, whole);
 }
 
-void MR__LEVEL(lstm_forward)(float *gates, const float *c_before, float *c, float *tanh_c, float *h, int64_t n)
+void MR__LEVEL(lstm_forward)(float *gates, const float *c_before, float *c, float *tanh_c, float *h,
+                             int64_t n)
 {
     MR__LEVEL(sigmoid)(gates, gates, 2 * n);
     MR__LEVEL(tanh)(gates + 2 * n, gates + 2 * n, n);
@@ -41,8 +42,8 @@ void MR__LEVEL(lstm_forward)(float *gates, const float *c_before, float *c, floa
 }
 
 /* The gates become their gradients. */
-VF_INLINE void lstm_back(float *gates, const float *c_before, const float *tanh_c, const float *dh, float *dc, int64_t n,
-                         int64_t i, vm lanes, bool whole)
+VF_INLINE void lstm_back(float *gates, const float *c_before, const float *tanh_c, const float *dh, float *dc,
+                         int64_t n, int64_t i, vm lanes, bool whole)
 {
     const vf one = vf_set1(1), d = load(dh + i, lanes, whole), t = load(tanh_c + i, lanes, whole);
     const vf in = load(gates + i, lanes, whole), forget = load(gates + n + i, lanes, whole);
@@ -56,8 +57,8 @@ VF_INLINE void lstm_back(float *gates, const float *c_before, const float *tanh_
     store(dc + i, vf_mul(d_now, forget), lanes, whole);
 }
 
-void MR__LEVEL(lstm_backward)(float *gates, const float *c_before, const float *tanh_c, const float *dh, float *dc,
-                              int64_t n)
+void MR__LEVEL(lstm_backward)(float *gates, const float *c_before, const float *tanh_c, const float *dh,
+                              float *dc, int64_t n)
 {
     int64_t i = 0;
     for (; i + VF_LANES <= n; i += VF_LANES)
@@ -74,7 +75,8 @@ VF_INLINE void gru_sum(float *gates, const float *hidden, int64_t n, int64_t i, 
     store(gates + 2 * n + i, vf_fma(reset, inner, load(gates + 2 * n + i, lanes, whole)), lanes, whole);
 }
 
-VF_INLINE void gru_mix(const float *gates, const float *h_before, float *h, int64_t n, int64_t i, vm lanes, bool whole)
+VF_INLINE void gru_mix(const float *gates, const float *h_before, float *h, int64_t n, int64_t i, vm lanes,
+                       bool whole)
 {
     const vf update = load(gates + n + i, lanes, whole), new = load(gates + 2 * n + i, lanes, whole);
     store(h + i, vf_fma(update, vf_sub(load(h_before + i, lanes, whole), new), new), lanes, whole);
@@ -97,14 +99,15 @@ void MR__LEVEL(gru_forward)(float *gates, const float *hidden, const float *h_be
 }
 
 /* Gates and hidden become their gradients, dh what goes to the state before past the products. */
-VF_INLINE void gru_back(float *gates, float *hidden, const float *h_before, float *dh, int64_t n, int64_t i, vm lanes,
-                        bool whole)
+VF_INLINE void gru_back(float *gates, float *hidden, const float *h_before, float *dh, int64_t n, int64_t i,
+                        vm lanes, bool whole)
 {
     const vf one = vf_set1(1), d = load(dh + i, lanes, whole), inner = load(hidden + 2 * n + i, lanes, whole);
     const vf reset = load(gates + i, lanes, whole), update = load(gates + n + i, lanes, whole);
     const vf new = load(gates + 2 * n + i, lanes, whole);
     const vf d_new = vf_mul(vf_mul(d, vf_sub(one, update)), vf_sub(one, vf_mul(new, new)));
-    const vf d_update = vf_mul(vf_mul(vf_mul(d, vf_sub(load(h_before + i, lanes, whole), new)), vf_sub(one, update)), update);
+    const vf d_update =
+        vf_mul(vf_mul(vf_mul(d, vf_sub(load(h_before + i, lanes, whole), new)), vf_sub(one, update)), update);
     const vf d_reset = vf_mul(vf_mul(vf_mul(d_new, inner), vf_sub(one, reset)), reset);
     store(gates + i, d_reset, lanes, whole);
     store(hidden + i, d_reset, lanes, whole);

@@ -26,7 +26,7 @@ typedef struct mr_schedule mr_schedule;
 /* ---- using schedules -------------------------------------------------------------------------------------- */
 
 /* The next step: sets the learning rate of each group, and the momentum where a schedule does that. A failure
- * changes nothing. */
+ * changes nothing, but that in a chain the schedules before the one that failed have stepped. */
 MR_API MR_CHECKED mr_status mr_schedule_step(mr_schedule *schedule);
 
 /* The next step of reduce_lr_on_plateau, which looks at a metric. */

@@ -1,6 +1,8 @@
 /* Adam and AdamW. State: exp_avg (m), exp_avg_sq (v), with amsgrad max_exp_avg_sq. */
 #include "optim.h"
 
+#include "kernels/parallel.h"
+
 #include <math.h>
 #include <stddef.h>
 
@@ -22,6 +24,20 @@ static void update_f64(double *p, const double *gradient, double *m, double *v, 
             second = largest[i] = largest[i] > v[i] ? largest[i] : v[i];
         p[i] += s->minus_step_size * m[i] / (sqrt(second) / s->correction + s->eps);
     }
+}
+
+/* A part of a large range. */
+typedef struct adam_work {
+    float *p, *m, *v, *largest;
+    const float *g;
+    const mr__adam_step *step;
+} adam_work;
+
+static void adam_part(void *work, int64_t begin, int64_t end)
+{
+    const adam_work *w = work;
+    mr__k->adam(w->p + begin, w->g + begin, w->m + begin, w->v + begin,
+                w->largest ? w->largest + begin : NULL, end - begin, w->step);
 }
 
 static void update(mr__group *group, mr__range *range, int64_t offset, int64_t count, const mr__slot *like)
@@ -51,7 +67,12 @@ static void update(mr__group *group, mr__range *range, int64_t offset, int64_t c
                               .minus_step_size = (float)minus_step_size,
                               .weight_decay = (float)weight_decay,
                               .decay_factor = (float)decay_factor };
-    mr__k->adam(p, g, m, v, largest, count, &s);
+    if (MR__LIKELY(count < 2 * MR__GRAIN_ELEMENTS)) {
+        mr__k->adam(p, g, m, v, largest, count, &s);
+        return;
+    }
+    adam_work w = { p, m, v, largest, g, &s };
+    mr__parallel(adam_part, &w, count, MR__GRAIN_ELEMENTS, MR__ALIGNMENT);
 }
 
 #define ADAM_KIND(kind_name)                                                                                \

@@ -106,6 +106,11 @@ static kept train(int64_t batch)
     mr_params params = mr_module_parameters(net);
     for (size_t i = 0; i < params.count; i++)
         keep(&k, mr_tensor_grad(params.item[i].tensor));
+    mr_optim *adam = mr_adam_new(params, 0.1, &(mr_adam_opts){ .amsgrad = true });
+    CHECK_EQ_I64(mr_optim_step(adam), MR_OK);
+    keep(&k, params.item[0].tensor);
+    keep(&k, params.item[2].tensor);
+    mr_optim_free(adam);
     mr_tape_reset(tape);
     keep(&k, mr_matmul(tape, mr_transpose(tape, x, 0, 1), x));
     mr_tensor_free(x);

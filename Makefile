@@ -49,9 +49,12 @@ check-format:
 	@tools/deps format
 	@clang-format --dry-run --Werror $(SOURCES)
 
-# make install PREFIX=/usr DESTDIR=/tmp/package; without PREFIX into /usr/local.
-install: all
+# make install PREFIX=/usr DESTDIR=/tmp/package; without PREFIX into /usr/local. Root installs what another has built
+# as it is, and leaves no file of its own in that build, which would be in the way of the next.
+install:
+	@[ -e $(BUILD)/libmillrace.a -a ! -O $(BUILD) ] || $(MAKE) all
 	@cmake --install $(BUILD) $(if $(PREFIX),--prefix '$(PREFIX)')
+	@[ -O $(BUILD) ] || rm -f $(BUILD)/install_manifest.txt
 
 clean:
 	@rm -rf $(BUILD)

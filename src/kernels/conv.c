@@ -69,7 +69,7 @@ static void meeting(int64_t at, int64_t pad, int64_t stride, int64_t size, int64
                     int64_t *end)
 {
     int64_t offset = at - pad; /* the place of pixel 0 */
-    *first = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
+    *first = offset >= 0 ? 0 : (-offset - 1) / stride + 1;
     *end = offset >= size ? 0 : (size - 1 - offset) / stride + 1;
     if (*end > out)
         *end = out;
@@ -91,14 +91,15 @@ static void make_columns(const mr__conv *c, float *columns, const float *x)
                         memset(columns, 0, (size_t)c->out_w * sizeof *columns);
                         continue;
                     }
-                    const float *line = x + from * c->width - c->pad_left + j * c->dilation_w;
+                    int64_t at =
+                        from * c->width - c->pad_left + j * c->dilation_w; /* of pixel 0, if it is there */
                     for (int64_t p = 0; p < first; p++)
                         columns[p] = 0;
-                    if (c->stride_w == 1)
-                        memcpy(columns + first, line + first, (size_t)(end - first) * sizeof *columns);
-                    else
+                    if (c->stride_w != 1)
                         for (int64_t p = first; p < end; p++)
-                            columns[p] = line[p * c->stride_w];
+                            columns[p] = x[at + p * c->stride_w];
+                    else if (first < end)
+                        memcpy(columns + first, x + (at + first), (size_t)(end - first) * sizeof *columns);
                     for (int64_t p = end; p < c->out_w; p++)
                         columns[p] = 0;
                 }
@@ -117,12 +118,12 @@ static void add_columns(const mr__conv *c, float *dx, const float *columns)
                     int64_t to = row * c->stride_h - c->pad_top + i * c->dilation_h;
                     if (to < 0 || to >= c->height)
                         continue;
-                    float *line = dx + to * c->width - c->pad_left + j * c->dilation_w;
-                    if (c->stride_w == 1)
-                        mr__k->add(line + first, line + first, columns + first, end - first);
-                    else
+                    int64_t at = to * c->width - c->pad_left + j * c->dilation_w;
+                    if (c->stride_w != 1)
                         for (int64_t p = first; p < end; p++)
-                            line[p * c->stride_w] += columns[p];
+                            dx[at + p * c->stride_w] += columns[p];
+                    else if (first < end)
+                        mr__k->add(dx + (at + first), dx + (at + first), columns + first, end - first);
                 }
             }
 }

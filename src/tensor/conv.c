@@ -83,7 +83,7 @@ static bool plan_side(mr_tape *tape, const char *op, const mr_tensor *x, const m
     int64_t reach, padded, total = 0;
     if (__builtin_mul_overflow(s->dilation, s->kernel - 1, &reach) ||
         __builtin_add_overflow(reach, 1, &reach) || __builtin_mul_overflow(s->padding, 2, &padded) ||
-        __builtin_add_overflow(padded, s->size, &padded)) {
+        __builtin_add_overflow(padded, s->size, &padded) || (same && reach > INT64_MAX - s->size)) {
         mr__fail(tape, MR_ERR_ARGUMENT, "%s: the sizes overflow", op);
         return false;
     }

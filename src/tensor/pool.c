@@ -27,21 +27,35 @@ typedef struct pool {
 static void inside(const side *s, int64_t at, int64_t *first, int64_t *end)
 {
     int64_t offset = at * s->dilation - s->padding;
-    *first = offset >= 0 ? 0 : (-offset + s->stride - 1) / s->stride;
+    *first = offset >= 0 ? 0 : (-offset - 1) / s->stride + 1;
     *end = offset >= s->size ? 0 : (s->size - 1 - offset) / s->stride + 1;
     *end = *end < s->out ? *end : s->out;
     *first = *first < *end ? *first : *end;
 }
 
+/* Where a window begins, the padding in front not counted. */
+static int64_t place_of(const side *s, int64_t window)
+{
+    return window * s->stride - s->padding;
+}
+
+/* The elements [*first, *end) of a window that lie inside; a padding may be much larger than the image. */
+static void elements_inside(const side *s, int64_t window, int64_t *first, int64_t *end)
+{
+    int64_t at = place_of(s, window);
+    *first = at >= 0 ? 0 : (-at - 1) / s->dilation + 1;
+    *end = at >= s->size ? 0 : (s->size - 1 - at) / s->dilation + 1;
+    *end = *end < s->kernel ? *end : s->kernel;
+}
+
 /* Until something is met a window has -inf of its first element inside. */
 static int32_t first_place(const pool *p, int64_t row, int64_t column)
 {
-    int64_t h = row * p->h.stride - p->h.padding, w = column * p->w.stride - p->w.padding;
-    while (h < 0)
-        h += p->h.dilation;
-    while (w < 0)
-        w += p->w.dilation;
-    return (int32_t)(h * p->w.size + w);
+    int64_t h, w, end;
+    elements_inside(&p->h, row, &h, &end);
+    elements_inside(&p->w, column, &w, &end);
+    return (int32_t)((place_of(&p->h, row) + h * p->h.dilation) * p->w.size + place_of(&p->w, column) +
+                     w * p->w.dilation);
 }
 
 static void pool_row_f64(double *best, int32_t *at, const double *line, int64_t step, int32_t start,
@@ -59,6 +73,9 @@ static void pool_row_f64(double *best, int32_t *at, const double *line, int64_t 
 static void max_plane(const pool *p, bool f32, char *y, int32_t *at, const char *x)
 {
     size_t size = f32 ? sizeof(float) : sizeof(double);
+    int64_t h0, h1, w0, w1, unused;
+    elements_inside(&p->w, p->w.out - 1, &w0, &unused); /* of all windows of a row together */
+    elements_inside(&p->w, 0, &unused, &w1);
     for (int64_t row = 0; row < p->h.out; row++, y += (size_t)p->w.out * size, at += p->w.out) {
         for (int64_t i = 0; i < p->w.out; i++) {
             at[i] = first_place(p, row, i);
@@ -67,9 +84,10 @@ static void max_plane(const pool *p, bool f32, char *y, int32_t *at, const char 
             else
                 ((double *)(void *)y)[i] = -INFINITY;
         }
-        for (int64_t i = 0; i < p->h.kernel; i++) {
-            int64_t h = row * p->h.stride - p->h.padding + i * p->h.dilation;
-            for (int64_t j = 0; h >= 0 && h < p->h.size && j < p->w.kernel; j++) {
+        elements_inside(&p->h, row, &h0, &h1);
+        for (int64_t i = h0; i < h1; i++) {
+            int64_t h = place_of(&p->h, row) + i * p->h.dilation;
+            for (int64_t j = w0; j < w1; j++) {
                 int64_t first, end;
                 inside(&p->w, j, &first, &end);
                 int64_t place = h * p->w.size + j * p->w.dilation - p->w.padding + first * p->w.stride;
@@ -158,14 +176,14 @@ static double window(const pool *p, int64_t row, int64_t column, int64_t *h0, in
     *w0 = column * p->w.stride - p->w.padding;
     *h1 = *h0 + p->h.kernel < p->h.size + p->h.padding ? *h0 + p->h.kernel : p->h.size + p->h.padding;
     *w1 = *w0 + p->w.kernel < p->w.size + p->w.padding ? *w0 + p->w.kernel : p->w.size + p->w.padding;
-    int64_t all = (*h1 - *h0) * (*w1 - *w0);
+    double all = (double)(*h1 - *h0) * (double)(*w1 - *w0);
     *h0 = *h0 > 0 ? *h0 : 0;
     *w0 = *w0 > 0 ? *w0 : 0;
     *h1 = *h1 < p->h.size ? *h1 : p->h.size;
     *w1 = *w1 < p->w.size ? *w1 : p->w.size;
     if (p->divisor)
         return (double)p->divisor;
-    return (double)(p->exclude_padding ? (*h1 - *h0) * (*w1 - *w0) : all);
+    return p->exclude_padding ? (double)((*h1 - *h0) * (*w1 - *w0)) : all;
 }
 
 /* The windows of adaptive pooling: from floor(i size / out) to ceil((i + 1) size / out). */
@@ -190,10 +208,11 @@ typedef struct mean_job {
     {                                                                                              \
         const mean_job *d = work;                                                                  \
         const pool *p = d->p;                                                                      \
+        const int64_t rows = p->w.out ? p->h.out : 0; /* of none there may be any number */        \
         for (int64_t i = begin; i < end; i++) {                                                    \
             const type *x = (const type *)d->x + i * p->h.size * p->w.size;                        \
             type *y = (type *)d->y + i * p->h.out * p->w.out;                                      \
-            for (int64_t row = 0; row < p->h.out; row++)                                           \
+            for (int64_t row = 0; row < rows; row++)                                               \
                 for (int64_t column = 0; column < p->w.out; column++) {                            \
                     int64_t h0, h1, w0, w1;                                                        \
                     double by = p->h.kernel ? window(p, row, column, &h0, &h1, &w0, &w1)           \
@@ -210,12 +229,13 @@ typedef struct mean_job {
     {                                                                                              \
         const mean_job *d = work;                                                                  \
         const pool *p = d->p;                                                                      \
+        const int64_t rows = p->w.out ? p->h.out : 0; /* of none there may be any number */        \
         for (int64_t i = begin; i < end; i++) {                                                    \
             type *dx = (type *)d->x + i * p->h.size * p->w.size;                                   \
             const type *dy = (const type *)d->y + i * p->h.out * p->w.out;                         \
             if (!d->add)                                                                           \
                 memset(dx, 0, (size_t)(p->h.size * p->w.size) * sizeof *dx);                       \
-            for (int64_t row = 0; row < p->h.out; row++)                                           \
+            for (int64_t row = 0; row < rows; row++)                                               \
                 for (int64_t column = 0; column < p->w.out; column++) {                            \
                     int64_t h0, h1, w0, w1;                                                        \
                     double by = p->h.kernel ? window(p, row, column, &h0, &h1, &w0, &w1)           \

@@ -107,8 +107,13 @@ void mr__reduce(const mr__reduction *r, mr__block_fn fn, void *self)
     b.column_step = k < 0 ? 0 : r->kept.step[k];
     if (r->results == 0)
         return;
-    if (r->count == 0)
+    mr__reduction nothing;
+    if (r->count == 0) { /* a block without rows for each column, however many axes have none */
+        nothing = *r;
+        nothing.reduced.count = 0;
+        r = &nothing;
         b.rows = 0;
+    }
     do {
         for (int64_t c = 0; c < columns; c += MR__COLUMNS) {
             b.columns = columns - c < MR__COLUMNS ? columns - c : MR__COLUMNS;

@@ -118,7 +118,7 @@ mr_tensor *mr_tape_wrap(mr_tape *tape, mr_dtype dtype, mr_shape shape, const voi
     if (!x)
         return NULL;
     mr__set_shape(x, shape.ndim, shape.dim);
-    x->data = (char *)(uintptr_t)data; /* nothing writes to a tensor on a tape */
+    x->data = mr__address(data); /* nothing writes to a tensor on a tape */
     return x;
 }
 

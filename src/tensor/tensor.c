@@ -43,7 +43,7 @@ mr_tensor *mr_tensor_wrap(mr_dtype dtype, mr_shape shape, void *data)
     }
     mr_tensor *x = new_header(dtype, &shape);
     if (x)
-        x->data = data;
+        x->data = mr__address(data);
     return x;
 }
 

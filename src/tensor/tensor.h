@@ -136,6 +136,13 @@ int mr__dim(const char *call, const mr_tensor *x, int dim);
 /* Frees a tensor off the tape, also one that is adopted. */
 void mr__tensor_free(mr_tensor *x);
 
+/* The address of elements that a caller gave; if there are none, at NULL, another one: zero may not be added to NULL. */
+static inline char *mr__address(const void *data)
+{
+    static _Alignas(8) char none;
+    return data ? (char *)(uintptr_t)data : &none;
+}
+
 /* A tensor off the tape, zeroed; dtype may be any. */
 mr_tensor *mr__tensor_alloc(const char *call, mr_dtype dtype, const mr_shape *shape);
 

@@ -123,7 +123,7 @@ static bool check_classes(const mr_metric *m, const mr__batch *b)
 
 static bool reserve(mr_metric *m, size_t numbers)
 {
-    if (numbers <= m->scratch_room)
+    if (m->scratch && numbers <= m->scratch_room) /* also for no numbers there is an address */
         return true;
     double *more = mr__alloc_array(numbers, sizeof *more);
     if (!more)

@@ -206,6 +206,20 @@ static void test_unused_failure(void)
     mr_tensor_free(w);
 }
 
+/* Calls whose status may be ignored leave the failure to the next one whose status may not. */
+static void test_ignored_status(void)
+{
+    mr_tensor *w = mr_tensor_zeros(MR_FLOAT32, MR_SHAPE(-1));
+    FILE *file = fopen("/dev/null", "w");
+    CHECK_EQ_I64(mr_tensor_print(file, w), MR_ERR_SHAPE);
+    CHECK_EQ_I64(mr_tensor_fill(w, 1), MR_ERR_SHAPE);
+    CHECK_EQ_I64(mr_tensor_set_requires_grad(w, true), MR_ERR_SHAPE);
+    CHECK(mr__pending());
+    CHECK_EQ_I64(call_step(), MR_ERR_SHAPE);
+    CHECK_EQ_STR(mr_error(), "tensor_zeros: negative size in shape [-1]");
+    fclose(file);
+}
+
 int main(void)
 {
     snprintf(path, sizeof path, "/tmp/millrace-pending-%ld.safetensors", (long)getpid());
@@ -225,6 +239,7 @@ int main(void)
     RUN(test_calls);
     RUN(test_nothing_is_written);
     RUN(test_unused_failure);
+    RUN(test_ignored_status);
     unlink(path);
     mr_cursor_free(cursor);
     mr_dataset_free(stream);

@@ -35,6 +35,8 @@ typedef struct mr_field {
 /* Where a callback writes one sample: field[i] points to room for all elements of the i-th field, row-major. */
 typedef struct mr_sample {
     void *const *field;
+    int64_t epoch; /* the loader's; 0 where no loader asks */
+    void *worker;  /* what the dataset's worker_open gave; NULL without it */
 } mr_sample;
 
 /* ---- datasets by index (torch's Dataset) ------------------------------------------------------------ */
@@ -44,12 +46,16 @@ typedef struct mr_dataset_vtable {
     int64_t (*len)(void *self);
     /* Writes the sample at `index`, 0 to len - 1. MR_OK, or mr_fail(…) with what is wrong. */
     mr_status (*get)(void *self, int64_t index, const mr_sample *sample);
-    /* Optional: writes `count` samples, one after the other, from field[i] on. For data that can be
+    /* Optional: writes `count` samples, one after the other, from first->field[i] on. For data that can be
      * gathered faster than one by one; must give what `get` gives. When it fails, `get` is asked for each of the
      * samples in turn, to name the one that cannot be had. */
-    mr_status (*get_many)(void *self, const int64_t *indices, int64_t count, void *const *field);
+    mr_status (*get_many)(void *self, const int64_t *indices, int64_t count, const mr_sample *first);
     /* Optional: frees what `self` holds. */
     void (*destroy)(void *self);
+    /* Optional, for readers that need a file, a decoder or a tape for each thread: what `worker_open` makes is given to
+     * the callbacks of that thread as sample->worker until `worker_close`. NULL after mr_fail(…). */
+    void *(*worker_open)(void *self);
+    void (*worker_close)(void *self, void *worker);
 } mr_dataset_vtable;
 
 /* Makes a dataset. `vtable` is borrowed; the `size` bytes at `self` and the fields with their names are
@@ -131,6 +137,14 @@ typedef struct mr_sampler_vtable {
     int64_t (*len)(void *self);
     /* Optional: frees what `self` holds. */
     void (*destroy)(void *self);
+    /* Optional: what besides (epoch, position) the order of an epoch hangs on, `state_size` bytes, saved before `begin`
+     * and restored before the `begin` that is to give the same order again. Without them `begin` must give the same
+     * order for the same epoch. */
+    size_t state_size;
+    void (*save)(void *self, void *state);
+    mr_status (*restore)(void *self, const void *state);
+    /* Optional: passes over `count` indices; without it `next` is called so often. */
+    mr_status (*skip)(void *self, int64_t count);
 } mr_sampler_vtable;
 
 /* Makes a sampler; the `size` bytes at `self` are copied, `vtable` is borrowed. */

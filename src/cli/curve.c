@@ -54,23 +54,23 @@ static int64_t curve_len(void *self)
     return ((const curve *)self)->points;
 }
 
-static mr_status curve_get_many(void *self, const int64_t *indices, int64_t count, void *const *field)
+static mr_status curve_get_many(void *self, const int64_t *indices, int64_t count, const mr_sample *first)
 {
     const curve *c = self;
     mr_tape *t = c->tape;
-    float *row = field[0];
+    float *row = first->field[0];
     for (int64_t i = 0; i < count; i++)
         row[i] = c->x[indices[i]];
     mr_tensor *x = mr_tape_wrap(t, MR_FLOAT32, MR_SHAPE(count), row);
     mr_tensor *y = mr_add_scalar(t, mr_add(t, mr_mul_scalar(t, x, 3), mr_sin(t, mr_mul_scalar(t, x, 6))), 1);
-    mr_status s = mr_copy_out(y, MR_FLOAT32, field[1], count);
+    mr_status s = mr_copy_out(y, MR_FLOAT32, first->field[1], count);
     mr_tape_reset(t);
     return s;
 }
 
 static mr_status curve_get(void *self, int64_t index, const mr_sample *sample)
 {
-    return curve_get_many(self, &index, 1, sample->field);
+    return curve_get_many(self, &index, 1, sample);
 }
 
 static const mr_dataset_vtable curve_vtable = { .len = curve_len,

@@ -91,7 +91,7 @@ mr_batch *mr_dataset_get(mr_dataset *dataset, int64_t index)
     mr__slot_batch *slot = mr__slot_new(dataset, 1, true);
     if (!slot)
         return NULL;
-    const mr_sample sample = { slot->row };
+    const mr_sample sample = { .field = slot->row };
     mr_batch *copy = NULL;
     mr_status status = dataset->map->get(dataset->self, index, &sample);
     slot->index[0] = index;

@@ -44,7 +44,7 @@ mr_status mr_cursor_next(mr_cursor *cursor, const mr_batch **sample)
     if (mr__pending())
         return mr__settle(mr__pending_status());
     mr__slot_batch *slot = cursor->slot;
-    const mr_sample room = { slot->row };
+    const mr_sample room = { .field = slot->row };
     mr_status status = cursor->vtable->next(cursor->at, &room);
     if (status == MR_END)
         return MR_END;

@@ -131,10 +131,11 @@ mr_status mr_loader_set_collate(mr_loader *loader, mr_collate_function collate, 
 /* ---- filling a slot: the number of rows, or -1 after a failure ---- */
 
 /* Says which sample get_many failed at: the first that get fails at, too. */
-static void blame(const mr_dataset *dataset, mr__slot_batch *slot, int64_t rows, mr_status status)
+static void blame(const mr_loader *loader, mr__slot_batch *slot, int64_t rows, mr_status status)
 {
+    const mr_dataset *dataset = loader->dataset;
     mr__failure failure;
-    const mr_sample sample = { slot->row };
+    const mr_sample sample = { .field = slot->row, .epoch = loader->epoch };
     if (!mr__pending())
         mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "the callback failed without a message");
     mr__failure_take(&failure);
@@ -161,13 +162,14 @@ static int64_t fill_by_index(mr_loader *loader, mr__slot_batch *slot)
         return rows < 0 ? -1 : 0;
     mr_status status = MR_OK;
     if (dataset->map->get_many) {
-        status = dataset->map->get_many(dataset->self, slot->index, rows, slot->base);
+        const mr_sample all = { .field = slot->base, .epoch = loader->epoch };
+        status = dataset->map->get_many(dataset->self, slot->index, rows, &all);
         if (MR__LIKELY(status == MR_OK))
             return rows;
-        blame(dataset, slot, rows, status);
+        blame(loader, slot, rows, status);
         return -1;
     }
-    const mr_sample sample = { slot->row };
+    const mr_sample sample = { .field = slot->row, .epoch = loader->epoch };
     for (int f = 0; f < dataset->field_count; f++)
         slot->row[f] = slot->base[f];
     for (int64_t i = 0; i < rows; i++) {
@@ -185,7 +187,7 @@ static int64_t fill_by_index(mr_loader *loader, mr__slot_batch *slot)
 static int64_t fill_from_stream(mr_loader *loader, mr__slot_batch *slot)
 {
     const mr_dataset *dataset = loader->dataset;
-    const mr_sample sample = { slot->row };
+    const mr_sample sample = { .field = slot->row, .epoch = loader->epoch };
     int64_t rows = 0;
     for (int f = 0; f < dataset->field_count; f++)
         slot->row[f] = slot->base[f];

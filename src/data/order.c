@@ -13,8 +13,6 @@ mr_status mr__order_init(mr__order *order, mr_dataset *dataset, mr_rng *shared, 
     order->shuffle = shuffle;
     if (dataset->map && order->len < 0)
         return mr__raise(MR_ERR_CALLBACK, "loader: the dataset's len gave %lld", (long long)order->len);
-    if (dataset->map && order->len < 0)
-        return mr__raise(MR_ERR_CALLBACK, "loader: the dataset's len gave %lld", (long long)order->len);
     if (!shuffle)
         return MR_OK;
     if (order->len == 0)

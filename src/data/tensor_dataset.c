@@ -19,13 +19,13 @@ static int64_t rows_len(void *self)
     return ((const rows *)self)->len;
 }
 
-static mr_status rows_get_many(void *self, const int64_t *indices, int64_t count, void *const *field)
+static mr_status rows_get_many(void *self, const int64_t *indices, int64_t count, const mr_sample *first)
 {
     const rows *r = self;
     for (int f = 0; f < r->count; f++) {
         size_t bytes = r->row_bytes[f];
         const char *from = r->tensors[f]->data;
-        char *to = field[f];
+        char *to = first->field[f];
         for (int64_t i = 0; i < count; i++)
             memcpy(to + (size_t)i * bytes, from + (size_t)indices[i] * bytes, bytes);
     }
@@ -34,7 +34,7 @@ static mr_status rows_get_many(void *self, const int64_t *indices, int64_t count
 
 static mr_status rows_get(void *self, int64_t index, const mr_sample *sample)
 {
-    return rows_get_many(self, &index, 1, sample->field);
+    return rows_get_many(self, &index, 1, sample);
 }
 
 static void rows_destroy(void *self)
@@ -43,7 +43,9 @@ static void rows_destroy(void *self)
     mr__free(((rows *)self)->row_bytes);
 }
 
-static const mr_dataset_vtable vtable = { rows_len, rows_get, rows_get_many, rows_destroy };
+static const mr_dataset_vtable vtable = {
+    .len = rows_len, .get = rows_get, .get_many = rows_get_many, .destroy = rows_destroy
+};
 
 static bool acceptable(mr_tensor *const *tensors, int count)
 {

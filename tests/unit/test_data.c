@@ -37,7 +37,9 @@ static void squares_destroy(void *self)
     destroyed++;
 }
 
-static const mr_dataset_vtable squares_vtable = { squares_len, squares_get, NULL, squares_destroy };
+static const mr_dataset_vtable squares_vtable = { .len = squares_len,
+                                                  .get = squares_get,
+                                                  .destroy = squares_destroy };
 static const mr_field squares_fields[] = { { "pair", MR_FLOAT32, { 1, { 2 } } }, { "even", MR_BOOL, { 0 } } };
 
 static mr_dataset *squares_new(int64_t length, int64_t bad)
@@ -291,7 +293,9 @@ static int64_t backwards_len(void *self)
     return ((backwards *)self)->length;
 }
 
-static const mr_sampler_vtable backwards_vtable = { backwards_begin, backwards_next, backwards_len, NULL };
+static const mr_sampler_vtable backwards_vtable = { .begin = backwards_begin,
+                                                    .next = backwards_next,
+                                                    .len = backwards_len };
 
 static void test_sampler(void)
 {

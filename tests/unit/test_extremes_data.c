@@ -173,7 +173,9 @@ static mr_status sampler_next(void *self, int64_t *index)
     return MR_OK;
 }
 
-static const mr_sampler_vtable sampler_vtable = { sampler_begin, sampler_next, any_len, NULL };
+static const mr_sampler_vtable sampler_vtable = { .begin = sampler_begin,
+                                                  .next = sampler_next,
+                                                  .len = any_len };
 
 static void test_samplers(void)
 {

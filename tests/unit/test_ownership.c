@@ -99,11 +99,11 @@ static mr_status get_one(void *self, int64_t index, const mr_sample *sample)
     return index == bad ? mr_fail(MR_ERR_FORMAT, "row is bad") : MR_OK;
 }
 
-static mr_status get_some(void *self, const int64_t *indices, int64_t count, void *const *field)
+static mr_status get_some(void *self, const int64_t *indices, int64_t count, const mr_sample *first)
 {
     (void)self;
     for (int64_t i = 0; i < count; i++) {
-        ((float *)field[0])[i] = (float)indices[i];
+        ((float *)first->field[0])[i] = (float)indices[i];
         if (indices[i] == 7)
             return mr_fail(MR_ERR_FORMAT, "a row is bad");
     }

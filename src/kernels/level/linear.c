@@ -113,53 +113,81 @@ static void outer(float *out, const float *a, const float *b, const float *bias,
 
 /* ---- sums of rows: weighted (n) = sum of weights[i] * row i of a (m,n; ld floats apart), plain (n) = sum of the rows ---- */
 
-VF_INLINE void add_row(vf *weighted, vf *plain, vf row, const float *weight)
-{
-    if (weight)
-        *weighted = vf_fma(vf_set1(*weight), row, *weighted);
-    *plain = vf_add(*plain, row);
-}
-
 VF_INLINE void keep(float *out, vf sum, vm lanes, bool add)
 {
     vf_store_m(out, add ? vf_add(vf_load_m(out, lanes), sum) : sum, lanes);
 }
 
-/* One vector of columns, in four partial sums. */
-VF_INLINE void sum_column(float *weighted, float *plain, const float *a, int64_t ld, const float *weights,
-                          int64_t m, vm lanes, bool whole, bool add_weighted, bool add_plain)
+/* One or two vectors of columns, each in four partial sums; the last one has the lanes of `last`. */
+VF_INLINE void sum_vectors(float *weighted, float *plain, const float *a, int64_t ld, const float *weights,
+                           int64_t m, int vectors, vm last, bool whole, bool add_weighted, bool add_plain)
 {
     for (int64_t first = 0; first < m || first == 0; first += ROW_BLOCK) {
         const int64_t end = m - first < ROW_BLOCK ? m : first + ROW_BLOCK;
-        vf w[4] = { vf_zero(), vf_zero(), vf_zero(), vf_zero() }, p[4] = { w[0], w[0], w[0], w[0] };
+        vf w[2][4], p[2][4];
+        VF_UNROLL
+        for (int r = 0; r < 4; r++)
+            w[0][r] = p[0][r] = w[1][r] = p[1][r] = vf_zero();
         int64_t i = first;
         for (; i + 4 <= end; i += 4) {
             VF_UNROLL
             for (int r = 0; r < 4; r++) {
                 const float *row = a + (i + r) * ld;
-                add_row(&w[r], &p[r], whole ? vf_load(row) : vf_load_m(row, lanes),
-                        weights ? weights + i + r : NULL);
+                const vf weight = weights ? vf_set1(weights[i + r]) : vf_zero();
+                VF_UNROLL
+                for (int j = 0; j < vectors; j++) {
+                    const bool all = whole || j < vectors - 1;
+                    const vf x = all ? vf_load(row + j * VF_LANES) : vf_load_m(row + j * VF_LANES, last);
+                    if (weights)
+                        w[j][r] = vf_fma(weight, x, w[j][r]);
+                    if (plain)
+                        p[j][r] = vf_add(p[j][r], x);
+                }
             }
         }
-        for (; i < end; i++)
-            add_row(&w[0], &p[0], vf_load_m(a + i * ld, lanes), weights ? weights + i : NULL);
-        if (weighted)
-            keep(weighted, vf_add(vf_add(w[0], w[1]), vf_add(w[2], w[3])), lanes, add_weighted || first);
-        if (plain)
-            keep(plain, vf_add(vf_add(p[0], p[1]), vf_add(p[2], p[3])), lanes, add_plain || first);
+        for (; i < end; i++) {
+            const vf weight = weights ? vf_set1(weights[i]) : vf_zero();
+            VF_UNROLL
+            for (int j = 0; j < vectors; j++) {
+                const vm lanes = j < vectors - 1 ? vm_first(VF_LANES) : last;
+                const vf x = vf_load_m(a + i * ld + j * VF_LANES, lanes);
+                w[j][0] = vf_fma(weight, x, w[j][0]);
+                p[j][0] = vf_add(p[j][0], x);
+            }
+        }
+        VF_UNROLL
+        for (int j = 0; j < vectors; j++) {
+            const vm lanes = j < vectors - 1 ? vm_first(VF_LANES) : last;
+            if (weights)
+                keep(weighted + j * VF_LANES, vf_add(vf_add(w[j][0], w[j][1]), vf_add(w[j][2], w[j][3])),
+                     lanes, add_weighted || first);
+            if (plain)
+                keep(plain + j * VF_LANES, vf_add(vf_add(p[j][0], p[j][1]), vf_add(p[j][2], p[j][3])), lanes,
+                     add_plain || first);
+        }
     }
 }
 
+/* `weighted` goes with `weights`; without either, or without `plain`, that sum is left out. */
 VF_INLINE void sum_columns(float *weighted, float *plain, const float *a, int64_t ld, const float *weights,
                            int64_t m, int64_t n, bool add_weighted, bool add_plain)
 {
-    int64_t j = 0;
-    for (; j + VF_LANES <= n; j += VF_LANES)
-        sum_column(weighted ? weighted + j : NULL, plain ? plain + j : NULL, a + j, ld, weights, m,
-                   vm_first(VF_LANES), true, add_weighted, add_plain);
-    if (j < n)
-        sum_column(weighted ? weighted + j : NULL, plain ? plain + j : NULL, a + j, ld, weights, m,
-                   vm_first(n - j), false, add_weighted, add_plain);
+    const vm all = vm_first(VF_LANES);
+    for (int64_t j = 0; j < n;) {
+        float *to = weights ? weighted + j : NULL, *sum = plain ? plain + j : NULL;
+        const int64_t rest = n - j;
+        if (rest <= VF_LANES) {
+            if (rest == VF_LANES)
+                sum_vectors(to, sum, a + j, ld, weights, m, 1, all, true, add_weighted, add_plain);
+            else
+                sum_vectors(to, sum, a + j, ld, weights, m, 1, vm_first(rest), false, add_weighted,
+                            add_plain);
+            return;
+        }
+        const int64_t lanes = rest < 2 * VF_LANES ? rest - VF_LANES : VF_LANES;
+        sum_vectors(to, sum, a + j, ld, weights, m, 2, vm_first(lanes), false, add_weighted, add_plain);
+        j += 2 * VF_LANES;
+    }
 }
 
 void MR__LEVEL(column_sums)(float *plain, const float *a, int64_t ld, int64_t m, int64_t n, bool add)

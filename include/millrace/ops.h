@@ -163,6 +163,47 @@ MR_API mr_tensor *mr_contiguous(mr_tape *tape, mr_tensor *x);
 /* View through which no gradient flows. */
 MR_API mr_tensor *mr_detach(mr_tape *tape, mr_tensor *x);
 
+/* ---- operations of your own ---------------------------------------------------------------------- */
+
+/* What a call of an operation is told. What it makes on the tape (mr_tape_empty, mr_tape_memory, and every operation)
+ * is there until the tape's reset. Neither callback is recorded. */
+typedef struct mr_op_call {
+    mr_tape *tape;
+    const void *attributes;  /* a copy of what mr_apply was given */
+    mr_tensor *const *input; /* not to be written to */
+    mr_tensor **output;      /* forward sets each; backward finds them again */
+    mr_tensor *const
+        *grad;   /* backward: of each output, contiguous, zeros where nothing has arrived; NULL for one of
+                                 integers. Only until backward returns */
+    void *saved; /* forward may leave something here that backward reads */
+    int inputs, outputs;
+} mr_op_call;
+
+/* What a kind of operation does; one static const table for each kind (torch.autograd.Function). */
+typedef struct mr_op {
+    const char *name; /* in messages */
+    /* Sets call->output[i], each made by mr_tape_empty and written to, or by other operations. */
+    mr_status (*forward)(mr_op_call *call);
+    /* Calls mr_op_add_grad for every input that mr_tensor_requires_grad asks it for. NULL: the outputs take no
+     * gradient. */
+    mr_status (*backward)(mr_op_call *call);
+    uint32_t unread; /* bit i: backward does not read the elements of input i, which may change until then */
+} mr_op;
+
+/* Runs an operation of one output. `op` and the tensors are borrowed until the tape's reset, the `size` bytes at
+ * `attributes` copied. When a callback returns another status than MR_OK the tape has failed, with the text that
+ * mr_fail was given. */
+MR_API mr_tensor *mr_apply(mr_tape *tape, const mr_op *op, mr_tensor *const *inputs, int count,
+                           const void *attributes, size_t size);
+
+/* The same with as many outputs as there are places at `outputs`; they are NULL after a failure. */
+MR_API void mr_apply_many(mr_tape *tape, const mr_op *op, mr_tensor *const *inputs, int count,
+                          const void *attributes, size_t size, mr_tensor **outputs, int output_count);
+
+/* In backward: adds a tensor to the gradient of an input, cast to its type. It has the input's shape, or one that the
+ * input broadcasts to: then it is summed. Passes over inputs that take no gradient. */
+MR_API void mr_op_add_grad(mr_op_call *call, int input, mr_tensor *grad);
+
 #ifdef __cplusplus
 }
 #endif

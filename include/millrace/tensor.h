@@ -204,6 +204,11 @@ MR_API void mr_tape_reset(mr_tape *tape);
  * until the reset. It takes no gradient. */
 MR_API mr_tensor *mr_tape_wrap(mr_tape *tape, mr_dtype dtype, mr_shape shape, const void *data);
 
+/* A tensor on the tape whose elements are not set, contiguous, to be written through mr_tensor_data; and `bytes`
+ * bytes aligned to 64, for anything else. For operations of your own (mr_apply). They take no gradient. */
+MR_API mr_tensor *mr_tape_empty(mr_tape *tape, mr_dtype dtype, mr_shape shape);
+MR_API void *mr_tape_memory(mr_tape *tape, size_t bytes);
+
 /* Switches recording on or off and returns what it was: `bool was = mr_tape_set_grad(tape, false)` opens
  * a region without gradients (torch.no_grad), `mr_tape_set_grad(tape, was)` closes it. */
 MR_API bool mr_tape_set_grad(mr_tape *tape, bool enabled);

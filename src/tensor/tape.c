@@ -122,6 +122,31 @@ mr_tensor *mr_tape_wrap(mr_tape *tape, mr_dtype dtype, mr_shape shape, const voi
     return x;
 }
 
+mr_tensor *mr_tape_empty(mr_tape *tape, mr_dtype dtype, mr_shape shape)
+{
+    if (!tape) {
+        mr__null("tape_empty", "tape");
+        return NULL;
+    }
+    if (tape->failed)
+        return NULL;
+    if (mr__numel("tape_empty", &shape, dtype) < 0)
+        return mr__stop(tape);
+    return mr__result(tape, dtype, shape.ndim, shape.dim);
+}
+
+void *mr_tape_memory(mr_tape *tape, size_t bytes)
+{
+    if (!tape) {
+        mr__null("tape_memory", "tape");
+        return NULL;
+    }
+    if (tape->failed)
+        return NULL;
+    void *memory = mr__arena_alloc(&tape->arena, bytes);
+    return memory ? memory : mr__stop(tape);
+}
+
 bool mr_tape_set_grad(mr_tape *tape, bool enabled)
 {
     if (!tape)

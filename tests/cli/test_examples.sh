@@ -159,6 +159,11 @@ status=0
 check '11_predict without weights: status' [ "$status" = 1 ]
 check '11_predict without weights' [ "$(cat err)" = "cannot read 'nowhere.safetensors': No such file or directory" ]
 
+# ---- an operation of one's own ----
+
+run 12_own_operation
+check 12_own_operation near 12_own_operation.want out 1.01e-4
+
 # ---- that is all of them ----
 
 check 'each example is here' [ "$(ls "$MR_BIN" | grep -c '^[0-9][0-9]_')" = "$(grep -c '^==' "$MR_TEST_DATA/examples.txt")" ]

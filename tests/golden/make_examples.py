@@ -5,6 +5,7 @@ two pictures hold the points of their three batches instead, a line for each.
 """
 import contextlib
 import io
+import math
 import os
 
 import pandas
@@ -174,11 +175,39 @@ def predict():
         print('y =', TRAINED[0](x))
 
 
+class LegendrePolynomial3(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return 0.5 * (5 * x ** 3 - 3 * x)
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, = ctx.saved_tensors
+        return grad * 1.5 * (5 * x ** 2 - 1)
+
+
+def own_operation():
+    x = torch.linspace(-math.pi, math.pi, 2000)
+    y = torch.sin(x)
+    a, b, c, d = p = [torch.tensor(v, requires_grad=True) for v in (0.0, -1.0, 0.0, 0.3)]
+    for step in range(1, 2001):
+        loss = F.mse_loss(a + b * LegendrePolynomial3.apply(c + d * x), y)
+        loss.backward()
+        if step % 500 == 0:
+            print(f'step {step}: loss {loss.item():.4f}')
+        with torch.no_grad():
+            for q in p:
+                q.sub_(0.01 * q.grad)
+                q.grad.zero_()
+    print(f'y = {b.item():.4f} P3({d.item():.4f} x), and nearly nothing else')
+
+
 def main():
     torch.set_num_threads(1)
     here = os.path.dirname(os.path.abspath(__file__))
     programs = (dataset, stream, loader, batches_in_order, batches_shuffled, gradient_descent, batch_training,
-                model_and_loss, trainer, logging, predict)
+                model_and_loss, trainer, logging, predict, own_operation)
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         for number, program in enumerate(programs, 1):

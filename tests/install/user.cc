@@ -7,10 +7,39 @@
 #include <string_view>
 
 template <auto free> struct freed_by {
-    template <class T> void operator()(T *p) const { free(p); }
+    template <class T> void operator()(T *p) const
+    {
+        free(p);
+    }
 };
 template <class T, auto free> using owned = std::unique_ptr<T, freed_by<free>>;
 using module = owned<mr_module, mr_module_free>;
+
+// An operation of its own: twice its input.
+static mr_status doubled(mr_op_call *call)
+{
+    call->output[0] = mr_mul_scalar(call->tape, call->input[0], 2);
+    return MR_OK;
+}
+
+static mr_status doubled_backward(mr_op_call *call)
+{
+    mr_op_add_grad(call, 0, mr_mul_scalar(call->tape, call->grad[0], 2));
+    return MR_OK;
+}
+
+static const mr_op double_op = { "double", doubled, doubled_backward, 0 };
+
+static double slope_of_double(mr_rng *rng)
+{
+    owned<mr_tape, mr_tape_free> tape{ mr_tape_new(rng) };
+    owned<mr_tensor, mr_tensor_free> x{ mr_tensor_ones(MR_FLOAT32, MR_SCALAR) };
+    mr_tensor *input = x.get();
+    mr_tensor_set_requires_grad(input, true);
+    return mr_backward(tape.get(), mr_apply(tape.get(), &double_op, &input, 1, nullptr, 0)) < 0
+               ? 0
+               : mr_item(mr_tensor_grad(input));
+}
 
 static mr_tensor *training_step(mr_step *s, const mr_batch *b)
 {
@@ -50,5 +79,7 @@ int main(int argc, char **argv)
     }
     double slope = mr_item(mr_module_parameters(copy.get()).item[0].tensor);
     std::cout << "C++, millrace " << mr_version() << ": y = " << slope << " x\n";
+    if (slope_of_double(rng.get()) != 2)
+        return 1;
     return argc != 2 || std::string_view{ mr_version() } != argv[1] || !(std::fabs(slope - 1) < 0.05);
 }

@@ -92,6 +92,7 @@ OP(permute, x[0], MR_DIMS(1, 0))
 OP(expand, x[0], MR_SHAPE(3, 2, 2))
 OP(slice, x[0], 0, 0, 1, 1)
 OP(select, x[0], 0, 0)
+OP(pad, x[0], MR_SHAPE(1, 1), NULL)
 OP(cat, x, 2, 0)
 OP(stack, x, 2, 0)
 OP(index_select, x[0], 0, x[1])
@@ -194,6 +195,7 @@ static const op ops[] = {
     ONE_MOVES(expand),
     ONE_MOVES(slice),
     ONE_MOVES(select),
+    ONE(pad),
     JOINS(cat),
     JOINS(stack),
     PICKS(index_select),

@@ -74,6 +74,38 @@ MR_API mr_tensor *mr_avg_pool1d(mr_tape *tape, mr_tensor *x, int64_t kernel, con
 /* adaptive_avg_pool2d: means of windows such that the result has this size; -1 keeps x's. */
 MR_API mr_tensor *mr_adaptive_avg_pool2d(mr_tape *tape, mr_tensor *x, int64_t height, int64_t width);
 
+/* ---- upsampling and padding ------------------------------------------------------------------------------ */
+
+typedef enum mr_upsample_mode { MR_UPSAMPLE_NEAREST = 0, MR_UPSAMPLE_LINEAR } mr_upsample_mode;
+
+typedef struct mr_upsample_opts {
+    mr_upsample_mode mode;
+    bool align_corners; /* linear: the centres of the corners keep their places, not the corners' edges */
+    double scale_w;     /* of mr_upsample_scale: default: the height's */
+} mr_upsample_opts;
+
+/* torch.nn.functional.interpolate by nearest pixels or linearly: x (images, channels, height, width), which mode
+ * 'bilinear' is for there, or (rows, channels, length); brought to a size, MR_SHAPE(height, width) or MR_SHAPE(length),
+ * or made `scale` times as large, rounded down. A size may be smaller. */
+MR_API mr_tensor *mr_upsample(mr_tape *tape, mr_tensor *x, mr_shape size, const mr_upsample_opts *opts);
+MR_API mr_tensor *mr_upsample_scale(mr_tape *tape, mr_tensor *x, double scale, const mr_upsample_opts *opts);
+
+typedef enum mr_pad_mode {
+    MR_PAD_CONSTANT = 0,
+    MR_PAD_REFLECT,   /* about the outermost element, fewer than there are */
+    MR_PAD_REPLICATE, /* that element */
+    MR_PAD_CIRCULAR   /* from the other end, at most as many as there are */
+} mr_pad_mode;
+
+typedef struct mr_pad_opts {
+    mr_pad_mode mode;
+    double value; /* of constant padding, of any type; default 0 */
+} mr_pad_opts;
+
+/* torch.nn.functional.pad: MR_SHAPE(left, right, top, bottom) elements more at the ends of the last dimensions, the last
+ * one first. Constant padding may be negative: then there are fewer. */
+MR_API mr_tensor *mr_pad(mr_tape *tape, mr_tensor *x, mr_shape padding, const mr_pad_opts *opts);
+
 /* ---- softmax ------------------------------------------------------------------------------------------- */
 
 /* exp(x) / sum of exp(x) along a dimension, and its logarithm. Floating types only. In float32 a probability below

@@ -48,6 +48,22 @@ MR_API mr_module *mr_avg_pool2d_new(int64_t kernel, const mr_pool_opts *opts);
 MR_API mr_module *mr_avg_pool1d_new(int64_t kernel, const mr_pool_opts *opts);
 MR_API mr_module *mr_adaptive_avg_pool2d_new(int64_t height, int64_t width);
 
+/* ---- upsampling and padding -------------------------------------------------------------------------------- */
+
+/* torch.nn.Upsample: mr_upsample and mr_upsample_scale. */
+MR_API mr_module *mr_upsample_new(mr_shape size, const mr_upsample_opts *opts);
+MR_API mr_module *mr_upsample_scale_new(double scale, const mr_upsample_opts *opts);
+
+/* torch.nn.ZeroPad2d and so on: mr_pad by MR_SHAPE(left, right) or MR_SHAPE(left, right, top, bottom); one number is
+ * for all sides. */
+MR_API mr_module *mr_zero_pad2d_new(mr_shape padding);
+MR_API mr_module *mr_constant_pad1d_new(mr_shape padding, double value);
+MR_API mr_module *mr_constant_pad2d_new(mr_shape padding, double value);
+MR_API mr_module *mr_reflection_pad1d_new(mr_shape padding);
+MR_API mr_module *mr_reflection_pad2d_new(mr_shape padding);
+MR_API mr_module *mr_replication_pad1d_new(mr_shape padding);
+MR_API mr_module *mr_replication_pad2d_new(mr_shape padding);
+
 /* ---- activations --------------------------------------------------------------------------------------------- */
 
 /* The functions of these names. PReLU's weight has `count` values, 1 or the number of channels, each `initial`
@@ -64,6 +80,8 @@ MR_API mr_module *mr_softplus_new(const mr_softplus_opts *opts);
 MR_API mr_module *mr_hardtanh_new(double low, double high);
 MR_API mr_module *mr_hardswish_new(void);
 MR_API mr_module *mr_glu_new(int dim);
+MR_API mr_module *mr_softmax_new(int dim);
+MR_API mr_module *mr_log_softmax_new(int dim);
 
 /* ---- normalisation: weight (ones), then bias (zeros) ------------------------------------------------------ */
 

@@ -35,6 +35,8 @@ DEFINE_ACTIVATION(softplus, "Softplus", x, &s->softplus)
 DEFINE_ACTIVATION(hardtanh, "Hardtanh", x, s->a, s->b)
 DEFINE_ACTIVATION(hardswish, "Hardswish", x)
 DEFINE_ACTIVATION(glu, "GLU", x, s->dim)
+DEFINE_ACTIVATION(softmax, "Softmax", x, s->dim)
+DEFINE_ACTIVATION(log_softmax, "LogSoftmax", x, s->dim)
 
 mr_module *mr_leaky_relu_new(double slope)
 {
@@ -111,4 +113,14 @@ mr_module *mr_hardswish_new(void)
 mr_module *mr_glu_new(int dim)
 {
     return make_glu((settings){ .dim = dim });
+}
+
+mr_module *mr_softmax_new(int dim)
+{
+    return make_softmax((settings){ .dim = dim });
+}
+
+mr_module *mr_log_softmax_new(int dim)
+{
+    return make_log_softmax((settings){ .dim = dim });
 }

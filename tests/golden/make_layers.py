@@ -41,6 +41,15 @@ EMBEDDINGS = [
     ('EmbeddingBag(5,3)', lambda: nn.EmbeddingBag(5, 3), [[1, 4], [0, 1]]),
     ('EmbeddingBag(5,3,sum)', lambda: nn.EmbeddingBag(5, 3, mode='sum', padding_idx=1), [[1, 4], [0, 1]]),
 ]
+RESIZING = [
+    ('Upsample(5,3)', lambda: nn.Upsample((5, 3)), [1, 2, 2, 2]), ('Upsample(x2.5,linear)', lambda: nn.Upsample(scale_factor=2.5, mode='linear'), [2, 1, 3]),
+    ('Upsample(4,corners)', lambda: nn.Upsample((4, 4), mode='bilinear', align_corners=True), [1, 1, 2, 3]),
+    ('ZeroPad2d(1)', lambda: nn.ZeroPad2d(1), [1, 1, 2, 2]), ('ConstantPad1d(1,2)', lambda: nn.ConstantPad1d((1, 2), 3.5), [1, 2, 2]),
+    ('ConstantPad2d', lambda: nn.ConstantPad2d((1, 0, 2, -1), -1.0), [1, 1, 2, 2]), ('ReflectionPad1d(2)', lambda: nn.ReflectionPad1d(2), [1, 2, 3]),
+    ('ReflectionPad2d', lambda: nn.ReflectionPad2d((1, 2, 0, 1)), [1, 1, 2, 3]), ('ReplicationPad1d(2)', lambda: nn.ReplicationPad1d(2), [1, 2, 3]),
+    ('ReplicationPad2d', lambda: nn.ReplicationPad2d((1, 2, 0, 1)), [1, 1, 2, 3]),
+    ('Softmax(1)', lambda: nn.Softmax(1), [3, 4, 2]), ('LogSoftmax(-1)', lambda: nn.LogSoftmax(-1), [3, 4]),
+]
 
 
 def line(word, tensor, rest=''):
@@ -80,4 +89,7 @@ for dtype in FLOATS:
         case(name, make, g.values(shape, dtype), dtype)
     for name, make, x in EMBEDDINGS:
         case(name, make, torch.tensor(x), dtype)
+for dtype in FLOATS:
+    for name, make, shape in RESIZING:
+        case(name, make, g.values(shape, dtype), dtype)
 g.write()

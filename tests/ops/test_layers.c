@@ -78,6 +78,21 @@ static mr_module *instance_norm2d(mr_instance_norm_opts opts)
     ROW("Hardtanh", "Hardtanh", mr_hardtanh_new(-1, 1))                                                     \
     ROW("Hardswish", "Hardswish", mr_hardswish_new())                                                       \
     ROW("GLU", "GLU", mr_glu_new(-1))                                                                       \
+    ROW("Upsample(5,3)", "Upsample", mr_upsample_new(MR_SHAPE(5, 3), NULL))                                 \
+    ROW("Upsample(x2.5,linear)", "Upsample",                                                                \
+        mr_upsample_scale_new(2.5, &(mr_upsample_opts){ .mode = MR_UPSAMPLE_LINEAR }))                      \
+    ROW("Upsample(4,corners)", "Upsample",                                                                  \
+        mr_upsample_new(MR_SHAPE(4, 4),                                                                     \
+                        &(mr_upsample_opts){ .mode = MR_UPSAMPLE_LINEAR, .align_corners = true }))          \
+    ROW("ZeroPad2d(1)", "ZeroPad2d", mr_zero_pad2d_new(MR_SHAPE(1)))                                        \
+    ROW("ConstantPad1d(1,2)", "ConstantPad1d", mr_constant_pad1d_new(MR_SHAPE(1, 2), 3.5))                  \
+    ROW("ConstantPad2d", "ConstantPad2d", mr_constant_pad2d_new(MR_SHAPE(1, 0, 2, -1), -1))                 \
+    ROW("ReflectionPad1d(2)", "ReflectionPad1d", mr_reflection_pad1d_new(MR_SHAPE(2)))                      \
+    ROW("ReflectionPad2d", "ReflectionPad2d", mr_reflection_pad2d_new(MR_SHAPE(1, 2, 0, 1)))                \
+    ROW("ReplicationPad1d(2)", "ReplicationPad1d", mr_replication_pad1d_new(MR_SHAPE(2)))                   \
+    ROW("ReplicationPad2d", "ReplicationPad2d", mr_replication_pad2d_new(MR_SHAPE(1, 2, 0, 1)))             \
+    ROW("Softmax(1)", "Softmax", mr_softmax_new(1))                                                         \
+    ROW("LogSoftmax(-1)", "LogSoftmax", mr_log_softmax_new(-1))                                             \
     ROW("Embedding(5,3)", "Embedding", mr_embedding_new(5, 3, rng, &(mr_embedding_opts){ .dtype = dtype })) \
     ROW("Embedding(7,4,padding)", "Embedding",                                                              \
         mr_embedding_new(                                                                                   \
@@ -256,6 +271,10 @@ static void test_cannot_be_made(void)
                "embedding_new: padding_idx 3 is none of 3 rows");
     check_none(mr_embedding_bag_new(3, 2, rng, &(mr_embedding_bag_opts){ .dtype = MR_BOOL }),
                "embedding_bag_new: bool is not a floating type that can be trained");
+    check_none(mr_upsample_scale_new(0, NULL), "upsample_scale_new: 0 is no scale");
+    check_none(mr_zero_pad2d_new(MR_SHAPE(1, 2)), "zero_pad2d_new: padding [1,2] is not of 1 or 4 numbers");
+    check_none(mr_constant_pad1d_new(MR_SHAPE(1, 2, 3, 4), 0),
+               "constant_pad1d_new: padding [1,2,3,4] is not of 1 or 2 numbers");
     check_none(mr_prelu_new(1, 0.25, MR_INT32),
                "prelu_new: int32 is not a floating type that can be trained");
 }

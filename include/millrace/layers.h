@@ -131,6 +131,7 @@ typedef struct mr_rnn_opts {
     bool no_bias;
     bool relu;      /* RNN: relu instead of tanh */
     mr_dtype dtype; /* default float32 */
+    double dropout; /* in training, of what each layer but the last gives to the next */
 } mr_rnn_opts;
 
 /* torch.nn.RNN, LSTM and GRU. mr_forward takes sequences (steps, rows, features), or (steps, features) of one row, and

@@ -2,6 +2,8 @@
 #include "initial.h"
 #include "module.h"
 
+#include "base/log.h"
+#include "tensor/dropout.h"
 #include "tensor/rnn.h"
 #include "tensor/tape.h"
 
@@ -19,6 +21,7 @@ typedef struct network {
     int64_t features, units;
     int layers, ways; /* ways: 1, or 2 when bidirectional */
     bool batch_first;
+    double dropout; /* of what goes from one layer to the next, in training */
     mr_dtype dtype;
     direction *part; /* layers * ways */
 } network;
@@ -35,6 +38,7 @@ typedef struct run {
     mr_tape *tape;
     const char *op;
     const network *net;
+    bool training;
     int64_t steps, rows;
     mr_tensor *reversed;        /* steps - 1, …, 0 */
     mr_tensor *mask;            /* (steps, rows, 1): 1 where a row has a step; NULL without lengths */
@@ -133,6 +137,47 @@ static mr_tensor *one_way(run *r, int index, int way, mr_tensor *x, mr_tensor **
     return r->mask ? mr_mul(t, out, r->mask) : out;
 }
 
+static int64_t longest_first(const run *r, int64_t *order)
+{
+    int64_t total = 0;
+    for (int64_t row = 0; row < r->rows; row++) {
+        int64_t at = row, length = r->end[0][row];
+        for (; at > 0 && r->end[0][order[at - 1]] < length; at--)
+            order[at] = order[at - 1];
+        order[at] = row;
+        total += length;
+    }
+    return total;
+}
+
+/* Noise for sequences of several lengths, (steps, rows, width): torch draws it for a packed sequence, which is the rows
+ * that have a step, the longest first, step by step. */
+static mr_tensor *packed_noise(run *r, int64_t width)
+{
+    mr_dtype dtype = r->net->dtype;
+    size_t line = (size_t)width * mr_dtype_size(dtype);
+    mr_tensor *noise = zeros(r->tape, dtype, MR_SHAPE(r->steps, r->rows, width));
+    int64_t *order = on_tape(r->tape, (size_t)r->rows, sizeof *order);
+    if (!noise || !order)
+        return NULL;
+    mr_tensor *packed = mr_tape_empty(r->tape, dtype, MR_SHAPE(longest_first(r, order), width));
+    if (!packed)
+        return NULL;
+    mr__draw_dropout(r->tape, dtype, packed->data, packed->numel, r->net->dropout);
+    const char *from = packed->data;
+    for (int64_t step = 0; step < r->steps; step++)
+        for (int64_t i = 0; i < r->rows && r->end[0][order[i]] > step; i++, from += line)
+            memcpy(noise->data + (size_t)(step * r->rows + order[i]) * line, from, line);
+    return noise;
+}
+
+static mr_tensor *drop(run *r, mr_tensor *x)
+{
+    if (!r->mask || !x || r->net->dropout == 0)
+        return mr_dropout(r->tape, x, r->net->dropout, true);
+    return mr_mul(r->tape, x, packed_noise(r, x->shape[2]));
+}
+
 static mr_tensor *all_layers(run *r, mr_tensor *x, mr_rnn_state *last)
 {
     const network *net = r->net;
@@ -146,6 +191,8 @@ static mr_tensor *all_layers(run *r, mr_tensor *x, mr_rnn_state *last)
             out[way] = one_way(r, index, way, x, &h[index], &c[index]);
         }
         x = net->ways == 2 ? mr_cat(r->tape, out, 2, 2) : out[0];
+        if (r->training && layer < net->layers - 1)
+            x = drop(r, x);
     }
     if (last && !r->tape->failed) {
         last->h = mr_stack(r->tape, h, count, 0);
@@ -229,7 +276,12 @@ static mr_tensor *run_network(mr_module *module, mr_tape *tape, mr_tensor *x, mr
         x = mr_transpose(tape, x, 0, 1);
     if (!x)
         return NULL;
-    run r = { .tape = tape, .op = op, .net = net, .steps = x->shape[0], .rows = x->shape[1] };
+    run r = { .tape = tape,
+              .op = op,
+              .net = net,
+              .training = module->training,
+              .steps = x->shape[0],
+              .rows = x->shape[1] };
     if ((net->ways == 2 && !make_reversed(&r)) || (lengths && !set_lengths(&r, lengths)) ||
         !set_initial(&r, given, unbatched))
         return NULL;
@@ -343,12 +395,20 @@ static mr_module *network_new(const char *call, const mr_module_vtable *vtable, 
                   call, (long long)input_size, (long long)hidden_size, (long long)layers, MOST_LAYERS);
         return NULL;
     }
+    if (!(opts->dropout >= 0 && opts->dropout <= 1)) {
+        mr__raise(MR_ERR_ARGUMENT, "%s: dropout %g is not in [0, 1]", call, opts->dropout);
+        return NULL;
+    }
+    if (opts->dropout > 0 && layers == 1)
+        mr__log(MR_LOG_WARNING, "%s: dropout %g is for between layers, and there is one layer alone", call,
+                opts->dropout);
     network net = { .kind = kind,
                     .features = input_size,
                     .units = hidden_size,
                     .layers = (int)layers,
                     .ways = opts->bidirectional ? 2 : 1,
                     .batch_first = opts->batch_first,
+                    .dropout = opts->dropout,
                     .dtype = opts->dtype };
     net.part = mr__alloc_zeroed((size_t)(net.layers * net.ways) * sizeof *net.part);
     mr_module *module = net.part ? mr_module_new(vtable, &net, sizeof net) : NULL;

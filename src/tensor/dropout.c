@@ -1,4 +1,5 @@
 /* Dropout: a product with noise that is 0 or 1 / (1 - p). */
+#include "dropout.h"
 #include "tape.h"
 
 #include "base/rng.h"
@@ -15,9 +16,11 @@ typedef struct dropout {
 
 /* ---- the noise ---- */
 
-static void draw(mr_tape *tape, mr_dtype dtype, void *noise, int64_t count, double p)
+void mr__draw_dropout(mr_tape *tape, mr_dtype dtype, void *noise, int64_t count, double p)
 {
-    if (dtype == MR_FLOAT32)
+    if (p == 1)
+        memset(noise, 0, (size_t)count * mr_dtype_size(dtype));
+    else if (dtype == MR_FLOAT32)
         mr__rng_fill_bernoulli(tape->rng, noise, count, 1 - p, 1 / (float)(1 - p));
     else
         mr__rng_fill_bernoulli_f64(tape->rng, noise, count, 1 - p, 1 / (1 - p));
@@ -30,10 +33,7 @@ static void *noise_for(mr_tape *tape, const mr_tensor *x, int64_t each, double p
     void *noise = mr__arena_alloc(&tape->arena, mr__mul_size((size_t)count, size));
     if (!noise)
         return mr__stop(tape);
-    if (p < 1)
-        draw(tape, (mr_dtype)x->dtype, noise, count, p);
-    else
-        memset(noise, 0, (size_t)count * size);
+    mr__draw_dropout(tape, (mr_dtype)x->dtype, noise, count, p);
     return noise;
 }
 

@@ -2,7 +2,7 @@
 
 States(KIND(input,hidden),OPTION…): the network is the member `net`. With the option `initial` the states before the first
 step are parameters h0 (and c0), drawn by torch.rand behind the network. With `lengths` row i of n ends after
-steps - i % steps. The result is the outputs, the last h and c, flat, one behind the other.
+steps - i % steps. `dropout` is in percent. The result is the outputs, the last h and c, flat, one behind the other.
 """
 import torch
 from torch import nn
@@ -41,8 +41,8 @@ class States(nn.Module):
 
 
 def network(kind):
-    def make(i, h, layers=1, **options):
-        return kind(i, h, layers, **{k: bool(v) if isinstance(v, int) else v for k, v in options.items()})
+    def make(i, h, layers=1, dropout=0, **options):
+        return kind(i, h, layers, dropout=dropout / 100, **{k: bool(v) if isinstance(v, int) else v for k, v in options.items()})
     return make
 
 
@@ -67,4 +67,10 @@ for dtype in FLOATS:
     case(g, "States(RNN(3,5,nonlinearity='relu',layers=2))", [3, 2, 3], 5, dtype, more=WORDS)
     for kind in KINDS:
         case(g, f'{kind}(40,100,layers=2,bidirectional=1)', None, 7, dtype, hashed=True, more=WORDS)
+for kind, dtype in (('LSTM', FLOATS[1]), ('LSTM', FLOATS[0]), ('GRU', FLOATS[0]), ('RNN', FLOATS[0])):
+    for arguments, shape, outer in (('2,3,layers=2,bidirectional=1,batch_first=1,dropout=50', [3, 4, 2], ''), ('2,3,layers=3,dropout=40', [3, 2], ''),
+                                    ('2,2,layers=2,bidirectional=1,dropout=40', [4, 5, 2], ',lengths=1')):
+        case(g, f'States({kind}({arguments}){outer})', shape, 5, dtype, more=WORDS)
+for outer in ('', ',lengths=1'):
+    case(g, f'States(GRU(2,2,layers=2,dropout=100){outer})', [3, 2, 2], 5, FLOATS[0], more=WORDS)
 g.write()

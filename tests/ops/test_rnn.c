@@ -84,6 +84,8 @@ static mr_module *read_network(const char *type, mr_rnn_opts *o, int64_t *hidden
             o->batch_first = value;
         else if (strcmp(name, "bias") == 0)
             o->no_bias = !value;
+        else if (strcmp(name, "dropout") == 0)
+            o->dropout = (double)value / 100;
         else if (strcmp(name, "nonlinearity") == 0)
             o->relu = true;
         else
@@ -143,8 +145,54 @@ static void test_rnn(void)
     golden_run_modules("rnn");
 }
 
+/* ---- dropout that cannot be, or does nothing ---- */
+
+static char heard[200];
+
+static void hear(void *user, mr_log_level level, const char *line)
+{
+    (void)user;
+    CHECK(level == MR_LOG_WARNING);
+    snprintf(heard, sizeof heard, "%s", line);
+}
+
+static void test_dropout(void)
+{
+    mr_rng *own = mr_rng_new(1);
+    CHECK(!mr_lstm_new(2, 3, own, &(mr_rnn_opts){ .layers = 2, .dropout = 1.5 }));
+    CHECK_EQ_STR(mr_error(), "lstm_new: dropout 1.5 is not in [0, 1]");
+    CHECK(!mr_gru_new(2, 3, own, &(mr_rnn_opts){ .layers = 2, .dropout = NAN }));
+    CHECK_EQ_STR(mr_error(), "gru_new: dropout nan is not in [0, 1]");
+    mr_set_log_hook(hear, NULL);
+    mr_module *one = mr_rnn_new(2, 3, own, &(mr_rnn_opts){ .dropout = 0.5 });
+    CHECK_EQ_STR(heard, "rnn_new: dropout 0.5 is for between layers, and there is one layer alone");
+    heard[0] = 0;
+    mr_module *two = mr_rnn_new(2, 3, own, &(mr_rnn_opts){ .layers = 2, .dropout = 0.5 });
+    CHECK_EQ_STR(heard, "");
+    mr_set_log_hook(NULL, NULL);
+
+    /* Evaluation draws nothing, and neither does one layer. */
+    mr_tape *t = mr_tape_new(own);
+    mr_tensor *x = mr_tensor_ones(MR_FLOAT32, MR_SHAPE(2, 1, 2));
+    mr_rng *before = mr_rng_new(0);
+    mr_rng_copy(before, own);
+    mr_module_train(two, false);
+    CHECK(mr_forward(one, t, x) && mr_forward(two, t, x));
+    CHECK_EQ_I64(mr_rng_u32(own), mr_rng_u32(before));
+    mr_module_train(two, true);
+    CHECK(mr_forward(two, t, x) != NULL);
+    CHECK(mr_rng_u32(own) != mr_rng_u32(before));
+    mr_tape_free(t);
+    mr_tensor_free(x);
+    mr_module_free(one);
+    mr_module_free(two);
+    mr_rng_free(before);
+    mr_rng_free(own);
+}
+
 int main(void)
 {
     RUN(test_rnn);
+    RUN(test_dropout);
     return check_report();
 }

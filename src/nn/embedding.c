@@ -95,5 +95,5 @@ mr_tensor *mr_embedding_bag_forward(mr_module *bag, mr_tape *tape, mr_tensor *in
         return mr__fail(tape, MR_ERR_ARGUMENT, "%s: the module is %s, no EmbeddingBag", call,
                         bag->vtable->type);
     const embedding *e = mr_module_self(bag);
-    return mr_embedding_bag_offsets(tape, index, offsets, e->weight, &e->bag);
+    return mr__module_gave(bag, tape, mr_embedding_bag_offsets(tape, index, offsets, e->weight, &e->bag));
 }

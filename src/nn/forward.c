@@ -31,18 +31,25 @@ static void locate_failure(const mr_module *module, mr_tape *tape)
     mr__failure_take(&tape->failure);
 }
 
+static mr_tensor *no_result(const mr_module *module, mr_tape *tape)
+{
+    if (!tape->failed && !mr__pending())
+        mr__raise(MR_ERR_CALLBACK, "forward: no result");
+    mr__stop(tape);
+    locate_failure(module, tape);
+    return NULL;
+}
+
+mr_tensor *mr__module_gave(const mr_module *module, mr_tape *tape, mr_tensor *y)
+{
+    return MR__LIKELY(y != NULL) ? y : no_result(module, tape);
+}
+
 mr_tensor *mr_forward(mr_module *module, mr_tape *tape, mr_tensor *x)
 {
     if (MR__UNLIKELY(!mr__ready1(tape, "forward", x)))
         return NULL;
     if (MR__UNLIKELY(!mr__module_ready("forward", module)))
         return mr__stop(tape);
-    mr_tensor *y = module->vtable->forward(module, tape, x);
-    if (MR__LIKELY(y != NULL))
-        return y;
-    if (!tape->failed && !mr__pending())
-        mr__raise(MR_ERR_CALLBACK, "forward: no result");
-    mr__stop(tape);
-    locate_failure(module, tape);
-    return NULL;
+    return mr__module_gave(module, tape, module->vtable->forward(module, tape, x));
 }

@@ -169,10 +169,27 @@ bool mr__enter_child(mr_module *module, const char *name, mr_module *child)
     return true;
 }
 
+/* The cause why there is no child, with the path where it was to be: "encoder.linear1: linear_new: …". */
+static void place_failure(mr_module *module, const char *name, const mr_module *child)
+{
+    mr__failure cause, placed;
+    if (!mr__pending() && child)
+        mr__failure_raise(&child->failure);
+    mr__failure_take(&cause);
+    if (!name || !*name || (child && strcmp(child->failure.text, cause.text) != 0))
+        return; /* something else is pending */
+    bool deeper = child && child->placed;
+    placed.status = cause.status;
+    snprintf(placed.text, sizeof placed.text, "%.100s%s%.400s", name, deeper ? "." : ": ", cause.text);
+    mr_error_clear();
+    mr__failure_raise(&placed);
+    module->placed = true;
+}
+
 static bool add_child(mr_module *module, const char *name, mr_module *child)
 {
     if (child->failed) {
-        mr__failure_raise(&child->failure);
+        place_failure(module, name, child);
         return false;
     }
     if (child->adopted || mr__module_reaches(child, module)) {
@@ -192,7 +209,9 @@ static bool add_child(mr_module *module, const char *name, mr_module *child)
 void mr_module_add(mr_module *module, const char *name, mr_module *child)
 {
     bool ready = mr__module_ready("module_add", module);
-    if (ready && !child)
+    if (ready && !child && mr__pending())
+        place_failure(module, name, NULL);
+    else if (ready && !child)
         mr__null("module_add", name ? name : "child");
     if (ready && child && add_child(module, name, child))
         return;

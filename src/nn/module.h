@@ -40,6 +40,7 @@ struct mr_module {
     mr__tensors parameters, buffers;
     mr__list parameter_list, state_list;
     mr__failure failure;
+    bool placed; /* the failure begins with the path of what could not be made */
 };
 
 /* "encoder.layers.1", or the type of a module that has no parent. */
@@ -50,6 +51,9 @@ mr__path mr__module_path(const mr_module *module);
 
 /* Whether the module can be used; if not, raises why, in the name of `call`. */
 bool mr__module_ready(const char *call, const mr_module *module);
+
+/* What a call that runs a module gives back: y itself, and if that is NULL, the tape's failure names the module. */
+mr_tensor *mr__module_gave(const mr_module *module, mr_tape *tape, mr_tensor *y);
 
 /* Keeps the first cause, which every use of the module raises from now on. */
 void mr__module_fail(mr_module *module);

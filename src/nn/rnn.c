@@ -205,12 +205,15 @@ static mr_tensor *all_layers(run *r, mr_tensor *x, mr_rnn_state *last)
 
 static bool check_input(mr_tape *tape, const char *op, const network *net, const mr_tensor *x)
 {
+    const mr_tensor *w = net->part[0].w_ih;
     if (x->dtype != net->dtype)
-        mr__fail(tape, MR_ERR_DTYPE, "%s: input %s is %s, the weights are %s", op, mr__tensor_text(x).text,
-                 mr_dtype_name((mr_dtype)x->dtype), mr_dtype_name(net->dtype));
-    else if ((x->ndim != 2 && x->ndim != 3) || x->shape[x->ndim - 1] != net->features)
-        mr__fail(tape, MR_ERR_SHAPE, "%s: input %s: it has %lld features at the end of 2 or 3 dimensions", op,
-                 mr__tensor_text(x).text, (long long)net->features);
+        mr__fail(tape, MR_ERR_DTYPE, "%s: input %s is %s, weight %s %s", op, mr__tensor_text(x).text,
+                 mr_dtype_name((mr_dtype)x->dtype), mr__tensor_text(w).text, mr_dtype_name(net->dtype));
+    else if (x->ndim != 2 && x->ndim != 3)
+        mr__fail(tape, MR_ERR_SHAPE, "%s: input %s has not 2 or 3 dimensions", op, mr__tensor_text(x).text);
+    else if (x->shape[x->ndim - 1] != net->features)
+        mr__fail(tape, MR_ERR_SHAPE, "%s: the last size of input %s is not the last of weight %s", op,
+                 mr__tensor_text(x).text, mr__tensor_text(w).text);
     else if (x->shape[x->ndim == 2 || !net->batch_first ? 0 : 1] < 1)
         mr__fail(tape, MR_ERR_SHAPE, "%s: input %s has no steps", op, mr__tensor_text(x).text);
     else
@@ -317,7 +320,7 @@ mr_tensor *mr_rnn_forward(mr_module *module, mr_tape *tape, mr_tensor *x, mr_rnn
 {
     if (!mr__ready1(tape, "rnn_forward", x) || !is_network(module, tape))
         return NULL;
-    return run_network(module, tape, x, NULL, NULL, last);
+    return mr__module_gave(module, tape, run_network(module, tape, x, NULL, NULL, last));
 }
 
 mr_tensor *mr_rnn_forward_from(mr_module *module, mr_tape *tape, mr_tensor *x, mr_rnn_state initial_state,
@@ -325,7 +328,7 @@ mr_tensor *mr_rnn_forward_from(mr_module *module, mr_tape *tape, mr_tensor *x, m
 {
     if (!mr__ready1(tape, "rnn_forward", x) || !is_network(module, tape))
         return NULL;
-    return run_network(module, tape, x, NULL, &initial_state, last);
+    return mr__module_gave(module, tape, run_network(module, tape, x, NULL, &initial_state, last));
 }
 
 mr_tensor *mr_rnn_forward_padded(mr_module *module, mr_tape *tape, mr_tensor *x, mr_tensor *lengths,
@@ -333,7 +336,7 @@ mr_tensor *mr_rnn_forward_padded(mr_module *module, mr_tape *tape, mr_tensor *x,
 {
     if (!mr__ready2(tape, "rnn_forward", x, lengths) || !is_network(module, tape))
         return NULL;
-    return run_network(module, tape, x, lengths, NULL, last);
+    return mr__module_gave(module, tape, run_network(module, tape, x, lengths, NULL, last));
 }
 
 mr_tensor *mr_rnn_forward_padded_from(mr_module *module, mr_tape *tape, mr_tensor *x, mr_tensor *lengths,
@@ -341,7 +344,7 @@ mr_tensor *mr_rnn_forward_padded_from(mr_module *module, mr_tape *tape, mr_tenso
 {
     if (!mr__ready2(tape, "rnn_forward", x, lengths) || !is_network(module, tape))
         return NULL;
-    return run_network(module, tape, x, lengths, &initial_state, last);
+    return mr__module_gave(module, tape, run_network(module, tape, x, lengths, &initial_state, last));
 }
 
 /* ---- making ---- */

@@ -112,22 +112,22 @@ static void test_failures(void)
     CHECK(mr_adam_new(mr_module_parameters(m), 1e-3, NULL) == NULL);
     CHECK(mr_forward(m, tape, x) == NULL);
     CHECK_EQ_I64(mr_tape_status(tape), MR_ERR_ARGUMENT);
-    CHECK_EQ_STR(mr_error(), "linear_new: 1 in and -1 out features");
+    CHECK_EQ_STR(mr_error(), "layer1: linear_new: 1 in and -1 out features");
     mr_tape_reset(tape);
     CHECK(mr_forward(m, tape, x) == NULL); /* still, also when the message was read */
-    CHECK_EQ_STR(mr_error(), "linear_new: 1 in and -1 out features");
+    CHECK_EQ_STR(mr_error(), "layer1: linear_new: 1 in and -1 out features");
     mr_tape_reset(tape);
 
     mr_module_add(m, "layer3", NULL); /* and what is wrong with it later does not change it */
     CHECK(mr_module_add_parameter(m, "gain", mr_tensor_ones(MR_FLOAT32, MR_SCALAR)) == NULL);
-    CHECK_EQ_STR(mr_error(), "linear_new: 1 in and -1 out features");
+    CHECK_EQ_STR(mr_error(), "layer1: linear_new: 1 in and -1 out features");
     mr_fail(MR_ERR_SHAPE, "of somebody else");
     mr_module_add(m, "layer4", mr_sigmoid_new());
     mr_error_clear();
     mr_module *outer = mr_sequential_add(mr_sequential_new(), m);
     mr_error_clear();
     CHECK(mr_module_parameters(outer).item == NULL);
-    CHECK_EQ_STR(mr_error(), "linear_new: 1 in and -1 out features");
+    CHECK_EQ_STR(mr_error(), "0.layer1: linear_new: 1 in and -1 out features");
     mr_module_free(outer);
     mr_tensor_free(x);
     mr_tape_free(tape);
@@ -461,7 +461,7 @@ static void test_threads(void)
         CHECK(jobs[i].same && alone.same && isfinite(alone.loss[0]) && isfinite(alone.loss[1]));
         CHECK_NEAR(jobs[i].loss[0], alone.loss[0], 0);
         CHECK_NEAR(jobs[i].loss[1], alone.loss[1], 0);
-        CHECK_EQ_STR(jobs[i].failure, "linear_new: 1 in and -1 out features");
+        CHECK_EQ_STR(jobs[i].failure, "layer1: linear_new: 1 in and -1 out features");
     }
     mr_optim_free(optim);
     mr_module_free(m);

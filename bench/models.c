@@ -4,6 +4,7 @@
  *
  *   bench-models NAME [--threads N]            the best and the median milliseconds of a step, over a second or more
  *   bench-models NAME [--threads N] --losses   the first five losses, a line each
+ *   bench-models NAME [--threads N] --memory   and then the bytes that training takes
  */
 #include <millrace/millrace.h>
 
@@ -138,6 +139,12 @@ static mr_status print_losses(const model *m, mr_tape *tape)
     return status;
 }
 
+static void print_memory(mr_memory m)
+{
+    printf("parameters %zu, gradients %zu, buffers %zu, optimizer %zu, step %zu, together %zu bytes\n",
+           m.parameters, m.gradients, m.buffers, m.optimizer, m.step, m.total);
+}
+
 static mr_status print_times(const model *m, mr_tape *tape)
 {
     enum { WARM = 5, FEWEST = 20, MOST = 100000 };
@@ -165,7 +172,7 @@ static mr_status print_times(const model *m, mr_tape *tape)
 int main(int argc, char **argv)
 {
     model (*make)(mr_rng * rng) = NULL;
-    bool losses = false, wrong = argc < 2;
+    bool losses = false, memory = false, wrong = argc < 2;
     int threads = 2;
     for (size_t i = 0; !wrong && i < sizeof models / sizeof *models; i++)
         if (strcmp(argv[1], models[i].name) == 0)
@@ -173,12 +180,14 @@ int main(int argc, char **argv)
     for (int i = 2; i < argc; i++)
         if (strcmp(argv[i], "--losses") == 0)
             losses = true;
+        else if (strcmp(argv[i], "--memory") == 0)
+            memory = true;
         else if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc)
             threads = atoi(argv[++i]);
         else
             wrong = true;
     if (wrong || !make) {
-        fprintf(stderr, "usage: bench-models NAME [--threads N] [--losses]\n");
+        fprintf(stderr, "usage: bench-models NAME [--threads N] [--losses | --memory]\n");
         return 2;
     }
     mr_status status = mr_set_num_threads(threads);
@@ -186,7 +195,9 @@ int main(int argc, char **argv)
     model m = make(rng);
     mr_tape *tape = mr_tape_new(rng);
     if (status == MR_OK)
-        status = losses ? print_losses(&m, tape) : print_times(&m, tape);
+        status = losses || memory ? print_losses(&m, tape) : print_times(&m, tape);
+    if (status == MR_OK && memory)
+        print_memory(mr_memory_of(m.module, m.optim, tape));
     if (status != MR_OK)
         fprintf(stderr, "bench-models: %s\n", mr_error());
     mr_tape_free(tape);

@@ -226,6 +226,21 @@ MR_API mr_params mr_optim_state(mr_optim *optim);
  * missing or that it does not know, or another shape, is a failure, and changes nothing. */
 MR_API MR_CHECKED mr_status mr_optim_load_state(mr_optim *optim, mr_params state);
 
+/* ---- memory ----------------------------------------------------------------------------------------------- */
+
+/* Bytes that training takes, data aside. Tensors that are shared count once. */
+typedef struct mr_memory {
+    size_t parameters;
+    size_t gradients; /* of parameters, once there are some */
+    size_t buffers;
+    size_t optimizer; /* what it keeps from step to step */
+    size_t step;      /* mr_tape_peak_bytes: results, and their gradients */
+    size_t total;
+} mr_memory;
+
+/* Each of them may be NULL: then it counts nothing. */
+MR_API mr_memory mr_memory_of(const mr_module *model, const mr_optim *optim, const mr_tape *tape);
+
 #ifdef __cplusplus
 }
 #endif

@@ -221,6 +221,10 @@ MR_API MR_CHECKED mr_status mr_tape_status(mr_tape *tape);
 MR_API void mr_tape_set_max_bytes(mr_tape *tape, size_t bytes);
 MR_API size_t mr_tape_bytes(const mr_tape *tape);
 
+/* The most bytes that results, the record, and gradients of results in backward have taken between two resets so far:
+ * the memory of a step beside its parameters. */
+MR_API size_t mr_tape_peak_bytes(const mr_tape *tape);
+
 /* The generator it was made with. Views it. */
 MR_API mr_rng *mr_tape_rng(const mr_tape *tape);
 

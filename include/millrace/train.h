@@ -91,6 +91,9 @@ MR_API const char *mr_trainer_metrics_path(const mr_trainer *trainer);
 MR_API const char *mr_trainer_checkpoint_path(const mr_trainer *trainer);
 MR_API int64_t mr_trainer_global_step(const mr_trainer *trainer);
 
+/* What the last fit took, data aside. */
+MR_API mr_memory mr_trainer_memory(const mr_trainer *trainer);
+
 #ifdef __cplusplus
 }
 #endif

@@ -64,6 +64,7 @@ void *mr__arena_more(mr__arena *arena, size_t bytes)
     if (!block)
         return NULL;
     block->earlier = arena->block;
+    arena->earlier_used = mr__arena_used(arena);
     if (arena->block)
         arena->earlier_bytes += arena->block->bytes;
     use_block(arena, block);
@@ -99,9 +100,15 @@ void mr__arena_free(mr__arena *arena)
     }
     arena->next = arena->end = NULL;
     arena->earlier_bytes = 0;
+    arena->earlier_used = 0;
 }
 
 size_t mr__arena_bytes(const mr__arena *arena)
 {
     return arena->earlier_bytes + (arena->block ? arena->block->bytes : 0);
+}
+
+size_t mr__arena_used(const mr__arena *arena)
+{
+    return arena->block ? arena->earlier_used + (size_t)(arena->next - block_memory(arena->block)) : 0;
 }

@@ -15,6 +15,7 @@ typedef struct mr__arena {
     char *end;                      /* of the current block */
     mr__arena_block *block;         /* the current block; earlier ones of this round hang behind it */
     size_t earlier_bytes;           /* in blocks behind the current one */
+    size_t earlier_used;            /* those of them that are handed out */
     size_t max_bytes;               /* 0: no limit */
     const struct mr__arena *beside; /* another one that the limit is for as well; NULL: none */
 } mr__arena;
@@ -28,8 +29,9 @@ void mr__arena_reset(mr__arena *arena);
 /* Gives the memory back to the allocator. */
 void mr__arena_free(mr__arena *arena);
 
-/* Bytes it holds, handed out or not. */
+/* Bytes it holds, handed out or not; and those that are handed out. */
 size_t mr__arena_bytes(const mr__arena *arena);
+size_t mr__arena_used(const mr__arena *arena);
 
 #if defined(__SANITIZE_ADDRESS__)
 #define MR__ASAN 1

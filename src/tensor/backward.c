@@ -168,6 +168,9 @@ static mr_status start(mr_tape *tape, mr_tensor *output, const char *call, const
 static mr_status run(mr_tape *tape)
 {
     walk(tape);
+    size_t used = mr__arena_used(&tape->grads);
+    if (used > tape->backward_bytes)
+        tape->backward_bytes = used;
     tape->used_up = true;
     tape->last = NULL;
     mr__arena_reset(&tape->grads);

@@ -88,6 +88,8 @@ void mr_tape_reset(mr_tape *tape)
 {
     if (!tape)
         return;
+    tape->peak_bytes = mr_tape_peak_bytes(tape);
+    tape->backward_bytes = 0;
 #ifndef NDEBUG
     turn_generation(tape);
 #endif
@@ -177,6 +179,14 @@ void mr_tape_set_max_bytes(mr_tape *tape, size_t bytes)
 size_t mr_tape_bytes(const mr_tape *tape)
 {
     return tape ? mr__arena_bytes(&tape->arena) + mr__arena_bytes(&tape->grads) : 0;
+}
+
+size_t mr_tape_peak_bytes(const mr_tape *tape)
+{
+    if (!tape)
+        return 0;
+    size_t now = mr__arena_used(&tape->arena) + tape->backward_bytes;
+    return now > tape->peak_bytes ? now : tape->peak_bytes;
 }
 
 mr_rng *mr_tape_rng(const mr_tape *tape)

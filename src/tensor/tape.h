@@ -60,6 +60,8 @@ struct mr_tape {
     mr__arena grads; /* gradients of intermediates and scratch memory, during backward */
     mr_rng *rng;
     size_t max_bytes;
+    size_t backward_bytes; /* the most of `grads` that a backward since the last reset has used */
+    size_t peak_bytes;     /* of both, between any two resets before */
     mr__failure failure;
 #ifndef NDEBUG
     mr_tensor **alive; /* headers of this generation, to be marked at reset */

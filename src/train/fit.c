@@ -240,6 +240,7 @@ mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader)
         status = run_epochs(fit);
     status = wind_up(fit, status);
     mr_loader_rewind(loader);
+    trainer->memory = mr_memory_of(task->model, fit->optim, fit->tape);
     mr__reporter_free(fit->reporter);
     mr_tape_free(fit->tape);
     mr_optim_free(fit->optim);

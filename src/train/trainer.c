@@ -117,6 +117,11 @@ const char *mr_trainer_checkpoint_path(const mr_trainer *trainer)
     return trainer ? or_empty(trainer->checkpoint_path) : "";
 }
 
+mr_memory mr_trainer_memory(const mr_trainer *trainer)
+{
+    return trainer ? trainer->memory : (mr_memory){ 0 };
+}
+
 int64_t mr_trainer_global_step(const mr_trainer *trainer)
 {
     return trainer ? trainer->global_step : 0;

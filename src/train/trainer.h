@@ -33,6 +33,7 @@ struct mr_trainer {
     char *csv, *name; /* csv: NULL for no log */
     bool no_progress, no_checkpoint, no_summary;
     int64_t global_step;
+    mr_memory memory;                               /* of the last fit */
     char *log_dir, *metrics_path, *checkpoint_path; /* of the last fit; NULL: none */
 };
 

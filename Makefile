@@ -6,7 +6,7 @@ SOURCES  = $(shell find $(wildcard src include tests bench examples) -name '*.[c
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all deps demo test bench asan tsan format check-format install clean
+.PHONY: all deps demo test bench accuracy asan tsan format check-format install clean
 
 all:
 	@command -v cmake >/dev/null || { echo "cmake is missing: make deps installs what building needs" >&2; exit 1; }
@@ -29,6 +29,10 @@ test: deps
 # make bench ONLY=step/curve does one.
 bench: all
 	@ONLY='$(ONLY)' bench/run
+
+# Test accuracy on Fashion-MNIST beside torch's; some minutes.
+accuracy: all
+	@bench/accuracy
 
 asan: deps
 	@cmake --preset asan

@@ -5,43 +5,10 @@
  *   bench-fashion_mlp IMAGES LABELS [--threads N]            the milliseconds of the second epoch
  *   bench-fashion_mlp IMAGES LABELS [--threads N] --losses   the first five losses, a line each
  */
-#include <millrace/millrace.h>
+#include "fashion.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-enum { IMAGES = 60000, PIXELS = 784 };
-
-/* The bytes behind an IDX file's header; exits when they are not there. */
-static unsigned char *idx_bytes(const char *path, long header, size_t bytes)
-{
-    unsigned char *data = malloc(bytes);
-    FILE *file = fopen(path, "rb");
-    if (!data || !file || fseek(file, header, SEEK_SET) || fread(data, 1, bytes, file) != bytes) {
-        fprintf(stderr, "bench-fashion_mlp: cannot read %zu bytes of '%s'\n", bytes, path);
-        exit(1);
-    }
-    fclose(file);
-    return data;
-}
-
-static void read_data(const char *images, const char *labels, mr_tensor **x, mr_tensor **y)
-{
-    unsigned char *pixels = idx_bytes(images, 16, (size_t)IMAGES * PIXELS),
-                  *classes = idx_bytes(labels, 8, IMAGES);
-    *x = mr_tensor_zeros(MR_FLOAT32, MR_SHAPE(IMAGES, PIXELS));
-    *y = mr_tensor_zeros(MR_INT64, MR_SHAPE(IMAGES));
-    float *to = mr_tensor_data(*x);
-    int64_t *class = mr_tensor_data(*y);
-    for (size_t i = 0; to && i < (size_t)IMAGES * PIXELS; i++)
-        to[i] = (float)pixels[i] / 255;
-    for (size_t i = 0; class && i < IMAGES; i++)
-        class[i] = classes[i];
-    free(pixels);
-    free(classes);
-}
 
 static double milliseconds(void)
 {
@@ -83,7 +50,7 @@ int main(int argc, char **argv)
         return 2;
     }
     mr_tensor *x, *y;
-    read_data(argv[1], argv[2], &x, &y);
+    read_fashion(argv[1], argv[2], TRAINING_IMAGES, &x, &y);
     mr_status s = mr_set_num_threads(threads);
     mr_rng *rng = mr_rng_new(0);
     mr_module *net = mr_sequential_new();

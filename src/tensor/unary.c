@@ -279,7 +279,7 @@ mr_tensor *mr_exp(mr_tape *tape, mr_tensor *x)
     return apply(tape, &op, x);
 }
 
-DEFINE_MAP(ln_f32, float, logf(x))
+DEFINE_KERNEL_MAP(ln_f32, log)
 DEFINE_MAP(ln_f64, double, log(x))
 DEFINE_GRADIENT(ln_gradient_f32, float, x, dy / x)
 DEFINE_GRADIENT(ln_gradient_f64, double, x, dy / x)

@@ -31,15 +31,29 @@ VF_INLINE vf exp_minus_one(vf x, vf *n)
     return vf_fma(vf_mul(q, r), r, r);
 }
 
-/* Beyond these the result is 0 and infinity. */
+/* Beyond these the result is 0 and infinity; below LEAST_NORMAL it is less than 2^-126. */
 #define LOWEST -104.0f
 #define HIGHEST 89.0f
+#define LEAST_NORMAL -87.33654f
+
+/* exp(x) for x from LOWEST to LEAST_NORMAL. */
+VF_INLINE vf exp_tiny(vf x)
+{
+    vf n;
+    const vf p = exp_minus_one(x, &n);
+    return vf_tiny(vf_scale2_fast(vf_add(p, vf_set1(1)), vf_add(n, vf_set1(149))));
+}
 
 VF_INLINE vf exp_one(vf x)
 {
     vf n;
-    const vf p = exp_minus_one(vf_at_most(vf_at_least(x, vf_set1(LOWEST)), vf_set1(HIGHEST)), &n);
-    return vf_scale2(vf_add(p, vf_set1(1)), n);
+    const vf least = vf_set1(LEAST_NORMAL);
+    const bool tiny = vf_any_lt(x, least);
+    const vf p = exp_minus_one(vf_at_most(vf_at_least(x, least), vf_set1(HIGHEST)), &n);
+    const vf y = vf_scale2(vf_add(p, vf_set1(1)), n);
+    if (__builtin_expect(!tiny, 1))
+        return y;
+    return vf_where_lt(x, least, exp_tiny(vf_at_least(vf_at_most(x, least), vf_set1(LOWEST))), y);
 }
 
 /* exp(x) for x of at most 0, with 0 in place of results below 2^-126: those would be slow to make and to work with. */
@@ -47,16 +61,20 @@ VF_INLINE vf exp_at_most_1(vf x)
 {
     vf n;
     const vf one = vf_set1(1), r = rest_of(x, &n);
-    return vf_scale2_unless_lt(vf_fma(vf_fma(polynomial(r), r, one), r, one), n, x, vf_set1(-87.33654f));
+    return vf_scale2_unless_lt(vf_fma(vf_fma(polynomial(r), r, one), r, one), n, x, vf_set1(LEAST_NORMAL));
 }
 
 /* With e = exp(-|x|), which cannot overflow: 1 / (1 + e), or e / (1 + e) for negative x. */
 VF_INLINE vf sigmoid_one(vf x)
 {
     vf n;
-    const vf one = vf_set1(1), r = rest_of(vf_at_least(vf_negative(x), vf_set1(LOWEST)), &n);
-    const vf e = vf_scale2(vf_fma(vf_fma(polynomial(r), r, one), r, one), n);
-    return vf_div_by_1_to_2(vf_if_negative(x, e, one), vf_add(e, one));
+    const vf one = vf_set1(1), least = vf_set1(LEAST_NORMAL),
+             r = rest_of(vf_at_least(vf_negative(x), least), &n);
+    const vf e = vf_scale2_fast(vf_fma(vf_fma(polynomial(r), r, one), r, one), n);
+    const vf y = vf_div_by_1_to_2(vf_if_negative(x, e, one), vf_add(e, one));
+    if (__builtin_expect(!vf_any_lt(x, least), 1))
+        return y;
+    return vf_where_lt(x, least, exp_tiny(vf_at_least(vf_at_most(x, least), vf_set1(LOWEST))), y);
 }
 
 /* With d = exp(-2|x|) - 1: -d / (d + 2), and the sign of x. n is 0 for small x, and d then as exact as p. */

@@ -167,6 +167,17 @@ VF_INLINE vf vf_scale2_unless_lt(vf x, vf n, vf v, vf bound)
     return _mm256_and_ps(vf_scale2_fast(x, n), _mm256_cmp_ps(v, bound, _CMP_NLT_UQ));
 }
 
+VF_INLINE bool vf_any_lt(vf x, vf y)
+{
+    return _mm256_movemask_ps(_mm256_cmp_ps(x, y, _CMP_LT_OQ)) != 0;
+}
+
+VF_INLINE vf vf_tiny(vf x)
+{
+    const __m256 whole = _mm256_add_ps(x, _mm256_set1_ps(0x1p23f));
+    return _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_castps_si256(whole), _mm256_set1_epi32(0x4b000000)));
+}
+
 #include "kernels/level/vec_256.h"
 
 VF_INLINE float vf_sum(vf v)

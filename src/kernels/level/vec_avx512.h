@@ -183,6 +183,19 @@ VF_INLINE vf vf_scale2_unless_lt(vf x, vf n, vf v, vf bound)
     return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(v, bound, _CMP_NLT_UQ), x, n);
 }
 
+/* whether a lane of x is less than that of y */
+VF_INLINE bool vf_any_lt(vf x, vf y)
+{
+    return _mm512_cmp_ps_mask(x, y, _CMP_LT_OQ) != 0;
+}
+
+/* x * 2^-149 for x from 0 to 2^23, rounded to a whole number: made of bits, since arithmetic with such results is slow */
+VF_INLINE vf vf_tiny(vf x)
+{
+    const __m512 whole = _mm512_add_ps(x, _mm512_set1_ps(0x1p23f));
+    return _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_castps_si512(whole), _mm512_set1_epi32(0x4b000000)));
+}
+
 #include "kernels/level/vec_256.h"
 
 VF_INLINE float vf_sum(vf v)

@@ -193,6 +193,17 @@ VF_INLINE vf vf_scale2_unless_lt(vf x, vf n, vf v, vf bound)
     return vf_select(v < bound, vf_zero(), vf_scale2_fast(x, n));
 }
 
+VF_INLINE bool vf_any_lt(vf x, vf y)
+{
+    const vf_bits less = x < y;
+    return (less[0] | less[1] | less[2] | less[3]) != 0;
+}
+
+VF_INLINE vf vf_tiny(vf x)
+{
+    return (vf)((vf_bits)(x + 0x1p23f) - 0x4b000000);
+}
+
 VF_INLINE float vf_sum(vf v)
 {
     return (v[0] + v[2]) + (v[1] + v[3]);

@@ -15,6 +15,11 @@ static void update_f64(const mr__arrays *a, int64_t n, double lr, const mr_adade
     }
 }
 
+static void update_f32(const mr__arrays *a, int64_t n, const void *settings)
+{
+    mr__k->adadelta(a->p, a->g, a->state[0], a->state[1], n, settings);
+}
+
 static void update(mr__group *group, mr__range *range, int64_t offset, int64_t count, const mr__slot *like)
 {
     (void)like;
@@ -26,7 +31,7 @@ static void update(mr__group *group, mr__range *range, int64_t offset, int64_t c
     }
     const mr__adadelta_step s = { (float)-group->lr, (float)o->rho, (float)(1 - o->rho), (float)o->eps,
                                   (float)o->weight_decay };
-    mr__k->adadelta(a.p, a.g, a.state[0], a.state[1], count, &s);
+    mr__update_parts(update_f32, &a, count, &s);
 }
 
 static const mr__optim_kind adadelta_kind = {

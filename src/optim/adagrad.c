@@ -13,6 +13,11 @@ static void update_f64(const mr__arrays *a, int64_t n, double lr, const mr_adagr
     }
 }
 
+static void update_f32(const mr__arrays *a, int64_t n, const void *settings)
+{
+    mr__k->adagrad(a->p, a->g, a->state[0], n, settings);
+}
+
 static void update(mr__group *group, mr__range *range, int64_t offset, int64_t count, const mr__slot *like)
 {
     const mr_adagrad_opts *o = &group->opts.adagrad;
@@ -23,7 +28,7 @@ static void update(mr__group *group, mr__range *range, int64_t offset, int64_t c
         return;
     }
     const mr__adagrad_step s = { (float)-lr, (float)o->eps, (float)o->weight_decay };
-    mr__k->adagrad(a.p, a.g, a.state[0], count, &s);
+    mr__update_parts(update_f32, &a, count, &s);
 }
 
 static const mr__optim_kind adagrad_kind = {

@@ -17,6 +17,11 @@ static void update_f64(const mr__arrays *a, int64_t n, double step_size, const m
     }
 }
 
+static void update_f32(const mr__arrays *a, int64_t n, const void *settings)
+{
+    mr__k->adamax(a->p, a->g, a->state[0], a->state[1], n, settings);
+}
+
 static void update(mr__group *group, mr__range *range, int64_t offset, int64_t count, const mr__slot *like)
 {
     const mr__arrays a = mr__arrays_at(range, offset);
@@ -33,7 +38,7 @@ static void update(mr__group *group, mr__range *range, int64_t offset, int64_t c
                                 .eps = (float)group->opts.adam.eps,
                                 .minus_step_size = (float)-step_size,
                                 .weight_decay = (float)group->opts.adam.weight_decay };
-    mr__k->adamax(a.p, a.g, a.state[0], a.state[1], count, &s);
+    mr__update_parts(update_f32, &a, count, &s);
 }
 
 static const mr__optim_kind adamax_kind = { .name = "adamax",

@@ -31,6 +31,11 @@ static void update_f64(const mr__arrays *a, int64_t n, const mr__group *group, d
     }
 }
 
+static void update_f32(const mr__arrays *a, int64_t n, const void *settings)
+{
+    mr__k->nadam(a->p, a->g, a->state[0], a->state[1], n, settings);
+}
+
 static void update(mr__group *group, mr__range *range, int64_t offset, int64_t count, const mr__slot *like)
 {
     const mr__arrays a = mr__arrays_at(range, offset);
@@ -47,7 +52,7 @@ static void update(mr__group *group, mr__range *range, int64_t offset, int64_t c
                                .correction2 = (float)correction2,
                                .gradient_step = (float)gradient_step,
                                .momentum_step = (float)momentum_step };
-    mr__k->nadam(a.p, a.g, a.state[0], a.state[1], count, &s);
+    mr__update_parts(update_f32, &a, count, &s);
 }
 
 static const mr__optim_kind nadam_kind = { .name = "nadam",

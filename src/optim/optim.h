@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/option.h"
 #include "kernels/kernels.h"
+#include "kernels/parallel.h"
 #include "tensor/tensor.h"
 
 #include <millrace/optim.h>
@@ -178,6 +179,20 @@ static inline mr__arrays mr__arrays_at(const mr__range *range, int64_t offset)
     for (int s = 0; s < MR__MAX_STATE; s++)
         a.state[s] = mr__range_at(range, range->state[s], offset);
     return a;
+}
+
+/* A kernel's update of float32 arrays with its settings, and such an update divided among threads. */
+typedef void mr__update_f32(const mr__arrays *arrays, int64_t count, const void *settings);
+void mr__update_by_threads(mr__update_f32 *update, const mr__arrays *arrays, int64_t count,
+                           const void *settings);
+
+static inline void mr__update_parts(mr__update_f32 *update, const mr__arrays *arrays, int64_t count,
+                                    const void *settings)
+{
+    if (MR__LIKELY(count < 2 * MR__GRAIN_ELEMENTS))
+        update(arrays, count, settings);
+    else
+        mr__update_by_threads(update, arrays, count, settings);
 }
 
 /* "layer1.weight[16,1]": by a name that is not empty, or else the tensor's own. */

@@ -30,6 +30,11 @@ static void update_f64(const mr__arrays *a, int64_t n, const mr__group *group, d
     }
 }
 
+static void update_f32(const mr__arrays *a, int64_t n, const void *settings)
+{
+    mr__k->radam(a->p, a->g, a->state[0], a->state[1], n, settings);
+}
+
 static void update(mr__group *group, mr__range *range, int64_t offset, int64_t count, const mr__slot *like)
 {
     const mr__arrays a = mr__arrays_at(range, offset);
@@ -46,7 +51,7 @@ static void update(mr__group *group, mr__range *range, int64_t offset, int64_t c
                                .lr = (float)group->lr,
                                .sqrt_correction2 = (float)sqrt(1 - group->power2),
                                .rectification = (float)rectification };
-    mr__k->radam(a.p, a.g, a.state[0], a.state[1], count, &s);
+    mr__update_parts(update_f32, &a, count, &s);
 }
 
 static const mr__optim_kind radam_kind = { .name = "radam",

@@ -28,11 +28,16 @@ static void update_f64(const mr__arrays *a, int64_t n, double lr, const mr_rmspr
     }
 }
 
+static void update_f32(const mr__arrays *a, int64_t n, const void *settings)
+{
+    mr__k->rmsprop(a->p, a->g, a->state[SQUARE], a->state[BUFFER], a->state[MEAN], n, settings);
+}
+
 static void update(mr__group *group, mr__range *range, int64_t offset, int64_t count, const mr__slot *like)
 {
     (void)like;
     const mr_rmsprop_opts *o = &group->opts.rmsprop;
-    const mr__arrays a = mr__arrays_at(range, offset);
+    mr__arrays a = mr__arrays_at(range, offset);
     if (range->dtype == MR_FLOAT64) {
         update_f64(&a, count, group->lr, o);
         return;
@@ -43,8 +48,11 @@ static void update(mr__group *group, mr__range *range, int64_t offset, int64_t c
                                  .minus_lr = (float)-group->lr,
                                  .weight_decay = (float)o->weight_decay,
                                  .momentum = (float)o->momentum };
-    mr__k->rmsprop(a.p, a.g, a.state[SQUARE], o->momentum > 0 ? a.state[BUFFER] : NULL,
-                   o->centered ? a.state[MEAN] : NULL, count, &s);
+    if (!(o->momentum > 0))
+        a.state[BUFFER] = NULL;
+    if (!o->centered)
+        a.state[MEAN] = NULL;
+    mr__update_parts(update_f32, &a, count, &s);
 }
 
 static const mr__optim_kind rmsprop_kind = { .name = "rmsprop",

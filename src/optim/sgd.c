@@ -17,6 +17,11 @@ static void update_f64(double *p, const double *gradient, double *buffer, int64_
     }
 }
 
+static void update_f32(const mr__arrays *a, int64_t n, const void *settings)
+{
+    mr__k->sgd(a->p, a->g, a->state[0], n, settings);
+}
+
 static void update(mr__group *group, mr__range *range, int64_t offset, int64_t count, const mr__slot *like)
 {
     const mr_sgd_opts *o = &group->opts.sgd;
@@ -33,7 +38,12 @@ static void update(mr__group *group, mr__range *range, int64_t offset, int64_t c
                              .weight_decay = (float)o->weight_decay,
                              .nesterov = o->nesterov,
                              .first = first };
-    mr__k->sgd(p, g, buffer, count, &s);
+    if (MR__LIKELY(count < 2 * MR__GRAIN_ELEMENTS)) {
+        mr__k->sgd(p, g, buffer, count, &s);
+        return;
+    }
+    const mr__arrays a = { p, g, { buffer } };
+    mr__update_by_threads(update_f32, &a, count, &s);
 }
 
 static const mr__optim_kind sgd_kind = { .name = "sgd",

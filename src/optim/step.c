@@ -69,6 +69,28 @@ static void advance(const mr__optim_kind *kind, const mr__group *group, mr__slot
         kind->advance(group, slot);
 }
 
+typedef struct parts {
+    mr__update_f32 *update;
+    const mr__arrays *arrays;
+    const void *settings;
+} parts;
+
+static void update_part(void *work, int64_t begin, int64_t end)
+{
+    const parts *w = work;
+    mr__arrays a = { (float *)w->arrays->p + begin, (float *)w->arrays->g + begin, { 0 } };
+    for (int s = 0; s < MR__MAX_STATE; s++)
+        a.state[s] = w->arrays->state[s] ? (float *)w->arrays->state[s] + begin : NULL;
+    w->update(&a, end - begin, w->settings);
+}
+
+void mr__update_by_threads(mr__update_f32 *update, const mr__arrays *arrays, int64_t count,
+                           const void *settings)
+{
+    parts w = { update, arrays, settings };
+    mr__parallel(update_part, &w, count, MR__GRAIN_ELEMENTS, MR__ALIGNMENT);
+}
+
 static void update(const mr__optim_kind *kind, mr__group *group)
 {
     for (mr__slot *slot = group->slots; slot < group->slots + group->count; slot++) {

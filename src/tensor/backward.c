@@ -1,6 +1,7 @@
 #include "tape.h"
 
 #include "kernels/kernels.h"
+#include "kernels/parallel.h"
 
 #include <stdio.h>
 
@@ -70,6 +71,26 @@ void *mr__grad_memory(mr_tape *tape, mr_tensor *x)
 DEFINE_REDUCE(reduce_f32, float)
 DEFINE_REDUCE(reduce_f64, double)
 
+typedef struct sum_job {
+    bool f32, add;
+    void *target;
+    const void *gradient;
+} sum_job;
+
+static void add_part(void *work, int64_t begin, int64_t end)
+{
+    const sum_job *j = work;
+    if (j->f32) {
+        mr__k->scale((float *)j->target + begin, (const float *)j->gradient + begin, 1.0f, end - begin,
+                     j->add);
+        return;
+    }
+    double *target = j->target;
+    const double *gradient = j->gradient;
+    for (int64_t i = begin; i < end; i++)
+        target[i] = j->add ? target[i] + gradient[i] : gradient[i];
+}
+
 void mr__grad_add(mr_tape *tape, mr_tensor *x, const void *gradient, const mr_shape *shape)
 {
     bool add = false;
@@ -81,13 +102,11 @@ void mr__grad_add(mr_tape *tape, mr_tensor *x, const void *gradient, const mr_sh
         n *= shape->dim[d];
     bool f32 = x->dtype == MR_FLOAT32;
     if (n == x->numel) { /* only dimensions of size 1 may differ, so the order is the same */
-        if (f32)
-            mr__k->scale(target, gradient, 1.0f, n, add);
-        else if (!add)
-            memcpy(target, gradient, (size_t)n * sizeof(double));
+        sum_job j = { f32, add, target, gradient };
+        if (MR__LIKELY(n < 2 * MR__GRAIN_ELEMENTS))
+            add_part(&j, 0, n);
         else
-            for (int64_t i = 0; i < n; i++)
-                ((double *)target)[i] += ((const double *)gradient)[i];
+            mr__parallel(add_part, &j, n, MR__GRAIN_ELEMENTS, MR__ALIGNMENT);
         return;
     }
     if (!add)

@@ -2,6 +2,7 @@
 #include "iterate.h"
 
 #include "kernels/kernels.h"
+#include "kernels/parallel.h"
 
 #include <math.h>
 
@@ -138,6 +139,18 @@ static void sub_backward(mr_tape *tape, mr__node *node)
     give1(tape, node->in[1], node->out, negative_f32, negative_f64);
 }
 
+typedef struct product {
+    float *dx;
+    const float *dy, *factor;
+    bool add;
+} product;
+
+static void product_part(void *work, int64_t begin, int64_t end)
+{
+    const product *p = work;
+    mr__k->mul_backward(p->dx + begin, p->dy + begin, p->factor + begin, end - begin, p->add);
+}
+
 /* dy * factor */
 static void give_product(mr_tape *tape, mr_tensor *x, const mr_tensor *out, const mr_tensor *factor)
 {
@@ -145,8 +158,11 @@ static void give_product(mr_tape *tape, mr_tensor *x, const mr_tensor *out, cons
     if (x->grad && out->dtype == MR_FLOAT32 && factor->contiguous && factor->numel == out->numel &&
         x->numel == out->numel) {
         float *dx = mr__grad_target(tape, x, &add);
-        if (dx)
-            mr__k->mul_backward(dx, mr__grad_of(out), (const float *)factor->data, out->numel, add);
+        product p = { dx, mr__grad_of(out), (const float *)factor->data, add };
+        if (dx && MR__LIKELY(out->numel < 2 * MR__GRAIN_ELEMENTS))
+            product_part(&p, 0, out->numel);
+        else if (dx)
+            mr__parallel(product_part, &p, out->numel, MR__GRAIN_ELEMENTS, MR__ALIGNMENT);
         return;
     }
     give2(tape, x, out, mul_f32, mul_f64, factor);
@@ -211,8 +227,7 @@ static mr_tensor *computed(mr_tape *tape, const binary *op, const mr_tensor *a, 
     if (MR__LIKELY(mr__alike(a, b))) {
         mr_tensor *y = mr__result_like(tape, dtype, a);
         if (y)
-            op->loop[dtype](y->data, (const void *[]){ a->data, b->data }, (const int64_t[]){ 1, 1 },
-                            y->numel);
+            mr__each_alike(op->loop[dtype], y, a, b);
         return y;
     }
     mr_tensor *y = mr__broadcast_result(tape, op->name, dtype, a, b);

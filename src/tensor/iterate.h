@@ -32,6 +32,9 @@ typedef void (*mr__loop)(void *out, const void *const *in, const int64_t *step, 
 void mr__each(mr__loop loop, void *out, mr_dtype dtype, const mr_shape *shape, const mr__operand *in,
               int count);
 
+/* The same for a and b of y's shape, all dense (mr__alike). */
+void mr__each_alike(mr__loop loop, mr_tensor *y, const mr_tensor *a, const mr_tensor *b);
+
 /* In backward: adds to the gradient of x, which was broadcast to the shape of `out`, what `loop` computes for
  * each element of `out`, in the type of both. */
 void mr__each_to_grad(mr_tape *tape, mr_tensor *x, const mr_tensor *out, mr__loop loop, const mr__operand *in,

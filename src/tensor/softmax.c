@@ -2,6 +2,7 @@
 #include "tape.h"
 
 #include "kernels/kernels.h"
+#include "kernels/parallel.h"
 
 #include <millrace/functions.h>
 
@@ -40,41 +41,69 @@ static void row_gradient_f64(double *dx, const double *dy, const double *y, int6
     }
 }
 
-static void forward_f64(double *y, const double *x, const softmax_node *s)
+/* ---- the rows, divided among threads: parts begin at multiples of ROWS, where kernels begin anew ---- */
+
+enum { ROWS = 64 };
+
+typedef struct job {
+    const softmax_node *s;
+    bool f32, add;
+    void *out;          /* y, or its input's gradient */
+    const void *x, *dy; /* x, or y and its gradient */
+} job;
+
+static void forward_part(void *work, int64_t begin, int64_t end)
 {
-    for (int64_t o = 0; o < s->outer; o++)
-        for (int64_t i = 0; i < s->inner; i++) {
-            const int64_t at = o * s->n * s->inner + i;
-            row_f64(y + at, x + at, s->n, s->inner, s->logarithm);
-        }
+    const job *j = work;
+    const softmax_node *s = j->s;
+    int64_t each = s->n * s->inner, at = begin * each;
+    if (!j->f32)
+        for (int64_t o = begin; o < end; o++)
+            for (int64_t i = o * each; i < o * each + s->inner; i++)
+                row_f64((double *)j->out + i, (const double *)j->x + i, s->n, s->inner, s->logarithm);
+    else if (s->logarithm)
+        mr__k->log_softmax((float *)j->out + at, (const float *)j->x + at, end - begin, s->n, s->inner);
+    else
+        mr__k->softmax((float *)j->out + at, (const float *)j->x + at, end - begin, s->n, s->inner);
 }
 
-static void gradient_f64(double *dx, const double *dy, const double *y, const softmax_node *s, bool add)
+static void backward_part(void *work, int64_t begin, int64_t end)
 {
-    for (int64_t o = 0; o < s->outer; o++)
-        for (int64_t i = 0; i < s->inner; i++) {
-            const int64_t at = o * s->n * s->inner + i;
-            row_gradient_f64(dx + at, dy + at, y + at, s->n, s->inner, s->logarithm, add);
-        }
+    const job *j = work;
+    const softmax_node *s = j->s;
+    int64_t each = s->n * s->inner, at = begin * each;
+    if (!j->f32)
+        for (int64_t o = begin; o < end; o++)
+            for (int64_t i = o * each; i < o * each + s->inner; i++)
+                row_gradient_f64((double *)j->out + i, (const double *)j->dy + i, (const double *)j->x + i,
+                                 s->n, s->inner, s->logarithm, j->add);
+    else if (s->logarithm)
+        mr__k->log_softmax_backward((float *)j->out + at, (const float *)j->dy + at, (const float *)j->x + at,
+                                    end - begin, s->n, s->inner, j->add);
+    else
+        mr__k->softmax_backward((float *)j->out + at, (const float *)j->dy + at, (const float *)j->x + at,
+                                end - begin, s->n, s->inner, j->add);
+}
+
+static void divide_rows(mr__part *part, job *j)
+{
+    if (MR__LIKELY(j->s->outer * j->s->n * j->s->inner < 2 * MR__GRAIN_ELEMENTS))
+        part(j, 0, j->s->outer);
+    else
+        mr__parallel(part, j, j->s->outer, MR__GRAIN_ELEMENTS / (j->s->n * j->s->inner + 1), ROWS);
 }
 
 /* ---- the operation ---- */
 
 static void softmax_backward(mr_tape *tape, mr__node *node)
 {
-    const softmax_node *s = (const softmax_node *)node;
     const mr_tensor *y = node->out;
-    bool add = false;
-    void *dx = mr__grad_target(tape, node->in[0], &add);
-    if (!dx)
-        return;
-    if (y->dtype == MR_FLOAT64)
-        gradient_f64(dx, mr__grad_of(y), (const double *)y->data, s, add);
-    else if (s->logarithm)
-        mr__k->log_softmax_backward(dx, mr__grad_of(y), (const float *)y->data, s->outer, s->n, s->inner,
-                                    add);
-    else
-        mr__k->softmax_backward(dx, mr__grad_of(y), (const float *)y->data, s->outer, s->n, s->inner, add);
+    job j = {
+        .s = (const softmax_node *)node, .f32 = y->dtype == MR_FLOAT32, .x = y->data, .dy = mr__grad_of(y)
+    };
+    j.out = mr__grad_target(tape, node->in[0], &j.add);
+    if (j.out)
+        divide_rows(backward_part, &j);
 }
 
 static mr_tensor *softmax(mr_tape *tape, const char *op, mr_tensor *x, int dim, bool logarithm)
@@ -96,12 +125,12 @@ static mr_tensor *softmax(mr_tape *tape, const char *op, mr_tensor *x, int dim, 
         s.outer *= d < dim ? x->shape[d] : 1;
         s.inner *= d > dim ? x->shape[d] : 1;
     }
-    if (x->dtype == MR_FLOAT64)
-        forward_f64((double *)y->data, (const double *)x->data, &s);
-    else if (logarithm)
-        mr__k->log_softmax((float *)y->data, (const float *)x->data, s.outer, s.n, s.inner);
+    if (MR__LIKELY(x->dtype == MR_FLOAT32 && x->numel < 2 * MR__GRAIN_ELEMENTS))
+        (logarithm ? mr__k->log_softmax : mr__k->softmax)((float *)y->data, (const float *)x->data, s.outer,
+                                                          s.n, s.inner);
     else
-        mr__k->softmax((float *)y->data, (const float *)x->data, s.outer, s.n, s.inner);
+        divide_rows(forward_part,
+                    &(job){ .s = &s, .f32 = x->dtype == MR_FLOAT32, .out = y->data, .x = x->data });
     if (!mr__tracks(tape, x))
         return y;
     softmax_node *node = mr__record(tape, sizeof *node, op, y, softmax_backward);

@@ -142,11 +142,155 @@ static void test_same_bits(void)
     }
 }
 
+/* ---- the same bits of single operations ---- */
+
+/* The first of a kind is kept, the others are compared with it. */
+static void same_as_first(kept *first, int *at, int threads, const char *name, const mr_tensor *x)
+{
+    if (threads == 1) {
+        keep(first, x);
+        return;
+    }
+    const mr_tensor *want = first->tensor[(*at)++];
+    size_t bytes = (size_t)mr_tensor_numel(x) * mr_dtype_size(mr_tensor_dtype(x));
+    if (!CHECK(mr_tensor_numel(want) == mr_tensor_numel(x) &&
+               memcmp(mr_tensor_data(want), mr_tensor_data(x), bytes) == 0))
+        printf("    %s with %d threads\n", name, threads);
+}
+
+typedef mr_tensor *(*two)(mr_tape *tape, mr_tensor *a, mr_tensor *b);
+
+static mr_tensor *softmax_of_product(mr_tape *tape, mr_tensor *a, mr_tensor *b)
+{
+    return mr_softmax(tape, mr_mul(tape, a, b), 1);
+}
+
+static mr_tensor *log_softmax_inside(mr_tape *tape, mr_tensor *a, mr_tensor *b)
+{
+    return mr_log_softmax(tape, mr_unsqueeze(tape, mr_add(tape, a, b), 2), 1);
+}
+
+static mr_tensor *padded(mr_tape *tape, mr_tensor *a, mr_tensor *b)
+{
+    return mr_pad(tape, mr_maximum(tape, a, b), MR_SHAPE(3, 2), &(mr_pad_opts){ .mode = MR_PAD_REFLECT });
+}
+
+static mr_tensor *upsampled(mr_tape *tape, mr_tensor *a, mr_tensor *b)
+{
+    mr_tensor *x = mr_unsqueeze(tape, mr_sub(tape, a, b), 0);
+    return mr_upsample_scale(tape, x, 2, &(mr_upsample_opts){ .mode = MR_UPSAMPLE_LINEAR });
+}
+
+static const struct {
+    const char *name;
+    two run;
+} operations[] = { { "add", mr_add },
+                   { "sub", mr_sub },
+                   { "mul", mr_mul },
+                   { "div", mr_div },
+                   { "softmax", softmax_of_product },
+                   { "log_softmax", log_softmax_inside },
+                   { "pad", padded },
+                   { "upsample", upsampled } };
+
+/* b of a's shape, as a row, as a column, and turned. */
+static void test_operations(void)
+{
+    mr_rng *rng = mr_rng_new(3);
+    mr_tape *tape = mr_tape_new(rng);
+    for (int dtype = MR_FLOAT32; dtype <= MR_FLOAT64; dtype++)
+        for (int layout = 0; layout < 4; layout++) {
+            mr_shape shape = layout == 1   ? MR_SHAPE(257)
+                             : layout == 2 ? MR_SHAPE(301, 1)
+                             : layout == 3 ? MR_SHAPE(257, 301)
+                                           : MR_SHAPE(301, 257);
+            mr_tensor *a = mr_tensor_randn(rng, (mr_dtype)dtype, MR_SHAPE(301, 257)),
+                      *b = mr_tensor_randn(rng, (mr_dtype)dtype, shape);
+            mr_tensor_set_requires_grad(a, true);
+            mr_tensor_set_requires_grad(b, true);
+            for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+                kept first = { 0 };
+                for (int threads = 1; threads <= 3; threads++) {
+                    int at = 0;
+                    CHECK_EQ_I64(mr_set_num_threads(threads), MR_OK);
+                    mr_tensor *y = operations[i].run(tape, a, layout == 3 ? mr_transpose(tape, b, 0, 1) : b);
+                    mr_tensor *loss = mr_sum(tape, mr_square(tape, y), MR_ALL, false);
+                    mr_tensor_zero_grad(a);
+                    mr_tensor_zero_grad(b);
+                    CHECK_EQ_I64(mr_backward(tape, loss), MR_OK);
+                    same_as_first(&first, &at, threads, operations[i].name, y);
+                    same_as_first(&first, &at, threads, operations[i].name, mr_tensor_grad(a));
+                    same_as_first(&first, &at, threads, operations[i].name, mr_tensor_grad(b));
+                    mr_tape_reset(tape);
+                }
+                for (int k = 0; k < first.count; k++)
+                    mr_tensor_free(first.tensor[k]);
+            }
+            mr_tensor_free(a);
+            mr_tensor_free(b);
+        }
+    mr_tape_free(tape);
+    mr_rng_free(rng);
+}
+
+static mr_optim *optimizer(int kind, mr_params params)
+{
+    switch (kind) {
+    case 0:
+        return mr_sgd_new(params, 0.1, &(mr_sgd_opts){ .momentum = 0.9, .nesterov = true });
+    case 1:
+        return mr_rmsprop_new(params, 0.1, &(mr_rmsprop_opts){ .momentum = 0.9, .centered = true });
+    case 2:
+        return mr_adagrad_new(params, 0.1, NULL);
+    case 3:
+        return mr_adadelta_new(params, 0.1, NULL);
+    case 4:
+        return mr_adamax_new(params, 0.1, NULL);
+    case 5:
+        return mr_nadam_new(params, 0.1, NULL);
+    case 6:
+        return mr_radam_new(params, 0.1, NULL);
+    default:
+        return mr_adamw_new(params, 0.1, NULL);
+    }
+}
+
+static void test_optimizers(void)
+{
+    mr_rng *rng = mr_rng_new(3);
+    mr_tape *tape = mr_tape_new(rng);
+    for (int kind = 0; kind < 8; kind++) {
+        kept first = { 0 };
+        for (int threads = 1; threads <= 3; threads++) {
+            int at = 0;
+            CHECK_EQ_I64(mr_set_num_threads(threads), MR_OK);
+            mr_rng_seed(rng, 5);
+            mr_tensor *p = mr_tensor_randn(rng, MR_FLOAT32, MR_SHAPE(70001));
+            mr_tensor_set_requires_grad(p, true);
+            mr_optim *optim = optimizer(kind, (mr_params){ &(mr_param){ "p", p }, 1 });
+            for (int step = 0; step < 8; step++) {
+                mr_optim_zero_grad(optim);
+                CHECK_EQ_I64(mr_backward(tape, mr_sum(tape, mr_square(tape, p), MR_ALL, false)), MR_OK);
+                CHECK_EQ_I64(mr_optim_step(optim), MR_OK);
+                mr_tape_reset(tape);
+            }
+            same_as_first(&first, &at, threads, "optimizer", p);
+            mr_optim_free(optim);
+            mr_tensor_free(p);
+        }
+        mr_tensor_free(first.tensor[0]);
+    }
+    mr_tape_free(tape);
+    mr_rng_free(rng);
+}
+
 int main(void)
 {
     RUN(test_each_once);
     RUN(test_nested);
     RUN(test_wrong_number);
     RUN(test_same_bits);
+    RUN(test_operations);
+    RUN(test_optimizers);
     return check_report();
 }

@@ -16,7 +16,7 @@ static const mr_upsample_opts *upsample_opts(const golden_case *c)
 {
     static mr_upsample_opts o;
     const golden_parameter *scale = golden_find(c, "scale");
-    o = (mr_upsample_opts){ .mode = (mr_upsample_mode)golden_number(c, "linear", 0),
+    o = (mr_upsample_opts){ .mode = (mr_upsample_mode)(int)golden_number(c, "linear", 0),
                             .align_corners = golden_number(c, "corners", 0) != 0,
                             .scale_w = scale && scale->count > 1 ? scale->value[1] : 0 };
     return &o;
@@ -25,7 +25,7 @@ static const mr_upsample_opts *upsample_opts(const golden_case *c)
 GOLDEN_CALL(upsample, in[0], numbers(c, "size"), upsample_opts(c))
 GOLDEN_CALL(upsample_scale, in[0], golden_find(c, "scale")->value[0], upsample_opts(c))
 GOLDEN_CALL(pad, in[0], numbers(c, "padding"),
-            &(mr_pad_opts){ .mode = (mr_pad_mode)golden_number(c, "mode", 0),
+            &(mr_pad_opts){ .mode = (mr_pad_mode)(int)golden_number(c, "mode", 0),
                             .value = golden_number(c, "value", 0) })
 
 static golden_op ops[] = {

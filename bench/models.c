@@ -95,10 +95,56 @@ static model lstm(mr_rng *rng)
     return all;
 }
 
+/* A small language model: each position says what the next token is. */
+typedef struct language {
+    mr_module *tok, *pos, *blocks, *norm, *out;
+} language;
+
+static mr_tensor *language_forward(mr_module *m, mr_tape *t, mr_tensor *tokens)
+{
+    const language *l = mr_module_self(m);
+    mr_tensor *x = mr_add(t, mr_forward(l->tok, t, tokens), mr_module_parameters(l->pos).item[0].tensor);
+    for (int i = 0; mr_module_child(l->blocks, (size_t)i, NULL); i++)
+        x = mr_transformer_encoder_forward(mr_module_child(l->blocks, (size_t)i, NULL), t, x,
+                                           &(mr_attention_masks){ .causal = true });
+    return mr_transpose(t, mr_forward(l->out, t, mr_forward(l->norm, t, x)), 1, 2);
+}
+
+static model transformer(mr_rng *rng)
+{
+    enum { VOCABULARY = 96, WIDTH = 128, LENGTH = 128, HEADS = 4, LAYERS = 2, SEQUENCES = 16 };
+    static const mr_module_vtable vtable = { .type = "LM", .forward = language_forward };
+    language l;
+    l.tok = mr_embedding_new(VOCABULARY, WIDTH, rng, NULL);
+    l.pos = mr_embedding_new(LENGTH, WIDTH, rng, NULL);
+    l.blocks = mr_module_list_new();
+    for (int i = 0; i < LAYERS; i++)
+        mr_module_list_add(l.blocks, mr_transformer_encoder_layer_new(
+                                         WIDTH, HEADS, rng,
+                                         &(mr_transformer_opts){ .feedforward = 4 * WIDTH,
+                                                                 .dropout = MR_ZERO,
+                                                                 .gelu = true,
+                                                                 .batch_first = true,
+                                                                 .norm_first = true }));
+    l.norm = mr_layer_norm_new(MR_SHAPE(WIDTH), NULL);
+    l.out = mr_linear_new(WIDTH, VOCABULARY, rng, NULL);
+    mr_module *m = mr_module_new(&vtable, &l, sizeof l);
+    mr_module_add(m, "tok", l.tok);
+    mr_module_add(m, "pos", l.pos);
+    mr_module_add(m, "blocks", l.blocks);
+    mr_module_add(m, "norm", l.norm);
+    mr_module_add(m, "out", l.out);
+    model all = { .module = m, .loss = cross_entropy };
+    all.x = mr_tensor_randint(rng, MR_INT64, 0, VOCABULARY, MR_SHAPE(SEQUENCES, LENGTH));
+    all.target = mr_tensor_randint(rng, MR_INT64, 0, VOCABULARY, MR_SHAPE(SEQUENCES, LENGTH));
+    all.optim = mr_adamw_new(mr_module_parameters(m), 1e-3, NULL);
+    return all;
+}
+
 static const struct {
     const char *name;
     model (*make)(mr_rng *rng);
-} models[] = { { "mlp", mlp }, { "cnn", cnn }, { "lstm", lstm } };
+} models[] = { { "mlp", mlp }, { "cnn", cnn }, { "lstm", lstm }, { "transformer", transformer } };
 
 /* ---- running one ---- */
 

@@ -2,7 +2,7 @@
 
 models_ours=$BIN/bench-models
 models_torch=$here/peers/models_torch.py
-models_names=(mlp cnn lstm)
+models_names=(mlp cnn lstm transformer)
 
 # The configurations of torch that are tried; the best one counts. Plain `threads 2` is often the slowest.
 models_configurations=("1" "2" "2 OMP_PROC_BIND=close" "2 OPENBLAS_NUM_THREADS=1")

@@ -36,7 +36,27 @@ def lstm():
     return LastLSTM(), torch.rand(32, 64, 32), torch.rand(32, 1), F.mse_loss, torch.optim.Adam
 
 
-MODELS = {'mlp': mlp, 'cnn': cnn, 'lstm': lstm}
+class LM(nn.Module):
+    def __init__(self, vocabulary=96, width=128, length=128, heads=4, layers=2):
+        super().__init__()
+        self.tok, self.pos = nn.Embedding(vocabulary, width), nn.Embedding(length, width)
+        self.blocks = nn.ModuleList([nn.TransformerEncoderLayer(width, heads, 4 * width, 0.0, 'gelu', batch_first=True,
+                                                                norm_first=True) for _ in range(layers)])
+        self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, vocabulary)
+        self.register_buffer('mask', torch.triu(torch.full((length, length), float('-inf')), 1))
+
+    def forward(self, tokens):
+        x = self.tok(tokens) + self.pos.weight
+        for block in self.blocks:
+            x = block(x, self.mask)
+        return self.out(self.norm(x)).transpose(1, 2)
+
+
+def transformer():
+    return LM(), torch.randint(0, 96, (16, 128)), torch.randint(0, 96, (16, 128)), F.cross_entropy, torch.optim.AdamW
+
+
+MODELS = {'mlp': mlp, 'cnn': cnn, 'lstm': lstm, 'transformer': transformer}
 
 
 def stepper(name):

@@ -231,6 +231,27 @@ MR_API mr_tensor *mr_embedding_bag(mr_tape *tape, mr_tensor *index, mr_tensor *w
 MR_API mr_tensor *mr_embedding_bag_offsets(mr_tape *tape, mr_tensor *index, mr_tensor *offsets,
                                            mr_tensor *weight, const mr_embedding_bag_opts *opts);
 
+/* ---- attention ------------------------------------------------------------------------------------------ */
+
+typedef struct mr_attention_opts {
+    bool causal;    /* row i of q sees only rows 0 … i of k and v */
+    double scale;   /* of the products; default 1 / sqrt(d); MR_ZERO for 0 */
+    double dropout; /* each weight is set to 0 with this probability, the others are divided by 1 - dropout; draws from
+                     * the tape's generator, one for each weight, as torch does; default 0 */
+} mr_attention_opts;
+
+/* Scaled dot-product attention: softmax(scale q k^T) v for q (…, L, d), k (…, S, d), v (…, S, e) with the same sizes
+ * in front; result (…, L, e). Of one floating type. Weights are not kept: backward makes them again, so memory grows
+ * with L, not with L S. In float32 a weight below 2^-126 is 0. */
+MR_API mr_tensor *mr_attention(mr_tape *tape, mr_tensor *q, mr_tensor *k, mr_tensor *v,
+                               const mr_attention_opts *opts);
+
+/* The same with a mask that broadcasts to (…, L, S). A bool mask is torch.nn.MultiheadAttention's: true where a row of q
+ * may NOT see a row of k (in torch 2's scaled_dot_product_attention it is the other way round). One of the floating
+ * type is added to the scaled products, and differentiable. A row that sees nothing is NaN, as in torch. */
+MR_API mr_tensor *mr_attention_masked(mr_tape *tape, mr_tensor *q, mr_tensor *k, mr_tensor *v,
+                                      mr_tensor *mask, const mr_attention_opts *opts);
+
 #ifdef __cplusplus
 }
 #endif

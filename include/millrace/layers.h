@@ -159,6 +159,68 @@ MR_API mr_tensor *mr_rnn_forward_padded(mr_module *module, mr_tape *tape, mr_ten
 MR_API mr_tensor *mr_rnn_forward_padded_from(mr_module *module, mr_tape *tape, mr_tensor *x,
                                              mr_tensor *lengths, mr_rnn_state initial, mr_rnn_state *last);
 
+/* ---- attention --------------------------------------------------------------------------------------------- */
+
+typedef struct mr_multihead_attention_opts {
+    int64_t kdim, vdim; /* sizes of keys and values; default embed_dim */
+    double dropout;     /* of the weights, in training mode; default 0 */
+    bool batch_first;   /* sequences are (rows, steps, features) */
+    bool no_bias;
+    mr_dtype dtype; /* default float32 */
+} mr_multihead_attention_opts;
+
+/* torch.nn.MultiheadAttention: in_proj_weight (3 embed_dim, embed_dim), or, when kdim or vdim is another,
+ * q_proj_weight, k_proj_weight and v_proj_weight, then in_proj_bias, out_proj.weight and out_proj.bias. out_proj is
+ * drawn as a Linear, then the others by xavier_uniform_; biases are zeros. mr_forward is self-attention, of sequences
+ * (steps, rows, features), or (steps, features) of one row. `heads` divides embed_dim. */
+MR_API mr_module *mr_multihead_attention_new(int64_t embed_dim, int64_t heads, mr_rng *rng,
+                                             const mr_multihead_attention_opts *opts);
+
+/* What is not to be seen. A tensor that is NULL is none; but it is a failure while one is pending. Bool ones are true
+ * where a key may NOT be seen; those of the module's type are added to the products. */
+typedef struct mr_attention_masks {
+    bool causal;            /* step i sees the keys 0 … i; what lies behind is not computed */
+    mr_tensor *mask;        /* (L, S), or (rows * heads, L, S), for L steps and S keys */
+    mr_tensor *key_padding; /* (rows, S), or (S) for one row */
+} mr_attention_masks;
+
+/* Attention of `query` (L, rows, embed_dim) to `key` (S, rows, kdim) and `value` (S, rows, vdim): (L, rows, embed_dim).
+ * One tensor for two or three of them saves work. masks may be NULL. */
+MR_API mr_tensor *mr_multihead_attention_forward(mr_module *attention, mr_tape *tape, mr_tensor *query,
+                                                 mr_tensor *key, mr_tensor *value,
+                                                 const mr_attention_masks *masks);
+
+/* The same, and *weights, what softmax and dropout have made: their mean over the heads (rows, L, S), or those of each
+ * (rows, heads, L, S); differentiable. It keeps them all, so it takes more time and memory. */
+MR_API mr_tensor *mr_multihead_attention_weights(mr_module *attention, mr_tape *tape, mr_tensor *query,
+                                                 mr_tensor *key, mr_tensor *value,
+                                                 const mr_attention_masks *masks, bool each_head,
+                                                 mr_tensor **weights);
+
+typedef struct mr_transformer_opts {
+    int64_t feedforward;   /* width between linear1 and linear2; default 2048 */
+    double dropout;        /* in training mode; default 0.1; MR_ZERO for none */
+    double layer_norm_eps; /* default 1e-5 */
+    bool gelu;             /* instead of relu */
+    bool norm_first;       /* x + f(norm(x)) instead of norm(x + f(x)) */
+    bool batch_first;      /* sequences are (rows, steps, features) */
+    bool final_norm;       /* of an encoder: `norm` behind the last layer */
+    mr_dtype dtype;        /* default float32 */
+} mr_transformer_opts;
+
+/* torch.nn.TransformerEncoderLayer: self_attn, linear1, linear2, norm1, norm2, and dropout, dropout1, dropout2. */
+MR_API mr_module *mr_transformer_encoder_layer_new(int64_t width, int64_t heads, mr_rng *rng,
+                                                   const mr_transformer_opts *opts);
+
+/* torch.nn.TransformerEncoder: layers.0, layers.1, …, and norm. As in torch the first layer is drawn and the others
+ * begin as copies of it. */
+MR_API mr_module *mr_transformer_encoder_new(int64_t width, int64_t heads, int64_t layers, mr_rng *rng,
+                                             const mr_transformer_opts *opts);
+
+/* mr_forward of either with masks, for attention of each step to all of its row. */
+MR_API mr_tensor *mr_transformer_encoder_forward(mr_module *encoder, mr_tape *tape, mr_tensor *x,
+                                                 const mr_attention_masks *masks);
+
 #ifdef __cplusplus
 }
 #endif

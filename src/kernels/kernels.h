@@ -242,6 +242,13 @@ typedef struct mr__kernels {
     void (*scale_rows)(float *out, const float *x, const float *factor, int64_t outer, int64_t n,
                        int64_t inner, bool add);
 
+    /* ---- attention: rows of n. A row r sees its first `seen` + r elements, and weights are its softmax there, 0
+     * elsewhere; top and inverse get each row's greatest element and the inverse of its sum of powers, or give them
+     * when `again`. And dx, the gradient of such weights x, becomes that of what they were made from, times scale. ---- */
+    void (*attention_weights)(float *x, float *top, float *inverse, int64_t rows, int64_t n, int64_t seen,
+                              bool again);
+    void (*attention_slopes)(float *dx, const float *x, int64_t rows, int64_t n, float scale);
+
     /* ---- losses: each element's, and its derivative by a or b; c is only read where the formula has one ---- */
     void (*loss_terms)(mr__loss_kind kind, float *out, const float *a, const float *b, const float *c,
                        float parameter, int64_t n);

@@ -81,6 +81,9 @@ void MR__LEVEL(log_softmax_backward)(float *dx, const float *dy, const float *y,
                                      int64_t inner, bool add);
 void MR__LEVEL(scale_rows)(float *out, const float *x, const float *factor, int64_t outer, int64_t n,
                            int64_t inner, bool add);
+void MR__LEVEL(attention_weights)(float *x, float *top, float *inverse, int64_t rows, int64_t n, int64_t seen,
+                                  bool again);
+void MR__LEVEL(attention_slopes)(float *dx, const float *x, int64_t rows, int64_t n, float scale);
 void MR__LEVEL(loss_terms)(mr__loss_kind kind, float *out, const float *a, const float *b, const float *c,
                            float parameter, int64_t n);
 void MR__LEVEL(loss_slopes)(mr__loss_kind kind, bool of_b, float *out, const float *a, const float *b,

@@ -119,13 +119,13 @@ static model transformer(mr_rng *rng)
     l.pos = mr_embedding_new(LENGTH, WIDTH, rng, NULL);
     l.blocks = mr_module_list_new();
     for (int i = 0; i < LAYERS; i++)
-        mr_module_list_add(l.blocks, mr_transformer_encoder_layer_new(
-                                         WIDTH, HEADS, rng,
-                                         &(mr_transformer_opts){ .feedforward = 4 * WIDTH,
-                                                                 .dropout = MR_ZERO,
-                                                                 .gelu = true,
-                                                                 .batch_first = true,
-                                                                 .norm_first = true }));
+        mr_module_list_add(l.blocks,
+                           mr_transformer_encoder_layer_new(WIDTH, HEADS, rng,
+                                                            &(mr_transformer_opts){ .feedforward = 4 * WIDTH,
+                                                                                    .dropout = MR_ZERO,
+                                                                                    .gelu = true,
+                                                                                    .batch_first = true,
+                                                                                    .norm_first = true }));
     l.norm = mr_layer_norm_new(MR_SHAPE(WIDTH), NULL);
     l.out = mr_linear_new(WIDTH, VOCABULARY, rng, NULL);
     mr_module *m = mr_module_new(&vtable, &l, sizeof l);

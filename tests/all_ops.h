@@ -97,6 +97,7 @@ OP(cat, x, 2, 0)
 OP(stack, x, 2, 0)
 OP(index_select, x[0], 0, x[1])
 OP(gather, x[0], 0, x[1])
+OP(attention, x[0], x[1], x[2], NULL)
 OP(cast, x[0], MR_FLOAT64)
 OF_ONE(clone)
 OF_ONE(contiguous)
@@ -184,6 +185,7 @@ static const op ops[] = {
     TWO(matmul),
     { "linear", run_linear, 3, { "input", "weight", "bias" }, false, false, false },
     { "linear", run_linear_no_bias, 2, { "input", "weight" }, false, false, false },
+    { "attention", run_attention, 3, { "q", "k", "v" }, false, false, true },
     ONE_MOVES(view),
     ONE_MOVES(reshape),
     ONE_MOVES(flatten),

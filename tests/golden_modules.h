@@ -7,7 +7,7 @@
 
 #include <millrace/nn.h>
 
-enum { MAX_PARAMS = 16, MAX_OWN = 4 };
+enum { MAX_PARAMS = 40, MAX_OWN = 4 };
 
 /* Sums of up to 48 products of the size of 1, in another order, through up to four layers. */
 static golden_op tolerance = { .forward = 16, .gradient = 16, .floor = 1 };

@@ -234,9 +234,10 @@ MR_API mr_tensor *mr_embedding_bag_offsets(mr_tape *tape, mr_tensor *index, mr_t
 /* ---- attention ------------------------------------------------------------------------------------------ */
 
 typedef struct mr_attention_opts {
-    bool causal;    /* row i of q sees only rows 0 … i of k and v */
-    double scale;   /* of the products; default 1 / sqrt(d); MR_ZERO for 0 */
-    double dropout; /* each weight is set to 0 with this probability, the others are divided by 1 - dropout; draws from
+    bool causal;  /* row i of q sees only rows 0 … i of k and v */
+    double scale; /* of the products; default 1 / sqrt(d); MR_ZERO for 0 */
+    double
+        dropout; /* each weight is set to 0 with this probability, the others are divided by 1 - dropout; draws from
                      * the tape's generator, one for each weight, as torch does; default 0 */
 } mr_attention_opts;
 

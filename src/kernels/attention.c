@@ -102,8 +102,7 @@ static void backward_block(const mr__attention *a, int64_t item, int64_t first, 
 {
     const block b = block_at(a, item, first, scratch);
     const float *dout = (const float *)a->dout + mr__head_at(a, a->out_at, item) + first * a->out_at.row;
-    const int64_t q = mr__head_at(a, a->q_at, item) + first * a->q_at.row,
-                  k = mr__head_at(a, a->k_at, item);
+    const int64_t q = mr__head_at(a, a->q_at, item) + first * a->q_at.row, k = mr__head_at(a, a->k_at, item);
     make_weights(a, &b, true);
     if (a->dv && a->noise)
         drop(a, &b, b.dropped, b.weights);

@@ -41,8 +41,8 @@ static bool check_input(const run *r, const mr_tensor *x, const char *name, int6
         mr__fail(r->tape, MR_ERR_DTYPE, "%s: %s %s is %s, the weights are %s", op, name,
                  mr__tensor_text(x).text, mr_dtype_name((mr_dtype)x->dtype), mr_dtype_name(r->m->dtype));
     else if ((x->ndim != 2 && x->ndim != 3) || x->shape[x->ndim - 1] != size)
-        mr__fail(r->tape, MR_ERR_SHAPE, "%s: %s %s: it has %lld features at the end of 2 or 3 dimensions", op, name,
-                 mr__tensor_text(x).text, (long long)size);
+        mr__fail(r->tape, MR_ERR_SHAPE, "%s: %s %s: it has %lld features at the end of 2 or 3 dimensions", op,
+                 name, mr__tensor_text(x).text, (long long)size);
     else
         return true;
     return false;
@@ -55,8 +55,8 @@ static bool check_pair(const run *r, const mr_tensor *x, const char *name, const
     bool same = x->ndim == other->ndim && (!steps || x->shape[step] == other->shape[step]) &&
                 (x->ndim == 2 || x->shape[!step] == other->shape[!step]);
     if (!same)
-        mr__fail(r->tape, MR_ERR_SHAPE, "%s: %s %s does not go with %s %s", op, name,
-                 mr__tensor_text(x).text, other_name, mr__tensor_text(other).text);
+        mr__fail(r->tape, MR_ERR_SHAPE, "%s: %s %s does not go with %s %s", op, name, mr__tensor_text(x).text,
+                 other_name, mr__tensor_text(other).text);
     return same;
 }
 
@@ -103,8 +103,7 @@ static bool set_mask(run *r, mr_tensor *mask)
                  mr__shape_text(&one).text, mr__shape_text(&all).text);
         return false;
     }
-    r->mask =
-        n == 2 ? mask : mr_reshape(r->tape, mask, MR_SHAPE(r->rows, heads, r->steps, r->keys));
+    r->mask = n == 2 ? mask : mr_reshape(r->tape, mask, MR_SHAPE(r->rows, heads, r->steps, r->keys));
     return r->mask;
 }
 
@@ -248,8 +247,8 @@ static mr_tensor *attend_keeping(const run *r, bool each_head, mr_tensor **weigh
     *weights = each_head ? w : mr_mean(t, w, MR_DIMS(1), false);
     if (r->one_row)
         *weights = mr_squeeze(t, *weights, 0);
-    mr_tensor *y = mr_permute(t, mr_matmul(t, w, v),
-                              r->m->batch_first ? MR_DIMS(0, 2, 1, 3) : MR_DIMS(2, 0, 1, 3));
+    mr_tensor *y =
+        mr_permute(t, mr_matmul(t, w, v), r->m->batch_first ? MR_DIMS(0, 2, 1, 3) : MR_DIMS(2, 0, 1, 3));
     return y ? mr_reshape(t, y, mr__shape_of(r->query)) : NULL;
 }
 
@@ -349,8 +348,7 @@ static void add_parameters(mr_module *module, mr_rng *rng, bool biased)
         m->v = weight(module, rng, "v_proj_weight", n, m->v_size);
     }
     if (biased)
-        m->bias =
-            mr_module_add_parameter(module, "in_proj_bias", mr_tensor_zeros(m->dtype, MR_SHAPE(3 * n)));
+        m->bias = mr_module_add_parameter(module, "in_proj_bias", mr_tensor_zeros(m->dtype, MR_SHAPE(3 * n)));
     if (biased && m->out)
         (void)mr_tensor_fill(m->out->parameters.item[1].tensor, 0);
     mr_module_add(module, "out_proj", m->out);
@@ -368,10 +366,11 @@ mr_module *mr_multihead_attention_new(int64_t embed_dim, int64_t heads, mr_rng *
         return NULL;
     if (embed_dim < 1 || heads < 1 || embed_dim % heads || kdim < 1 || vdim < 1 ||
         embed_dim > INT64_MAX / 3) {
-        mr__raise(MR_ERR_ARGUMENT,
-                  "%s: embed_dim %lld, %lld heads, kdim %lld, vdim %lld: all are at least 1, and embed_dim is a "
-                  "multiple of the heads",
-                  call, (long long)embed_dim, (long long)heads, (long long)kdim, (long long)vdim);
+        mr__raise(
+            MR_ERR_ARGUMENT,
+            "%s: embed_dim %lld, %lld heads, kdim %lld, vdim %lld: all are at least 1, and embed_dim is a "
+            "multiple of the heads",
+            call, (long long)embed_dim, (long long)heads, (long long)kdim, (long long)vdim);
         return NULL;
     }
     if (!(opts->dropout >= 0 && opts->dropout <= 1)) {

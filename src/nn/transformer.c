@@ -122,6 +122,18 @@ mr_tensor *mr_transformer_encoder_forward(mr_module *module, mr_tape *tape, mr_t
     return mr__module_gave(module, tape, run_encoder(module, tape, x, masks));
 }
 
+/* Two modules of one kind; false with a failure raised when memory is out. */
+static bool copy_parameters(mr_module *to, mr_module *from)
+{
+    mr_params a = mr_module_parameters(to), b = mr_module_parameters(from);
+    if (!a.item || !b.item)
+        return false;
+    for (size_t i = 0; i < a.count; i++)
+        memcpy(a.item[i].tensor->data, b.item[i].tensor->data,
+               (size_t)a.item[i].tensor->numel * mr_dtype_size((mr_dtype)a.item[i].tensor->dtype));
+    return true;
+}
+
 /* As many layers as there are to be, all with the values of the first one, which is drawn. */
 static void add_layers(mr_module *list, int64_t width, int64_t heads, int64_t count, mr_rng *rng,
                        const mr_transformer_opts *opts)
@@ -129,8 +141,7 @@ static void add_layers(mr_module *list, int64_t width, int64_t heads, int64_t co
     mr_rng *spare = mr_rng_new(0);
     for (int64_t i = 0; i < count && spare && !list->failed; i++) {
         mr_module *one = mr_transformer_encoder_layer_new(width, heads, i ? spare : rng, opts);
-        if (i && one &&
-            mr_module_set_state(one, mr_module_state(mr_module_child(list, 0, NULL)), NULL) != MR_OK) {
+        if (i && one && !copy_parameters(one, mr_module_child(list, 0, NULL))) {
             mr_module_free(one);
             one = NULL;
         }

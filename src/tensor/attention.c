@@ -189,18 +189,16 @@ static mr_tensor *record(mr_tape *tape, const mr__attention_call *call, const mr
                          mr_tensor *const *mask)
 {
     const mr__attention_part *part[3] = { &call->q, &call->k, &call->v };
-    bool tracks = false;
-    for (int i = 0; i < 3; i++)
-        tracks = tracks || mr__tracks(tape, part[i]->x);
+    bool scores = mr__tracks(tape, call->q.x) || mr__tracks(tape, call->k.x);
     for (int i = 0; i < MR__ATTENTION_MASKS; i++)
-        tracks = tracks || (mask[i] && mr__tracks(tape, mask[i]));
-    if (!tracks)
+        scores = scores || (mask[i] && mr__tracks(tape, mask[i]));
+    if (!scores && !mr__tracks(tape, call->v.x))
         return y;
     attention *node = mr__record(tape, sizeof *node, call->op, y, backward);
     if (!node)
         return NULL;
     for (int i = 0; i < 3; i++) {
-        mr__add_input(&node->node, part[i]->x, true);
+        mr__add_input(&node->node, part[i]->x, i < 2 || scores);
         node->offset[i] = part[i]->offset;
     }
     for (int i = 0; i < MR__ATTENTION_MASKS; i++)
@@ -255,9 +253,12 @@ static bool same_in_front(const mr_tensor *a, const mr_tensor *b)
 static bool check(mr_tape *tape, const char *op, const mr_tensor *q, const mr_tensor *k, const mr_tensor *v)
 {
     const int n = q->ndim;
-    if (!mr__is_float(q->dtype) || k->dtype != q->dtype || v->dtype != q->dtype)
-        mr__fail(tape, MR_ERR_DTYPE, "%s: q %s is %s, k %s %s, v %s %s, and all must be of one floating type", op,
-                 mr__tensor_text(q).text, mr_dtype_name((mr_dtype)q->dtype), mr__tensor_text(k).text,
+    if (!mr__is_float(q->dtype))
+        mr__fail(tape, MR_ERR_DTYPE, "%s: input %s is %s, not a floating type", op, mr__tensor_text(q).text,
+                 mr_dtype_name((mr_dtype)q->dtype));
+    else if (k->dtype != q->dtype || v->dtype != q->dtype)
+        mr__fail(tape, MR_ERR_DTYPE, "%s: q %s is %s, k %s %s, v %s %s, and all must be of one floating type",
+                 op, mr__tensor_text(q).text, mr_dtype_name((mr_dtype)q->dtype), mr__tensor_text(k).text,
                  mr_dtype_name((mr_dtype)k->dtype), mr__tensor_text(v).text,
                  mr_dtype_name((mr_dtype)v->dtype));
     else if (n < 2 || !same_in_front(q, k) || q->shape[n - 1] != k->shape[n - 1])
@@ -308,22 +309,34 @@ static mr_tensor *attention_of(mr_tape *tape, const char *op, mr_tensor *q, mr_t
     return mr__attend(tape, &call);
 }
 
+/* Whether the first `count` of q, k, v and a mask can be read. */
+static bool ready(mr_tape *tape, const char *op, mr_tensor *const *x, int count)
+{
+    static const char *const name[] = { "q", "k", "v", "mask" };
+    if (!tape || tape->failed) {
+        mr__not_ready(tape, op, NULL, name[0]);
+        return false;
+    }
+    for (int i = 0; i < count; i++)
+        if (!mr__usable(x[i])) {
+            mr__not_ready(tape, op, x[i], name[i]);
+            return false;
+        }
+    return true;
+}
+
 mr_tensor *mr_attention(mr_tape *tape, mr_tensor *q, mr_tensor *k, mr_tensor *v,
                         const mr_attention_opts *opts)
 {
     static const char op[] = "attention";
-    if (!mr__ready2(tape, op, q, k) || !mr__ready1(tape, op, v))
-        return NULL;
-    return attention_of(tape, op, q, k, v, NULL, opts);
+    return ready(tape, op, (mr_tensor *[]){ q, k, v }, 3) ? attention_of(tape, op, q, k, v, NULL, opts)
+                                                          : NULL;
 }
 
 mr_tensor *mr_attention_masked(mr_tape *tape, mr_tensor *q, mr_tensor *k, mr_tensor *v, mr_tensor *mask,
                                const mr_attention_opts *opts)
 {
     static const char op[] = "attention_masked";
-    if (!mr__ready2(tape, op, q, k) || !mr__ready1(tape, op, v))
-        return NULL;
-    if (!mr__usable(mask))
-        return mr__not_ready(tape, op, mask, "mask");
-    return attention_of(tape, op, q, k, v, mask, opts);
+    return ready(tape, op, (mr_tensor *[]){ q, k, v, mask }, 4) ? attention_of(tape, op, q, k, v, mask, opts)
+                                                                : NULL;
 }

@@ -5,7 +5,8 @@
 
 static mr_attention_opts opts_of(const golden_case *c)
 {
-    mr_attention_opts o = { .causal = golden_number(c, "causal", 0) != 0, .scale = golden_number(c, "scale", 0) };
+    mr_attention_opts o = { .causal = golden_number(c, "causal", 0) != 0,
+                            .scale = golden_number(c, "scale", 0) };
     return o;
 }
 

@@ -43,6 +43,9 @@ static mr_module *net_new(mr_rng *rng)
     mr_sequential_add(chain, mr_batch_norm1d_new(3, NULL));
     mr_sequential_add(chain, mr_layer_norm_new(MR_SHAPE(3), NULL));
     mr_sequential_add(chain, mr_dropout_new(0.5));
+    mr_sequential_add(
+        chain, mr_transformer_encoder_new(3, 3, 2, rng,
+                                          &(mr_transformer_opts){ .feedforward = 4, .final_norm = true }));
     mr_module *first = mr_module_child(chain, 0, NULL);
     mr_module_share(chain, "again", first);
     mr_module_share_parameter(mr_module_child(chain, 2, NULL), "weight", chain, "0.weight");

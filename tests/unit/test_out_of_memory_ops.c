@@ -131,6 +131,12 @@ OP(max_pools,
 OP(mean_pools,
    mr_adaptive_avg_pool2d(t, mr_avg_pool2d(t, h->image, 2, &(mr_pool_opts){ .stride = 1 }), 2, -1))
 
+OP(attention, mr_attention_masked(t, h->a, TURNED(TURNED(h->b)), h->a, mr_matmul(t, h->a, TURNED(h->b)),
+                                  &(mr_attention_opts){ .dropout = 1 }))
+OP(attention_f64,
+   mr_attention_masked(t, TURNED(h->d), TURNED(h->d), TURNED(h->d), TURNED(mr_slice(t, h->mask, 0, 0, 1, 1)),
+                       &(mr_attention_opts){ .causal = true }))
+
 static mr_tensor *wrapped_op(mr_tape *t, const things *h)
 {
     static const float values[4] = { 1, 2, 3, 4 };
@@ -186,6 +192,8 @@ static const struct {
     NAMED(conv1d),
     NAMED(max_pools),
     NAMED(mean_pools),
+    NAMED(attention),
+    NAMED(attention_f64),
     NAMED(wrapped),
     NAMED(comparisons),
     NAMED(choices),

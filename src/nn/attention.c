@@ -303,7 +303,7 @@ mr_tensor *mr_multihead_attention_forward(mr_module *attention, mr_tape *tape, m
     if (!ready(attention, tape, "multihead_attention_forward", query, key, value))
         return NULL;
     return mr__module_gave(attention, tape,
-                             run_attention(attention, tape, query, key, value, masks, false, NULL));
+                           run_attention(attention, tape, query, key, value, masks, false, NULL));
 }
 
 mr_tensor *mr_multihead_attention_weights(mr_module *attention, mr_tape *tape, mr_tensor *query,

@@ -274,13 +274,13 @@ static void test_constructors(void)
     NOT_MADE(mr_transformer_encoder_layer_new(4, 2, rng, &(mr_transformer_opts){ .dtype = MR_INT64 }),
              "transformer_encoder_layer_new: int64 is not a floating type that can be trained");
     NOT_MADE(mr_transformer_encoder_layer_new(4, 2, rng, &(mr_transformer_opts){ .feedforward = -1 }),
-             "linear_new: 4 in and -1 out features");
+             "linear1: linear_new: 4 in and -1 out features");
     NOT_MADE(mr_transformer_encoder_new(4, 2, 0, rng, NULL),
              "transformer_encoder_new: 0 layers: there is at least one");
-    NOT_MADE(
-        mr_transformer_encoder_new(4, 3, 1, rng, NULL),
-        "multihead_attention_new: embed_dim 4, 3 heads, kdim 4, vdim 4: all are at least 1, and embed_dim is "
-        "a multiple of the heads");
+    NOT_MADE(mr_transformer_encoder_new(4, 3, 1, rng, NULL),
+             "0: self_attn: multihead_attention_new: embed_dim 4, 3 heads, kdim 4, vdim 4: all are at least "
+             "1, and "
+             "embed_dim is a multiple of the heads");
 }
 
 static mr_tensor *through_child(mr_module *m, mr_tape *t, mr_tensor *x)

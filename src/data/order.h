@@ -9,19 +9,19 @@
 #ifndef MILLRACE_DATA_ORDER_H
 #define MILLRACE_DATA_ORDER_H
 
-#include "base/error.h"
+#include "shuffle.h"
 
 #include <millrace/data.h>
 
 typedef struct mr__order {
     int64_t len; /* samples of the dataset; -1 for a stream */
     bool shuffle;
-    mr_rng *shared;        /* torch's default generator; borrowed */
-    mr_rng *generator;     /* the loader's own; borrowed; NULL: none */
-    mr_rng *seeded;        /* what the permutation is drawn from without a generator */
-    mr_sampler *sampler;   /* adopted; NULL: none */
-    uint32_t *permutation; /* final up to `drawn` */
-    int64_t drawn;
+    mr_rng *shared;      /* torch's default generator; borrowed */
+    mr_rng *generator;   /* the loader's own; borrowed; NULL: none */
+    mr_rng *seeded;      /* what the permutation is drawn from without a generator */
+    mr_sampler *sampler; /* adopted; NULL: none */
+    mr__shuffle shuffled;
+    bool began; /* the permutation of this epoch */
     int64_t at; /* indices handed out in this epoch */
     bool exhausted;
 } mr__order;

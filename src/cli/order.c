@@ -79,7 +79,8 @@ static mr_status run(const options *o)
     mr_loader *loader = mr_loader_new(data, rng,
                                       &(mr_loader_opts){ .batch_size = o->batch_size,
                                                          .shuffle = !o->no_shuffle,
-                                                         .drop_last = o->drop_last });
+                                                         .drop_last = o->drop_last,
+                                                         .workers = (int)o->workers });
     mr_status s = mr_error_status();
     if (s == MR_OK && o->generator)
         s = mr_loader_set_generator(loader, own);

@@ -33,9 +33,13 @@ void mr__order_free(mr__order *order)
     mr__shuffle_free(&order->shuffled);
 }
 
-mr_status mr__order_begin(mr__order *order, int64_t epoch)
+void mr__order_seed(mr__order *order)
 {
-    mr_rng_u64(order->generator ? order->generator : order->shared); /* the workers' base seed */
+    mr_rng_u64(order->generator ? order->generator : order->shared);
+}
+
+mr_status mr__order_start(mr__order *order, int64_t epoch)
+{
     order->at = 0;
     order->began = false;
     order->exhausted = false;
@@ -54,8 +58,10 @@ static mr_rng *source(const mr__order *order)
     return order->generator ? order->generator : order->seeded;
 }
 
-static void start_permutation(mr__order *order)
+void mr__order_draw(mr__order *order)
 {
+    if (!order->shuffle || order->began)
+        return;
     mr__shuffle_begin(&order->shuffled);
     order->began = true;
     if (!order->generator) {
@@ -68,14 +74,18 @@ static void start_permutation(mr__order *order)
 static int64_t take_shuffled(mr__order *order, int64_t *index, int64_t count)
 {
     if (!order->began)
-        start_permutation(order);
+        mr__order_draw(order);
     int64_t rest = order->len - order->at, n = count < rest ? count : rest;
     mr__shuffle_draw(&order->shuffled, source(order), order->at + n);
     for (int64_t i = 0; i < n; i++)
         index[i] = order->shuffled.place[order->at + i];
-    if (n < count && !order->exhausted && order->generator) /* torch draws one more, and throws it away */
-        mr__shuffle_discard(order->len, order->generator);
     return n;
+}
+
+void mr__order_end(const mr__order *order)
+{
+    if (order->shuffle && order->generator)
+        mr__shuffle_discard(order->len, order->generator);
 }
 
 /* ---- the others ---- */

@@ -4,8 +4,9 @@
  * Samples are written where they will be read: a dataset's callback gets pointers into the batch and fills
  * in its row, so nothing is copied or allocated on the way.
  *
- * Threads: a loader, a cursor and a sampler belong to one thread at a time, which runs their callbacks. Several loaders
- * may read one dataset at once if its callbacks allow that. Constructors copy the struct at `self`; to share one, give
+ * Threads: a loader, a cursor and a sampler belong to one thread at a time, which runs their callbacks; those of the
+ * dataset are also run by the workers of a loader that has some. Several loaders may read one dataset at once if its
+ * callbacks allow that. Constructors copy the struct at `self`; to share one, give
  * the address of a pointer to it (`&p, sizeof p`).
  */
 #ifndef MILLRACE_DATA_H
@@ -157,7 +158,23 @@ typedef struct mr_loader_opts {
     int64_t batch_size; /* default 1 */
     bool shuffle;       /* a new order each epoch, torch.randperm's; not for streams */
     bool drop_last;     /* leave out a last batch that is short */
+
+    int workers;      /* threads that make batches ahead; 0, the default: the calling thread makes them */
+    int64_t prefetch; /* batches made ahead, at most; default 2 for each worker, at least 4 */
+    int64_t prefetch_bytes; /* and bytes, of which one batch is always allowed; default: no bound */
+    double timeout;         /* seconds that a worker may take for one sample; default: no limit */
 } mr_loader_opts;
+
+/* Workers are threads that live from the first batch until the loader is freed. Then several of them, and the one that
+ * asks for batches, call the dataset's get or get_many at once, and parts of a batch may be written by several. A stream
+ * is read ahead, by one at a time. What is delivered, in which order, and what is drawn from generators does not
+ * depend on the number of workers. A failure is returned when its batch is due. Batches are made ahead beyond the end
+ * of an epoch where its order is known; so what a sampler without state is asked, and streams, may begin an epoch
+ * that nobody asks for. Batches that take a few microseconds are made by the calling thread, which costs less.
+ *
+ * With a timeout a sample that takes longer ends the epoch with MR_ERR_STATE, and names it. A worker that does not
+ * come back from a callback is left behind, with the memory that it writes to; a new one takes its place. Freeing and
+ * rewinding a loader wait for callbacks that are under way, for the time of `timeout`, or else ten seconds. */
 
 /* Makes a loader. Borrows the dataset and `rng`, which stands for torch's default generator: each epoch
  * draws from it what DataLoader draws (two words when the epoch begins, and with shuffle two more at its

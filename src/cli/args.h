@@ -5,6 +5,7 @@
 #ifndef MILLRACE_CLI_ARGS_H
 #define MILLRACE_CLI_ARGS_H
 
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -25,6 +26,8 @@ typedef struct args_flag {
     const char *const *one_of; /* the texts there are, up to NULL; NULL: any */
     int64_t *integer;
     int64_t low, high; /* its bounds */
+    uint64_t *bits;    /* any number of 64 bits without a sign: a seed */
+    bool needed;       /* must be given */
 } args_flag;
 
 /* A program: its name, what --help prints, its flags up to one without a name. */
@@ -55,6 +58,17 @@ static inline void args_read_integer(const args_program *program, const args_fla
     *flag->integer = value;
 }
 
+static inline void args_read_bits(const args_program *program, const args_flag *flag, const char *text)
+{
+    size_t count = strspn(text, "0123456789");
+    errno = 0;
+    unsigned long long value = strtoull(text, NULL, 10);
+    if (!count || text[count] || errno)
+        args_wrong(program, "--%s takes a whole number from 0 to 18446744073709551615, not '%s'", flag->name,
+                   text);
+    *flag->bits = value;
+}
+
 static inline void args_read_real(const args_program *program, const args_flag *flag, const char *text)
 {
     char *end; /* strtod takes more than decimal numbers */
@@ -83,6 +97,8 @@ static inline void args_read_value(const args_program *program, const args_flag 
 {
     if (flag->integer)
         args_read_integer(program, flag, text);
+    else if (flag->bits)
+        args_read_bits(program, flag, text);
     else if (flag->real)
         args_read_real(program, flag, text);
     else
@@ -99,7 +115,18 @@ static inline const args_flag *args_find(const args_program *program, const char
     return NULL;
 }
 
-/* Reads all arguments; does not return when one is wrong, or --help. */
+/* Whether an argument is the flag, or the flag with its value. */
+static inline bool args_has(const args_flag *flag, int argc, char **argv)
+{
+    size_t length = strlen(flag->name);
+    for (int i = 1; i < argc; i++)
+        if (strncmp(argv[i], "--", 2) == 0 && strcspn(argv[i] + 2, "=") == length &&
+            strncmp(argv[i] + 2, flag->name, length) == 0)
+            return true;
+    return false;
+}
+
+/* Reads all arguments; does not return when one is wrong or missing, or --help. */
 static inline void args_parse(const args_program *program, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -125,6 +152,9 @@ static inline void args_parse(const args_program *program, int argc, char **argv
         else
             args_wrong(program, "a value is missing behind '%s'; see %s --help", arg, program->name);
     }
+    for (const args_flag *flag = program->flags; flag->name; flag++)
+        if (flag->needed && !args_has(flag, argc, argv))
+            args_wrong(program, "--%s is missing; see %s --help", flag->name, program->name);
 }
 
 #endif

@@ -1,4 +1,5 @@
 /* Batches that outlive their slot, and samples fetched one at a time. */
+#include "fill.h"
 #include "slot.h"
 
 #include "tensor/tensor.h"
@@ -91,8 +92,13 @@ mr_batch *mr_dataset_get(mr_dataset *dataset, int64_t index)
     mr__slot_batch *slot = mr__slot_new(dataset, 1, true);
     if (!slot)
         return NULL;
-    const mr_sample sample = { .field = slot->row };
+    mr__filler filler = { .dataset = dataset };
     mr_batch *copy = NULL;
+    if (mr__filler_open(&filler)) {
+        mr__slot_free(slot);
+        return NULL;
+    }
+    const mr_sample sample = { .field = slot->row, .worker = filler.worker };
     mr_status status = dataset->map->get(dataset->self, index, &sample);
     slot->index[0] = index;
     slot->batch.rows = 1;
@@ -101,6 +107,7 @@ mr_batch *mr_dataset_get(mr_dataset *dataset, int64_t index)
         copy = mr_batch_keep(&slot->batch);
     else
         mr__sample_failed("dataset_get", status, index);
+    mr__filler_close(&filler);
     mr__slot_free(slot);
     return copy;
 }

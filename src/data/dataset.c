@@ -44,6 +44,8 @@ static mr_dataset *dataset_new(const char *call, const void *self, size_t size, 
     mr_dataset *dataset = mr__alloc_zeroed(sizeof *dataset);
     if (!dataset)
         return NULL;
+    atomic_init(&dataset->holders, 1);
+    pthread_mutex_init(&dataset->lock, NULL);
     if (!mr__copy_self(call, self, size, &dataset->self) || !copy_fields(dataset, fields, field_count)) {
         mr_dataset_free(dataset);
         return NULL;
@@ -77,9 +79,14 @@ mr_dataset *mr_stream_new(const mr_stream_vtable *vtable, const void *self, size
     return dataset;
 }
 
-void mr_dataset_free(mr_dataset *dataset)
+void mr__dataset_hold(mr_dataset *dataset)
 {
-    if (!dataset)
+    atomic_fetch_add(&dataset->holders, 1);
+}
+
+void mr__dataset_release(mr_dataset *dataset)
+{
+    if (atomic_fetch_sub(&dataset->holders, 1) > 1)
         return;
     if (dataset->map && dataset->map->destroy)
         dataset->map->destroy(dataset->self);
@@ -90,7 +97,39 @@ void mr_dataset_free(mr_dataset *dataset)
     mr__free(dataset->fields);
     mr__free(dataset->row_bytes);
     mr__free(dataset->self);
+    pthread_mutex_destroy(&dataset->lock);
     mr__free(dataset);
+}
+
+void mr__dataset_attach(mr_dataset *dataset, mr__user *user)
+{
+    pthread_mutex_lock(&dataset->lock);
+    user->next = dataset->users;
+    dataset->users = user;
+    pthread_mutex_unlock(&dataset->lock);
+}
+
+void mr__dataset_detach(mr_dataset *dataset, mr__user *user)
+{
+    pthread_mutex_lock(&dataset->lock);
+    mr__user **at = &dataset->users;
+    while (*at && *at != user)
+        at = &(*at)->next;
+    if (*at)
+        *at = user->next;
+    pthread_mutex_unlock(&dataset->lock);
+}
+
+void mr_dataset_free(mr_dataset *dataset)
+{
+    if (!dataset)
+        return;
+    while (dataset->users) {
+        mr__user *user = dataset->users;
+        mr__dataset_detach(dataset, user);
+        user->gone(user);
+    }
+    mr__dataset_release(dataset);
 }
 
 /* ---- asking ---- */

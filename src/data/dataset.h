@@ -6,6 +6,15 @@
 
 #include <millrace/data.h>
 
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Somebody who must let go of a dataset before it is freed: a loader whose threads may be reading it. */
+typedef struct mr__user {
+    struct mr__user *next;
+    void (*gone)(struct mr__user *user);
+} mr__user;
+
 struct mr_dataset {
     const mr_dataset_vtable *map; /* one of the two is NULL */
     const mr_stream_vtable *stream;
@@ -13,7 +22,17 @@ struct mr_dataset {
     int field_count;
     mr_field *fields;  /* with their names, which are owned here */
     size_t *row_bytes; /* of one sample of each field */
+    atomic_int holders;
+    pthread_mutex_t lock; /* of the list */
+    mr__user *users;
 };
+
+void mr__dataset_attach(mr_dataset *dataset, mr__user *user);
+void mr__dataset_detach(mr_dataset *dataset, mr__user *user);
+
+/* For a thread that cannot be stopped: what is held outlives mr_dataset_free. */
+void mr__dataset_hold(mr_dataset *dataset);
+void mr__dataset_release(mr_dataset *dataset);
 
 /* "loader: sample 17: " is put before a callback's text; one that failed without a text gets one. */
 mr_status mr__sample_failed(const char *call, mr_status status, int64_t index);

@@ -1,8 +1,17 @@
 #include "loader.h"
 
+#include "base/alloc.h"
 #include "tensor/tensor.h"
 
+#include <stddef.h>
+
 /* ---- making and freeing ---- */
+
+static bool wrong(const char *what, int64_t value)
+{
+    mr__raise(MR_ERR_ARGUMENT, "loader_new: %s %lld is negative", what, (long long)value);
+    return false;
+}
 
 static bool acceptable(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts *opts)
 {
@@ -11,12 +20,35 @@ static bool acceptable(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts *o
         return false;
     }
     if (opts->batch_size < 0)
-        mr__raise(MR_ERR_ARGUMENT, "loader_new: batch size %lld is negative", (long long)opts->batch_size);
+        return wrong("batch size", opts->batch_size);
+    if (opts->prefetch < 0)
+        return wrong("prefetch", opts->prefetch);
+    if (opts->prefetch_bytes < 0)
+        return wrong("prefetch_bytes", opts->prefetch_bytes);
+    if (opts->workers < 0 || opts->workers > MR__MAX_WORKERS)
+        mr__raise(MR_ERR_ARGUMENT, "loader_new: %d workers, not 0 to %d", opts->workers, MR__MAX_WORKERS);
+    else if (opts->workers == 0 && (opts->prefetch || opts->prefetch_bytes || opts->timeout != 0))
+        mr__raise(MR_ERR_ARGUMENT, "loader_new: %s is for loaders with workers",
+                  opts->prefetch         ? "prefetch"
+                  : opts->prefetch_bytes ? "prefetch_bytes"
+                                         : "timeout");
+    else if (!(opts->timeout >= 0 && opts->timeout <= 1e9))
+        mr__raise(MR_ERR_ARGUMENT, "loader_new: timeout %g is no time in seconds", opts->timeout);
     else if (dataset->stream && opts->shuffle)
         mr__raise(MR_ERR_ARGUMENT, "loader_new: a stream cannot be shuffled by index");
     else
         return true;
     return false;
+}
+
+static void dataset_gone(mr__user *user);
+
+/* The dataset is not to be freed while threads, or what worker_open gave, may need it. */
+static void attach(mr_loader *loader)
+{
+    loader->user.gone = dataset_gone;
+    loader->attached = true;
+    mr__dataset_attach(loader->dataset, &loader->user);
 }
 
 mr_loader *mr_loader_new(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts *opts)
@@ -38,27 +70,51 @@ mr_loader *mr_loader_new(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts 
         capacity = loader->order.len;
     for (int i = 0; made && i < MR__RING_SLOTS; i++)
         made = (loader->ring[i] = mr__slot_new(dataset, capacity, false)) != NULL;
+    made = made && mr__filler_init(&loader->filler, dataset) == MR_OK;
+    if (made && dataset->stream)
+        made = (loader->lane = mr__lane_new(dataset)) != NULL;
+    if (made && opts->workers)
+        made = mr__ahead_init(loader, opts, capacity) == MR_OK;
     if (!made) {
         mr_loader_free(loader);
         return NULL;
     }
+    if (opts->workers || (dataset->map && dataset->map->worker_open))
+        attach(loader);
     return loader;
 }
 
-static void close_cursor(mr_loader *loader)
+/* Lets go of the dataset: no thread and nothing of this one's uses it from now on. */
+static void let_go(mr_loader *loader)
 {
-    if (loader->cursor)
-        loader->cursor_vtable->close(loader->cursor);
-    loader->cursor = NULL;
+    mr__ahead_stop(loader);
+    mr__filler_close(&loader->filler);
+    if (loader->lane)
+        mr__lane_close(loader->lane);
+    loader->in_epoch = false;
+}
+
+static void dataset_gone(mr__user *user)
+{
+    mr_loader *loader = (mr_loader *)((char *)user - offsetof(mr_loader, user));
+    let_go(loader);
+    loader->attached = false;
+    loader->dataset = NULL;
 }
 
 void mr_loader_free(mr_loader *loader)
 {
     if (!loader)
         return;
-    close_cursor(loader);
+    if (loader->attached) {
+        let_go(loader);
+        mr__dataset_detach(loader->dataset, &loader->user);
+    }
+    mr__ahead_free(loader);
+    mr__lane_free(loader->lane);
     for (int i = 0; i < MR__RING_SLOTS; i++)
         mr__slot_free(loader->ring[i]);
+    mr__filler_free(&loader->filler);
     mr__collated_free(&loader->collated);
     mr__order_free(&loader->order);
     mr__free(loader);
@@ -128,115 +184,76 @@ mr_status mr_loader_set_collate(mr_loader *loader, mr_collate_function collate, 
     return MR_OK;
 }
 
-/* ---- filling a slot: the number of rows, or -1 after a failure ---- */
-
-/* Says which sample get_many failed at: the first that get fails at, too. */
-static void blame(const mr_loader *loader, mr__slot_batch *slot, int64_t rows, mr_status status)
-{
-    const mr_dataset *dataset = loader->dataset;
-    mr__failure failure;
-    const mr_sample sample = { .field = slot->row, .epoch = loader->epoch };
-    if (!mr__pending())
-        mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "the callback failed without a message");
-    mr__failure_take(&failure);
-    mr_error_clear();
-    for (int f = 0; f < dataset->field_count; f++)
-        slot->row[f] = slot->base[f];
-    for (int64_t i = 0; i < rows; i++) {
-        status = dataset->map->get(dataset->self, slot->index[i], &sample);
-        if (status != MR_OK) {
-            mr__sample_failed("loader", status, slot->index[i]);
-            return;
-        }
-    }
-    mr__failure_raise(&failure);
-    mr__add_context("loader: one of %lld samples, the first of them %lld", (long long)rows,
-                    (long long)slot->index[0]);
-}
+/* ---- filling a slot on this thread ---- */
 
 static int64_t fill_by_index(mr_loader *loader, mr__slot_batch *slot)
 {
-    const mr_dataset *dataset = loader->dataset;
-    int64_t rows = mr__order_take(&loader->order, slot->index, loader->batch_size);
+    int64_t rows = mr__order_take(&loader->order, slot->index, loader->batch_size), failed;
+    loader->taken = loader->order.at;
     if (rows <= 0 || (rows < loader->batch_size && loader->drop_last))
         return rows < 0 ? -1 : 0;
-    mr_status status = MR_OK;
-    if (dataset->map->get_many) {
-        const mr_sample all = { .field = slot->base, .epoch = loader->epoch };
-        status = dataset->map->get_many(dataset->self, slot->index, rows, &all);
-        if (MR__LIKELY(status == MR_OK))
-            return rows;
-        blame(loader, slot, rows, status);
-        return -1;
-    }
-    const mr_sample sample = { .field = slot->row, .epoch = loader->epoch };
-    for (int f = 0; f < dataset->field_count; f++)
-        slot->row[f] = slot->base[f];
-    for (int64_t i = 0; i < rows; i++) {
-        status = dataset->map->get(dataset->self, slot->index[i], &sample);
-        if (MR__UNLIKELY(status != MR_OK)) {
-            mr__sample_failed("loader", status, slot->index[i]);
-            return -1;
-        }
-        for (int f = 0; f < dataset->field_count; f++)
-            slot->row[f] = (char *)slot->row[f] + dataset->row_bytes[f];
-    }
-    return rows;
+    mr_status status = mr__fill(&loader->filler, slot, loader->epoch, 0, rows, NULL, NULL, &failed);
+    return MR__LIKELY(status == MR_OK) ? rows : -1;
 }
 
 static int64_t fill_from_stream(mr_loader *loader, mr__slot_batch *slot)
 {
-    const mr_dataset *dataset = loader->dataset;
-    const mr_sample sample = { .field = slot->row, .epoch = loader->epoch };
-    int64_t rows = 0;
-    for (int f = 0; f < dataset->field_count; f++)
-        slot->row[f] = slot->base[f];
-    while (rows < loader->batch_size && !loader->stream_ended) {
-        mr_status status = dataset->stream->next(loader->cursor, &sample);
-        if (status == MR_END) {
-            loader->stream_ended = true;
-            break;
-        }
-        if (status != MR_OK) {
-            mr__sample_failed("loader", status, loader->position + rows);
-            return -1;
-        }
-        for (int f = 0; f < dataset->field_count; f++)
-            slot->row[f] = (char *)slot->row[f] + dataset->row_bytes[f];
-        slot->index[rows] = loader->position + rows;
-        rows++;
-    }
-    return rows < loader->batch_size && loader->drop_last ? 0 : rows;
+    int64_t rows = mr__lane_read(loader->lane, &loader->filler, slot, loader->epoch, 0, loader->batch_size);
+    return rows >= 0 && rows < loader->batch_size && loader->drop_last ? 0 : rows;
+}
+
+int64_t mr__loader_fill(mr_loader *loader, mr__slot_batch **slot)
+{
+    *slot = loader->ring[loader->next_slot];
+    int64_t rows = loader->lane ? fill_from_stream(loader, *slot) : fill_by_index(loader, *slot);
+    if (rows > 0)
+        loader->next_slot = (loader->next_slot + 1) % MR__RING_SLOTS;
+    return rows;
 }
 
 /* ---- epochs ---- */
 
-static void leave_epoch(mr_loader *loader)
+void mr__loader_leave(mr_loader *loader)
 {
     loader->in_epoch = false;
-    close_cursor(loader);
+    if (loader->ahead.opts.workers)
+        mr__ahead_leave(loader);
+    else if (loader->lane)
+        mr__lane_close(loader->lane);
 }
 
 static mr_status begin_epoch(mr_loader *loader)
 {
+    if (!loader->dataset)
+        return mr__raise(MR_ERR_STATE, "loader_next: the dataset has been freed");
     loader->started = true;
     loader->epoch++;
-    loader->position = 0;
-    loader->stream_ended = false;
-    mr_status status = mr__order_begin(&loader->order, loader->epoch);
-    if (status < 0)
-        return status;
-    if (loader->dataset->stream) {
-        loader->cursor_vtable = loader->dataset->stream;
-        loader->cursor = loader->cursor_vtable->open(loader->dataset->self, 0, 1);
-        if (!loader->cursor) {
-            if (!mr__pending())
-                mr__raise(MR_ERR_CALLBACK, "loader: the stream did not open, without a message");
-            return mr_error_status();
-        }
+    loader->position = loader->taken = 0;
+    mr_status status;
+    if (loader->ahead.opts.workers) {
+        status = mr__ahead_begin(loader);
+    } else {
+        mr__order_seed(&loader->order);
+        status = mr__order_start(&loader->order, loader->epoch);
     }
-    loader->in_epoch = true;
-    return MR_OK;
+    loader->order_ended = false;
+    if (status >= 0)
+        status = mr__filler_open(&loader->filler);
+    loader->in_epoch = status >= 0;
+    return status;
+}
+
+/* The number of rows of the next batch: 0 at the end of the epoch, -1 after a failure. */
+static int64_t next_slot(mr_loader *loader, mr__slot_batch **slot)
+{
+    int64_t rows = loader->ahead.opts.workers ? mr__ahead_next(loader, slot) : mr__loader_fill(loader, slot);
+    if (MR__UNLIKELY(rows >= 0 && rows < loader->batch_size && !loader->order_ended)) {
+        mr__order_end(&loader->order);
+        loader->order_ended = true;
+    }
+    if (rows <= 0)
+        mr__loader_leave(loader);
+    return rows;
 }
 
 mr_status mr_loader_next(mr_loader *loader, const mr_batch **batch)
@@ -250,14 +267,13 @@ mr_status mr_loader_next(mr_loader *loader, const mr_batch **batch)
         if (status < 0)
             return mr__settle(status);
     }
-    mr__slot_batch *slot = loader->ring[loader->next_slot];
-    int64_t rows = loader->dataset->map ? fill_by_index(loader, slot) : fill_from_stream(loader, slot);
-    if (rows <= 0) {
-        leave_epoch(loader);
+    mr__slot_batch *slot;
+    int64_t rows = next_slot(loader, &slot);
+    if (rows <= 0)
         return rows < 0 ? mr__settle(mr_error_status()) : MR_END;
-    }
-    loader->next_slot = (loader->next_slot + 1) % MR__RING_SLOTS;
     mr__slot_finish(slot, rows);
+    for (int64_t i = 0; loader->lane && i < rows; i++)
+        slot->index[i] = loader->position + i;
     slot->batch.epoch = loader->epoch;
     slot->batch.position = loader->position;
     loader->position += rows;
@@ -265,7 +281,7 @@ mr_status mr_loader_next(mr_loader *loader, const mr_batch **batch)
     if (loader->collated.function) {
         mr_status status = mr__collate(&loader->collated, &slot->batch);
         if (status != MR_OK) {
-            leave_epoch(loader);
+            mr__loader_leave(loader);
             return mr__settle(status);
         }
         *batch = &loader->collated.batch;
@@ -276,7 +292,7 @@ mr_status mr_loader_next(mr_loader *loader, const mr_batch **batch)
 void mr_loader_rewind(mr_loader *loader)
 {
     if (loader && loader->in_epoch)
-        leave_epoch(loader);
+        mr__loader_leave(loader);
 }
 
 int64_t mr_loader_len(mr_loader *loader)

@@ -1,33 +1,48 @@
 /*
- * The inside of a loader: a ring of slots, filled in the order that order.h gives.
+ * The inside of a loader: batches, filled in the order that order.h gives.
  *
- * Without workers the calling thread fills the next slot when it is asked for it; the ring has two slots, so
- * that a batch stays as it was while the next one is being written.
+ * Without workers the calling thread fills the next slot of a ring of two when it is asked for it, so that a batch
+ * stays as it was while the next one is being written. With workers ahead.h has batches made ahead; it falls back on
+ * this way when they are so small that handing them over would cost more than making them.
  */
 #ifndef MILLRACE_DATA_LOADER_H
 #define MILLRACE_DATA_LOADER_H
 
+#include "ahead.h"
 #include "collate.h"
+#include "fill.h"
+#include "lane.h"
 #include "order.h"
 #include "slot.h"
 
 enum { MR__RING_SLOTS = 2 };
 
 struct mr_loader {
-    mr_dataset *dataset; /* borrowed */
+    mr_dataset
+        *dataset; /* borrowed; NULL: it has been freed, and a thread of ours could have been using it */
     int64_t batch_size;
     bool drop_last;
     bool started; /* an epoch has ever begun: the settings are fixed */
     bool in_epoch;
     int64_t epoch;    /* the current one, or the last; -1 before the first */
     int64_t position; /* samples delivered in it */
+    int64_t taken;    /* indices of the order that they took */
+    bool order_ended; /* mr__order_end was called in this epoch */
     mr__order order;
-    void *cursor;                          /* of a stream, in an epoch */
-    const mr_stream_vtable *cursor_vtable; /* the stream may be freed before the loader */
-    bool stream_ended;
+    mr__filler filler; /* the calling thread's */
+    mr__lane *lane;    /* of a stream */
     mr__slot_batch *ring[MR__RING_SLOTS];
     int next_slot;
     mr_collated collated;
+    mr__ahead ahead; /* not used without workers */
+    mr__user user;   /* of the dataset, when `attached` */
+    bool attached;
 };
+
+/* Leaves the epoch. */
+void mr__loader_leave(mr_loader *loader);
+
+/* Fills the next slot of the ring on the calling thread. The number of rows: 0 at the end, -1 after a failure. */
+int64_t mr__loader_fill(mr_loader *loader, mr__slot_batch **slot);
 
 #endif

@@ -23,22 +23,25 @@ mr_status mr__order_init(mr__order *order, mr_dataset *dataset, mr_rng *shared, 
                          "can give another order",
                          (long long)order->len);
     order->seeded = mr_rng_new(0);
-    order->permutation = mr__alloc_array((size_t)order->len, sizeof *order->permutation);
-    return order->seeded && order->permutation ? MR_OK : MR_ERR_MEMORY;
+    return order->seeded ? mr__shuffle_init(&order->shuffled, order->len) : MR_ERR_MEMORY;
 }
 
 void mr__order_free(mr__order *order)
 {
     mr_rng_free(order->seeded);
     mr_sampler_free(order->sampler);
-    mr__free(order->permutation);
+    mr__shuffle_free(&order->shuffled);
 }
 
-mr_status mr__order_begin(mr__order *order, int64_t epoch)
+void mr__order_seed(mr__order *order)
 {
-    mr_rng_u64(order->generator ? order->generator : order->shared); /* the workers' base seed */
+    mr_rng_u64(order->generator ? order->generator : order->shared);
+}
+
+mr_status mr__order_start(mr__order *order, int64_t epoch)
+{
     order->at = 0;
-    order->drawn = -1;
+    order->began = false;
     order->exhausted = false;
     if (!order->sampler)
         return MR_OK;
@@ -48,61 +51,41 @@ mr_status mr__order_begin(mr__order *order, int64_t epoch)
     return status;
 }
 
-/* ---- the permutation: a forward Fisher-Yates shuffle ---- */
-
-/* Makes the permutation final up to `end`. The last element falls into place without a draw. */
-static void draw_until(mr__order *order, mr_rng *rng, int64_t end)
-{
-    enum { BLOCK = 256 };
-    uint32_t *p = order->permutation, jump[BLOCK];
-    while (order->drawn < end) {
-        int64_t i = order->drawn, left = order->len - i, most = left - 1 < BLOCK ? left - 1 : BLOCK;
-        uint32_t draws = (uint32_t)(end - i < most ? end - i : most);
-        mr__rng_jumps(rng, jump, draws, (uint32_t)left);
-        for (uint32_t j = 0; j < draws; j++) {
-            uint32_t *here = p + i + j, *there = here + jump[j], held = *here;
-            *here = *there;
-            *there = held;
-        }
-        order->drawn = left == 1 ? order->len : i + draws;
-    }
-}
+/* ---- the permutation ---- */
 
 static mr_rng *source(const mr__order *order)
 {
     return order->generator ? order->generator : order->seeded;
 }
 
-static void start_permutation(mr__order *order)
+void mr__order_draw(mr__order *order)
 {
-    for (int64_t i = 0; i < order->len; i++)
-        order->permutation[i] = (uint32_t)i;
-    order->drawn = 0;
+    if (!order->shuffle || order->began)
+        return;
+    mr__shuffle_begin(&order->shuffled);
+    order->began = true;
     if (!order->generator) {
         mr_rng_seed(order->seeded, mr_rng_u64(order->shared) & INT64_MAX);
         return; /* nobody else draws from it, so the draws can wait until they are needed */
     }
-    draw_until(order, order->generator, order->len);
-}
-
-/* The permutation that torch draws and throws away when the sampler is exhausted. */
-static void discard_permutation(mr__order *order)
-{
-    for (int64_t i = 0; order->generator && i + 1 < order->len; i++)
-        mr_rng_u32(order->generator);
+    mr__shuffle_draw(&order->shuffled, order->generator, order->len);
 }
 
 static int64_t take_shuffled(mr__order *order, int64_t *index, int64_t count)
 {
-    if (order->drawn < 0)
-        start_permutation(order);
+    if (!order->began)
+        mr__order_draw(order);
     int64_t rest = order->len - order->at, n = count < rest ? count : rest;
-    draw_until(order, source(order), order->at + n);
+    mr__shuffle_draw(&order->shuffled, source(order), order->at + n);
     for (int64_t i = 0; i < n; i++)
-        index[i] = order->permutation[order->at + i];
-    if (n < count && !order->exhausted)
-        discard_permutation(order);
+        index[i] = order->shuffled.place[order->at + i];
     return n;
+}
+
+void mr__order_end(const mr__order *order)
+{
+    if (order->shuffle && order->generator)
+        mr__shuffle_discard(order->len, order->generator);
 }
 
 /* ---- the others ---- */

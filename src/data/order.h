@@ -9,19 +9,19 @@
 #ifndef MILLRACE_DATA_ORDER_H
 #define MILLRACE_DATA_ORDER_H
 
-#include "base/error.h"
+#include "shuffle.h"
 
 #include <millrace/data.h>
 
 typedef struct mr__order {
     int64_t len; /* samples of the dataset; -1 for a stream */
     bool shuffle;
-    mr_rng *shared;        /* torch's default generator; borrowed */
-    mr_rng *generator;     /* the loader's own; borrowed; NULL: none */
-    mr_rng *seeded;        /* what the permutation is drawn from without a generator */
-    mr_sampler *sampler;   /* adopted; NULL: none */
-    uint32_t *permutation; /* final up to `drawn` */
-    int64_t drawn;
+    mr_rng *shared;      /* torch's default generator; borrowed */
+    mr_rng *generator;   /* the loader's own; borrowed; NULL: none */
+    mr_rng *seeded;      /* what the permutation is drawn from without a generator */
+    mr_sampler *sampler; /* adopted; NULL: none */
+    mr__shuffle shuffled;
+    bool began; /* the permutation of this epoch */
     int64_t at; /* indices handed out in this epoch */
     bool exhausted;
 } mr__order;
@@ -30,8 +30,17 @@ typedef struct mr__order {
 mr_status mr__order_init(mr__order *order, mr_dataset *dataset, mr_rng *shared, bool shuffle);
 void mr__order_free(mr__order *order);
 
-/* Draws what torch draws when an epoch begins. */
-mr_status mr__order_begin(mr__order *order, int64_t epoch);
+/* Draws what torch draws when an epoch begins: the workers' base seed. */
+void mr__order_seed(mr__order *order);
+
+/* Starts an epoch's order. Nothing is drawn, but by a sampler of the user's. */
+mr_status mr__order_start(mr__order *order, int64_t epoch);
+
+/* Draws what the first index of an epoch takes, if it is not drawn yet. */
+void mr__order_draw(mr__order *order);
+
+/* Draws what torch draws when its sampler is exhausted: once an epoch, when the caller learns of the end. */
+void mr__order_end(const mr__order *order);
 
 /* Writes the next indices, at most `count`; fewer only at the end of the epoch. -1 after a failure. */
 int64_t mr__order_take(mr__order *order, int64_t *index, int64_t count);

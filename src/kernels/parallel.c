@@ -8,6 +8,12 @@
 #include <omp.h>
 
 static atomic_int threads; /* 0: not asked for yet */
+static _Thread_local bool never;
+
+void mr__parallel_never(void)
+{
+    never = true;
+}
 
 int mr__threads(void)
 {
@@ -32,7 +38,7 @@ void mr__parallel(mr__part *part, void *work, int64_t count, int64_t grain, int6
     int64_t parts = count / (grain > 0 ? grain : 1), most = parts > 1 ? mr__threads() : 1;
     if (parts > most)
         parts = most;
-    if (parts <= 1 || omp_in_parallel()) {
+    if (parts <= 1 || never || omp_in_parallel()) {
         part(work, 0, count);
         return;
     }
@@ -50,6 +56,8 @@ void mr__parallel(mr__part *part, void *work, int64_t count, int64_t grain, int6
 }
 
 #else
+
+void mr__parallel_never(void) {}
 
 int mr__threads(void)
 {

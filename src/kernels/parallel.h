@@ -16,6 +16,9 @@ typedef void mr__part(void *work, int64_t begin, int64_t end);
  * begin at multiples of `unit`. */
 void mr__parallel(mr__part *part, void *work, int64_t count, int64_t grain, int64_t unit);
 
+/* From now on this thread never divides a loop: it is one of several that do the same work side by side already. */
+void mr__parallel_never(void);
+
 /* How many threads mr__parallel takes at the most. */
 int mr__threads(void);
 

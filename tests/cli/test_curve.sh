@@ -122,6 +122,8 @@ check 'a new version' line "metrics: $log/version_1/metrics.csv"
 check 'the same again' equal "$log/version_0/metrics.csv" "$log/version_1/metrics.csv"
 again --epochs 20 --points 1000 --batch-size 1 --batch-size 48 --name other
 check 'another name' equal "$log/version_0/metrics.csv" "$work/log/other/version_0/metrics.csv"
+again --epochs 20 --points 1000 --batch-size 48 --workers 3 --name workers
+check 'with workers' equal "$log/version_0/metrics.csv" "$work/log/workers/version_0/metrics.csv"
 again --epochs 2 --name ''
 check 'no name' line "metrics: $work/log/version_0/metrics.csv"
 (cd "$work" && "$curve" --no-progress --epochs 2 --log-dir '' >out 2>err)
@@ -221,7 +223,7 @@ status=0
 check 'help: status' [ "$status" = 0 ]
 check 'help: stderr' [ ! -s "$work/err" ]
 check 'help: width' [ "$(awk 'length > 110' "$work/help" | wc -l)" = 0 ]
-for flag in seed points batch-size epochs hidden lr optimizer no-shuffle drop-last log-dir name log-every no-progress no-checkpoint plot help; do
+for flag in seed points batch-size epochs hidden lr optimizer no-shuffle drop-last log-dir name log-every workers no-progress no-checkpoint plot help; do
     check "help has --$flag" grep -q -- "^  --$flag " "$work/help"
 done
 
@@ -231,6 +233,7 @@ integer batch-size 1 1000000000
 integer epochs 1 1000000000
 integer hidden 1 1000000
 integer log-every 1 1000000000
+integer workers 0 256
 for value in fast -1 -1e-9 nan NaN inf -inf 1e400 '' ' 1' '1 ' 1e 0x1p-3 1,5; do
     check "--lr '$value'" says "curve: --lr takes a finite number that is not negative, not '$value'" --lr "$value"
 done

@@ -1,0 +1,293 @@
+#include "ahead.h"
+
+#include "loader.h"
+#include "sampler.h"
+
+#include "base/alloc.h"
+#include "base/rng.h"
+
+#include <string.h>
+
+enum {
+    SMALL = 15 * 1000, /* nanoseconds of a batch that is not worth handing over */
+    LARGE = 30 * 1000, /* and of one that is */
+    PART = 100 * 1000  /* of a part that is worth claiming for itself */
+};
+
+/* ---- making and freeing ---- */
+
+mr_status mr__ahead_init(mr_loader *loader, const mr_loader_opts *opts, int64_t capacity)
+{
+    mr__ahead *a = &loader->ahead;
+    int64_t most = opts->prefetch, row_bytes = 0;
+    if (!most)
+        most = opts->workers > 1 ? 2 * (int64_t)opts->workers : 4;
+    for (int f = 0; f < loader->dataset->field_count; f++)
+        row_bytes += (int64_t)loader->dataset->row_bytes[f];
+    if (opts->prefetch_bytes && row_bytes > 0) {
+        int64_t rows = opts->prefetch_bytes / row_bytes, batches = capacity > 0 ? rows / capacity : rows;
+        most = batches < 1 ? 1 : batches < most ? batches : most;
+    }
+    a->opts = (mr__pipeline_opts){ opts->workers, most + 1, capacity, opts->timeout };
+    a->epoch = -1;
+    a->expected = mr_rng_new(0);
+    a->after = mr_rng_new(0);
+    return a->expected && a->after ? MR_OK : MR_ERR_MEMORY;
+}
+
+void mr__ahead_stop(mr_loader *loader)
+{
+    mr__ahead *a = &loader->ahead;
+    mr__pipeline_close(a->pipeline, &loader->lane);
+    a->pipeline = NULL;
+    a->epoch = -1;
+}
+
+void mr__ahead_free(mr_loader *loader)
+{
+    mr__ahead_stop(loader);
+    mr_rng_free(loader->ahead.expected);
+    mr_rng_free(loader->ahead.after);
+}
+
+/* ---- the beginning of an epoch ---- */
+
+static mr_rng *generator(const mr_loader *loader)
+{
+    return loader->order.generator ? loader->order.generator : loader->order.shared;
+}
+
+static bool stand_alike(const mr_rng *a, const mr_rng *b)
+{
+    return a->next == b->next && a->fresh == b->fresh && a->seed == b->seed &&
+           a->has_normal == b->has_normal && (!a->has_normal || a->normal == b->normal) &&
+           memcmp(a->state, b->state, sizeof a->state) == 0;
+}
+
+/* Begins the next epoch before its time. False when its order cannot be known. */
+static bool guess(mr_loader *loader)
+{
+    mr__ahead *a = &loader->ahead;
+    mr__order *order = &loader->order;
+    if (a->never || a->stuck || a->guessed || (order->sampler && order->sampler->vtable->state_size))
+        return false;
+    if (order->shuffle) {
+        mr_rng *rng = generator(loader);
+        const mr_rng before = *rng;
+        if (!loader->order_ended)
+            mr__order_end(order);
+        *a->expected = *rng;
+        mr__order_seed(order);
+        mr__order_start(order, a->epoch + 1);
+        mr__order_draw(order);
+        *a->after = *rng;
+        *rng = before;
+    } else if (mr__order_start(order, a->epoch + 1) < 0) {
+        mr_error_clear(); /* it will fail again when it is due */
+        a->never = true;
+        return false;
+    }
+    a->epoch++;
+    a->ended = false;
+    a->guessed = true;
+    return true;
+}
+
+/* Whether the batches that were begun on a guess are those of the epoch that begins now. */
+static bool confirm(mr_loader *loader)
+{
+    mr__ahead *a = &loader->ahead;
+    if (!loader->order.shuffle)
+        mr__order_seed(&loader->order);
+    else if (stand_alike(generator(loader), a->expected))
+        *generator(loader) = *a->after;
+    else
+        return false;
+    return true;
+}
+
+static mr_status start(mr_loader *loader)
+{
+    mr__ahead *a = &loader->ahead;
+    if (a->pipeline)
+        return MR_OK;
+    if (!loader->lane && loader->dataset->stream && !(loader->lane = mr__lane_new(loader->dataset)))
+        return MR_ERR_MEMORY;
+    a->pipeline = mr__pipeline_new(loader->dataset, &a->opts);
+    return a->pipeline ? MR_OK : mr_error_status();
+}
+
+mr_status mr__ahead_begin(mr_loader *loader)
+{
+    mr__ahead *a = &loader->ahead;
+    bool guessed = a->guessed && a->epoch == loader->epoch;
+    a->guessed = false;
+    if (guessed) {
+        if (confirm(loader))
+            return MR_OK;
+        a->never = true;
+        mr__ahead_leave(loader);
+    }
+    a->epoch = loader->epoch;
+    a->ended = a->stuck = false;
+    mr_status status = start(loader);
+    if (status < 0)
+        return status;
+    mr__order_seed(&loader->order);
+    return mr__order_start(&loader->order, loader->epoch);
+}
+
+/* ---- posting ---- */
+
+/* In how many parts a batch is handed out: many while nothing is known of what it costs, so that the first one comes
+ * soon. */
+static int parts_of(const mr__ahead *a, int64_t rows)
+{
+    int64_t most = 2 * ((int64_t)a->opts.workers + 1), parts = a->cost ? a->cost / PART : most;
+    parts = parts < most ? parts : most;
+    parts = parts < rows ? parts : rows;
+    return parts > 1 ? (int)parts : 1;
+}
+
+static void prepare_end(mr__ahead *a, mr__ticket *t)
+{
+    t->end = true;
+    t->rows = 0;
+    a->ended = true;
+}
+
+static void prepare_by_index(mr_loader *loader, mr__ticket *t)
+{
+    mr__ahead *a = &loader->ahead;
+    int64_t rows = mr__order_take(&loader->order, t->slot->index, loader->batch_size);
+    t->taken = loader->order.at;
+    if (rows < 0) {
+        t->failed_row = 0;
+        mr__failure_take(&t->failure);
+        mr_error_clear();
+        a->stuck = true;
+        prepare_end(a, t);
+    } else if (rows == 0 || (rows < loader->batch_size && loader->drop_last)) {
+        prepare_end(a, t);
+    } else {
+        t->rows = rows;
+        t->parts = parts_of(a, rows);
+    }
+}
+
+static void prepare_from_stream(mr_loader *loader, mr__ticket *t)
+{
+    if (atomic_load_explicit(&loader->lane->ended_epoch, memory_order_relaxed) == loader->ahead.epoch) {
+        prepare_end(&loader->ahead, t);
+        return;
+    }
+    t->lane = loader->lane;
+    t->rows = loader->batch_size;
+    t->parts = 1;
+}
+
+/* Fills the free places of the ring. Small batches are posted several at a time, so that a thread is woken less often. */
+static void post(mr_loader *loader)
+{
+    mr__ahead *a = &loader->ahead;
+    int64_t posted = mr__pipeline_posted(a->pipeline), room = a->opts.slots - 1 - posted, count = 0;
+    if (a->direct || (posted > 1 && a->cost < 2 * PART && room < a->opts.slots / 2))
+        return;
+    while (!a->stuck) {
+        mr__ticket *t = mr__pipeline_room(a->pipeline, count);
+        if (!t || (a->ended && !guess(loader)))
+            break;
+        t->epoch = a->epoch;
+        if (loader->lane)
+            prepare_from_stream(loader, t);
+        else
+            prepare_by_index(loader, t);
+        count++;
+    }
+    if (count)
+        mr__pipeline_post(a->pipeline, count);
+}
+
+/* ---- delivering ---- */
+
+/* Follows the lowest cost, and lets go of it slowly: a batch takes longer by chance, but never less. */
+static void learn_cost(mr__ahead *a, int64_t nanoseconds)
+{
+    if (!a->cost || nanoseconds < a->cost)
+        a->cost = nanoseconds > 0 ? nanoseconds : 1;
+    else
+        a->cost += (nanoseconds - a->cost) / 8;
+    if (a->cost < SMALL)
+        a->direct = a->opts.timeout == 0;
+    else if (a->cost > LARGE)
+        a->direct = false;
+}
+
+static int64_t fill_directly(mr_loader *loader, mr__slot_batch **slot)
+{
+    mr__ahead *a = &loader->ahead;
+    if (++a->direct_count % 8)
+        return mr__loader_fill(loader, slot);
+    int64_t begin = mr__clock(), rows = mr__loader_fill(loader, slot);
+    if (rows > 0)
+        learn_cost(a, (mr__clock() - begin) * loader->batch_size / rows);
+    return rows;
+}
+
+/* The end of a stream's epoch was seen: what was posted behind it reads nothing. */
+static int64_t pass_over_rest(mr_loader *loader)
+{
+    mr__ahead *a = &loader->ahead;
+    mr__ticket *t;
+    while ((t = mr__pipeline_head(a->pipeline)) && t->epoch == loader->epoch) {
+        mr__pipeline_release(a->pipeline);
+        if (mr__pipeline_next(a->pipeline, &loader->filler, &t) < 0)
+            return -1;
+    }
+    if (a->epoch == loader->epoch)
+        a->ended = true;
+    return 0;
+}
+
+int64_t mr__ahead_next(mr_loader *loader, mr__slot_batch **slot)
+{
+    mr__ahead *a = &loader->ahead;
+    mr__ticket *t;
+    mr__pipeline_release(a->pipeline);
+    post(loader);
+    if (!mr__pipeline_head(a->pipeline))
+        return fill_directly(loader, slot);
+    if (mr__pipeline_next(a->pipeline, &loader->filler, &t) < 0) {
+        mr__ahead_stop(loader);
+        return -1;
+    }
+    if (t->failed_row >= 0) {
+        mr__failure_raise(&t->failure);
+        return -1;
+    }
+    if (t->end)
+        return 0;
+    if (t->lane && (t->rows == 0 || (t->rows < loader->batch_size && loader->drop_last)))
+        return pass_over_rest(loader);
+    learn_cost(a, t->nanoseconds * loader->batch_size / t->rows);
+    if (!t->lane)
+        loader->taken = t->taken;
+    *slot = t->slot;
+    return t->rows;
+}
+
+void mr__ahead_leave(mr_loader *loader)
+{
+    mr__ahead *a = &loader->ahead;
+    const mr__ticket *t = a->pipeline ? mr__pipeline_head(a->pipeline) : NULL;
+    if (t && t->epoch > loader->epoch && a->guessed)
+        return; /* of the next epoch already */
+    a->guessed = false;
+    a->epoch = -1;
+    if (!a->pipeline)
+        return;
+    if (!mr__pipeline_clear(a->pipeline))
+        mr__ahead_stop(loader);
+    else if (loader->lane)
+        mr__lane_close(loader->lane);
+}

@@ -1,0 +1,52 @@
+/*
+ * Batches made ahead: which tickets a loader's pipeline is given, and what is made of those that come back.
+ *
+ * All of this runs on the calling thread, so order and samplers are asked by it alone, and what torch draws is drawn
+ * where torch draws it. Indices are taken as far ahead as there are slots.
+ *
+ * Across the epoch's end: when all batches of an epoch are posted, those of the next one are begun on a guess. An order
+ * that hangs on nothing but the epoch (none, or a sampler without state) is no guess. For a shuffle the loader
+ * draws what the next epoch will draw, keeps where the generator stood before and after, and puts it back. When the
+ * next epoch begins and the generator still stands there, the guess was right, and it is moved to where it stood
+ * after. If somebody else has drawn from it, the batches are thrown away, and no more is guessed.
+ *
+ * Small batches: handing one over costs a lock or two, and waking a thread some microseconds. Batches that take less
+ * than that are filled by the calling thread, as without workers; every eighth is timed, to see whether that is
+ * still so. Content does not depend on who fills.
+ */
+#ifndef MILLRACE_DATA_AHEAD_H
+#define MILLRACE_DATA_AHEAD_H
+
+#include "pipeline.h"
+
+typedef struct mr__ahead {
+    mr__pipeline_opts opts; /* workers 0: none of this */
+    mr__pipeline *pipeline; /* NULL: not started, or given up */
+    int64_t epoch;          /* that tickets are posted of */
+    bool ended;             /* its end was posted */
+    bool stuck;             /* no more tickets, until the next epoch: the sampler has failed */
+
+    bool guessed, never; /* the epoch was begun on a guess; one was wrong */
+    mr_rng *expected, *after;
+
+    bool direct;  /* batches are too small to hand over */
+    int64_t cost; /* nanoseconds of a batch, towards the lowest seen; 0: none was seen yet */
+    unsigned direct_count;
+} mr__ahead;
+
+mr_status mr__ahead_init(mr_loader *loader, const mr_loader_opts *opts, int64_t capacity);
+void mr__ahead_free(mr_loader *loader);
+
+/* Before the first batch of an epoch; starts the threads where there are none. Draws what order_begin draws. */
+mr_status mr__ahead_begin(mr_loader *loader);
+
+/* The next batch: the number of its rows, 0 at the end, -1 after a failure. Valid until the next call. */
+int64_t mr__ahead_next(mr_loader *loader, mr__slot_batch **slot);
+
+/* Takes back what was posted of the epoch that is being left, and waits until nobody works on it. */
+void mr__ahead_leave(mr_loader *loader);
+
+/* Stops the threads. */
+void mr__ahead_stop(mr_loader *loader);
+
+#endif

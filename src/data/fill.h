@@ -1,0 +1,47 @@
+/*
+ * Writing samples into a slot, by whichever thread it is: the calling one, or a worker.
+ */
+#ifndef MILLRACE_DATA_FILL_H
+#define MILLRACE_DATA_FILL_H
+
+#include "slot.h"
+
+#include <stdatomic.h>
+
+/* What a thread needs to fill slots; each has one of its own. */
+typedef struct mr__filler {
+    mr_dataset *dataset; /* borrowed */
+    void *worker;        /* what worker_open gave */
+    bool opened;
+    void **row; /* where each field of the sample in hand goes */
+
+    /* For the watchdog, when `watched`: the sample in hand, and since when, in nanoseconds; 0: none. */
+    bool watched;
+    atomic_int_least64_t sample, since;
+} mr__filler;
+
+/* What to do about a sample that cannot be had: its failure is pending. True: it was taken note of, go on. */
+typedef bool mr__on_fault(void *user, int64_t row, int64_t sample);
+
+mr_status mr__filler_init(mr__filler *filler, mr_dataset *dataset);
+void mr__filler_free(mr__filler *filler);
+
+/* Calls the dataset's worker_open on this thread, once, and its worker_close. */
+mr_status mr__filler_open(mr__filler *filler);
+void mr__filler_close(mr__filler *filler);
+
+/* Writes the samples slot->index[begin] to [end - 1] to their rows. A failure is raised as "loader: sample 17: …",
+ * and *failed set to its row, unless `on_fault` goes on; then the rows of bad samples hold anything. */
+mr_status mr__fill(mr__filler *filler, mr__slot_batch *slot, int64_t epoch, int64_t begin, int64_t end,
+                   mr__on_fault *on_fault, void *user, int64_t *failed);
+
+/* Takes the pending failure of `sample` as mr__fill does. */
+bool mr__fault_go_on(mr_status status, int64_t row, int64_t sample, mr__on_fault *on_fault, void *user);
+
+/* Takes note of the sample in hand. */
+void mr__filler_watch(mr__filler *filler, int64_t sample);
+
+/* Nanoseconds on a clock that does not go back. */
+int64_t mr__clock(void);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * A lane reads some shards of a stream one after the other. It belongs to one thread at a time, which need not be the
+ * same one for each batch.
+ */
+#ifndef MILLRACE_DATA_LANE_H
+#define MILLRACE_DATA_LANE_H
+
+#include "fill.h"
+
+typedef struct mr__lane {
+    mr_dataset *dataset;
+    const mr_stream_vtable *vtable;   /* the stream may be freed before the loader */
+    void *cursor;                     /* NULL: none is open */
+    int64_t epoch;                    /* that is being read; -1: none */
+    int64_t read;                     /* samples in this epoch */
+    atomic_int_least64_t ended_epoch; /* the last one that came to its end; -1: none */
+    bool in_hand;                     /* under the pipeline's lock */
+} mr__lane;
+
+mr__lane *mr__lane_new(mr_dataset *dataset);
+void mr__lane_free(mr__lane *lane);
+
+/* Leaves the epoch. */
+void mr__lane_close(mr__lane *lane);
+
+/* Writes the next samples of an epoch, which may be a new one, to the rows of a slot from `row` on, at most `count`;
+ * fewer at the end. How many, or -1 after a failure. */
+int64_t mr__lane_read(mr__lane *lane, mr__filler *filler, mr__slot_batch *slot, int64_t epoch, int64_t row,
+                      int64_t count);
+
+#endif

@@ -3,6 +3,7 @@
 #include "kernels.h"
 #include "parallel.h"
 #include "products.h"
+#include "winograd.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -57,6 +58,8 @@ static int64_t chunks_for(const mr__conv *c)
 
 int64_t mr__conv_scratch(const mr__conv *c)
 {
+    if (mr__winograd_serves(c))
+        return mr__winograd_scratch(c);
     int64_t chunks = chunks_for(c), partial = chunks > 1 ? chunks * c->filters * weights_of(c) : 0;
     return workers_for(c) * column_floats(c) + partial + 1;
 }
@@ -220,12 +223,20 @@ static void dx_some(void *work, int64_t begin, int64_t end)
 void mr__conv_forward(const mr__conv *c, float *y, const float *x, const float *w, const float *b, bool add,
                       float *scratch)
 {
+    if (mr__winograd_serves(c)) {
+        mr__winograd_forward(c, y, x, w, b, add, scratch);
+        return;
+    }
     job d = { c, y, (float *)(uintptr_t)x, (float *)(uintptr_t)w, b, add, scratch, NULL, workers_for(c), 0 };
     mr__parallel(forward_some, &d, d.workers, 1, 1);
 }
 
 void mr__conv_dx(const mr__conv *c, float *dx, const float *dy, const float *w, bool add, float *scratch)
 {
+    if (mr__winograd_serves(c)) {
+        mr__winograd_dx(c, dx, dy, w, add, scratch);
+        return;
+    }
     job d = { c,    (float *)(uintptr_t)dy, dx, (float *)(uintptr_t)w, NULL, add, scratch,
               NULL, workers_for(c),         0 };
     mr__parallel(dx_some, &d, d.workers, 1, 1);
@@ -263,6 +274,10 @@ static void dw_some(void *work, int64_t begin, int64_t end)
 
 void mr__conv_dw(const mr__conv *c, float *dw, const float *dy, const float *x, bool add, float *scratch)
 {
+    if (mr__winograd_serves(c)) {
+        mr__winograd_dw(c, dw, dy, x, add, scratch);
+        return;
+    }
     int64_t workers = workers_for(c), chunks = chunks_for(c), size = c->filters * weights_of(c);
     job d = { .c = c,
               .y = (float *)(uintptr_t)dy,

@@ -217,6 +217,23 @@ typedef struct mr__kernels {
     /* ---- max pooling: one element of all windows of a row: where line[i * step] is greater than best[i], or NaN, it
      * becomes best[i], and its place, start + i * step, at[i] ---- */
     void (*pool_max)(float *best, int32_t *at, const float *line, int64_t step, int32_t start, int64_t n);
+    /* n windows of 2 x 2 side by side, of two rows of 2 n: the greatest of each, or its last NaN, and which it is, 0 to 3;
+     * and the gradient of the rows */
+    void (*pool_max_pairs)(float *y, float *which, const float *upper, const float *lower, int64_t n);
+    void (*pool_spread_pairs)(float *upper, float *lower, const float *dy, const float *which, int64_t n,
+                              bool add);
+
+    /* ---- Winograd's F(2x2, 3x3): planes to and from the 16 values of each tile of 2 x 2 pixels of the result; see
+     * kernels/winograd.c. What is written of tiles may go up to 15 floats beyond the last, so they are written in the order
+     * of their addresses. ---- */
+    /* `padded` has 2 rows + 2 rows, row_step apart, each of 2 columns + 2 floats; 64 floats behind are read too */
+    void (*winograd_input)(float *out, int64_t step, const float *padded, int64_t row_step, int64_t rows,
+                           int64_t columns);
+    /* y (height, width) from its tiles, plus bias; with `add` to what is in y */
+    void (*winograd_output)(float *y, const float *m, int64_t step, int64_t height, int64_t width, float bias,
+                            bool add);
+    /* the gradient of m from dy */
+    void (*winograd_output_gradient)(float *m, int64_t step, const float *dy, int64_t height, int64_t width);
 
     /* ---- recurrent cells, for one row of n units. Gates hold the sums of a step and become their values (input,
      * forget, cell, output; reset, update, new), then in backward their gradients; so does what a GRU's state

@@ -71,6 +71,16 @@ void MR__LEVEL(norm_column_dx)(float *dx, const float *dy, const float *x, const
                                int64_t n, bool add);
 
 void MR__LEVEL(pool_max)(float *best, int32_t *at, const float *line, int64_t step, int32_t start, int64_t n);
+void MR__LEVEL(pool_max_pairs)(float *y, float *which, const float *upper, const float *lower, int64_t n);
+void MR__LEVEL(pool_spread_pairs)(float *upper, float *lower, const float *dy, const float *which, int64_t n,
+                                  bool add);
+
+void MR__LEVEL(winograd_input)(float *out, int64_t step, const float *padded, int64_t row_step, int64_t rows,
+                               int64_t columns);
+void MR__LEVEL(winograd_output)(float *y, const float *m, int64_t step, int64_t height, int64_t width,
+                                float bias, bool add);
+void MR__LEVEL(winograd_output_gradient)(float *m, int64_t step, const float *dy, int64_t height,
+                                         int64_t width);
 void MR__LEVEL(softmax)(float *y, const float *x, int64_t outer, int64_t n, int64_t inner);
 void MR__LEVEL(log_softmax)(float *y, const float *x, int64_t outer, int64_t n, int64_t inner);
 void MR__LEVEL(softmax_parts)(float *powers, float *top, float *total, const float *x, int64_t outer,

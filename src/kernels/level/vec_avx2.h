@@ -134,6 +134,42 @@ VF_INLINE vf vf_where_lt(vf x, vf y, vf a, vf b)
     return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, y, _CMP_LT_OQ));
 }
 
+VF_INLINE vf vf_if_exceeds(vf x, vf y, vf a, vf b)
+{
+    const vf m = _mm256_or_ps(_mm256_cmp_ps(x, y, _CMP_GT_OQ), _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+    return _mm256_blendv_ps(b, a, m);
+}
+
+VF_INLINE vf vf_keep_if_equal(vf v, vf x, vf y)
+{
+    return _mm256_and_ps(v, _mm256_cmp_ps(x, y, _CMP_EQ_OQ));
+}
+
+VF_INLINE vf vf_in_order(vf v) /* its quarters 0, 2, 1, 3 */
+{
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(v), 0xd8));
+}
+
+VF_INLINE vf vf_even(vf a, vf b)
+{
+    return vf_in_order(_mm256_shuffle_ps(a, b, 0x88));
+}
+
+VF_INLINE vf vf_odd(vf a, vf b)
+{
+    return vf_in_order(_mm256_shuffle_ps(a, b, 0xdd));
+}
+
+VF_INLINE vf vf_zip_low(vf a, vf b)
+{
+    return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x20);
+}
+
+VF_INLINE vf vf_zip_high(vf a, vf b)
+{
+    return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31);
+}
+
 VF_INLINE vf vf_split(vf x, vf *e)
 {
     const __m256i bits = _mm256_castps_si256(x);

@@ -147,6 +147,45 @@ VF_INLINE vf vf_where_lt(vf x, vf y, vf a, vf b)
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_LT_OQ), b, a);
 }
 
+/* a where x is greater than y, or NaN, else b */
+VF_INLINE vf vf_if_exceeds(vf x, vf y, vf a, vf b)
+{
+    const vm m = (vm)(_mm512_cmp_ps_mask(x, y, _CMP_GT_OQ) | _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q));
+    return _mm512_mask_blend_ps(m, b, a);
+}
+
+/* v where x equals y, else 0 */
+VF_INLINE vf vf_keep_if_equal(vf v, vf x, vf y)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, y, _CMP_EQ_OQ), v);
+}
+
+/* The lanes of even and of odd number of a and b, one after the other; and lanes of a and b in turn, from the lower and
+ * the upper half. */
+VF_INLINE vf vf_even(vf a, vf b)
+{
+    const __m512i lanes = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    return _mm512_permutex2var_ps(a, lanes, b);
+}
+
+VF_INLINE vf vf_odd(vf a, vf b)
+{
+    const __m512i lanes = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    return _mm512_permutex2var_ps(a, lanes, b);
+}
+
+VF_INLINE vf vf_zip_low(vf a, vf b)
+{
+    const __m512i lanes = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    return _mm512_permutex2var_ps(a, lanes, b);
+}
+
+VF_INLINE vf vf_zip_high(vf a, vf b)
+{
+    const __m512i lanes = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    return _mm512_permutex2var_ps(a, lanes, b);
+}
+
 /* x = m * 2^e for a positive normal x, with e whole and m from sqrt(1/2) to sqrt(2) */
 VF_INLINE vf vf_split(vf x, vf *e)
 {

@@ -144,6 +144,36 @@ VF_INLINE vf vf_where_lt(vf x, vf y, vf a, vf b)
     return vf_select(x < y, a, b);
 }
 
+VF_INLINE vf vf_if_exceeds(vf x, vf y, vf a, vf b)
+{
+    return vf_select((x > y) | (x != x), a, b);
+}
+
+VF_INLINE vf vf_keep_if_equal(vf v, vf x, vf y)
+{
+    return (vf)((vf_bits)v & (x == y));
+}
+
+VF_INLINE vf vf_even(vf a, vf b)
+{
+    return (vf){ a[0], a[2], b[0], b[2] };
+}
+
+VF_INLINE vf vf_odd(vf a, vf b)
+{
+    return (vf){ a[1], a[3], b[1], b[3] };
+}
+
+VF_INLINE vf vf_zip_low(vf a, vf b)
+{
+    return (vf){ a[0], b[0], a[1], b[1] };
+}
+
+VF_INLINE vf vf_zip_high(vf a, vf b)
+{
+    return (vf){ a[2], b[2], a[3], b[3] };
+}
+
 VF_INLINE vf vf_split(vf x, vf *e)
 {
     typedef uint32_t words __attribute__((vector_size(16)));

@@ -19,6 +19,8 @@
 
 enum { MOST_CHUNKS = 16, CHUNK_FLOATS = 4 << 20 };
 
+const mr__conv_tail mr__no_tail = { MR__TAIL_NONE, NULL, NULL };
+
 static int64_t pixels_of(const mr__conv *c)
 {
     return c->out_h * c->out_w;
@@ -41,6 +43,12 @@ static int64_t column_floats(const mr__conv *c)
     return is_plain(c) ? 0 : weights_of(c) * pixels_of(c);
 }
 
+/* What a worker has: the columns, and the planes of an image before the tail. */
+static int64_t worker_floats(const mr__conv *c)
+{
+    return column_floats(c) + c->filters * pixels_of(c);
+}
+
 static int64_t workers_for(const mr__conv *c)
 {
     double work = (double)c->images * (double)c->filters * (double)weights_of(c) * (double)pixels_of(c);
@@ -61,7 +69,7 @@ int64_t mr__conv_scratch(const mr__conv *c)
     if (mr__winograd_serves(c))
         return mr__winograd_scratch(c);
     int64_t chunks = chunks_for(c), partial = chunks > 1 ? chunks * c->filters * weights_of(c) : 0;
-    return workers_for(c) * column_floats(c) + partial + 1;
+    return workers_for(c) * worker_floats(c) + partial + 1;
 }
 
 /* ---- columns ---- */
@@ -138,7 +146,8 @@ typedef struct job {
     float *y, *x, *w; /* of which one is written */
     const float *b;
     bool add;
-    float *columns; /* for each worker */
+    const mr__conv_tail *tail;
+    float *columns; /* and planes: for each worker */
     float *partial; /* for each chunk */
     int64_t workers, chunks;
 } job;
@@ -148,11 +157,6 @@ static float *x_of(const job *d, int64_t image, int64_t group)
 {
     const mr__conv *c = d->c;
     return d->x + (image * c->channels + group * (c->channels / c->groups)) * c->height * c->width;
-}
-
-static float *y_of(const job *d, int64_t image, int64_t group)
-{
-    return d->y + (image * d->c->filters + group * (d->c->filters / d->c->groups)) * pixels_of(d->c);
 }
 
 static float *w_of(const job *d, int64_t group)
@@ -168,28 +172,46 @@ static const float *columns_of(const job *d, float *columns, int64_t image, int6
     return columns;
 }
 
+/* The gradient of the planes of an image: made in `planes`, or dy's own. */
+static const float *dy_of(const job *d, float *planes, int64_t image)
+{
+    const mr__conv *c = d->c;
+    const int64_t pixels = pixels_of(c);
+    if (d->tail->kind == MR__TAIL_NONE)
+        return d->y + image * c->filters * pixels;
+    for (int64_t f = 0; f < c->filters; f++)
+        mr__tail_gradient(d->tail, d->y, image * c->filters + f, c->out_h, c->out_w, planes + f * pixels);
+    return planes;
+}
+
 static void forward_image(const job *d, float *columns, int64_t image)
 {
     const mr__conv *c = d->c;
     int64_t filters = c->filters / c->groups, weights = weights_of(c), pixels = pixels_of(c);
+    int64_t first = image * c->filters;
+    float *planes = columns + column_floats(c);
+    float *all = mr__tail_target(d->tail, d->y, first, c->out_h, c->out_w, planes);
     for (int64_t g = 0; g < c->groups; g++) {
-        float *y = y_of(d, image, g);
+        float *y = all + g * filters * pixels;
         for (int64_t f = 0; d->b && f < filters; f++)
             mr__k->fill(y + f * pixels, d->b[g * filters + f], pixels);
         mr__product(false, false, filters, pixels, weights, w_of(d, g), weights,
                     columns_of(d, columns, image, g), pixels, y, pixels, d->add || d->b);
     }
+    for (int64_t f = 0; f < c->filters; f++)
+        mr__tail_finish(d->tail, d->y, first + f, c->out_h, c->out_w, planes + f * pixels);
 }
 
 static void dx_image(const job *d, float *columns, int64_t image)
 {
     const mr__conv *c = d->c;
     int64_t filters = c->filters / c->groups, weights = weights_of(c), pixels = pixels_of(c);
+    const float *dy = dy_of(d, columns + column_floats(c), image);
     for (int64_t g = 0; g < c->groups; g++) {
         float *dx = x_of(d, image, g);
         float *target = is_plain(c) ? dx : columns;
-        mr__product(true, false, weights, pixels, filters, w_of(d, g), weights, y_of(d, image, g), pixels,
-                    target, pixels, is_plain(c) && d->add);
+        mr__product(true, false, weights, pixels, filters, w_of(d, g), weights, dy + g * filters * pixels,
+                    pixels, target, pixels, is_plain(c) && d->add);
         if (is_plain(c))
             continue;
         if (!d->add)
@@ -203,7 +225,7 @@ typedef void image_fn(const job *d, float *columns, int64_t image);
 static void some_images(const job *d, int64_t begin, int64_t end, image_fn *each)
 {
     for (int64_t worker = begin; worker < end; worker++) {
-        float *columns = d->columns + worker * column_floats(d->c);
+        float *columns = d->columns + worker * worker_floats(d->c);
         int64_t last = d->c->images * (worker + 1) / d->workers;
         for (int64_t image = d->c->images * worker / d->workers; image < last; image++)
             each(d, columns, image);
@@ -221,24 +243,39 @@ static void dx_some(void *work, int64_t begin, int64_t end)
 }
 
 void mr__conv_forward(const mr__conv *c, float *y, const float *x, const float *w, const float *b, bool add,
-                      float *scratch)
+                      const mr__conv_tail *tail, float *scratch)
 {
     if (mr__winograd_serves(c)) {
-        mr__winograd_forward(c, y, x, w, b, add, scratch);
+        mr__winograd_forward(c, y, x, w, b, add, tail, scratch);
         return;
     }
-    job d = { c, y, (float *)(uintptr_t)x, (float *)(uintptr_t)w, b, add, scratch, NULL, workers_for(c), 0 };
+    job d = { .c = c,
+              .y = y,
+              .x = (float *)(uintptr_t)x,
+              .w = (float *)(uintptr_t)w,
+              .b = b,
+              .add = add,
+              .tail = tail,
+              .columns = scratch,
+              .workers = workers_for(c) };
     mr__parallel(forward_some, &d, d.workers, 1, 1);
 }
 
-void mr__conv_dx(const mr__conv *c, float *dx, const float *dy, const float *w, bool add, float *scratch)
+void mr__conv_dx(const mr__conv *c, float *dx, const float *dy, const float *w, bool add,
+                 const mr__conv_tail *tail, float *scratch)
 {
     if (mr__winograd_serves(c)) {
-        mr__winograd_dx(c, dx, dy, w, add, scratch);
+        mr__winograd_dx(c, dx, dy, w, add, tail, scratch);
         return;
     }
-    job d = { c,    (float *)(uintptr_t)dy, dx, (float *)(uintptr_t)w, NULL, add, scratch,
-              NULL, workers_for(c),         0 };
+    job d = { .c = c,
+              .y = (float *)(uintptr_t)dy,
+              .x = dx,
+              .w = (float *)(uintptr_t)w,
+              .add = add,
+              .tail = tail,
+              .columns = scratch,
+              .workers = workers_for(c) };
     mr__parallel(dx_some, &d, d.workers, 1, 1);
 }
 
@@ -248,8 +285,9 @@ static void dw_image(const job *d, float *dw, float *columns, int64_t image, boo
 {
     const mr__conv *c = d->c;
     int64_t filters = c->filters / c->groups, weights = weights_of(c), pixels = pixels_of(c);
+    const float *dy = dy_of(d, columns + column_floats(c), image);
     for (int64_t g = 0; g < c->groups; g++)
-        mr__product(false, true, filters, weights, pixels, y_of(d, image, g), pixels,
+        mr__product(false, true, filters, weights, pixels, dy + g * filters * pixels, pixels,
                     columns_of(d, columns, image, g), pixels, dw + g * filters * weights, weights, add);
 }
 
@@ -258,7 +296,7 @@ static void dw_some(void *work, int64_t begin, int64_t end)
     const job *d = work;
     int64_t size = d->c->filters * weights_of(d->c), images = d->c->images;
     for (int64_t worker = begin; worker < end; worker++) {
-        float *columns = d->columns + worker * column_floats(d->c);
+        float *columns = d->columns + worker * worker_floats(d->c);
         int64_t last = d->chunks * (worker + 1) / d->workers;
         for (int64_t chunk = d->chunks * worker / d->workers; chunk < last; chunk++) {
             float *dw = d->chunks > 1 ? d->partial + chunk * size : d->w;
@@ -272,10 +310,11 @@ static void dw_some(void *work, int64_t begin, int64_t end)
     }
 }
 
-void mr__conv_dw(const mr__conv *c, float *dw, const float *dy, const float *x, bool add, float *scratch)
+void mr__conv_dw(const mr__conv *c, float *dw, const float *dy, const float *x, bool add,
+                 const mr__conv_tail *tail, float *scratch)
 {
     if (mr__winograd_serves(c)) {
-        mr__winograd_dw(c, dw, dy, x, add, scratch);
+        mr__winograd_dw(c, dw, dy, x, add, tail, scratch);
         return;
     }
     int64_t workers = workers_for(c), chunks = chunks_for(c), size = c->filters * weights_of(c);
@@ -284,8 +323,9 @@ void mr__conv_dw(const mr__conv *c, float *dw, const float *dy, const float *x, 
               .x = (float *)(uintptr_t)x,
               .w = dw,
               .add = add,
+              .tail = tail,
               .columns = scratch,
-              .partial = scratch + workers * column_floats(c),
+              .partial = scratch + workers * worker_floats(c),
               .workers = workers < chunks ? workers : chunks,
               .chunks = chunks };
     if (c->images == 0 && !add)
@@ -322,4 +362,49 @@ void mr__channel_sums(float *db, const float *dy, int64_t images, int64_t channe
     channel_job d = { db, dy, images, channels, pixels, add };
     int64_t each = images * pixels, grain = each >= MR__GRAIN_ELEMENTS ? 1 : MR__GRAIN_ELEMENTS / (each + 1);
     mr__parallel(some_channels, &d, channels, grain, 1);
+}
+
+/* With a ReLU alone the gradient of y is masked: each thread has room for a plane of it. */
+typedef struct masked_job {
+    const mr__conv *c;
+    float *db;
+    const float *dy;
+    const mr__conv_tail *tail;
+    bool add;
+    float *room;
+    int64_t workers;
+} masked_job;
+
+static void some_masked(void *work, int64_t begin, int64_t end)
+{
+    const masked_job *d = work;
+    const mr__conv *c = d->c;
+    const int64_t pixels = pixels_of(c);
+    for (int64_t worker = begin; worker < end; worker++) {
+        float *room = d->room + worker * pixels;
+        for (int64_t f = c->filters * worker / d->workers; f < c->filters * (worker + 1) / d->workers; f++) {
+            double sum = d->add ? (double)d->db[f] : 0;
+            for (int64_t image = 0; image < c->images; image++) {
+                const int64_t plane = image * c->filters + f;
+                sum += (double)mr__k->sum(mr__tail_gradient(d->tail, d->dy, plane, c->out_h, c->out_w, room),
+                                          pixels);
+            }
+            d->db[f] = (float)sum;
+        }
+    }
+}
+
+void mr__conv_db(const mr__conv *c, float *db, const float *dy, bool add, const mr__conv_tail *tail,
+                 float *scratch)
+{
+    if (tail->kind == MR__TAIL_NONE) {
+        mr__channel_sums(db, dy, c->images, c->filters, pixels_of(c), add);
+        return;
+    }
+    const int64_t room = mr__conv_scratch(c) / (pixels_of(c) + 1);
+    int64_t workers = workers_for(c);
+    if (workers > room)
+        workers = room > 1 ? room : 1;
+    masked_job d = { c, db, dy, tail, add, scratch, workers < c->filters ? workers : c->filters };
+    mr__parallel(some_masked, &d, d.workers, 1, 1);
 }

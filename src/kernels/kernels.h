@@ -222,6 +222,8 @@ typedef struct mr__kernels {
     void (*pool_max_pairs)(float *y, float *which, const float *upper, const float *lower, int64_t n);
     void (*pool_spread_pairs)(float *upper, float *lower, const float *dy, const float *which, int64_t n,
                               bool add);
+    /* y = 0 and which = 4 where y is not greater than zero, nor NaN */
+    void (*pool_relu)(float *y, float *which, int64_t n);
 
     /* ---- Winograd's F(2x2, 3x3): planes to and from the 16 values of each tile of 2 x 2 pixels of the result; see
      * kernels/winograd.c. What is written of tiles may go up to 15 floats beyond the last, so they are written in the order

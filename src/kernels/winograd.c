@@ -35,6 +35,7 @@ typedef struct plan {
     int64_t plane, plane_step; /* floats of a padded plane, and of its rows */
     int64_t block;             /* images that are taken at a time */
     int64_t v_step, m_step;    /* from one place to the next */
+    int64_t room;              /* floats of a plane of y, or of dy */
     int64_t workers, worker_floats;
 } plan;
 
@@ -46,7 +47,15 @@ static int64_t at_least_1(int64_t n)
 static plan plan_of(int64_t images, int64_t in, int64_t out, int64_t height, int64_t width, int64_t pad_top,
                     int64_t pad_left, int64_t out_h, int64_t out_w)
 {
-    plan p = { images, in, out, height, width, pad_top, pad_left, out_h, out_w, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+    plan p = { .images = images,
+               .in = in,
+               .out = out,
+               .height = height,
+               .width = width,
+               .pad_top = pad_top,
+               .pad_left = pad_left,
+               .out_h = out_h,
+               .out_w = out_w };
     p.rows = (out_h + 1) / 2;
     p.columns = (out_w + 1) / 2;
     p.plane_step = 2 * p.columns + 2;
@@ -60,7 +69,8 @@ static plan plan_of(int64_t images, int64_t in, int64_t out, int64_t height, int
     double work = (double)images * (double)(in * out) * (double)(p.rows * p.columns) * PLACES;
     int64_t blocks = (images + p.block - 1) / p.block, threads = mr__threads();
     p.workers = work < 2.0 * MR__GRAIN_PRODUCTS ? 1 : threads < blocks ? threads : blocks;
-    p.worker_floats = p.plane + PLACES * (p.v_step + p.m_step);
+    p.room = out_h * out_w > height * width ? out_h * out_w : height * width;
+    p.worker_floats = p.plane + p.room + PLACES * (p.v_step + p.m_step);
     return p;
 }
 
@@ -182,6 +192,8 @@ typedef struct job {
     float *x, *y; /* of which one is read */
     const float *u, *b;
     bool add;
+    const mr__conv_tail *tail; /* of the result; in dx, of what is the input here */
+    bool turned;               /* dx */
     float *scratch;
     float *partial; /* dw: a U of sums for each chunk */
     int64_t chunks;
@@ -193,9 +205,10 @@ static int64_t tiles_of(const plan *p)
 }
 
 /* The inputs of some images: v (16, channels, images, tiles). */
-static void transform_inputs(const plan *p, float *v, float *padded, const float *x, int64_t first,
+static void transform_inputs(const job *d, float *v, float *padded, float *room, int64_t first,
                              int64_t images)
 {
+    const plan *p = &d->p;
     /* What of a plane is seen: a convolution may leave out its last rows and columns. */
     const int64_t rows = 2 * p->rows + 2 - p->pad_top, columns = p->plane_step - p->pad_left;
     const int64_t height = p->height < rows ? p->height : rows,
@@ -204,7 +217,9 @@ static void transform_inputs(const plan *p, float *v, float *padded, const float
     float *to = padded + p->pad_top * p->plane_step + p->pad_left;
     for (int64_t c = 0; c < p->in; c++)
         for (int64_t i = 0; i < images; i++) {
-            const float *from = x + ((first + i) * p->in + c) * p->height * p->width;
+            const int64_t plane = (first + i) * p->in + c;
+            const float *from = d->turned ? mr__tail_gradient(d->tail, d->x, plane, p->height, p->width, room)
+                                          : d->x + plane * p->height * p->width;
             for (int64_t r = 0; r < height; r++)
                 memcpy(to + r * p->plane_step, from + r * p->width, (size_t)width * sizeof *to);
             mr__k->winograd_input(v + (c * images + i) * tiles_of(p), p->v_step, padded, p->plane_step,
@@ -212,20 +227,28 @@ static void transform_inputs(const plan *p, float *v, float *padded, const float
         }
 }
 
+/* A plane of the result from the sums of products. */
+static void transform_output(const job *d, const float *m, float *room, int64_t plane, int64_t filter)
+{
+    const plan *p = &d->p;
+    const mr__conv_tail *tail = d->turned ? &mr__no_tail : d->tail;
+    float *y = mr__tail_target(tail, d->y, plane, p->out_h, p->out_w, room);
+    mr__k->winograd_output(y, m, p->m_step, p->out_h, p->out_w, d->b ? d->b[filter] : 0, d->add);
+    mr__tail_finish(tail, d->y, plane, p->out_h, p->out_w, room);
+}
+
 static void forward_block(const job *d, float *scratch, int64_t first, int64_t images)
 {
     const plan *p = &d->p;
-    float *v = scratch + p->plane, *m = v + PLACES * p->v_step;
+    float *room = scratch + p->plane, *v = room + p->room, *m = v + PLACES * p->v_step;
     const int64_t tiles = images * tiles_of(p);
-    transform_inputs(p, v, scratch, d->x, first, images);
+    transform_inputs(d, v, scratch, room, first, images);
     for (int64_t i = 0; i < PLACES; i++)
         mr__k->gemm(false, false, p->out, tiles, p->in, d->u + i * p->out * p->in, p->in, v + i * p->v_step,
                     tiles, m + i * p->m_step, tiles, false);
     for (int64_t i = 0; i < images; i++)
         for (int64_t f = 0; f < p->out; f++)
-            mr__k->winograd_output(d->y + ((first + i) * p->out + f) * p->out_h * p->out_w,
-                                   m + (f * images + i) * tiles_of(p), p->m_step, p->out_h, p->out_w,
-                                   d->b ? d->b[f] : 0, d->add);
+            transform_output(d, m + (f * images + i) * tiles_of(p), room, (first + i) * p->out + f, f);
 }
 
 static void forward_some(void *work, int64_t begin, int64_t end)
@@ -240,18 +263,31 @@ static void forward_some(void *work, int64_t begin, int64_t end)
 }
 
 void mr__winograd_forward(const mr__conv *c, float *y, const float *x, const float *w, const float *b,
-                          bool add, float *scratch)
+                          bool add, const mr__conv_tail *tail, float *scratch)
 {
-    job d = { .p = forward_plan(c), .x = (float *)(uintptr_t)x, .y = y, .u = scratch, .b = b, .add = add };
+    job d = { .p = forward_plan(c),
+              .x = (float *)(uintptr_t)x,
+              .y = y,
+              .u = scratch,
+              .b = b,
+              .add = add,
+              .tail = tail };
     d.scratch = scratch + PLACES * c->filters * c->channels;
     each_filter(transform_some,
                 (filter_job){ scratch, (float *)(uintptr_t)w, c->filters, c->channels, false, false });
     mr__parallel(forward_some, &d, d.p.workers, 1, 1);
 }
 
-void mr__winograd_dx(const mr__conv *c, float *dx, const float *dy, const float *w, bool add, float *scratch)
+void mr__winograd_dx(const mr__conv *c, float *dx, const float *dy, const float *w, bool add,
+                     const mr__conv_tail *tail, float *scratch)
 {
-    job d = { .p = dx_plan(c), .x = (float *)(uintptr_t)dy, .y = dx, .u = scratch, .add = add };
+    job d = { .p = dx_plan(c),
+              .x = (float *)(uintptr_t)dy,
+              .y = dx,
+              .u = scratch,
+              .add = add,
+              .tail = tail,
+              .turned = true };
     d.scratch = scratch + PLACES * c->filters * c->channels;
     each_filter(transform_some,
                 (filter_job){ scratch, (float *)(uintptr_t)w, c->filters, c->channels, true, false });
@@ -263,14 +299,16 @@ void mr__winograd_dx(const mr__conv *c, float *dx, const float *dy, const float 
 static void dw_block(const job *d, float *scratch, float *sums, int64_t first, int64_t images, bool add)
 {
     const plan *p = &d->p;
-    float *v = scratch + p->plane, *m = v + PLACES * p->v_step;
+    float *room = scratch + p->plane, *v = room + p->room, *m = v + PLACES * p->v_step;
     const int64_t tiles = images * tiles_of(p);
-    transform_inputs(p, v, scratch, d->x, first, images);
+    transform_inputs(d, v, scratch, room, first, images);
     for (int64_t f = 0; f < p->out; f++)
-        for (int64_t i = 0; i < images; i++)
-            mr__k->winograd_output_gradient(m + (f * images + i) * tiles_of(p), p->m_step,
-                                            d->y + ((first + i) * p->out + f) * p->out_h * p->out_w, p->out_h,
+        for (int64_t i = 0; i < images; i++) {
+            const float *dy =
+                mr__tail_gradient(d->tail, d->y, (first + i) * p->out + f, p->out_h, p->out_w, room);
+            mr__k->winograd_output_gradient(m + (f * images + i) * tiles_of(p), p->m_step, dy, p->out_h,
                                             p->out_w);
+        }
     for (int64_t i = 0; i < PLACES; i++)
         mr__k->gemm(false, true, p->out, p->in, tiles, m + i * p->m_step, tiles, v + i * p->v_step, tiles,
                     sums + i * p->out * p->in, p->in, add);
@@ -292,12 +330,15 @@ static void dw_some(void *work, int64_t begin, int64_t end)
     }
 }
 
-void mr__winograd_dw(const mr__conv *c, float *dw, const float *dy, const float *x, bool add, float *scratch)
+void mr__winograd_dw(const mr__conv *c, float *dw, const float *dy, const float *x, bool add,
+                     const mr__conv_tail *tail, float *scratch)
 {
     const int64_t count = c->filters * c->channels;
-    job d = {
-        .p = forward_plan(c), .x = (float *)(uintptr_t)x, .y = (float *)(uintptr_t)dy, .chunks = chunks_of(c)
-    };
+    job d = { .p = forward_plan(c),
+              .x = (float *)(uintptr_t)x,
+              .y = (float *)(uintptr_t)dy,
+              .chunks = chunks_of(c),
+              .tail = tail };
     if (d.p.workers > d.chunks)
         d.p.workers = d.chunks;
     d.partial = scratch;

@@ -11,8 +11,10 @@ bool mr__winograd_serves(const mr__conv *c);
  * bits whatever the number of threads, dw too. */
 int64_t mr__winograd_scratch(const mr__conv *c);
 void mr__winograd_forward(const mr__conv *c, float *y, const float *x, const float *w, const float *b,
-                          bool add, float *scratch);
-void mr__winograd_dx(const mr__conv *c, float *dx, const float *dy, const float *w, bool add, float *scratch);
-void mr__winograd_dw(const mr__conv *c, float *dw, const float *dy, const float *x, bool add, float *scratch);
+                          bool add, const mr__conv_tail *tail, float *scratch);
+void mr__winograd_dx(const mr__conv *c, float *dx, const float *dy, const float *w, bool add,
+                     const mr__conv_tail *tail, float *scratch);
+void mr__winograd_dw(const mr__conv *c, float *dw, const float *dy, const float *x, bool add,
+                     const mr__conv_tail *tail, float *scratch);
 
 #endif

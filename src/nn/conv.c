@@ -1,5 +1,7 @@
 #include "initial.h"
-#include "module.h"
+#include "together.h"
+
+#include "tensor/conv.h"
 
 #include <millrace/layers.h>
 
@@ -13,6 +15,14 @@ static mr_tensor *forward_2d(mr_module *module, mr_tape *tape, mr_tensor *x)
     const conv *c = mr_module_self(module);
     return c->bias ? mr_conv2d(tape, x, c->weight, c->bias, &c->opts)
                    : mr_conv2d_no_bias(tape, x, c->weight, &c->opts);
+}
+
+const mr_module_vtable mr__conv2d_vtable = { .type = "Conv2d", .forward = forward_2d };
+
+mr_tensor *mr__conv2d_relu(mr_module *module, mr_tape *tape, mr_tensor *x, bool *pool)
+{
+    const conv *c = mr_module_self(module);
+    return mr__conv2d_tail(tape, x, c->weight, c->bias, &c->opts, pool);
 }
 
 static mr_tensor *forward_1d(mr_module *module, mr_tape *tape, mr_tensor *x)
@@ -76,8 +86,8 @@ static mr_module *conv_new(const char *call, const mr_module_vtable *vtable, con
 mr_module *mr_conv2d_new(int64_t in_channels, int64_t out_channels, int64_t kernel, mr_rng *rng,
                          const mr_conv_opts *opts)
 {
-    static const mr_module_vtable vtable = { .type = "Conv2d", .forward = forward_2d };
-    return conv_new("conv2d_new", &vtable, TWO_DIMENSIONS, in_channels, out_channels, kernel, rng, opts);
+    return conv_new("conv2d_new", &mr__conv2d_vtable, TWO_DIMENSIONS, in_channels, out_channels, kernel, rng,
+                    opts);
 }
 
 mr_module *mr_conv1d_new(int64_t in_channels, int64_t out_channels, int64_t kernel, mr_rng *rng,

@@ -1,5 +1,5 @@
 /* Modules of numbered children. */
-#include "module.h"
+#include "together.h"
 
 #include "tensor/tape.h"
 
@@ -9,8 +9,8 @@
 
 static mr_tensor *forward(mr_module *module, mr_tape *tape, mr_tensor *x)
 {
-    for (size_t i = 0; i < module->child_count; i++)
-        x = mr_forward(module->children[i].module, tape, x);
+    for (size_t i = 0; i < module->child_count;)
+        i += mr__run_together(module->children + i, module->child_count - i, tape, &x);
     return x;
 }
 

@@ -1,5 +1,5 @@
 /* Modules without parameters: an operation under a name. */
-#include <millrace/nn.h>
+#include "together.h"
 
 static mr_tensor *sigmoid(mr_module *module, mr_tape *tape, mr_tensor *x)
 {
@@ -37,10 +37,11 @@ mr_module *mr_tanh_new(void)
     return mr_module_new(&vtable, NULL, 0);
 }
 
+const mr_module_vtable mr__relu_vtable = { .type = "ReLU", .forward = relu };
+
 mr_module *mr_relu_new(void)
 {
-    static const mr_module_vtable vtable = { .type = "ReLU", .forward = relu };
-    return mr_module_new(&vtable, NULL, 0);
+    return mr_module_new(&mr__relu_vtable, NULL, 0);
 }
 
 mr_module *mr_flatten_new(void)

@@ -20,6 +20,7 @@ static void forward_f64(const mr__conv *c, double *y, double *x, double *w, cons
 typedef struct conv_node {
     mr__node node;
     mr__conv conv;
+    mr__conv_tail tail;
 } conv_node;
 
 static void to_x_f64(const mr__conv *c, double *dx, double *dy, double *w, bool add)
@@ -40,6 +41,7 @@ static void to_w_f64(const mr__conv *c, double *dw, double *dy, double *x, bool 
 static void conv_backward(mr_tape *tape, mr__node *node)
 {
     const mr__conv *c = &((const conv_node *)node)->conv;
+    const mr__conv_tail *tail = &((const conv_node *)node)->tail;
     mr_tensor *x = node->in[0], *w = node->in[1], *b = node->count > 2 ? node->in[2] : NULL;
     void *dy = mr__grad_of(node->out);
     bool f32 = x->dtype == MR_FLOAT32, add_x = false, add_w = false, add_b = false;
@@ -50,11 +52,11 @@ static void conv_backward(mr_tape *tape, mr__node *node)
         return;
     if (f32) {
         if (dw)
-            mr__conv_dw(c, dw, dy, (const float *)x->data, add_w, scratch);
+            mr__conv_dw(c, dw, dy, (const float *)x->data, add_w, tail, scratch);
         if (db)
-            mr__channel_sums(db, dy, c->images, c->filters, c->out_h * c->out_w, add_b);
+            mr__conv_db(c, db, dy, add_b, tail, scratch);
         if (dx)
-            mr__conv_dx(c, dx, dy, (const float *)w->data, add_x, scratch);
+            mr__conv_dx(c, dx, dy, (const float *)w->data, add_x, tail, scratch);
         return;
     }
     if (dw)
@@ -178,7 +180,7 @@ static bool plan(mr_tape *tape, const char *op, const mr_tensor *x, const mr_ten
 /* ---- the operation ---- */
 
 static mr_tensor *computed(mr_tape *tape, const mr__conv *c, mr_tensor *y, const mr_tensor *x,
-                           const mr_tensor *w, const mr_tensor *b)
+                           const mr_tensor *w, const mr_tensor *b, const mr__conv_tail *tail)
 {
     if (x->dtype == MR_FLOAT64) {
         forward_f64(c, (double *)y->data, (double *)x->data, (double *)w->data, b ? (double *)b->data : NULL);
@@ -189,12 +191,36 @@ static mr_tensor *computed(mr_tape *tape, const mr__conv *c, mr_tensor *y, const
     if (!scratch)
         return mr__stop(tape);
     mr__conv_forward(c, (float *)y->data, (float *)x->data, (float *)w->data, b ? (float *)b->data : NULL,
-                     false, scratch);
+                     false, tail, scratch);
+    return y;
+}
+
+/* The result's header, and what the tail needs beside it. */
+static mr_tensor *result(mr_tape *tape, const char *op, int ndim, const mr_tensor *x, const mr__conv *c,
+                         mr__conv_tail *tail)
+{
+    const int64_t each = tail->kind == MR__TAIL_RELU_POOL ? 2 : 1;
+    mr_shape shape = { 0 };
+    if (x->ndim == ndim)
+        shape.dim[shape.ndim++] = c->images;
+    shape.dim[shape.ndim++] = c->filters;
+    if (ndim == 4)
+        shape.dim[shape.ndim++] = c->out_h / each;
+    shape.dim[shape.ndim++] = c->out_w / each;
+    if (mr__numel(op, &shape, (mr_dtype)x->dtype) < 0)
+        return mr__stop(tape);
+    mr_tensor *y = mr__result(tape, (mr_dtype)x->dtype, shape.ndim, shape.dim);
+    if (!y)
+        return NULL;
+    tail->y = (const float *)y->data;
+    if (tail->kind == MR__TAIL_RELU_POOL &&
+        !(tail->which = mr__arena_alloc(&tape->arena, (size_t)y->numel * sizeof *tail->which)))
+        return mr__stop(tape);
     return y;
 }
 
 static mr_tensor *conv(mr_tape *tape, const char *op, int ndim, mr_tensor *x, mr_tensor *w, mr_tensor *b,
-                       const mr_conv_opts *opts)
+                       const mr_conv_opts *opts, mr__conv_tail *tail)
 {
     static const mr_conv_opts defaults = { 0 };
     mr__conv c;
@@ -207,17 +233,10 @@ static mr_tensor *conv(mr_tape *tape, const char *op, int ndim, mr_tensor *x, mr
     b = b ? mr_contiguous(tape, b) : NULL;
     if (tape->failed)
         return NULL;
-    mr_shape shape = { 0 };
-    if (x->ndim == ndim)
-        shape.dim[shape.ndim++] = c.images;
-    shape.dim[shape.ndim++] = c.filters;
-    if (ndim == 4)
-        shape.dim[shape.ndim++] = c.out_h;
-    shape.dim[shape.ndim++] = c.out_w;
-    if (mr__numel(op, &shape, (mr_dtype)x->dtype) < 0)
-        return mr__stop(tape);
-    mr_tensor *y = mr__result(tape, (mr_dtype)x->dtype, shape.ndim, shape.dim);
-    if (!y || !computed(tape, &c, y, x, w, b))
+    if (tail->kind == MR__TAIL_RELU_POOL && (c.out_h < 2 || c.out_w < 2))
+        tail->kind = MR__TAIL_RELU;
+    mr_tensor *y = result(tape, op, ndim, x, &c, tail);
+    if (!y || !computed(tape, &c, y, x, w, b, tail))
         return NULL;
     if (!mr__tracks(tape, x) && !mr__tracks(tape, w) && !(b && mr__tracks(tape, b)))
         return y;
@@ -229,6 +248,25 @@ static mr_tensor *conv(mr_tape *tape, const char *op, int ndim, mr_tensor *x, mr
     if (b)
         mr__add_input(&node->node, b, false);
     node->conv = c;
+    node->tail = *tail;
+    return y;
+}
+
+static mr_tensor *plain_conv(mr_tape *tape, const char *op, int ndim, mr_tensor *x, mr_tensor *w,
+                             mr_tensor *b, const mr_conv_opts *opts)
+{
+    mr__conv_tail none = mr__no_tail;
+    return conv(tape, op, ndim, x, w, b, opts, &none);
+}
+
+mr_tensor *mr__conv2d_tail(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
+                           const mr_conv_opts *opts, bool *pool)
+{
+    mr__conv_tail tail = { *pool ? MR__TAIL_RELU_POOL : MR__TAIL_RELU, NULL, NULL };
+    mr_tensor *y = mr__ready_layer(tape, "conv2d", x, weight, bias ? bias : weight)
+                       ? conv(tape, "conv2d", 4, x, weight, bias, opts, &tail)
+                       : NULL;
+    *pool = tail.kind == MR__TAIL_RELU_POOL;
     return y;
 }
 
@@ -237,13 +275,14 @@ mr_tensor *mr_conv2d(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *
 {
     if (!mr__ready_layer(tape, "conv2d", x, weight, bias))
         return NULL;
-    return conv(tape, "conv2d", 4, x, weight, bias, opts);
+    return plain_conv(tape, "conv2d", 4, x, weight, bias, opts);
 }
 
 mr_tensor *mr_conv2d_no_bias(mr_tape *tape, mr_tensor *x, mr_tensor *weight, const mr_conv_opts *opts)
 {
-    return mr__ready_layer(tape, "conv2d", x, weight, weight) ? conv(tape, "conv2d", 4, x, weight, NULL, opts)
-                                                              : NULL;
+    return mr__ready_layer(tape, "conv2d", x, weight, weight)
+               ? plain_conv(tape, "conv2d", 4, x, weight, NULL, opts)
+               : NULL;
 }
 
 mr_tensor *mr_conv1d(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias,
@@ -251,11 +290,12 @@ mr_tensor *mr_conv1d(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *
 {
     if (!mr__ready_layer(tape, "conv1d", x, weight, bias))
         return NULL;
-    return conv(tape, "conv1d", 3, x, weight, bias, opts);
+    return plain_conv(tape, "conv1d", 3, x, weight, bias, opts);
 }
 
 mr_tensor *mr_conv1d_no_bias(mr_tape *tape, mr_tensor *x, mr_tensor *weight, const mr_conv_opts *opts)
 {
-    return mr__ready_layer(tape, "conv1d", x, weight, weight) ? conv(tape, "conv1d", 3, x, weight, NULL, opts)
-                                                              : NULL;
+    return mr__ready_layer(tape, "conv1d", x, weight, weight)
+               ? plain_conv(tape, "conv1d", 3, x, weight, NULL, opts)
+               : NULL;
 }

@@ -45,9 +45,9 @@ static void transpose_backward(mr_tape *tape, mr__node *node)
         return;
     }
     if (dw)
-        mr__conv_dw(c, dw, (const float *)x->data, dy, add_w, scratch);
+        mr__conv_dw(c, dw, (const float *)x->data, dy, add_w, &mr__no_tail, scratch);
     if (dx)
-        mr__conv_forward(c, dx, dy, (const float *)w->data, NULL, add_x, scratch);
+        mr__conv_forward(c, dx, dy, (const float *)w->data, NULL, add_x, &mr__no_tail, scratch);
 }
 
 /* ---- the geometry ---- */
@@ -176,7 +176,7 @@ static bool computed(mr_tape *tape, const mr__conv *c, mr_tensor *y, const mr_te
         mr__stop(tape);
         return false;
     }
-    mr__conv_dx(c, (float *)y->data, (float *)x->data, (float *)w->data, false, scratch);
+    mr__conv_dx(c, (float *)y->data, (float *)x->data, (float *)w->data, false, &mr__no_tail, scratch);
     if (b)
         add_bias_f32((float *)y->data, (float *)b->data, c->images, c->channels, pixels);
     return true;

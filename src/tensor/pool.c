@@ -2,6 +2,7 @@
 #include "conv.h"
 #include "tape.h"
 
+#include "kernels/conv_tail.h"
 #include "kernels/kernels.h"
 #include "kernels/parallel.h"
 
@@ -122,25 +123,7 @@ static bool in_pairs(const pool *p, bool f32)
 {
     return f32 && p->h.kernel == 2 && p->w.kernel == 2 && p->h.stride == 2 && p->w.stride == 2 &&
            p->h.padding == 0 && p->w.padding == 0 && p->h.dilation == 1 && p->w.dilation == 1 &&
-           2 * p->h.out <= p->h.size && 2 * p->w.out <= p->w.size;
-}
-
-static void max_pairs(const pool *p, float *y, float *which, const float *x)
-{
-    for (int64_t row = 0; row < p->h.out; row++, x += 2 * p->w.size, y += p->w.out, which += p->w.out)
-        mr__k->pool_max_pairs(y, which, x, x + p->w.size, p->w.out);
-}
-
-static void spread_pairs(const pool *p, float *dx, const float *dy, const float *which, bool add)
-{
-    const int64_t size = p->w.size, rest = add ? 0 : size - 2 * p->w.out;
-    for (int64_t row = 0; row < p->h.out; row++, dx += 2 * size, dy += p->w.out, which += p->w.out) {
-        mr__k->pool_spread_pairs(dx, dx + size, dy, which, p->w.out, add);
-        for (int64_t i = size - rest; i < size; i++)
-            dx[i] = dx[size + i] = 0;
-    }
-    if (!add && 2 * p->h.out < p->h.size)
-        memset(dx, 0, (size_t)((p->h.size - 2 * p->h.out) * size) * sizeof *dx);
+           p->h.out == p->h.size / 2 && p->w.out == p->w.size / 2;
 }
 
 static void max_planes(void *work, int64_t begin, int64_t end)
@@ -150,8 +133,8 @@ static void max_planes(void *work, int64_t begin, int64_t end)
     const bool pairs = in_pairs(d->p, d->f32);
     for (int64_t i = begin; i < end; i++)
         if (pairs)
-            max_pairs(d->p, (float *)(void *)d->y + i * out, (float *)(void *)d->at + i * out,
-                      (float *)(void *)d->x + i * in);
+            mr__pool_pairs((float *)(void *)d->y + i * out, (float *)(void *)d->at + i * out,
+                           (float *)(void *)d->x + i * in, d->p->h.size, d->p->w.size);
         else
             max_plane(d->p, d->f32, d->y + (size_t)(i * out) * size_of(d->f32), d->at + i * out,
                       d->x + (size_t)(i * in) * size_of(d->f32));
@@ -167,8 +150,8 @@ static void spread_planes(void *work, int64_t begin, int64_t end)
              *dy = d->y + (size_t)(i * out) * size_of(d->f32);
         const int32_t *at = d->at + i * out;
         if (pairs) {
-            spread_pairs(d->p, (float *)(void *)dx, (float *)(void *)dy, (const float *)(const void *)at,
-                         d->add);
+            mr__pool_pairs_dx((float *)(void *)dx, (float *)(void *)dy, (const float *)(const void *)at,
+                              d->p->h.size, d->p->w.size, d->add);
             continue;
         }
         if (!d->add)

@@ -7,6 +7,7 @@
 #include "kernels/conv.h"
 #include "kernels/kernels.h"
 #include "kernels/winograd.h"
+#include "tensor/conv.h"
 
 #include <millrace/millrace.h>
 
@@ -157,6 +158,109 @@ static void test_winograd(void)
     }
 }
 
+/* ---- a ReLU, and pooling, computed with the convolution ---- */
+
+static mr_tensor *conv_relu(mr_tape *t, mr_tensor *const *in, const void *options)
+{
+    bool pool = false;
+    if (mr_tensor_dtype(in[0]) == MR_FLOAT64)
+        return mr_relu(t, conv(t, in, options));
+    return mr__conv2d_tail(t, in[0], in[1], in[2], options, &pool);
+}
+
+static mr_tensor *conv_relu_pool(mr_tape *t, mr_tensor *const *in, const void *options)
+{
+    bool pool = true;
+    if (mr_tensor_dtype(in[0]) == MR_FLOAT64)
+        return mr_max_pool2d(t, conv_relu(t, in, options), 2, NULL);
+    mr_tensor *y = mr__conv2d_tail(t, in[0], in[1], in[2], options, &pool);
+    CHECK(pool);
+    return y;
+}
+
+/* By Winograd and by columns, in groups too. */
+static void test_tails(void)
+{
+    static const struct {
+        int64_t images, channels, filters, height, width, kernel;
+        mr_conv_opts options;
+        bool bias;
+    } cases[] = {
+        { 5, 32, 16, 14, 14, 3, { .padding = 1 }, true }, { 3, 8, 9, 7, 5, 3, { .padding = 1 }, false },
+        { 4, 1, 6, 28, 28, 3, { .padding = 1 }, true },   { 2, 3, 4, 9, 12, 5, { .stride = 2 }, true },
+        { 3, 4, 6, 8, 35, 3, { .groups = 2 }, false },    { 2, 5, 7, 6, 6, 1, { 0 }, true },
+        { 40, 16, 16, 8, 8, 3, { .padding = 1 }, true },  { 40, 2, 64, 16, 16, 3, { .padding = 1 }, true },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int64_t groups = cases[i].options.groups ? cases[i].options.groups : 1;
+        mr_tensor *in[INPUTS] = {
+            mr_tensor_randn(rng, MR_FLOAT32,
+                            MR_SHAPE(cases[i].images, cases[i].channels, cases[i].height, cases[i].width)),
+            mr_tensor_randn(
+                rng, MR_FLOAT32,
+                MR_SHAPE(cases[i].filters, cases[i].channels / groups, cases[i].kernel, cases[i].kernel)),
+            cases[i].bias ? mr_tensor_randn(rng, MR_FLOAT32, MR_SHAPE(cases[i].filters)) : NULL
+        };
+        char name[40];
+        snprintf(name, sizeof name, "convolution and ReLU %d", (int)i);
+        compare(name, conv_relu, in, &cases[i].options, 4e-6);
+        snprintf(name, sizeof name, "convolution, ReLU, pooling %d", (int)i);
+        compare(name, conv_relu_pool, in, &cases[i].options, 4e-6);
+        drop(in, INPUTS);
+    }
+}
+
+/* A Sequential gives the bits that its children give one by one. */
+static void test_sequential(void)
+{
+    static const int64_t sizes[] = { 14, 5, 1 }; /* the last is too small to be pooled */
+    for (int behind = 1; behind <= 3; behind++)
+        for (int s = 0; s < 3; s++) {
+            mr_module *children[3] = { mr_conv2d_new(8, 12, 3, rng, &(mr_conv_opts){ .padding = 1 }),
+                                       mr_relu_new(), mr_max_pool2d_new(behind == 3 ? 3 : 2, NULL) };
+            mr_module *all = mr_sequential_new();
+            for (int i = 0; i < (behind > 1 ? 3 : 2); i++)
+                mr_sequential_add(all, children[i]);
+            mr_tensor *x = mr_tensor_randn(rng, MR_FLOAT32, MR_SHAPE(3, 8, sizes[s], sizes[s]));
+            mr_tensor_set_requires_grad(x, true);
+            mr_params params = mr_module_parameters(all);
+            mr_tensor *kept[2][4];
+            for (int pass = 0; pass < 2; pass++) {
+                mr_tensor_zero_grad(x);
+                mr_tensor_zero_grad(params.item[0].tensor);
+                mr_tensor_zero_grad(params.item[1].tensor);
+                mr_tensor *y = pass ? x : mr_forward(all, tape, x);
+                for (int i = 0; pass && i < (behind > 1 ? 3 : 2); i++)
+                    y = mr_forward(children[i], tape, y);
+                if (behind > 1 && (sizes[s] == 1)) {
+                    CHECK(y == NULL);
+                    char text[80];
+                    snprintf(text, sizeof text, "2: max_pool2d: a window of %d does not fit input [3,12,1,1]",
+                             behind);
+                    CHECK_EQ_I64(mr_tape_status(tape), MR_ERR_SHAPE);
+                    CHECK_EQ_STR(mr_error(), text);
+                    kept[pass][0] = NULL;
+                } else {
+                    kept[pass][0] = mr_tensor_keep(y);
+                    CHECK_EQ_I64(mr_backward(tape, mr_sum(tape, mr_square(tape, y), MR_ALL, false)), MR_OK);
+                    kept[pass][1] = mr_tensor_keep(mr_tensor_grad(x));
+                    kept[pass][2] = mr_tensor_keep(mr_tensor_grad(params.item[0].tensor));
+                    kept[pass][3] = mr_tensor_keep(mr_tensor_grad(params.item[1].tensor));
+                }
+                mr_tape_reset(tape);
+            }
+            for (int i = 0; i < 4 && kept[0][0]; i++)
+                CHECK(memcmp(mr_tensor_data(kept[0][i]), mr_tensor_data(kept[1][i]),
+                             (size_t)mr_tensor_numel(kept[0][i]) * sizeof(float)) == 0);
+            for (int pass = 0; pass < 2 && kept[0][0]; pass++)
+                drop(kept[pass], 4);
+            mr_tensor_free(x);
+            mr_module_free(all);
+            if (behind == 1)
+                mr_module_free(children[2]);
+        }
+}
+
 /* What has another kernel, stride, dilation or groups, or is small, is not for Winograd. */
 static void test_what_winograd_serves(void)
 {
@@ -229,6 +333,8 @@ int main(void)
     tape = mr_tape_new(rng);
     RUN(test_winograd);
     RUN(test_what_winograd_serves);
+    RUN(test_tails);
+    RUN(test_sequential);
     RUN(test_pairs);
     mr_tape_free(tape);
     mr_rng_free(rng);

@@ -75,6 +75,8 @@ void MR__LEVEL(pool_max_pairs)(float *y, float *which, const float *upper, const
 void MR__LEVEL(pool_spread_pairs)(float *upper, float *lower, const float *dy, const float *which, int64_t n,
                                   bool add);
 
+void MR__LEVEL(pool_relu)(float *y, float *which, int64_t n);
+
 void MR__LEVEL(winograd_input)(float *out, int64_t step, const float *padded, int64_t row_step, int64_t rows,
                                int64_t columns);
 void MR__LEVEL(winograd_output)(float *y, const float *m, int64_t step, int64_t height, int64_t width,

@@ -93,3 +93,14 @@ void MR__LEVEL(pool_spread_pairs)(float *upper, float *lower, const float *dy, c
                     vf_keep_if_equal(g, at, vf_set1(3)), add);
     }
 }
+
+void MR__LEVEL(pool_relu)(float *y, float *which, int64_t n)
+{
+    const vf none = vf_set1(4);
+    for (int64_t i = 0; i < n; i += VF_LANES) {
+        const vm lanes = vm_first(n - i < VF_LANES ? n - i : VF_LANES);
+        const vf v = vf_load_m(y + i, lanes), at = vf_load_m(which + i, lanes);
+        vf_store_m(y + i, vf_keep_unless_le0(v, v), lanes);
+        vf_store_m(which + i, vf_add(vf_keep_unless_le0(vf_sub(at, none), v), none), lanes);
+    }
+}

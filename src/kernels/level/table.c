@@ -49,6 +49,7 @@ const mr__kernels MR__LEVEL(kernels) = {
     .pool_max = MR__LEVEL(pool_max),
     .pool_max_pairs = MR__LEVEL(pool_max_pairs),
     .pool_spread_pairs = MR__LEVEL(pool_spread_pairs),
+    .pool_relu = MR__LEVEL(pool_relu),
     .winograd_input = MR__LEVEL(winograd_input),
     .winograd_output = MR__LEVEL(winograd_output),
     .winograd_output_gradient = MR__LEVEL(winograd_output_gradient),

@@ -28,6 +28,23 @@ class LastLSTM(nn.Module):
         return self.out(self.lstm(x)[0][:, -1])
 
 
+class CausalTransformer(nn.Module):
+    """Two layers on projected inputs; the last step is classified."""
+    def __init__(self, features, width, heads, steps, classes):
+        super().__init__()
+        self.inputs = nn.Linear(features, width)
+        self.layers = nn.ModuleList([nn.TransformerEncoderLayer(width, heads, 2 * width, 0.0, 'gelu', batch_first=True,
+                                                                norm_first=True) for _ in range(2)])
+        self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, classes)
+        self.mask = torch.triu(torch.full((steps, steps), float('-inf')), 1)
+
+    def forward(self, x):
+        x = self.inputs(x)
+        for layer in self.layers:
+            x = layer(x, self.mask)
+        return self.out(self.norm(x))[:, -1]
+
+
 def mlp(*sizes, activation=nn.ReLU):
     layers = [nn.Linear(sizes[0], sizes[1])]
     for i, o in zip(sizes[1:], sizes[2:]):
@@ -49,8 +66,10 @@ MODELS = {  # type, model, inputs, classes (0: a value for mse_loss), batch
     'mlp_f64': (f64, lambda: mlp(20, 64, 32, 5), (320, 20), 5, 32),
     'cnn_f64': (f64, norm_cnn, (160, 1, 12, 12), 10, 16),
     'lstm_f64': (f64, lambda: LastLSTM(5, 16, 1, 2), (160, 12, 5), 0, 16),
+    'transformer_f64': (f64, lambda: CausalTransformer(6, 16, 4, 10, 5), (160, 10, 6), 5, 16),
     'lstm_f32': (f32, lambda: LastLSTM(8, 32, 1, 1), (320, 24, 8), 0, 32),
     'mlp_f32': (f32, lambda: mlp(784, 128, 10), (640, 784), 10, 64),
+    'transformer_f32': (f32, lambda: CausalTransformer(8, 32, 4, 24, 10), (320, 24, 8), 10, 32),
     'pool_cnn_f32': (f32, pool_cnn, (160, 1, 12, 12), 10, 16),
     'wide_mlp_f32': (f32, lambda: mlp(8, 64, 4), (320, 8), 4, 32),
     'small_cnn_f32': (f32, lambda: pool_cnn(3, 4), (160, 1, 12, 12), 10, 16),
@@ -96,7 +115,7 @@ def train(name, steps, restarts=()):
         g.lines.append(f'follow {name} {steps} :{text_of(torch.stack(losses))}')
 
 
-for name in ('mlp_f64', 'cnn_f64', 'lstm_f64', 'lstm_f32', 'mlp_f32'):
+for name in ('mlp_f64', 'cnn_f64', 'lstm_f64', 'transformer_f64', 'lstm_f32', 'mlp_f32', 'transformer_f32'):
     train(name, 100)
 train('pool_cnn_f32', 5)
 for name in ('wide_mlp_f32', 'small_cnn_f32'):

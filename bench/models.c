@@ -27,7 +27,7 @@ static mr_tensor *cross_entropy(mr_tape *tape, mr_tensor *y, mr_tensor *target)
 
 /* ---- the models ---- */
 
-static model mlp(mr_rng *rng)
+static model mlp_of(mr_rng *rng, int64_t batch)
 {
     mr_module *m = mr_sequential_new();
     mr_sequential_add(m, mr_linear_new(784, 512, rng, NULL));
@@ -36,10 +36,20 @@ static model mlp(mr_rng *rng)
     mr_sequential_add(m, mr_relu_new());
     mr_sequential_add(m, mr_linear_new(512, 10, rng, NULL));
     model all = { .module = m, .loss = cross_entropy };
-    all.x = mr_tensor_rand(rng, MR_FLOAT32, MR_SHAPE(128, 784));
-    all.target = mr_tensor_randint(rng, MR_INT64, 0, 10, MR_SHAPE(128));
+    all.x = mr_tensor_rand(rng, MR_FLOAT32, MR_SHAPE(batch, 784));
+    all.target = mr_tensor_randint(rng, MR_INT64, 0, 10, MR_SHAPE(batch));
     all.optim = mr_adam_new(mr_module_parameters(m), 1e-3, NULL);
     return all;
+}
+
+static model mlp(mr_rng *rng)
+{
+    return mlp_of(rng, 128);
+}
+
+static model mlp_512(mr_rng *rng)
+{
+    return mlp_of(rng, 512);
 }
 
 static model cnn(mr_rng *rng)
@@ -144,7 +154,9 @@ static model transformer(mr_rng *rng)
 static const struct {
     const char *name;
     model (*make)(mr_rng *rng);
-} models[] = { { "mlp", mlp }, { "cnn", cnn }, { "lstm", lstm }, { "transformer", transformer } };
+} models[] = {
+    { "mlp", mlp }, { "mlp-512", mlp_512 }, { "cnn", cnn }, { "lstm", lstm }, { "transformer", transformer }
+};
 
 /* ---- running one ---- */
 

@@ -87,5 +87,34 @@ epoch_fashion()
     result "$name" torch "$(least "${ours[@]}")" "$(least "${theirs[@]}")" ms
 }
 
+# share_mlp: how much of a step its products would take at the rate of oneDNN's.
+share_mlp()
+{
+    local name=share/mlp-512 program=$BIN/peer-sgemm_mlp round ours=() theirs=()
+    benchmark "$name" && have "$name" "$models_ours" && have "$name" "$program" || return 0
+    for round in 1 2 3 4 5; do
+        theirs+=("$("$program" 512 || echo 0)")
+        ours+=("$("$models_ours" mlp-512 | cut -d' ' -f1)")
+    done
+    result "$name" dnnl_sgemm "$(least "${ours[@]}")" "$(least "${theirs[@]}")" ms
+}
+
+# threads_models: two threads beside one.
+threads_models()
+{
+    local name round one two
+    for name in "${models_names[@]}"; do
+        benchmark "threads/$name" && have "threads/$name" "$models_ours" || continue
+        one=() two=()
+        for round in 1 2 3; do
+            one+=("$("$models_ours" "$name" --threads 1 | cut -d' ' -f1)")
+            two+=("$("$models_ours" "$name" --threads 2 | cut -d' ' -f1)")
+        done
+        result "threads/$name" one-thread "$(least "${two[@]}")" "$(least "${one[@]}")" ms
+    done
+}
+
 step_models
+share_mlp
+threads_models
 epoch_fashion

@@ -16,8 +16,8 @@ enum {
     WIDE = VF_LANES == 16 ? 4 : 2,
     STRIP = WIDE * VF_LANES,
     PANEL = 64,
-    DEPTH = 256,
-    BLOCK_ROWS = 48, /* rows of a transposed a that are copied at a time */
+    DEPTH = 192,
+    BLOCK_ROWS = 192, /* rows of a transposed a that are copied at a time */
 };
 
 /* Element (i, l) of op(a), and row l of a panel of b, i and l counted from a tile's first. */
@@ -180,11 +180,17 @@ static void pack_columns(float *panel, const float *b, int64_t ldb, int64_t k, i
     }
 }
 
-/* Rows of op(a) from columns of a: tile after tile, in each the ROWS elements of one l side by side. */
+/* Rows of op(a) from columns of a: tile after tile, in each the ROWS elements of one l side by side. Up to a vector more than
+ * that is written. */
 static void pack_a(float *to, const float *a, int64_t lda, int64_t m, int64_t k)
 {
     for (int64_t i0 = 0; i0 < m; i0 += ROWS) {
         const int64_t rows = m - i0 < ROWS ? m - i0 : ROWS;
+        if ((int)VD_LANES >= (int)ROWS && i0 + VD_LANES <= m) { /* a vector a time, whose last lanes the next one covers */
+            for (int64_t l = 0; l < k; l++, to += ROWS)
+                vd_store(to, vd_load(a + l * lda + i0));
+            continue;
+        }
         for (int64_t l = 0; l < k; l++, to += ROWS)
             for (int64_t i = 0; i < rows; i++)
                 to[i] = a[l * lda + i0 + i];
@@ -238,7 +244,7 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Takes 64 KB of the stack, twice that if a is transposed. */
+/* Takes 48 KB of the stack, 192 KB if a is transposed. */
 static void __attribute__((noinline)) blocks(product p, int64_t m, int64_t n, int64_t k)
 {
     _Alignas(64) float panel[DEPTH * PANEL];
@@ -257,7 +263,7 @@ static void __attribute__((noinline)) blocks(product p, int64_t m, int64_t n, in
 
 static void __attribute__((noinline)) blocks_copying_a(product p, int64_t m, int64_t n, int64_t k)
 {
-    _Alignas(64) float panel[DEPTH * PANEL], some[BLOCK_ROWS * DEPTH];
+    _Alignas(64) float panel[DEPTH * PANEL], some[BLOCK_ROWS * DEPTH + VD_LANES];
     for (int64_t l = 0; l < k; l += DEPTH) {
         const int64_t depth = smaller(DEPTH, k - l);
         product q = p;

@@ -149,6 +149,7 @@ typedef struct job {
     const mr__conv_tail *tail;
     float *columns; /* and planes: for each worker */
     float *partial; /* for each chunk */
+    float *sums;    /* dw: of each plane of dy, or NULL */
     int64_t workers, chunks;
 } job;
 
@@ -286,6 +287,8 @@ static void dw_image(const job *d, float *dw, float *columns, int64_t image, boo
     const mr__conv *c = d->c;
     int64_t filters = c->filters / c->groups, weights = weights_of(c), pixels = pixels_of(c);
     const float *dy = dy_of(d, columns + column_floats(c), image);
+    for (int64_t f = 0; d->sums && f < c->filters; f++)
+        d->sums[image * c->filters + f] = mr__k->sum(dy + f * pixels, pixels);
     for (int64_t g = 0; g < c->groups; g++)
         mr__product(false, true, filters, weights, pixels, dy + g * filters * pixels, pixels,
                     columns_of(d, columns, image, g), pixels, dw + g * filters * weights, weights, add);
@@ -311,10 +314,10 @@ static void dw_some(void *work, int64_t begin, int64_t end)
 }
 
 void mr__conv_dw(const mr__conv *c, float *dw, const float *dy, const float *x, bool add,
-                 const mr__conv_tail *tail, float *scratch)
+                 const mr__conv_tail *tail, float *sums, float *scratch)
 {
     if (mr__winograd_serves(c)) {
-        mr__winograd_dw(c, dw, dy, x, add, tail, scratch);
+        mr__winograd_dw(c, dw, dy, x, add, tail, sums, scratch);
         return;
     }
     int64_t workers = workers_for(c), chunks = chunks_for(c), size = c->filters * weights_of(c);
@@ -324,6 +327,7 @@ void mr__conv_dw(const mr__conv *c, float *dw, const float *dy, const float *x, 
               .w = dw,
               .add = add,
               .tail = tail,
+              .sums = sums,
               .columns = scratch,
               .partial = scratch + workers * worker_floats(c),
               .workers = workers < chunks ? workers : chunks,
@@ -395,8 +399,17 @@ static void some_masked(void *work, int64_t begin, int64_t end)
 }
 
 void mr__conv_db(const mr__conv *c, float *db, const float *dy, bool add, const mr__conv_tail *tail,
-                 float *scratch)
+                 const float *sums, float *scratch)
 {
+    if (sums) {
+        for (int64_t f = 0; f < c->filters; f++) {
+            double sum = add ? (double)db[f] : 0;
+            for (int64_t image = 0; image < c->images; image++)
+                sum += (double)sums[image * c->filters + f];
+            db[f] = (float)sum;
+        }
+        return;
+    }
     if (tail->kind == MR__TAIL_NONE) {
         mr__channel_sums(db, dy, c->images, c->filters, pixels_of(c), add);
         return;

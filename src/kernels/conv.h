@@ -25,15 +25,16 @@ extern const mr__conv_tail mr__no_tail;
 void mr__conv_forward(const mr__conv *c, float *y, const float *x, const float *w, const float *b, bool add,
                       const mr__conv_tail *tail, float *scratch);
 
-/* dx from dy, the gradient of what the tail gave; and dw. */
+/* dx from dy, the gradient of what the tail gave; and dw, with `sums` of each plane of the gradient (images, filters), which may
+ * be NULL. */
 void mr__conv_dx(const mr__conv *c, float *dx, const float *dy, const float *w, bool add,
                  const mr__conv_tail *tail, float *scratch);
 void mr__conv_dw(const mr__conv *c, float *dw, const float *dy, const float *x, bool add,
-                 const mr__conv_tail *tail, float *scratch);
+                 const mr__conv_tail *tail, float *sums, float *scratch);
 
-/* db (filters) = sums over images and pixels. */
+/* db (filters) = sums over images and pixels; from the sums of planes if dw made them. */
 void mr__conv_db(const mr__conv *c, float *db, const float *dy, bool add, const mr__conv_tail *tail,
-                 float *scratch);
+                 const float *sums, float *scratch);
 
 /* db (channels of y) = sums of dy (images, channels, pixels). */
 void mr__channel_sums(float *db, const float *dy, int64_t images, int64_t channels, int64_t pixels, bool add);

@@ -196,6 +196,7 @@ typedef struct job {
     bool turned;               /* dx */
     float *scratch;
     float *partial; /* dw: a U of sums for each chunk */
+    float *sums;    /* dw: of each plane of dy, or NULL */
     int64_t chunks;
 } job;
 
@@ -306,6 +307,8 @@ static void dw_block(const job *d, float *scratch, float *sums, int64_t first, i
         for (int64_t i = 0; i < images; i++) {
             const float *dy =
                 mr__tail_gradient(d->tail, d->y, (first + i) * p->out + f, p->out_h, p->out_w, room);
+            if (d->sums)
+                d->sums[(first + i) * p->out + f] = mr__k->sum(dy, p->out_h * p->out_w);
             mr__k->winograd_output_gradient(m + (f * images + i) * tiles_of(p), p->m_step, dy, p->out_h,
                                             p->out_w);
         }
@@ -331,14 +334,15 @@ static void dw_some(void *work, int64_t begin, int64_t end)
 }
 
 void mr__winograd_dw(const mr__conv *c, float *dw, const float *dy, const float *x, bool add,
-                     const mr__conv_tail *tail, float *scratch)
+                     const mr__conv_tail *tail, float *sums, float *scratch)
 {
     const int64_t count = c->filters * c->channels;
     job d = { .p = forward_plan(c),
               .x = (float *)(uintptr_t)x,
               .y = (float *)(uintptr_t)dy,
               .chunks = chunks_of(c),
-              .tail = tail };
+              .tail = tail,
+              .sums = sums };
     if (d.p.workers > d.chunks)
         d.p.workers = d.chunks;
     d.partial = scratch;

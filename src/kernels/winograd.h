@@ -15,6 +15,6 @@ void mr__winograd_forward(const mr__conv *c, float *y, const float *x, const flo
 void mr__winograd_dx(const mr__conv *c, float *dx, const float *dy, const float *w, bool add,
                      const mr__conv_tail *tail, float *scratch);
 void mr__winograd_dw(const mr__conv *c, float *dw, const float *dy, const float *x, bool add,
-                     const mr__conv_tail *tail, float *scratch);
+                     const mr__conv_tail *tail, float *sums, float *scratch);
 
 #endif

@@ -45,16 +45,18 @@ static void conv_backward(mr_tape *tape, mr__node *node)
     mr_tensor *x = node->in[0], *w = node->in[1], *b = node->count > 2 ? node->in[2] : NULL;
     void *dy = mr__grad_of(node->out);
     bool f32 = x->dtype == MR_FLOAT32, add_x = false, add_w = false, add_b = false;
-    void *scratch = f32 ? mr__scratch(tape, MR_FLOAT32, mr__conv_scratch(c)) : NULL;
+    int64_t room = f32 ? mr__conv_scratch(c) : 0;
+    float *scratch = f32 ? mr__scratch(tape, MR_FLOAT32, room + c->images * c->filters) : NULL;
     void *dw = mr__grad_target(tape, w, &add_w), *db = b ? mr__grad_target(tape, b, &add_b) : NULL;
     void *dx = mr__grad_target(tape, x, &add_x);
     if (tape->failed)
         return;
     if (f32) {
+        float *sums = dw && db ? scratch + room : NULL;
         if (dw)
-            mr__conv_dw(c, dw, dy, (const float *)x->data, add_w, tail, scratch);
+            mr__conv_dw(c, dw, dy, (const float *)x->data, add_w, tail, sums, scratch);
         if (db)
-            mr__conv_db(c, db, dy, add_b, tail, scratch);
+            mr__conv_db(c, db, dy, add_b, tail, sums, scratch);
         if (dx)
             mr__conv_dx(c, dx, dy, (const float *)w->data, add_x, tail, scratch);
         return;

@@ -45,7 +45,7 @@ static void transpose_backward(mr_tape *tape, mr__node *node)
         return;
     }
     if (dw)
-        mr__conv_dw(c, dw, (const float *)x->data, dy, add_w, &mr__no_tail, scratch);
+        mr__conv_dw(c, dw, (const float *)x->data, dy, add_w, &mr__no_tail, NULL, scratch);
     if (dx)
         mr__conv_forward(c, dx, dy, (const float *)w->data, NULL, add_x, &mr__no_tail, scratch);
 }

@@ -34,6 +34,8 @@ static int first_level(void)
     return i;
 }
 
+static bool frozen; /* the second input, a weight, has no gradient */
+
 enum { INPUTS = 3, RESULTS = 1 + INPUTS };
 
 typedef mr_tensor *(*network)(mr_tape *t, mr_tensor *const *in, const void *options);
@@ -57,7 +59,7 @@ static void run(network net, mr_tensor *const *in, const void *options, mr_tenso
         mr_tensor_free(numbers);
     }
     for (int i = 0; i < INPUTS; i++)
-        out[1 + i] = in[i] ? mr_tensor_keep(mr_tensor_grad(in[i])) : NULL;
+        out[1 + i] = in[i] && mr_tensor_requires_grad(in[i]) ? mr_tensor_keep(mr_tensor_grad(in[i])) : NULL;
 }
 
 static double at(const mr_tensor *x, int64_t i)
@@ -90,9 +92,9 @@ static void compare(const char *name, network net, mr_tensor **in, const void *o
     static const char *const what[RESULTS] = { "y", "dx", "dw", "db" };
     mr_tensor *wide[INPUTS] = { NULL }, *want[RESULTS], *first[RESULTS], *got[RESULTS];
     for (int i = 0; i < INPUTS && in[i]; i++) {
-        mr_tensor_set_requires_grad(in[i], true);
+        mr_tensor_set_requires_grad(in[i], !(frozen && i == 1));
         wide[i] = mr_tensor_keep(mr_cast(tape, in[i], MR_FLOAT64));
-        mr_tensor_set_requires_grad(wide[i], true);
+        mr_tensor_set_requires_grad(wide[i], !(frozen && i == 1));
     }
     run(net, wide, options, want);
     const mr__kernels *best = mr__k;
@@ -206,6 +208,10 @@ static void test_tails(void)
         compare(name, conv_relu, in, &cases[i].options, 4e-6);
         snprintf(name, sizeof name, "convolution, ReLU, pooling %d", (int)i);
         compare(name, conv_relu_pool, in, &cases[i].options, 4e-6);
+        frozen = true;
+        compare("frozen", conv_relu, in, &cases[i].options, 4e-6);
+        compare("frozen", conv_relu_pool, in, &cases[i].options, 4e-6);
+        frozen = false;
         drop(in, INPUTS);
     }
 }

@@ -180,20 +180,20 @@ static void pack_columns(float *panel, const float *b, int64_t ldb, int64_t k, i
     }
 }
 
-/* Rows of op(a) from columns of a: tile after tile, in each the ROWS elements of one l side by side. Up to a vector more than
- * that is written. */
+/* Rows of op(a) from columns of a: tile after tile, in each the ROWS elements of one l side by side. Goes along the rows of a,
+ * which are often a power of two apart, so that each line of the cache is met once. */
 static void pack_a(float *to, const float *a, int64_t lda, int64_t m, int64_t k)
 {
-    for (int64_t i0 = 0; i0 < m; i0 += ROWS) {
-        const int64_t rows = m - i0 < ROWS ? m - i0 : ROWS;
-        if ((int)VD_LANES >= (int)ROWS && i0 + VD_LANES <= m) { /* a vector a time, whose last lanes the next one covers */
-            for (int64_t l = 0; l < k; l++, to += ROWS)
-                vd_store(to, vd_load(a + l * lda + i0));
-            continue;
-        }
-        for (int64_t l = 0; l < k; l++, to += ROWS)
-            for (int64_t i = 0; i < rows; i++)
-                to[i] = a[l * lda + i0 + i];
+    const int64_t tile = k * ROWS;
+    for (int64_t l = 0; l < k; l++, a += lda, to += ROWS) {
+        float *at = to;
+        int64_t i = 0;
+        /* A vector at a time, whose last lanes are written again with the next l. */
+        for (; (int)VD_LANES >= (int)ROWS && l + 1 < k && i + VD_LANES <= m; i += ROWS, at += tile)
+            vd_store(at, vd_load(a + i));
+        for (; i < m; i += ROWS, at += tile)
+            for (int64_t j = 0; j < ROWS && i + j < m; j++)
+                at[j] = a[i + j];
     }
 }
 
@@ -263,7 +263,7 @@ static void __attribute__((noinline)) blocks(product p, int64_t m, int64_t n, in
 
 static void __attribute__((noinline)) blocks_copying_a(product p, int64_t m, int64_t n, int64_t k)
 {
-    _Alignas(64) float panel[DEPTH * PANEL], some[BLOCK_ROWS * DEPTH + VD_LANES];
+    _Alignas(64) float panel[DEPTH * PANEL], some[BLOCK_ROWS * DEPTH];
     for (int64_t l = 0; l < k; l += DEPTH) {
         const int64_t depth = smaller(DEPTH, k - l);
         product q = p;

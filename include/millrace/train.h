@@ -11,7 +11,7 @@
 #include <millrace/data.h>
 #include <millrace/formats.h>
 #include <millrace/nn.h>
-#include <millrace/optim.h>
+#include <millrace/schedules.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -39,6 +39,10 @@ typedef struct mr_task_vtable {
     mr_optim *(*configure_optimizers)(void *self, mr_module *model);
     /* Optional: frees what `self` holds. */
     void (*destroy)(void *self);
+    /* Optional: makes the schedule of the learning rate, which the trainer adopts. It steps at the end of each epoch, or with
+     * `schedule_each_step` after each update. One that looks at a metric (reduce_lr_on_plateau) cannot be used yet. */
+    mr_schedule *(*configure_schedule)(void *self, mr_optim *optim);
+    bool schedule_each_step;
 } mr_task_vtable;
 
 /* Makes a task. `vtable` and `model` are borrowed; the `size` bytes at `self` are copied (size 0: none). */
@@ -56,6 +60,14 @@ typedef struct mr_log_opts {
  * (another shape, other options, more than 256 names) fails the step. */
 MR_API void mr_log(mr_step *step, const char *name, const mr_tensor *value, const mr_log_opts *opts);
 
+/* In a training step: leaves this batch out, as if it were not there; what the step returns does not matter (Lightning's
+ * None). */
+MR_API void mr_step_skip(mr_step *step);
+
+/* In a training step: what its loss counts when gradients are accumulated over several batches, in place of the batch's
+ * rows: the number of tokens, say. Greater than 0. */
+MR_API void mr_step_set_weight(mr_step *step, double weight);
+
 /* ---- the trainer -------------------------------------------------------------------------------------------- */
 
 typedef struct mr_trainer_opts {
@@ -67,6 +79,13 @@ typedef struct mr_trainer_opts {
     bool no_progress;          /* no progress bar on stdout */
     bool no_checkpoint;        /* no checkpoint after each epoch */
     bool no_summary;           /* no table of the model and no line at the end on stderr */
+    /* Batches to an update; default 1. The gradient is that of the batches as one: the sum of n_i g_i divided by that of
+     * n_i, with n_i a batch's rows, or its mr_step_set_weight; fewer batches at the end of an epoch are an update too. What
+     * a step logs is written with the update that it is the last of. */
+    int64_t accumulate_grad_batches;
+    double gradient_clip_norm;   /* mr_clip_grad_norm before each update; default: none; MR_ZERO: to 0 */
+    double gradient_clip_value;  /* mr_clip_grad_value, after that; the same */
+    int64_t limit_train_batches; /* batches of an epoch; default: all */
 } mr_trainer_opts;
 
 /* Makes a trainer; strings are copied. */
@@ -74,7 +93,7 @@ MR_API mr_trainer *mr_trainer_new(const mr_trainer_opts *opts);
 MR_API void mr_trainer_free(mr_trainer *trainer);
 
 /* Trains task's model on the loader's batches until a limit is reached. Each step runs training_step, zeroes
- * the gradients, runs backward and one step of the optimizer. With a `csv` folder, each call writes to a new
+ * the gradients, runs backward, clips, and runs one step of the optimizer and of a schedule. With a `csv` folder, each call writes to a new
  * version folder: metrics.csv and hparams.yaml as Lightning 2.0's CSVLogger writes them, and
  * checkpoints/epoch=E-step=S.safetensors after each epoch, of which the latest is kept.
  *

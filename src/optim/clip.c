@@ -1,4 +1,6 @@
 /* Clipping gradients: by the norm of all of them, or each number by itself. */
+#include "optim.h"
+
 #include "base/error.h"
 #include "base/option.h"
 #include "kernels/kernels.h"
@@ -125,6 +127,13 @@ static void scale(mr_tensor *x, double factor)
         float *g = x->own_grad.data;
         mr__k->scale(g, g, (float)factor, x->numel, false);
     }
+}
+
+void mr__scale_grads(mr_params params, double factor)
+{
+    for (size_t i = 0; i < params.count; i++)
+        if (has_gradient(params.item[i].tensor))
+            scale(params.item[i].tensor, factor);
 }
 
 static mr_status check_norm(double max_norm, double order)

@@ -234,4 +234,7 @@ static inline mr__moments mr__moments_of(const mr__group *group)
                                               : mr_error_status();                                \
     }
 
+/* Multiplies the gradients that there are. */
+void mr__scale_grads(mr_params params, double factor);
+
 #endif

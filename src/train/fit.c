@@ -2,16 +2,15 @@
 #include "trainer.h"
 
 #include "summary.h"
+#include "train_step.h"
 #include "version_dir.h"
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "data/loader.h"
-#include "tensor/tape.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -44,12 +43,19 @@ static mr_status set_up(mr__fit *fit)
 {
     mr_task *task = fit->task;
     mr_trainer *trainer = fit->trainer;
-    if (!mr_module_parameters(task->model).item)
+    fit->params = mr_module_parameters(task->model);
+    if (!fit->params.item)
         return mr_error_status();
     fit->optim = task->vtable->configure_optimizers(task->self, task->model);
     if (!fit->optim) {
         if (!mr__pending())
             mr__raise(MR_ERR_CALLBACK, "fit: configure_optimizers gave no optimizer");
+        return mr_error_status();
+    }
+    if (task->vtable->configure_schedule &&
+        !(fit->schedule = task->vtable->configure_schedule(task->self, fit->optim))) {
+        if (!mr__pending())
+            mr__raise(MR_ERR_CALLBACK, "fit: configure_schedule gave no schedule");
         return mr_error_status();
     }
     fit->tape = mr_tape_new(fit->loader->order.shared);
@@ -61,67 +67,13 @@ static mr_status set_up(mr__fit *fit)
         status = mr__summary_log(task->model);
     fit->reporter->bar = !trainer->no_progress;
     fit->reporter->total = mr_loader_len(fit->loader);
+    if (trainer->limit_batches >= 0 &&
+        (fit->reporter->total < 0 || fit->reporter->total > trainer->limit_batches))
+        fit->reporter->total = trainer->limit_batches;
     fit->step.model = task->model;
     fit->step.tape = fit->tape;
     fit->step.self = task->self;
     return status ? status : mr__reporter_start(fit->reporter);
-}
-
-/* ---- one step ---- */
-
-/* Says where in the training the thread's failure, settled or not, came about. */
-static mr_status failed_at(const mr__fit *fit, mr_status status)
-{
-    mr__failure failure;
-    mr__failure_take(&failure);
-    mr_error_clear();
-    return mr__raise(status, "fit: epoch %lld, step %lld: %s", (long long)fit->step.epoch,
-                     (long long)fit->step.global_step, failure.text);
-}
-
-static bool is_finite(const mr_tensor *loss)
-{
-    if (loss->numel != 1)
-        return true; /* backward says what is wrong with it */
-    return loss->dtype == MR_FLOAT32 ? isfinite(*(const float *)loss->data)
-                                     : loss->dtype != MR_FLOAT64 || isfinite(*(const double *)loss->data);
-}
-
-/* Of what is no number; a NaN's sign, which printf shows, says nothing. */
-static const char *name_of(double loss)
-{
-    return isnan(loss) ? "nan" : loss > 0 ? "inf" : "-inf";
-}
-
-static mr_status train_step(mr__fit *fit, const mr_batch *batch)
-{
-    mr_status status;
-    fit->logged = fit->calls = 0;
-    mr_tensor *loss = fit->task->vtable->training_step(&fit->step, batch);
-    if (MR__UNLIKELY(!loss || fit->tape->failed)) {
-        if (!fit->tape->failed && !mr__pending())
-            mr__raise(MR_ERR_CALLBACK, "training_step gave no loss");
-        if (fit->tape->failed && !mr__pending())
-            mr__failure_raise(&fit->tape->failure);
-        return failed_at(fit, mr_error_status());
-    }
-    if (MR__UNLIKELY(!is_finite(loss)))
-        return mr__raise(MR_ERR_NONFINITE, "fit: the loss is %s at epoch %lld, step %lld",
-                         name_of(mr_item(loss)), (long long)fit->step.epoch,
-                         (long long)fit->step.global_step);
-    mr_optim_zero_grad(fit->optim);
-    if (MR__UNLIKELY((status = mr_backward(fit->tape, loss)) < 0 || (status = mr_optim_step(fit->optim)) < 0))
-        return failed_at(fit, status);
-    mr_tape_reset(fit->tape);
-    return MR_OK;
-}
-
-static void report_step(mr__fit *fit)
-{
-    if ((fit->step.global_step + 1) % fit->trainer->log_every == 0 && fit->logged)
-        mr__reporter_row(fit->reporter, fit->step.epoch, fit->step.global_step, fit->logged, fit->metric,
-                         fit->value);
-    mr__reporter_progress(fit->reporter, fit->step.batch_index + 1);
 }
 
 /* ---- the loop ---- */
@@ -131,31 +83,61 @@ static bool reached(int64_t limit, int64_t count)
     return limit >= 0 && count >= limit;
 }
 
-/* MR_OK at the end of the epoch or of the steps. */
+/* After an update. */
+static void report_step(mr__fit *fit)
+{
+    if ((fit->step.global_step + 1) % fit->trainer->log_every == 0 && fit->logged)
+        mr__reporter_row(fit->reporter, fit->step.epoch, fit->step.global_step, fit->logged, fit->metric,
+                         fit->value);
+    fit->step.global_step++;
+}
+
+/* MR_OK at the end of the epoch, which is then complete, or of the steps. */
+static mr_status run_batches(mr__fit *fit, bool *complete)
+{
+    const mr_trainer *t = fit->trainer;
+    const mr_batch *batch;
+    mr_status status = MR_OK;
+    bool updated;
+    while (!reached(t->limit_batches, fit->step.batch_index) &&
+           (status = mr_loader_next(fit->loader, &batch)) == MR_OK) {
+        status = mr__reporter_status(fit->reporter);
+        if (!status)
+            status = mr__train_batch(fit, batch, &updated);
+        if (status)
+            return status;
+        if (updated)
+            report_step(fit);
+        fit->step.batch_index++;
+        mr__reporter_progress(fit->reporter, fit->step.batch_index);
+        if (reached(t->max_steps, fit->step.global_step)) {
+            *complete = fit->step.batch_index == fit->reporter->total;
+            return MR_OK;
+        }
+    }
+    *complete = true;
+    if (status < 0)
+        return status;
+    status = mr__train_rest(fit, &updated);
+    if (!status && updated)
+        report_step(fit);
+    return status;
+}
+
 static mr_status run_epoch(mr__fit *fit)
 {
     mr__reporter *r = fit->reporter;
-    const mr_batch *batch;
-    mr_status status;
     fit->step.batch_index = 0;
     if (r->bar) {
         mr__reporter_progress(r, 0);
         atomic_store_explicit(&r->epoch, fit->step.epoch, memory_order_relaxed);
         atomic_store_explicit(&r->epoch_began, mr__now(), memory_order_relaxed);
     }
-    while ((status = mr_loader_next(fit->loader, &batch)) == MR_OK) {
-        status = mr__reporter_status(r);
-        if (!status)
-            status = train_step(fit, batch);
-        if (status)
-            return status;
-        report_step(fit);
-        fit->step.batch_index++;
-        fit->step.global_step++;
-        if (reached(fit->trainer->max_steps, fit->step.global_step))
-            return MR_OK;
-    }
-    return status == MR_END ? MR_OK : status;
+    bool complete;
+    mr_status status = run_batches(fit, &complete);
+    if (!status && fit->trainer->limit_batches >= 0)
+        mr_loader_rewind(fit->loader);
+    return !status && complete && fit->step.batch_index ? mr__train_epoch_ended(fit) : status;
 }
 
 static mr_status run_epochs(mr__fit *fit)
@@ -243,6 +225,7 @@ mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader)
     trainer->memory = mr_memory_of(task->model, fit->optim, fit->tape);
     mr__reporter_free(fit->reporter);
     mr_tape_free(fit->tape);
+    mr_schedule_free(fit->schedule);
     mr_optim_free(fit->optim);
     mr__free(fit);
     return mr__settle(status);

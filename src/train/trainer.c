@@ -43,6 +43,11 @@ static bool is_limit(int64_t value)
     return value >= -1 || value == MR_ZERO_INT;
 }
 
+static bool is_bound(double value)
+{
+    return value >= 0; /* MR_ZERO too */
+}
+
 static bool acceptable(const mr_trainer_opts *opts)
 {
     if (!is_limit(opts->max_epochs))
@@ -54,6 +59,18 @@ static bool acceptable(const mr_trainer_opts *opts)
     else if (opts->log_every_n_steps < 0 && opts->log_every_n_steps != MR_ZERO_INT)
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: log_every_n_steps %lld is negative",
                   (long long)opts->log_every_n_steps);
+    else if (opts->accumulate_grad_batches < 0)
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: accumulate_grad_batches %lld is not at least 1",
+                  (long long)opts->accumulate_grad_batches);
+    else if (!is_bound(opts->gradient_clip_norm))
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: gradient_clip_norm %g is negative",
+                  opts->gradient_clip_norm);
+    else if (!is_bound(opts->gradient_clip_value))
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: gradient_clip_value %g is negative",
+                  opts->gradient_clip_value);
+    else if (opts->limit_train_batches < 0)
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: limit_train_batches %lld is not at least 1",
+                  (long long)opts->limit_train_batches);
     else
         return true;
     return false;
@@ -73,6 +90,10 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
     trainer->log_every = mr__option_int(opts->log_every_n_steps, 50);
     if (trainer->log_every == 0)
         trainer->log_every = INT64_MAX; /* never */
+    trainer->accumulate = mr__option_int(opts->accumulate_grad_batches, 1);
+    trainer->limit_batches = mr__option_int(opts->limit_train_batches, -1);
+    trainer->clip_norm = mr__option(opts->gradient_clip_norm, -1);
+    trainer->clip_value = mr__option(opts->gradient_clip_value, -1);
     trainer->no_progress = opts->no_progress;
     trainer->no_checkpoint = opts->no_checkpoint;
     trainer->no_summary = opts->no_summary;

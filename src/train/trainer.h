@@ -19,8 +19,16 @@ typedef struct mr__fit {
     mr_task *task;
     mr_loader *loader;
     mr_optim *optim;
+    mr_schedule *schedule; /* NULL: none */
+    mr_params params;      /* the model's */
     mr_tape *tape;
     mr__reporter *reporter;
+    /* the update in the making: batches, and their weights */
+    int64_t window;
+    double window_weight;
+    /* what this step says of itself */
+    bool skipped;
+    double weight;
     /* what this step has logged */
     size_t logged, calls;
     uint32_t metric[MR__MAX_METRICS];
@@ -28,9 +36,10 @@ typedef struct mr__fit {
 } mr__fit;
 
 struct mr_trainer {
-    int64_t max_epochs, max_steps; /* -1: no limit */
-    int64_t log_every;
-    char *csv, *name; /* csv: NULL for no log */
+    int64_t max_epochs, max_steps;                /* -1: no limit */
+    int64_t log_every, accumulate, limit_batches; /* limit: -1 for none */
+    double clip_norm, clip_value;                 /* -1: none */
+    char *csv, *name;                             /* csv: NULL for no log */
     bool no_progress, no_checkpoint, no_summary;
     int64_t global_step;
     mr_memory memory;                               /* of the last fit */

@@ -51,7 +51,15 @@ static mr_optim *configure_optimizers(void *, mr_module *model)
     return mr_sgd_new(mr_module_parameters(model), 0.5, nullptr);
 }
 
-static const mr_task_vtable task_vtable = { training_step, configure_optimizers, nullptr };
+/* C++17 has no names in initialisers; what is not set is null. */
+static mr_task_vtable make_task_vtable()
+{
+    mr_task_vtable v{};
+    v.training_step = training_step;
+    v.configure_optimizers = configure_optimizers;
+    return v;
+}
+static const mr_task_vtable task_vtable = make_task_vtable();
 
 int main(int argc, char **argv)
 {

@@ -96,7 +96,9 @@ static void any_close(void *cursor)
     (void)cursor;
 }
 
-static const mr_stream_vtable stream_vtable = { any_open, any_next, any_close, any_len, NULL };
+static const mr_stream_vtable stream_vtable = {
+    .open = any_open, .next = any_next, .close = any_close, .len = any_len
+};
 
 /* ---- loaders ---- */
 

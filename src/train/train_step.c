@@ -1,0 +1,138 @@
+#include "train_step.h"
+
+#include "optim/optim.h"
+#include "tensor/tape.h"
+
+#include <math.h>
+
+/* Says where in the training the thread's failure, settled or not, came about. */
+static mr_status failed_at(const mr__fit *fit, mr_status status)
+{
+    mr__failure failure;
+    mr__failure_take(&failure);
+    mr_error_clear();
+    return mr__raise(status, "fit: epoch %lld, step %lld: %s", (long long)fit->step.epoch,
+                     (long long)fit->step.global_step, failure.text);
+}
+
+static bool is_finite(const mr_tensor *loss)
+{
+    if (loss->numel != 1)
+        return true; /* backward says what is wrong with it */
+    return loss->dtype == MR_FLOAT32 ? isfinite(*(const float *)loss->data)
+                                     : loss->dtype != MR_FLOAT64 || isfinite(*(const double *)loss->data);
+}
+
+/* Of what is no number; a NaN's sign, which printf shows, says nothing. */
+static const char *name_of(double loss)
+{
+    return isnan(loss) ? "nan" : loss > 0 ? "inf" : "-inf";
+}
+
+/* The task's loss; NULL after a failure, or for a batch that is passed over. */
+static mr_tensor *loss_of(mr__fit *fit, const mr_batch *batch, mr_status *status)
+{
+    fit->logged = fit->calls = 0;
+    fit->skipped = false;
+    fit->weight = (double)batch->rows;
+    mr_tensor *loss = fit->task->vtable->training_step(&fit->step, batch);
+    *status = MR_OK;
+    if (MR__UNLIKELY(fit->skipped) && !fit->tape->failed && !mr__pending())
+        return NULL;
+    if (MR__UNLIKELY(!loss || fit->tape->failed)) {
+        if (!fit->tape->failed && !mr__pending())
+            mr__raise(MR_ERR_CALLBACK, "training_step gave no loss");
+        if (fit->tape->failed && !mr__pending())
+            mr__failure_raise(&fit->tape->failure);
+        *status = failed_at(fit, mr_error_status());
+        return NULL;
+    }
+    if (MR__UNLIKELY(!is_finite(loss))) {
+        *status =
+            mr__raise(MR_ERR_NONFINITE, "fit: the loss is %s at epoch %lld, step %lld",
+                      name_of(mr_item(loss)), (long long)fit->step.epoch, (long long)fit->step.global_step);
+        return NULL;
+    }
+    return loss;
+}
+
+static mr_status clip(const mr__fit *fit)
+{
+    const mr_trainer *t = fit->trainer;
+    mr_status status = MR_OK;
+    if (t->clip_norm >= 0)
+        status = mr_clip_grad_norm(fit->params, t->clip_norm, NULL, NULL);
+    if (!status && t->clip_value >= 0)
+        status = mr_clip_grad_value(fit->params, t->clip_value);
+    return status;
+}
+
+/* The gradients are sums of n_i g_i; divided by the sum of n_i they are those of the window as one batch. */
+static mr_status update(mr__fit *fit, bool *updated)
+{
+    if (fit->trainer->accumulate > 1)
+        mr__scale_grads(fit->params, 1 / fit->window_weight);
+    fit->window = 0;
+    fit->window_weight = 0;
+    mr_status status = clip(fit);
+    if (!status)
+        status = mr_optim_step(fit->optim);
+    if (!status && fit->schedule && fit->task->vtable->schedule_each_step)
+        status = mr_schedule_step(fit->schedule);
+    *updated = !status;
+    return status < 0 ? failed_at(fit, status) : MR_OK;
+}
+
+mr_status mr__train_batch(mr__fit *fit, const mr_batch *batch, bool *updated)
+{
+    mr_status status;
+    mr_tensor *loss = loss_of(fit, batch, &status);
+    *updated = false;
+    if (MR__UNLIKELY(!loss)) {
+        mr_tape_reset(fit->tape);
+        return status;
+    }
+    if (fit->window == 0)
+        mr_optim_zero_grad(fit->optim);
+    if (fit->trainer->accumulate > 1) {
+        loss = mr_mul_scalar(fit->tape, loss, fit->weight);
+        fit->window_weight += fit->weight;
+    }
+    if (MR__UNLIKELY((status = mr_backward(fit->tape, loss)) < 0))
+        return failed_at(fit, status);
+    mr_tape_reset(fit->tape);
+    return ++fit->window < fit->trainer->accumulate ? MR_OK : update(fit, updated);
+}
+
+mr_status mr__train_rest(mr__fit *fit, bool *updated)
+{
+    *updated = false;
+    return fit->window ? update(fit, updated) : MR_OK;
+}
+
+mr_status mr__train_epoch_ended(mr__fit *fit)
+{
+    if (!fit->schedule || fit->task->vtable->schedule_each_step)
+        return MR_OK;
+    mr_status status = mr_schedule_step(fit->schedule);
+    return status < 0 ? failed_at(fit, status) : MR_OK;
+}
+
+/* ---- what a training step says of itself ---- */
+
+void mr_step_skip(mr_step *step)
+{
+    if (step)
+        ((mr__fit *)step)->skipped = true;
+}
+
+void mr_step_set_weight(mr_step *step, double weight)
+{
+    mr__fit *fit = (mr__fit *)step;
+    if (!step)
+        return;
+    if (!(weight > 0) || isinf(weight))
+        mr__fail(fit->tape, MR_ERR_ARGUMENT, "step_set_weight: %g is no weight", weight);
+    else
+        fit->weight = weight;
+}

@@ -40,18 +40,36 @@ typedef struct mr_task_vtable {
     /* Optional: frees what `self` holds. */
     void (*destroy)(void *self);
     /* Optional: makes the schedule of the learning rate, which the trainer adopts. It steps at the end of each epoch, or with
-     * `schedule_each_step` after each update. One that looks at a metric (reduce_lr_on_plateau) cannot be used yet. */
+     * `schedule_each_step` after each update; with `schedule_monitor` it looks at that metric (reduce_lr_on_plateau), which is
+     * logged for the epoch, after each validation. */
     mr_schedule *(*configure_schedule)(void *self, mr_optim *optim);
     bool schedule_each_step;
+    const char *schedule_monitor;
+    /* Optional: what is done with a batch of the validation loader: compute and mr_log. The model is in evaluation mode, and
+     * the tape records nothing. MR_OK, or mr_fail(…). */
+    mr_status (*validation_step)(mr_step *step, const mr_batch *batch);
 } mr_task_vtable;
 
 /* Makes a task. `vtable` and `model` are borrowed; the `size` bytes at `self` are copied (size 0: none). */
 MR_API mr_task *mr_task_new(const mr_task_vtable *vtable, mr_module *model, const void *self, size_t size);
 MR_API void mr_task_free(mr_task *task);
 
+typedef enum mr_over_epoch {
+    MR_OVER_EPOCH_MEAN = 0,
+    MR_OVER_EPOCH_SUM,
+    MR_OVER_EPOCH_MIN,
+    MR_OVER_EPOCH_MAX
+} mr_over_epoch;
+
 typedef struct mr_log_opts {
     bool prog_bar;  /* show the latest value in the progress bar */
     bool no_logger; /* do not write it to the loggers */
+    /* In a training step: also the value over the epoch, at its end. Both are then logged, as NAME_step and NAME_epoch; with
+     * `no_step` only that of the epoch, under its own name. In a validation step it is always the epoch's alone. */
+    bool on_epoch;
+    bool no_step;
+    mr_over_epoch reduction; /* over the epoch's batches; a mean (the default) counts each by its rows … */
+    double weight;           /* … or by this; default: the rows */
 } mr_log_opts;
 
 /* Logs a scalar tensor of this step under a name. Called in a training step, under one name with the same
@@ -83,9 +101,11 @@ typedef struct mr_trainer_opts {
      * n_i, with n_i a batch's rows, or its mr_step_set_weight; fewer batches at the end of an epoch are an update too. What
      * a step logs is written with the update that it is the last of. */
     int64_t accumulate_grad_batches;
-    double gradient_clip_norm;   /* mr_clip_grad_norm before each update; default: none; MR_ZERO: to 0 */
-    double gradient_clip_value;  /* mr_clip_grad_value, after that; the same */
-    int64_t limit_train_batches; /* batches of an epoch; default: all */
+    double gradient_clip_norm;       /* mr_clip_grad_norm before each update; default: none; MR_ZERO: to 0 */
+    double gradient_clip_value;      /* mr_clip_grad_value, after that; the same */
+    int64_t limit_train_batches;     /* batches of an epoch; default: all */
+    int64_t limit_val_batches;       /* the same of a validation */
+    int64_t check_val_every_n_epoch; /* default 1 */
 } mr_trainer_opts;
 
 /* Makes a trainer; strings are copied. */
@@ -102,6 +122,12 @@ MR_API void mr_trainer_free(mr_trainer *trainer);
  * says so, and ends, as Lightning's does. Uses one background thread, for log,
  * bar and checkpoints; it has ended when this returns. */
 MR_API MR_CHECKED mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader);
+
+/* Validates at the end of epochs, on all batches of `loader`, which is borrowed; the task has a validation_step. */
+MR_API mr_status mr_trainer_set_val_loader(mr_trainer *trainer, mr_loader *loader);
+
+/* What was last logged under this name for a whole epoch, in the last fit; NAN when there is none. */
+MR_API double mr_trainer_metric(const mr_trainer *trainer, const char *name);
 
 /* Of the last fit: its version folder, its metrics file, its last checkpoint; "" when there is none. Views, valid
  * until the next fit. And the optimizer steps made. */

@@ -82,4 +82,13 @@ static inline mr_params mr__own_parameters(const mr_module *module)
     return (mr_params){ module->parameters.item, module->parameters.count };
 }
 
+/* Which of a module and those below it are in training mode, to be put back after an evaluation; no module is added meanwhile. */
+typedef struct mr__modes {
+    bool *training;
+} mr__modes;
+mr_status mr__modes_init(mr__modes *modes, const mr_module *module);
+void mr__modes_save(mr__modes *modes, const mr_module *module);
+void mr__modes_restore(const mr__modes *modes, mr_module *module);
+void mr__modes_free(mr__modes *modes);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "summary.h"
 #include "train_step.h"
+#include "validate.h"
 #include "version_dir.h"
 
 #include "base/alloc.h"
@@ -73,6 +74,8 @@ static mr_status set_up(mr__fit *fit)
     fit->step.model = task->model;
     fit->step.tape = fit->tape;
     fit->step.self = task->self;
+    if (!status)
+        status = mr__validate_prepare(fit);
     return status ? status : mr__reporter_start(fit->reporter);
 }
 
@@ -86,9 +89,9 @@ static bool reached(int64_t limit, int64_t count)
 /* After an update. */
 static void report_step(mr__fit *fit)
 {
-    if ((fit->step.global_step + 1) % fit->trainer->log_every == 0 && fit->logged)
-        mr__reporter_row(fit->reporter, fit->step.epoch, fit->step.global_step, fit->logged, fit->metric,
-                         fit->value);
+    if ((fit->step.global_step + 1) % fit->trainer->log_every == 0 && fit->log.logged)
+        mr__reporter_row(fit->reporter, fit->step.epoch, fit->step.global_step, fit->log.logged,
+                         fit->log.metric, fit->log.row_value);
     fit->step.global_step++;
 }
 
@@ -124,6 +127,18 @@ static mr_status run_batches(mr__fit *fit, bool *complete)
     return status;
 }
 
+/* In Lightning's order: the schedule, validation and its row, the epoch's row, a schedule that looks at a metric. */
+static mr_status end_epoch(mr__fit *fit, bool complete)
+{
+    bool validated = false;
+    mr_status status = complete ? mr__train_epoch_ended(fit) : MR_OK;
+    if (!status && complete)
+        status = mr__validate(fit, &validated);
+    if (!status)
+        status = mr__log_epoch(fit, false);
+    return !status && validated ? mr__train_validated(fit) : status;
+}
+
 static mr_status run_epoch(mr__fit *fit)
 {
     mr__reporter *r = fit->reporter;
@@ -133,11 +148,11 @@ static mr_status run_epoch(mr__fit *fit)
         atomic_store_explicit(&r->epoch, fit->step.epoch, memory_order_relaxed);
         atomic_store_explicit(&r->epoch_began, mr__now(), memory_order_relaxed);
     }
-    bool complete;
+    bool complete = false;
     mr_status status = run_batches(fit, &complete);
     if (!status && fit->trainer->limit_batches >= 0)
         mr_loader_rewind(fit->loader);
-    return !status && complete && fit->step.batch_index ? mr__train_epoch_ended(fit) : status;
+    return !status && fit->step.batch_index ? end_epoch(fit, complete) : status;
 }
 
 static mr_status run_epochs(mr__fit *fit)
@@ -213,6 +228,7 @@ mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader)
         mr__free(*stale[i]);
         *stale[i] = NULL;
     }
+    mr__epoch_values_free(&trainer->epoch_values);
     fit->trainer = trainer;
     fit->task = task;
     fit->loader = loader;
@@ -225,6 +241,9 @@ mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader)
     trainer->memory = mr_memory_of(task->model, fit->optim, fit->tape);
     mr__reporter_free(fit->reporter);
     mr_tape_free(fit->tape);
+    mr_tape_free(fit->val_tape);
+    mr__modes_free(&fit->modes);
+    mr__log_free(&fit->log);
     mr_schedule_free(fit->schedule);
     mr_optim_free(fit->optim);
     mr__free(fit);

@@ -1,42 +1,122 @@
 /* mr_log: takes a value in a step; what it costs is a comparison and two stores. */
+#include "log.h"
+
 #include "trainer.h"
 
+#include "base/alloc.h"
 #include "tensor/tape.h"
 
-static int find_metric(const mr__fit *fit, size_t count, const char *name)
+#include <math.h>
+
+/* ---- names ---- */
+
+static bool same_options(const mr_log_opts *a, const mr_log_opts *b)
 {
-    const mr__reporter *r = fit->reporter;
-    if (MR__LIKELY(fit->calls < count && r->metric[fit->calls].name == name))
-        return (int)fit->calls; /* steps log the same names in the same order */
+    return a->prog_bar == b->prog_bar && a->no_logger == b->no_logger && a->on_epoch == b->on_epoch &&
+           a->no_step == b->no_step && a->reduction == b->reduction;
+}
+
+static mr__log_key *find(mr__fit_log *log, const char *name)
+{
+    mr__log_key *next = log->key + log->next;
+    if (MR__LIKELY(log->next < log->key_count && next->name == name && next->validating == log->validating))
+        return next; /* steps log the same names in the same order */
+    for (size_t i = 0; i < log->key_count; i++)
+        if (log->key[i].validating == log->validating && strcmp(log->key[i].name, name) == 0)
+            return &log->key[i];
+    return NULL;
+}
+
+/* The reporter's metric of that name, which training and validation may share. -1: no room. */
+static int metric_of(mr__reporter *r, const char *name, const mr_log_opts *opts)
+{
+    size_t count = atomic_load_explicit(&r->metric_count, memory_order_relaxed);
     for (size_t i = 0; i < count; i++)
         if (strcmp(r->metric[i].name, name) == 0)
             return (int)i;
-    return -1;
-}
-
-/* The number of the metric of that name; a new one is appended. -1 after a failure. */
-static int metric_of(mr__fit *fit, const char *name, bool prog_bar, bool logged)
-{
-    mr__reporter *r = fit->reporter;
-    size_t count = atomic_load_explicit(&r->metric_count, memory_order_relaxed);
-    int at = find_metric(fit, count, name);
-    if (MR__LIKELY(at >= 0 && r->metric[at].prog_bar == prog_bar && r->metric[at].logged == logged))
-        return at;
-    if (at >= 0) {
-        mr__fail(fit->tape, MR_ERR_ARGUMENT, "log: '%s' has been logged with other options before", name);
+    if (count == MR__MAX_METRICS)
         return -1;
-    }
-    if (count == MR__MAX_METRICS) {
-        mr__fail(fit->tape, MR_ERR_ARGUMENT, "log: '%s' is one name more than the %d that a fit can log",
-                 name, MR__MAX_METRICS);
-        return -1;
-    }
     r->metric[count].name = name;
-    r->metric[count].prog_bar = prog_bar;
-    r->metric[count].logged = logged;
+    r->metric[count].prog_bar = opts->prog_bar;
+    r->metric[count].logged = !opts->no_logger;
     atomic_store_explicit(&r->metric_count, count + 1, memory_order_release);
     return (int)count;
 }
+
+/* NAME_step and NAME_epoch, where both are logged. */
+static bool fork_names(mr__log_key *key)
+{
+    static const char *const ends[] = { "_step", "_epoch" };
+    const size_t length = strlen(key->name);
+    for (int i = 0; i < 2; i++) {
+        key->own_names[i] = mr__alloc(length + sizeof "_epoch");
+        if (!key->own_names[i])
+            return false;
+        memcpy(key->own_names[i], key->name, length);
+        strcpy(key->own_names[i] + length, ends[i]);
+    }
+    return true;
+}
+
+static void free_names(mr__log_key *key)
+{
+    mr__free(key->own_names[0]);
+    mr__free(key->own_names[1]);
+}
+
+/* Gives a key its metrics: of the step, of the epoch or both. False without room for them, or for the names. */
+static bool place(mr__fit *fit, mr__log_key *key)
+{
+    const mr_log_opts *o = &key->opts;
+    const bool of_step = !key->validating && !(o->on_epoch && o->no_step),
+               of_epoch = key->validating || o->on_epoch;
+    if (of_step && of_epoch && !fork_names(key))
+        return false;
+    if (of_step)
+        key->step_metric = metric_of(fit->reporter, key->own_names[0] ? key->own_names[0] : key->name, o);
+    if (of_epoch)
+        key->epoch_metric = metric_of(fit->reporter, key->own_names[1] ? key->own_names[1] : key->name, o);
+    return (!of_step || key->step_metric >= 0) && (!of_epoch || key->epoch_metric >= 0);
+}
+
+static mr__log_key *add_key(mr__fit *fit, mr_tape *tape, const char *name, const mr_log_opts *opts)
+{
+    mr__fit_log *log = &fit->log;
+    mr__log_key key = { .name = name,
+                        .validating = log->validating,
+                        .opts = *opts,
+                        .step_metric = -1,
+                        .epoch_metric = -1,
+                        .only_floats = true };
+    if (log->key_count < MR__MAX_METRICS && place(fit, &key)) {
+        log->epoch_keys += key.epoch_metric >= 0;
+        log->key[log->key_count] = key;
+        return &log->key[log->key_count++];
+    }
+    if (mr__pending())
+        mr__stop(tape); /* no memory for a name */
+    else
+        mr__fail(tape, MR_ERR_ARGUMENT, "log: '%s' is one name more than the %d that a fit can log", name,
+                 MR__MAX_METRICS);
+    free_names(&key);
+    return NULL;
+}
+
+static mr__log_key *key_of(mr__fit *fit, mr_tape *tape, const char *name, const mr_log_opts *opts)
+{
+    mr__log_key *key = find(&fit->log, name);
+    if (MR__UNLIKELY(!key))
+        key = add_key(fit, tape, name, opts);
+    else if (MR__UNLIKELY(!same_options(&key->opts, opts))) {
+        mr__fail(tape, MR_ERR_ARGUMENT, "log: '%s' has been logged with other options before", name);
+        return NULL;
+    }
+    if (key)
+        fit->log.next = (size_t)(key - fit->log.key) + 1;
+    return key;
+}
+
+/* ---- values ---- */
 
 static double value_of(const mr_tensor *x)
 {
@@ -47,36 +127,168 @@ static double value_of(const mr_tensor *x)
     return value;
 }
 
-void mr_log(mr_step *step, const char *name, const mr_tensor *value, const mr_log_opts *opts)
+static void show(mr__metric *metric, double x)
 {
-    mr__fit *fit = (mr__fit *)step;
-    if (!step || !mr__ready1(fit->tape, "log", value))
-        return;
-    if (MR__UNLIKELY(!name || !*name || value->numel != 1)) {
-        if (!name || !*name)
-            mr__fail(fit->tape, MR_ERR_ARGUMENT, "log: name is %s", name ? "empty" : "NULL");
-        else
-            mr__fail(fit->tape, MR_ERR_SHAPE, "log: '%s' has shape %s, not one element", name,
-                     mr__tensor_text(value).text);
-        return;
-    }
-    int at = metric_of(fit, name, opts && opts->prog_bar, !opts || !opts->no_logger);
-    if (at < 0)
-        return;
-    fit->calls++;
-    mr__metric *metric = &fit->reporter->metric[at];
-    double x = value_of(value);
     if (metric->prog_bar) {
         atomic_store_explicit(&metric->latest, x, memory_order_relaxed);
         atomic_store_explicit(&metric->seen, true, memory_order_relaxed);
     }
-    if (!metric->logged)
+}
+
+static void log_step(mr__fit *fit, uint32_t at, double x)
+{
+    mr__fit_log *log = &fit->log;
+    show(&fit->reporter->metric[at], x);
+    if (!fit->reporter->metric[at].logged)
         return;
     size_t i = 0;
-    while (i < fit->logged && fit->metric[i] != (uint32_t)at)
+    while (i < log->logged && log->metric[i] != at)
         i++;
-    fit->metric[i] = (uint32_t)at;
-    fit->value[i] = x;
-    if (i == fit->logged)
-        fit->logged++;
+    log->metric[i] = at;
+    log->row_value[i] = x;
+    if (i == log->logged)
+        log->logged++;
+}
+
+void mr_log(mr_step *step, const char *name, const mr_tensor *value, const mr_log_opts *opts)
+{
+    static const mr_log_opts defaults = { 0 };
+    mr__fit *fit = (mr__fit *)step;
+    if (!step || !mr__ready1(step->tape, "log", value))
+        return;
+    if (MR__UNLIKELY(!name || !*name || value->numel != 1)) {
+        if (!name || !*name)
+            mr__fail(step->tape, MR_ERR_ARGUMENT, "log: name is %s", name ? "empty" : "NULL");
+        else
+            mr__fail(step->tape, MR_ERR_SHAPE, "log: '%s' has shape %s, not one element", name,
+                     mr__tensor_text(value).text);
+        return;
+    }
+    opts = opts ? opts : &defaults;
+    mr__log_key *key = key_of(fit, step->tape, name, opts);
+    if (!key)
+        return;
+    double x = value_of(value);
+    if (key->step_metric >= 0)
+        log_step(fit, (uint32_t)key->step_metric, x);
+    if (key->epoch_metric >= 0) {
+        key->in_batch = true;
+        key->batch_value = x;
+        key->batch_weight = opts->weight > 0 ? opts->weight : fit->log.rows;
+        key->only_floats = key->only_floats && value->dtype == MR_FLOAT32;
+    }
+}
+
+/* ---- batches and epochs ---- */
+
+void mr__log_begin(mr__fit_log *log, bool validating, int64_t rows)
+{
+    log->validating = validating;
+    log->rows = (double)rows;
+    log->logged = log->next = 0;
+    for (size_t i = 0; MR__UNLIKELY(log->epoch_keys) && i < log->key_count; i++)
+        log->key[i].in_batch = false;
+}
+
+static void add(mr__log_key *k)
+{
+    const double x = k->batch_value;
+    const bool mean = k->opts.reduction == MR_OVER_EPOCH_MEAN;
+    if (!k->in_epoch) {
+        k->in_epoch = true;
+        k->weight = k->batch_weight;
+        k->value = mean ? x * k->batch_weight : x;
+    } else if (mean) {
+        k->value += x * k->batch_weight;
+        k->weight += k->batch_weight;
+    } else if (k->opts.reduction == MR_OVER_EPOCH_SUM) {
+        k->value += x;
+    } else {
+        const bool takes = k->opts.reduction == MR_OVER_EPOCH_MIN ? x < k->value : x > k->value;
+        k->value = takes || isnan(x) ? x : k->value;
+    }
+}
+
+void mr__log_batch_ended(mr__fit_log *log)
+{
+    for (size_t i = 0; MR__UNLIKELY(log->epoch_keys) && i < log->key_count; i++)
+        if (log->key[i].in_batch)
+            add(&log->key[i]);
+}
+
+static mr_status keep(mr__epoch_values *values, const char *name, double value)
+{
+    for (size_t i = 0; i < values->count; i++)
+        if (strcmp(values->name[i], name) == 0) {
+            values->value[i] = value;
+            return MR_OK;
+        }
+    if (!values->name)
+        values->name = mr__alloc_array(MR__MAX_METRICS, sizeof *values->name);
+    if (!values->value)
+        values->value = mr__alloc_array(MR__MAX_METRICS, sizeof *values->value);
+    if (!values->name || !values->value || !(values->name[values->count] = mr__strdup(name)))
+        return MR_ERR_MEMORY;
+    values->value[values->count++] = value;
+    return MR_OK;
+}
+
+mr_status mr__log_epoch(mr__fit *fit, bool validating)
+{
+    mr__fit_log *log = &fit->log;
+    uint32_t metric[MR__MAX_METRICS];
+    double value[MR__MAX_METRICS];
+    size_t count = 0;
+    for (size_t i = 0; log->epoch_keys && i < log->key_count; i++) {
+        mr__log_key *k = &log->key[i];
+        if (k->validating != validating || !k->in_epoch)
+            continue;
+        k->in_epoch = false;
+        double x = k->opts.reduction == MR_OVER_EPOCH_MEAN ? k->value / k->weight : k->value;
+        x = k->only_floats ? (double)(float)x : x;
+        mr__metric *m = &fit->reporter->metric[k->epoch_metric];
+        show(m, x);
+        if (m->logged) {
+            metric[count] = (uint32_t)k->epoch_metric;
+            value[count++] = x;
+        }
+        mr_status status = keep(&fit->trainer->epoch_values, m->name, x);
+        if (status)
+            return status;
+    }
+    if (count) /* under the number of the last update */
+        mr__reporter_row(fit->reporter, fit->step.epoch,
+                         fit->step.global_step > 0 ? fit->step.global_step - 1 : 0, count, metric, value);
+    return MR_OK;
+}
+
+void mr__log_free(mr__fit_log *log)
+{
+    for (size_t i = 0; i < log->key_count; i++)
+        free_names(&log->key[i]);
+}
+
+/* ---- values of epochs ---- */
+
+const double *mr__epoch_value(const mr__epoch_values *values, const char *name)
+{
+    for (size_t i = 0; i < values->count; i++)
+        if (strcmp(values->name[i], name) == 0)
+            return &values->value[i];
+    return NULL;
+}
+
+void mr__epoch_values_free(mr__epoch_values *values)
+{
+    for (size_t i = 0; i < values->count; i++)
+        mr__free(values->name[i]);
+    mr__free(values->name);
+    mr__free(values->value);
+    *values = (mr__epoch_values){ NULL, NULL, 0 };
+}
+
+double mr_trainer_metric(const mr_trainer *trainer, const char *name)
+{
+    const double *value = trainer && name ? mr__epoch_value(&trainer->epoch_values, name) : NULL;
+    return value ? *value : NAN;
 }

@@ -32,7 +32,7 @@ static const char *name_of(double loss)
 /* The task's loss; NULL after a failure, or for a batch that is passed over. */
 static mr_tensor *loss_of(mr__fit *fit, const mr_batch *batch, mr_status *status)
 {
-    fit->logged = fit->calls = 0;
+    mr__log_begin(&fit->log, false, batch->rows);
     fit->skipped = false;
     fit->weight = (double)batch->rows;
     mr_tensor *loss = fit->task->vtable->training_step(&fit->step, batch);
@@ -53,6 +53,7 @@ static mr_tensor *loss_of(mr__fit *fit, const mr_batch *batch, mr_status *status
                       name_of(mr_item(loss)), (long long)fit->step.epoch, (long long)fit->step.global_step);
         return NULL;
     }
+    mr__log_batch_ended(&fit->log);
     return loss;
 }
 
@@ -112,9 +113,24 @@ mr_status mr__train_rest(mr__fit *fit, bool *updated)
 
 mr_status mr__train_epoch_ended(mr__fit *fit)
 {
-    if (!fit->schedule || fit->task->vtable->schedule_each_step)
+    const mr_task_vtable *vtable = fit->task->vtable;
+    if (!fit->schedule || vtable->schedule_each_step || vtable->schedule_monitor)
         return MR_OK;
     mr_status status = mr_schedule_step(fit->schedule);
+    return status < 0 ? failed_at(fit, status) : MR_OK;
+}
+
+mr_status mr__train_validated(mr__fit *fit)
+{
+    const char *monitor = fit->task->vtable->schedule_monitor;
+    if (!fit->schedule || !monitor)
+        return MR_OK;
+    const double *metric = mr__epoch_value(&fit->trainer->epoch_values, monitor);
+    if (!metric)
+        return mr__raise(MR_ERR_ARGUMENT,
+                         "fit: the schedule looks at '%s', which was not logged for epoch %lld", monitor,
+                         (long long)fit->step.epoch);
+    mr_status status = mr_schedule_step_metric(fit->schedule, *metric);
     return status < 0 ? failed_at(fit, status) : MR_OK;
 }
 

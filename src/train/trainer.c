@@ -68,6 +68,12 @@ static bool acceptable(const mr_trainer_opts *opts)
     else if (!is_bound(opts->gradient_clip_value))
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: gradient_clip_value %g is negative",
                   opts->gradient_clip_value);
+    else if (opts->limit_val_batches < 0)
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: limit_val_batches %lld is not at least 1",
+                  (long long)opts->limit_val_batches);
+    else if (opts->check_val_every_n_epoch < 0)
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: check_val_every_n_epoch %lld is not at least 1",
+                  (long long)opts->check_val_every_n_epoch);
     else if (opts->limit_train_batches < 0)
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: limit_train_batches %lld is not at least 1",
                   (long long)opts->limit_train_batches);
@@ -92,6 +98,8 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
         trainer->log_every = INT64_MAX; /* never */
     trainer->accumulate = mr__option_int(opts->accumulate_grad_batches, 1);
     trainer->limit_batches = mr__option_int(opts->limit_train_batches, -1);
+    trainer->limit_val_batches = mr__option_int(opts->limit_val_batches, -1);
+    trainer->check_val_every = mr__option_int(opts->check_val_every_n_epoch, 1);
     trainer->clip_norm = mr__option(opts->gradient_clip_norm, -1);
     trainer->clip_value = mr__option(opts->gradient_clip_value, -1);
     trainer->no_progress = opts->no_progress;
@@ -110,6 +118,7 @@ void mr_trainer_free(mr_trainer *trainer)
 {
     if (!trainer)
         return;
+    mr__epoch_values_free(&trainer->epoch_values);
     mr__free(trainer->csv);
     mr__free(trainer->name);
     mr__free(trainer->log_dir);

@@ -2,7 +2,10 @@
 #ifndef MILLRACE_TRAIN_TRAINER_H
 #define MILLRACE_TRAIN_TRAINER_H
 
+#include "log.h"
 #include "reporter.h"
+
+#include "nn/module.h"
 
 #include <millrace/train.h>
 
@@ -13,7 +16,7 @@ struct mr_task {
 };
 
 /* One fit, while it runs. `step` is what the task's training_step gets, and comes first. */
-typedef struct mr__fit {
+struct mr__fit {
     mr_step step;
     mr_trainer *trainer;
     mr_task *task;
@@ -29,21 +32,25 @@ typedef struct mr__fit {
     /* what this step says of itself */
     bool skipped;
     double weight;
-    /* what this step has logged */
-    size_t logged, calls;
-    uint32_t metric[MR__MAX_METRICS];
-    double value[MR__MAX_METRICS];
-} mr__fit;
+    /* validation */
+    mr_tape *val_tape; /* NULL: there is none */
+    mr__modes modes;
+    mr__fit_log log;
+};
 
 struct mr_trainer {
     int64_t max_epochs, max_steps;                /* -1: no limit */
     int64_t log_every, accumulate, limit_batches; /* limit: -1 for none */
-    double clip_norm, clip_value;                 /* -1: none */
-    char *csv, *name;                             /* csv: NULL for no log */
+    int64_t limit_val_batches, check_val_every;
+    double clip_norm, clip_value; /* -1: none */
+    mr_loader *val_loader;        /* borrowed; NULL: none */
+    char *csv, *name;             /* csv: NULL for no log */
     bool no_progress, no_checkpoint, no_summary;
+    /* of the last fit; a path is NULL where there is none */
     int64_t global_step;
-    mr_memory memory;                               /* of the last fit */
-    char *log_dir, *metrics_path, *checkpoint_path; /* of the last fit; NULL: none */
+    mr_memory memory;
+    mr__epoch_values epoch_values;
+    char *log_dir, *metrics_path, *checkpoint_path;
 };
 
 #endif

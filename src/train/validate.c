@@ -1,0 +1,78 @@
+#include "validate.h"
+
+#include "data/loader.h"
+#include "tensor/tape.h"
+
+mr_status mr__validate_prepare(mr__fit *fit)
+{
+    if (!fit->trainer->val_loader)
+        return MR_OK;
+    if (!fit->task->vtable->validation_step)
+        return mr__raise(MR_ERR_ARGUMENT,
+                         "fit: there is a loader for validation, but the task has no validation_step");
+    fit->val_tape = mr_tape_new(fit->loader->order.shared);
+    if (!fit->val_tape)
+        return MR_ERR_MEMORY;
+    mr_tape_set_grad(fit->val_tape, false);
+    return mr__modes_init(&fit->modes, fit->task->model);
+}
+
+static mr_status failed_at(const mr__fit *fit, mr_status status)
+{
+    mr__failure failure;
+    if (!mr__pending() && fit->val_tape->failed)
+        mr__failure_raise(&fit->val_tape->failure);
+    if (!mr__pending())
+        mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "validation_step failed without a message");
+    status = mr_error_status();
+    mr__failure_take(&failure);
+    mr_error_clear();
+    return mr__raise(status, "fit: validation of epoch %lld, batch %lld: %s", (long long)fit->step.epoch,
+                     (long long)fit->step.batch_index, failure.text);
+}
+
+static mr_status run(mr__fit *fit)
+{
+    const mr_trainer *t = fit->trainer;
+    const mr_batch *batch;
+    mr_status status = MR_OK;
+    mr_loader_rewind(t->val_loader);
+    for (fit->step.batch_index = 0; t->limit_val_batches < 0 || fit->step.batch_index < t->limit_val_batches;
+         fit->step.batch_index++) {
+        status = mr_loader_next(t->val_loader, &batch);
+        if (status != MR_OK)
+            break;
+        mr__log_begin(&fit->log, true, batch->rows);
+        status = fit->task->vtable->validation_step(&fit->step, batch);
+        if (status != MR_OK || fit->val_tape->failed || mr__pending())
+            return failed_at(fit, status);
+        mr__log_batch_ended(&fit->log);
+        mr_tape_reset(fit->val_tape);
+    }
+    return status < 0 ? status : MR_OK;
+}
+
+mr_status mr__validate(mr__fit *fit, bool *done)
+{
+    *done = fit->val_tape && (fit->step.epoch + 1) % fit->trainer->check_val_every == 0;
+    if (!*done)
+        return MR_OK;
+    const int64_t batches = fit->step.batch_index;
+    mr__modes_save(&fit->modes, fit->task->model);
+    mr_module_train(fit->task->model, false);
+    fit->step.tape = fit->val_tape;
+    mr_status status = run(fit);
+    mr_loader_rewind(fit->trainer->val_loader);
+    fit->step.tape = fit->tape;
+    fit->step.batch_index = batches;
+    mr__modes_restore(&fit->modes, fit->task->model);
+    return status ? status : mr__log_epoch(fit, true);
+}
+
+mr_status mr_trainer_set_val_loader(mr_trainer *trainer, mr_loader *loader)
+{
+    if (!trainer || !loader)
+        return mr__null("trainer_set_val_loader", trainer ? "loader" : "trainer");
+    trainer->val_loader = loader;
+    return MR_OK;
+}

@@ -370,6 +370,15 @@ static inline void golden_close(golden_file *f)
     free(f->text);
 }
 
+/* The 64-bit FNV-1a hash, as golden_modules.py has it. */
+static inline uint64_t golden_fnv(const void *bytes, size_t count)
+{
+    uint64_t value = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < count; i++)
+        value = (value ^ ((const unsigned char *)bytes)[i]) * UINT64_C(0x100000001b3);
+    return value;
+}
+
 /* ---- parameters ---- */
 
 static inline const golden_parameter *golden_find(const golden_case *c, const char *key)

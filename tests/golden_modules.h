@@ -158,14 +158,6 @@ static bool word_is(const char *word)
     return true;
 }
 
-static uint64_t fnv(const void *bytes, size_t count)
-{
-    uint64_t value = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < count; i++)
-        value = (value ^ ((const unsigned char *)bytes)[i]) * UINT64_C(0x100000001b3);
-    return value;
-}
-
 /* Bit for bit. */
 static void check_equal(const golden_case *c, const char *what, const golden_tensor *want, mr_tensor *got)
 {
@@ -187,7 +179,7 @@ static void check_drawn(const golden_case *c, mr_params params)
         if (hashed) {
             CHECK_EQ_I64(mr_tensor_numel(p), strtoll(golden_word(&file), NULL, 10));
             size_t bytes = (size_t)mr_tensor_numel(p) * mr_dtype_size(mr_tensor_dtype(p));
-            CHECK_EQ_I64(fnv(mr_tensor_data(p), bytes), strtoull(golden_word(&file), NULL, 16));
+            CHECK_EQ_I64(golden_fnv(mr_tensor_data(p), bytes), strtoull(golden_word(&file), NULL, 16));
         } else {
             golden_tensor want = { 0 };
             if (CHECK(golden_read_tensor(&file, &want)))

@@ -106,7 +106,6 @@ static void follow_make(follow_run *r, const char *name)
     }
     MODELS(ROW)
 #undef ROW
-    r->gradients = 1e-4;
     r->x = mr_tensor_rand(rng, dtype, shape);
     r->target = classes ? mr_tensor_randint(rng, MR_INT64, 0, classes, MR_SHAPE(shape.dim[0]))
                         : mr_tensor_rand(rng, dtype, MR_SHAPE(shape.dim[0], 1));

@@ -37,7 +37,6 @@ static void follow_make(follow_run *r, const char *name)
     r->model = plain ? flat_mlp() : cnn(small ? 8 : 16, small);
     r->batch = 64;
     r->allowed = plain || small ? 1e-5 : 1e-4;
-    r->gradients = 1e-3;
     r->x = mr_tensor_zeros(dtype, MR_SHAPE(IMAGES, 1, 28, 28));
     r->target = mr_tensor_zeros(MR_INT64, MR_SHAPE(IMAGES));
     float *x = mr_tensor_data(r->x);

@@ -204,9 +204,9 @@ MR_API mr_tensor *mr_dropout2d(mr_tape *tape, mr_tensor *x, double p, bool train
 /* ---- embeddings ---------------------------------------------------------------------------------------- */
 
 typedef struct mr_embedding_opts {
-    bool has_padding_idx;
-    int64_t padding_idx; /* if has_padding_idx: a row that takes no gradient; negative: from the end */
-    mr_dtype dtype;      /* modules: of the parameter; default float32 */
+    bool has_padding_idx; /* needed for row 0 only */
+    int64_t padding_idx;  /* a row that takes no gradient; negative: from the end; default: none */
+    mr_dtype dtype;       /* modules: of the parameter; default float32 */
 } mr_embedding_opts;
 
 /* Rows of a weight (rows, size) by positions of any shape, int64 or int32: the result has the shape of `index` and

@@ -148,9 +148,10 @@ typedef struct mr_rnn_state {
 } mr_rnn_state;
 
 /* The same with more to say. `last`, which may be NULL, gets the states after the last step, tensors on the tape;
- * `initial` are those before the first (otherwise zeros). With `lengths` (rows; int64, each from 1 to the number of
- * steps) row i ends after lengths[i] steps: outputs behind that are zeros, its last state is the one there, and the
- * reverse direction begins there (torch's pack_padded_sequence and pad_packed_sequence). */
+ * `initial` are those before the first; h and c that are both NULL, as at the start of a text, are zeros. With
+ * `lengths` (rows; int64, each from 1 to the number of steps) row i ends after lengths[i] steps: outputs behind that
+ * are zeros, its last state is the one there, and the reverse direction begins there (torch's pack_padded_sequence and
+ * pad_packed_sequence). */
 MR_API mr_tensor *mr_rnn_forward(mr_module *module, mr_tape *tape, mr_tensor *x, mr_rnn_state *last);
 MR_API mr_tensor *mr_rnn_forward_from(mr_module *module, mr_tape *tape, mr_tensor *x, mr_rnn_state initial,
                                       mr_rnn_state *last);

@@ -81,8 +81,8 @@ MR_API mr_tensor *mr_binary_cross_entropy_with_logits_weighted(mr_tape *tape, mr
 
 typedef struct mr_nll_opts {
     mr_reduction reduction;
-    bool has_ignore_index; /* otherwise the class number that is passed over is -100 */
-    int64_t ignore_index;
+    bool has_ignore_index; /* needed for class 0 only */
+    int64_t ignore_index;  /* the class number that is passed over; default -100 */
 } mr_nll_opts;
 
 /* -weight[target] input[target]. input: logarithms of probabilities, as mr_log_softmax(tape, x, 1) gives. */
@@ -92,8 +92,8 @@ MR_API mr_tensor *mr_nll_loss_weighted(mr_tape *tape, mr_tensor *input, mr_tenso
 
 typedef struct mr_cross_entropy_opts {
     mr_reduction reduction;
-    bool has_ignore_index; /* otherwise the class number that is passed over is -100 */
-    int64_t ignore_index;
+    bool has_ignore_index;  /* needed for class 0 only */
+    int64_t ignore_index;   /* the class number that is passed over; default -100 */
     double label_smoothing; /* in [0, 1]; default 0: the share that goes to all classes evenly */
 } mr_cross_entropy_opts;
 

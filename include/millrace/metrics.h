@@ -52,12 +52,11 @@ MR_API void mr_metric_free(mr_metric *metric);
 /* ---- classes ------------------------------------------------------------------------------------------------ */
 
 typedef struct mr_accuracy_opts {
-    int64_t
-        top_k; /* a prediction is right when the target is among the classes with the k largest scores; default 1 */
-    double threshold; /* of one score; default 0.5 */
-    bool has_ignore_index;
-    int64_t
-        ignore_index; /* targets that are not counted; default none; looked at when has_ignore_index is set */
+    /* A prediction is right when the target is among the classes with the k largest scores; default 1. */
+    int64_t top_k;
+    double threshold;      /* of one score; default 0.5 */
+    bool has_ignore_index; /* needed for class 0 only */
+    int64_t ignore_index;  /* targets that are not counted; default: none */
 } mr_accuracy_opts;
 
 /* The share of right predictions. */
@@ -72,10 +71,9 @@ typedef enum mr_average {
 } mr_average;
 
 typedef struct mr_class_metric_opts {
-    double threshold; /* of one score; default 0.5 */
-    bool has_ignore_index;
-    int64_t
-        ignore_index; /* targets that are not counted; default none; looked at when has_ignore_index is set */
+    double threshold;      /* of one score; default 0.5 */
+    bool has_ignore_index; /* needed for class 0 only */
+    int64_t ignore_index;  /* targets that are not counted; default: none */
 } mr_class_metric_opts;
 
 /* For a class: of what was predicted as it, the share that is; of what is it, the share that was predicted; their

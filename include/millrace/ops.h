@@ -169,12 +169,13 @@ MR_API mr_tensor *mr_detach(mr_tape *tape, mr_tensor *x);
  * is there until the tape's reset. Neither callback is recorded. */
 typedef struct mr_op_call {
     mr_tape *tape;
-    const void *attributes;  /* a copy of what mr_apply was given */
-    mr_tensor *const *input; /* not to be written to */
-    mr_tensor **output;      /* forward sets each; backward finds them again */
-    mr_tensor *const
-        *grad;   /* backward: of each output, contiguous, zeros where nothing has arrived; NULL for one of
-                                 integers. Only until backward returns */
+    const void *attributes; /* a copy of what mr_apply was given */
+    /* Not to be written to; of any type and strides: mr_contiguous gives one to loop over. */
+    mr_tensor *const *input;
+    mr_tensor **output; /* forward sets each; backward finds them again */
+    /* Backward: of each output, contiguous, zeros where nothing has arrived; NULL for one of integers. Only until
+     * backward returns. */
+    mr_tensor *const *grad;
     void *saved; /* forward may leave something here that backward reads */
     int inputs, outputs;
 } mr_op_call;
@@ -182,7 +183,8 @@ typedef struct mr_op_call {
 /* What a kind of operation does; one static const table for each kind (torch.autograd.Function). */
 typedef struct mr_op {
     const char *name; /* in messages */
-    /* Sets call->output[i], each made by mr_tape_empty and written to, or by other operations. */
+    /* Sets call->output[i], each made by mr_tape_empty and written to, or by other operations. mr_gradcheck needs it to
+     * take float64. */
     mr_status (*forward)(mr_op_call *call);
     /* Calls mr_op_add_grad for every input that mr_tensor_requires_grad asks it for. NULL: the outputs take no
      * gradient. */

@@ -52,7 +52,7 @@ typedef struct mr_adamw_opts {
     double beta1;        /* default 0.9 */
     double beta2;        /* default 0.999 */
     double eps;          /* default 1e-8 */
-    double weight_decay; /* default 0.01 */
+    double weight_decay; /* default 0.01; MR_ZERO for none */
     bool amsgrad;
 } mr_adamw_opts;
 
@@ -140,8 +140,8 @@ MR_API mr_status mr_radam_add_group(mr_optim *optim, mr_params params, double lr
 
 typedef struct mr_lbfgs_opts {
     int64_t max_iter; /* iterations in a step; default 20 */
-    int64_t
-        max_eval; /* evaluations in a step, after which no further iteration begins; default max_iter * 5 / 4 */
+    /* Evaluations in a step, after which no further iteration begins; default max_iter * 5 / 4. */
+    int64_t max_eval;
     double tolerance_grad;   /* the largest magnitude of a gradient at an optimum; default 1e-7 */
     double tolerance_change; /* changes of loss and parameters that are none; default 1e-9 */
     int64_t history_size;    /* default 100 */

@@ -72,7 +72,8 @@ typedef struct mr_dims {
 #else
 #define MR__LITERAL(type) (type)
 #endif
-/* MR_SHAPE(32, 1), MR_SCALAR, MR_DIMS(0, -1), MR_ALL: values for arguments of the two types. */
+/* MR_SHAPE(32, 1), MR_SCALAR, MR_DIMS(0, -1), MR_ALL: values for arguments of the two types. No dimensions at all are
+ * MR_SCALAR, not MR_SHAPE(). */
 #define MR_SHAPE(...) (MR__LITERAL(mr_shape){ MR__COUNT(__VA_ARGS__), { __VA_ARGS__ } })
 #define MR_DIMS(...) (MR__LITERAL(mr_dims){ MR__COUNT(__VA_ARGS__), { __VA_ARGS__ } })
 #define MR_SCALAR (MR__LITERAL(mr_shape){ 0, { 0 } })

@@ -72,8 +72,8 @@ typedef struct mr_log_opts {
     double weight;           /* … or by this; default: the rows */
 } mr_log_opts;
 
-/* Logs a scalar tensor of this step under a name. Called in a training step, under one name with the same
- * options each time; the value is read now, and written every `log_every_n_steps` steps. The last one of a step
+/* Logs a scalar tensor of this step under a name (a number of your own: `mr_scalar(step->tape, MR_FLOAT64, lr)`).
+ * Called in a training step, under one name with the same options each time; the value is read now, and written every `log_every_n_steps` steps. The last one of a step
  * counts. `name` is borrowed: a string literal, or one that outlives the fit and does not change. A failure
  * (another shape, other options, more than 256 names) fails the step. */
 MR_API void mr_log(mr_step *step, const char *name, const mr_tensor *value, const mr_log_opts *opts);

@@ -20,4 +20,16 @@ static inline int64_t mr__option_int(int64_t value, int64_t fallback)
     return value == MR_ZERO_INT ? 0 : value ? value : fallback;
 }
 
+/* Of an index that is an option (ignore_index, padding_idx), for which zero is an index like others: whether it is
+ * given, and which it is. */
+static inline bool mr__has_index(bool has, int64_t index)
+{
+    return has || index;
+}
+
+static inline int64_t mr__index(bool has, int64_t index, int64_t fallback)
+{
+    return !mr__has_index(has, index) ? fallback : index == MR_ZERO_INT ? 0 : index;
+}
+
 #endif

@@ -281,7 +281,7 @@ bool mr__is_kind(mr_module *module, mr_tape *tape, const char *call,
     }
     if (module->vtable->forward == function)
         return true;
-    mr__fail(tape, MR_ERR_ARGUMENT, "%s: a %s is no %s", call, mr_module_type(module), what);
+    mr__fail(tape, MR_ERR_ARGUMENT, "%s: %s is no %s", call, mr_module_type(module), what);
     return false;
 }
 

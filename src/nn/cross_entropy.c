@@ -182,7 +182,7 @@ static mr_tensor *hard(mr_tape *tape, mr_tensor *input, mr_tensor *target, mr_te
     bool tracks = mr__tracks(tape, input), none = opts->reduction == MR_REDUCE_NONE;
     entropy_node n = { .sizes = mr__classes_of(input),
                        .targets = { .number = (const int64_t *)target->data,
-                                    .ignored = opts->has_ignore_index ? opts->ignore_index : -100,
+                                    .ignored = mr__index(opts->has_ignore_index, opts->ignore_index, -100),
                                     .weight = weight ? weight->data : NULL },
                        .smoothing = smoothing,
                        .per_row = none };
@@ -219,7 +219,7 @@ static mr_tensor *cross_entropy(mr_tape *tape, mr_tensor *input, mr_tensor *targ
                 input->ndim;
     if (!soft)
         return hard(tape, input, target, weight, opts, smoothing);
-    if (opts->has_ignore_index)
+    if (mr__has_index(opts->has_ignore_index, opts->ignore_index))
         return mr__fail(tape, MR_ERR_ARGUMENT,
                         "cross_entropy: with probabilities as target %s there is no index to ignore",
                         mr__tensor_text(target).text);

@@ -1,6 +1,7 @@
 #include "initial.h"
 #include "module.h"
 
+#include "base/option.h"
 #include "tensor/tape.h"
 
 #include <millrace/layers.h>
@@ -71,8 +72,9 @@ mr_module *mr_embedding_new(int64_t rows, int64_t size, mr_rng *rng, const mr_em
     embedding e = { 0 };
     if (opts)
         e.opts = *opts;
-    return embedding_new("embedding_new", &vtable, rows, size, rng, e.opts.dtype, e.opts.has_padding_idx,
-                         e.opts.padding_idx, &e);
+    return embedding_new("embedding_new", &vtable, rows, size, rng, e.opts.dtype,
+                         mr__has_index(e.opts.has_padding_idx, e.opts.padding_idx),
+                         mr__index(false, e.opts.padding_idx, 0), &e);
 }
 
 mr_module *mr_embedding_bag_new(int64_t rows, int64_t size, mr_rng *rng, const mr_embedding_bag_opts *opts)
@@ -81,7 +83,8 @@ mr_module *mr_embedding_bag_new(int64_t rows, int64_t size, mr_rng *rng, const m
     if (opts)
         e.bag = *opts;
     return embedding_new("embedding_bag_new", &bag_vtable, rows, size, rng, e.bag.dtype,
-                         e.bag.has_padding_idx, e.bag.padding_idx, &e);
+                         mr__has_index(e.bag.has_padding_idx, e.bag.padding_idx),
+                         mr__index(false, e.bag.padding_idx, 0), &e);
 }
 
 mr_tensor *mr_embedding_bag_forward(mr_module *bag, mr_tape *tape, mr_tensor *index, mr_tensor *offsets)

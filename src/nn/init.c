@@ -1,13 +1,14 @@
 #include <millrace/init.h>
 
 #include "base/alloc.h"
+#include "base/option.h"
 #include "tensor/tensor.h"
 
 #include <math.h>
 
 static double gain_of(const mr_init_opts *opts)
 {
-    return !opts || opts->gain == 0 ? 1 : opts->gain == MR_ZERO ? 0 : opts->gain;
+    return opts ? mr__option(opts->gain, 1) : 1;
 }
 
 /* ---- what is taken ---- */

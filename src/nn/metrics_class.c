@@ -26,8 +26,8 @@ bool mr__metric_classes(const char *call, mr_metric *to, int64_t classes, mr_ave
     to->classes = classes;
     to->average = average;
     to->threshold = mr__option(opts ? opts->threshold : 0, 0.5);
-    to->has_ignore = opts && opts->has_ignore_index;
-    to->ignore = to->has_ignore ? opts->ignore_index : 0;
+    to->has_ignore = opts && mr__has_index(opts->has_ignore_index, opts->ignore_index);
+    to->ignore = to->has_ignore ? mr__index(true, opts->ignore_index, 0) : 0;
     return true;
 }
 
@@ -106,8 +106,8 @@ mr_metric *mr_accuracy_new(const mr_accuracy_opts *opts)
         return NULL;
     m->top_k = top_k;
     m->threshold = mr__option(o.threshold, 0.5);
-    m->has_ignore = o.has_ignore_index;
-    m->ignore = o.has_ignore_index ? o.ignore_index : 0;
+    m->has_ignore = mr__has_index(o.has_ignore_index, o.ignore_index);
+    m->ignore = mr__index(m->has_ignore, o.ignore_index, 0);
     return m;
 }
 

@@ -66,7 +66,7 @@ static mr_tensor *nll(mr_tape *tape, mr_tensor *input, mr_tensor *target, mr_ten
     if (tape->failed)
         return NULL;
     const mr__classes sizes = mr__classes_of(input);
-    mr__targets targets = { .ignored = opts->has_ignore_index ? opts->ignore_index : -100,
+    mr__targets targets = { .ignored = mr__index(opts->has_ignore_index, opts->ignore_index, -100),
                             .weight = weight ? weight->data : NULL };
     if (!mr__class_targets(tape, "nll_loss", &sizes, target, (mr_dtype)input->dtype, &targets))
         return NULL;

@@ -1,6 +1,7 @@
 /* The normalisations as modules. */
 #include "module.h"
 
+#include "base/option.h"
 #include "tensor/norm.h"
 
 #include <millrace/layers.h>
@@ -16,7 +17,7 @@ typedef struct norm {
 
 static double or_default(double value, double fallback)
 {
-    return value == 0 ? fallback : value == MR_ZERO ? 0 : value;
+    return mr__option(value, fallback);
 }
 
 /* ---- making ---- */

@@ -248,8 +248,11 @@ static bool set_initial(run *r, const mr_rnn_state *given, bool unbatched)
         return none;
     }
     bool lstm = net->kind == MR__RNN_LSTM;
-    if (!mr__ready1(r->tape, r->op, given->h) || (lstm && !mr__ready1(r->tape, r->op, given->c)))
+    if (r->tape->failed || !mr__usable(given->h) || (lstm && !mr__usable(given->c))) {
+        mr__not_ready(r->tape, r->op, mr__usable(given->h) ? given->c : given->h,
+                      mr__usable(given->h) ? "initial c" : "initial h");
         return false;
+    }
     r->initial.h = initial(r, given->h, unbatched, "initial h");
     r->initial.c = lstm && r->initial.h ? initial(r, given->c, unbatched, "initial c") : NULL;
     return !r->tape->failed;
@@ -312,7 +315,7 @@ static bool is_network(mr_module *module, mr_tape *tape)
     if (module->vtable->forward == forward)
         return true;
     if (tape)
-        mr__fail(tape, MR_ERR_ARGUMENT, "rnn_forward: a %s is no recurrent network", mr_module_type(module));
+        mr__fail(tape, MR_ERR_ARGUMENT, "rnn_forward: %s is no recurrent network", mr_module_type(module));
     return false;
 }
 
@@ -323,12 +326,19 @@ mr_tensor *mr_rnn_forward(mr_module *module, mr_tape *tape, mr_tensor *x, mr_rnn
     return mr__module_gave(module, tape, run_network(module, tape, x, NULL, NULL, last));
 }
 
+/* A state that has nothing is none, unless something that was to be in it has failed. */
+static const mr_rnn_state *given_state(const mr_rnn_state *state)
+{
+    return state->h || state->c || mr__pending() ? state : NULL;
+}
+
 mr_tensor *mr_rnn_forward_from(mr_module *module, mr_tape *tape, mr_tensor *x, mr_rnn_state initial_state,
                                mr_rnn_state *last)
 {
     if (!mr__ready1(tape, "rnn_forward", x) || !is_network(module, tape))
         return NULL;
-    return mr__module_gave(module, tape, run_network(module, tape, x, NULL, &initial_state, last));
+    const mr_rnn_state *given = given_state(&initial_state);
+    return mr__module_gave(module, tape, run_network(module, tape, x, NULL, given, last));
 }
 
 mr_tensor *mr_rnn_forward_padded(mr_module *module, mr_tape *tape, mr_tensor *x, mr_tensor *lengths,
@@ -344,7 +354,8 @@ mr_tensor *mr_rnn_forward_padded_from(mr_module *module, mr_tape *tape, mr_tenso
 {
     if (!mr__ready2(tape, "rnn_forward", x, lengths) || !is_network(module, tape))
         return NULL;
-    return mr__module_gave(module, tape, run_network(module, tape, x, lengths, &initial_state, last));
+    const mr_rnn_state *given = given_state(&initial_state);
+    return mr__module_gave(module, tape, run_network(module, tape, x, lengths, given, last));
 }
 
 /* ---- making ---- */

@@ -1,6 +1,7 @@
 /* Activations: elementwise functions with up to two parameters, whose gradient is made from the input. */
 #include "tape.h"
 
+#include "base/option.h"
 #include "kernels/kernels.h"
 #include "kernels/parallel.h"
 
@@ -213,11 +214,11 @@ mr_tensor *mr_mish(mr_tape *tape, mr_tensor *x)
 
 mr_tensor *mr_softplus(mr_tape *tape, mr_tensor *x, const mr_softplus_opts *opts)
 {
-    double beta = opts && opts->beta != 0 ? opts->beta : 1;
-    double threshold = opts && opts->threshold != 0 ? opts->threshold : 20;
-    if (beta == MR_ZERO && tape && !tape->failed)
+    double beta = opts ? mr__option(opts->beta, 1) : 1;
+    double threshold = opts ? mr__option(opts->threshold, 20) : 20;
+    if (beta == 0 && tape && !tape->failed)
         return mr__fail(tape, MR_ERR_ARGUMENT, "softplus: a beta of 0");
-    return apply(tape, "softplus", x, MR__SOFTPLUS, beta, threshold == MR_ZERO ? 0 : threshold);
+    return apply(tape, "softplus", x, MR__SOFTPLUS, beta, threshold);
 }
 
 mr_tensor *mr_hardtanh(mr_tape *tape, mr_tensor *x, double low, double high)

@@ -1,6 +1,7 @@
 /* Normalisation of each channel over all images and their pixels. */
 #include "norm.h"
 
+#include "base/option.h"
 #include "kernels/parallel.h"
 
 #include <math.h>
@@ -278,8 +279,7 @@ mr_tensor *mr__batch_norm(mr_tape *tape, const char *op, mr_tensor *x, mr_tensor
 
 static double momentum_of(const mr_batch_norm_opts *opts)
 {
-    double given = opts ? opts->momentum : 0;
-    return given == 0 ? 0.1 : given == MR_ZERO ? 0 : given;
+    return opts ? mr__option(opts->momentum, 0.1) : 0.1;
 }
 
 static mr_tensor *run(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias, mr_tensor *mean,

@@ -1,6 +1,7 @@
 /* Rows of a weight by their positions, alone or summed up in bags. */
 #include "positions.h"
 
+#include "base/option.h"
 #include "kernels/kernels.h"
 
 #include <millrace/functions.h>
@@ -115,7 +116,8 @@ mr_tensor *mr_embedding(mr_tape *tape, mr_tensor *index, mr_tensor *weight, cons
     static const char op[] = "embedding";
     embedding e = { 0 };
     if (!mr__ready2(tape, op, index, weight) ||
-        !check_weight(tape, op, weight, opts && opts->has_padding_idx, opts ? opts->padding_idx : 0, &e))
+        !check_weight(tape, op, weight, opts && mr__has_index(opts->has_padding_idx, opts->padding_idx),
+                      opts ? mr__index(false, opts->padding_idx, 0) : 0, &e))
         return NULL;
     mr_shape shape = mr__shape_of(index);
     if (shape.ndim == MR_MAX_DIMS)
@@ -169,7 +171,8 @@ static bool begin_bags(mr_tape *tape, mr_tensor *index, mr_tensor *weight, const
                        int dims, embedding *e)
 {
     static const char op[] = "embedding_bag";
-    if (!check_weight(tape, op, weight, opts && opts->has_padding_idx, opts ? opts->padding_idx : 0, e))
+    if (!check_weight(tape, op, weight, opts && mr__has_index(opts->has_padding_idx, opts->padding_idx),
+                      opts ? mr__index(false, opts->padding_idx, 0) : 0, e))
         return false;
     e->mean = !opts || opts->mode == MR_BAG_MEAN;
     if (opts && opts->mode != MR_BAG_MEAN && opts->mode != MR_BAG_SUM) {

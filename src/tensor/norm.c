@@ -1,5 +1,6 @@
 #include "norm.h"
 
+#include "base/option.h"
 #include "kernels/kernels.h"
 
 /* ---- float32 ---- */
@@ -214,7 +215,7 @@ const mr__norm_kernels *mr__norm_kernels_of(uint8_t dtype)
 
 double mr__norm_eps(double given)
 {
-    return given == 0 ? 1e-5 : given == MR_ZERO ? 0 : given;
+    return mr__option(given, 1e-5);
 }
 
 void *mr__norm_array(mr_tape *tape, int64_t count, size_t size)

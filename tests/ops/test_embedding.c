@@ -30,14 +30,14 @@ static mr_tensor *run_dropout2d(mr_tape *tape, const golden_case *c, mr_tensor *
 
 static mr_embedding_opts opts_of(const golden_case *c)
 {
-    return (mr_embedding_opts){ .has_padding_idx = golden_find(c, "padding") != NULL,
+    return (mr_embedding_opts){ .has_padding_idx = golden_number(c, "padding", 1) == 0,
                                 .padding_idx = (int64_t)golden_number(c, "padding", 0) };
 }
 
 static mr_embedding_bag_opts bag_opts_of(const golden_case *c)
 {
     return (mr_embedding_bag_opts){ .mode = golden_number(c, "sum", 0) != 0 ? MR_BAG_SUM : MR_BAG_MEAN,
-                                    .has_padding_idx = golden_find(c, "padding") != NULL,
+                                    .has_padding_idx = golden_number(c, "padding", 1) == 0,
                                     .padding_idx = (int64_t)golden_number(c, "padding", 0) };
 }
 

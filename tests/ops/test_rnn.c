@@ -190,9 +190,36 @@ static void test_dropout(void)
     mr_rng_free(own);
 }
 
+/* ---- the first state ---- */
+
+/* A state that has nothing is zeros, as at the start of a text; half a state is a mistake. */
+static void test_first_state(void)
+{
+    mr_rng *own = mr_rng_new(1);
+    mr_module *lstm = mr_lstm_new(2, 3, own, NULL);
+    mr_tape *t = mr_tape_new(own);
+    mr_tensor *x = mr_tensor_ones(MR_FLOAT32, MR_SHAPE(2, 1, 2));
+    mr_rnn_state none = { 0 }, last = { 0 };
+    mr_tensor *zeros = mr_rnn_forward(lstm, t, x, NULL), *from = mr_rnn_forward_from(lstm, t, x, none, &last);
+    CHECK(zeros && from && last.h && last.c);
+    CHECK(memcmp(mr_tensor_data(from), mr_tensor_data(zeros), 6 * sizeof(float)) == 0);
+    CHECK(mr_rnn_forward_from(lstm, t, x, last, &last) != NULL);
+
+    CHECK(!mr_rnn_forward_from(lstm, t, x, (mr_rnn_state){ .h = last.h }, NULL));
+    CHECK_EQ_STR(mr_error(), "LSTM: initial c is NULL");
+    mr_tape_reset(t);
+    CHECK(!mr_rnn_forward_from(lstm, t, x, (mr_rnn_state){ .c = x }, NULL));
+    CHECK_EQ_STR(mr_error(), "LSTM: initial h is NULL");
+    mr_tape_free(t);
+    mr_tensor_free(x);
+    mr_module_free(lstm);
+    mr_rng_free(own);
+}
+
 int main(void)
 {
     RUN(test_rnn);
     RUN(test_dropout);
+    RUN(test_first_state);
     return check_report();
 }

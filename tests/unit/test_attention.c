@@ -315,9 +315,9 @@ static void test_module_failures(void)
     FAILS(mr_multihead_attention_forward(a, tape, x, k, v, &(mr_attention_masks){ .key_padding = mask }),
           MR_ERR_SHAPE, "MultiheadAttention: multihead_attention: key padding [3,3] is not [2,5]");
     FAILS(mr_multihead_attention_forward(linear, tape, x, x, x, NULL), MR_ERR_ARGUMENT,
-          "multihead_attention_forward: a Linear is no multihead attention");
+          "multihead_attention_forward: Linear is no multihead attention");
     FAILS(mr_transformer_encoder_forward(linear, tape, x, NULL), MR_ERR_ARGUMENT,
-          "transformer_encoder_forward: a Linear is no transformer's encoder");
+          "transformer_encoder_forward: Linear is no transformer's encoder");
     FAILS(mr_transformer_encoder_forward(NULL, tape, x, NULL), MR_ERR_ARGUMENT,
           "transformer_encoder_forward: module is NULL");
     FAILS(mr_forward(m, tape, wide), MR_ERR_SHAPE,

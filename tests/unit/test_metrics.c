@@ -240,7 +240,8 @@ static void test_options(void)
     BOTH(0.75, .threshold = 0.25);
     BOTH(1, .threshold = MR_ZERO);
     BOTH(0.75, .threshold = -0.5);
-    BOTH(0.5, .ignore_index = 1);
+    BOTH(1, .ignore_index = 1);
+    BOTH(0, .ignore_index = MR_ZERO_INT);
     BOTH(1, .has_ignore_index = true, .ignore_index = 1);
     BOTH(0, .has_ignore_index = true);
     BOTH(0.5, .has_ignore_index = true, .ignore_index = 7);

@@ -314,11 +314,13 @@ static void test_cross_entropy(void)
     mr_cross_entropy_opts o = { .reduction = MR_REDUCE_NONE };
     check_values(mr_cross_entropy(tape, logits, target, NULL), 1, (a + b) / 2, 0);
     check_values(mr_cross_entropy(tape, logits, target, &o), 2, a, b);
-    o.ignore_index = 1; /* not looked at without its switch */
+    o.ignore_index = 1;
+    check_values(mr_cross_entropy(tape, logits, target, &o), 2, 0, b);
+    o.ignore_index = MR_ZERO_INT; /* zero is a class like others */
+    check_values(mr_cross_entropy(tape, logits, target, &o), 2, a, 0);
+    o.ignore_index = 0;
     check_values(mr_cross_entropy(tape, logits, target, &o), 2, a, b);
     o.has_ignore_index = true;
-    check_values(mr_cross_entropy(tape, logits, target, &o), 2, 0, b);
-    o.ignore_index = 0; /* zero is a class like others */
     check_values(mr_cross_entropy(tape, logits, target, &o), 2, a, 0);
     check_values(mr_cross_entropy(tape, logits, target, &all_of_cross_entropy), 1, row(values + 2, 0, 0.25),
                  0);

@@ -18,7 +18,8 @@ deps:
 	@tools/deps
 
 demo: deps
-	@$(MAKE) all
+	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release
+	@cmake --build $(BUILD) --parallel $(JOBS) --target programs
 	$(BUILD)/bin/curve --log-dir $(BUILD)/lightning_logs $(if $(shell command -v gnuplot 2>/dev/null),--plot $(BUILD)/curve.png)
 	@command -v gnuplot >/dev/null || echo "note: gnuplot is missing (Debian: gnuplot-nox), so there is no picture"
 

@@ -186,6 +186,10 @@ static mr_status read_header_size(const char *path, const unsigned char *bytes, 
     uint64_t said = 0;
     if (size < SIZE_BYTES)
         return mr__load_failed(MR_ERR_FORMAT, path, "%zu bytes are too few for a safetensors file", size);
+    if (memcmp(bytes, "PK\3\4", 4) == 0)
+        return mr__load_failed(MR_ERR_FORMAT, path,
+                               "a file of torch.save, not safetensors; in Python "
+                               "safetensors.torch.save_file(model.state_dict(), path) writes one");
     for (int i = 0; i < SIZE_BYTES; i++)
         said |= (uint64_t)bytes[i] << (8 * i);
     if (said > MR__SAFETENSORS_MAX_HEADER)

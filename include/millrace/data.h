@@ -146,6 +146,13 @@ typedef struct mr_sampler_vtable {
     mr_status (*restore)(void *self, const void *state);
     /* Optional: passes over `count` indices; without it `next` is called so often. */
     mr_status (*skip)(void *self, int64_t count);
+    /* Optional, instead of a call of `next` for each: writes the next indices, 1 to `most`, and how many they are to
+     * *count; fewer than `most` only before the end. valid[i] is true before, and may be made false for a row that is
+     * padding: the sample is there, but is not to count. */
+    mr_status (*next_many)(void *self, int64_t *indices, bool *valid, int64_t most, int64_t *count);
+    /* What next_many gives is a batch, however many there are in it (torch's batch_sampler); the loader's batch size is the
+     * most. `len` then counts batches; `next` and `skip` still count indices. */
+    bool batches;
 } mr_sampler_vtable;
 
 /* Makes a sampler; the `size` bytes at `self` are copied, `vtable` is borrowed. */
@@ -186,7 +193,8 @@ MR_API void mr_loader_free(mr_loader *loader);
  * then draws the permutation from it directly. Before the first epoch. */
 MR_API mr_status mr_loader_set_generator(mr_loader *loader, mr_rng *generator);
 
-/* Takes the order from a sampler, which is adopted; excludes shuffle and streams. Before the first epoch. */
+/* Takes the order from a sampler, which is adopted; excludes shuffle and streams. One that gives batches of its own also
+ * excludes drop_last. Before the first epoch. <millrace/samplers.h> has some. */
 MR_API mr_status mr_loader_set_sampler(mr_loader *loader, mr_sampler *sampler);
 
 /* A collate function gets the stacked samples and makes the batch that is delivered: it calls

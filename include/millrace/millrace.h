@@ -6,6 +6,7 @@
 #define MILLRACE_MILLRACE_H
 
 #include <millrace/base.h>
+#include <millrace/random.h>
 #include <millrace/tensor.h>
 #include <millrace/ops.h>
 #include <millrace/functions.h>
@@ -17,6 +18,7 @@
 #include <millrace/optim.h>
 #include <millrace/schedules.h>
 #include <millrace/data.h>
+#include <millrace/samplers.h>
 #include <millrace/formats.h>
 #include <millrace/plot.h>
 #include <millrace/train.h>

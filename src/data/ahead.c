@@ -159,7 +159,7 @@ static void prepare_end(mr__ahead *a, mr__ticket *t)
 static void prepare_by_index(mr_loader *loader, mr__ticket *t)
 {
     mr__ahead *a = &loader->ahead;
-    int64_t rows = mr__order_take(&loader->order, t->slot->index, loader->batch_size);
+    int64_t rows = mr__order_take(&loader->order, t->slot->index, t->slot->valid, loader->batch_size);
     t->taken = loader->order.at;
     if (rows < 0) {
         t->failed_row = 0;

@@ -1,6 +1,7 @@
 #include "loader.h"
 
 #include "base/alloc.h"
+#include "sampler.h"
 #include "tensor/tensor.h"
 
 #include <stddef.h>
@@ -151,6 +152,9 @@ mr_status mr_loader_set_sampler(mr_loader *loader, mr_sampler *sampler)
         status = mr__raise(MR_ERR_ARGUMENT, "loader_set_sampler: shuffle and a sampler exclude each other");
     if (!status && loader->dataset->stream)
         status = mr__raise(MR_ERR_ARGUMENT, "loader_set_sampler: a stream takes no sampler");
+    if (!status && loader->drop_last && sampler->vtable->batches)
+        status = mr__raise(MR_ERR_ARGUMENT,
+                           "loader_set_sampler: drop_last is not for a sampler that gives batches");
     if (!status) {
         /* A sampler may repeat samples, and so fill batches that the dataset could not. */
         mr__slot_batch *ring[MR__RING_SLOTS] = { NULL };
@@ -169,6 +173,7 @@ mr_status mr_loader_set_sampler(mr_loader *loader, mr_sampler *sampler)
     }
     mr_sampler_free(loader->order.sampler);
     loader->order.sampler = sampler;
+    loader->ahead.opts.capacity = loader->batch_size;
     return MR_OK;
 }
 
@@ -188,7 +193,7 @@ mr_status mr_loader_set_collate(mr_loader *loader, mr_collate_function collate, 
 
 static int64_t fill_by_index(mr_loader *loader, mr__slot_batch *slot)
 {
-    int64_t rows = mr__order_take(&loader->order, slot->index, loader->batch_size), failed;
+    int64_t rows = mr__order_take(&loader->order, slot->index, slot->valid, loader->batch_size), failed;
     loader->taken = loader->order.at;
     if (rows <= 0 || (rows < loader->batch_size && loader->drop_last))
         return rows < 0 ? -1 : 0;
@@ -302,6 +307,8 @@ int64_t mr_loader_len(mr_loader *loader)
     int64_t samples = mr__order_len(&loader->order);
     if (samples < 0)
         return -1;
+    if (mr__order_of_batches(&loader->order))
+        return samples;
     return samples / loader->batch_size + (!loader->drop_last && samples % loader->batch_size != 0);
 }
 

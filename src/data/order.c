@@ -19,8 +19,8 @@ mr_status mr__order_init(mr__order *order, mr_dataset *dataset, mr_rng *shared, 
         return mr__raise(MR_ERR_ARGUMENT, "loader: cannot shuffle a dataset without samples");
     if (order->len > UINT32_MAX)
         return mr__raise(MR_ERR_ARGUMENT,
-                         "loader: torch's shuffle takes at most 2^32-1 samples, not %lld; a sampler "
-                         "can give another order",
+                         "loader: torch's shuffle takes at most 2^32-1 samples, not %lld; "
+                         "mr_permutation_sampler_new gives an order of any length",
                          (long long)order->len);
     order->seeded = mr_rng_new(0);
     return order->seeded ? mr__shuffle_init(&order->shuffled, order->len) : MR_ERR_MEMORY;
@@ -45,10 +45,7 @@ mr_status mr__order_start(mr__order *order, int64_t epoch)
     order->exhausted = false;
     if (!order->sampler)
         return MR_OK;
-    mr_status status = order->sampler->vtable->begin(order->sampler->self, epoch);
-    if (status < 0 && !mr__pending())
-        mr__raise(status, "loader: the sampler failed without a message");
-    return status;
+    return mr__sampler_begin(order->sampler, "loader", epoch);
 }
 
 /* ---- the permutation ---- */
@@ -90,25 +87,16 @@ void mr__order_end(const mr__order *order)
 
 /* ---- the others ---- */
 
-static int64_t take_sampled(mr__order *order, int64_t *index, int64_t count)
+static int64_t take_sampled(const mr__order *order, int64_t *index, bool *valid, int64_t count)
 {
-    const mr_sampler *s = order->sampler;
-    for (int64_t i = 0; i < count; i++) {
-        mr_status status = s->vtable->next(s->self, &index[i]);
-        if (status == MR_END)
-            return i;
-        if (status != MR_OK) {
-            if (!mr__pending())
-                mr__raise(status, "loader: the sampler failed without a message");
-            return -1;
-        }
+    int64_t n = mr__sampler_take(order->sampler, "loader", index, valid, count);
+    for (int64_t i = 0; i < n; i++)
         if (index[i] < 0 || index[i] >= order->len) {
             mr__raise(MR_ERR_ARGUMENT, "loader: the sampler gave index %lld; the dataset has %lld samples",
                       (long long)index[i], (long long)order->len);
             return -1;
         }
-    }
-    return count;
+    return n;
 }
 
 static int64_t take_in_order(const mr__order *order, int64_t *index, int64_t count)
@@ -119,16 +107,21 @@ static int64_t take_in_order(const mr__order *order, int64_t *index, int64_t cou
     return n;
 }
 
-int64_t mr__order_take(mr__order *order, int64_t *index, int64_t count)
+bool mr__order_of_batches(const mr__order *order)
+{
+    return order->sampler && order->sampler->vtable->batches;
+}
+
+int64_t mr__order_take(mr__order *order, int64_t *index, bool *valid, int64_t count)
 {
     if (order->exhausted)
         return 0;
-    int64_t n = order->sampler   ? take_sampled(order, index, count)
+    int64_t n = order->sampler   ? take_sampled(order, index, valid, count)
                 : order->shuffle ? take_shuffled(order, index, count)
                                  : take_in_order(order, index, count);
     if (n > 0)
         order->at += n;
-    order->exhausted = n < count;
+    order->exhausted = mr__order_of_batches(order) ? n <= 0 : n < count;
     return n;
 }
 
@@ -136,5 +129,5 @@ int64_t mr__order_len(const mr__order *order)
 {
     if (!order->sampler)
         return order->len;
-    return order->sampler->vtable->len ? order->sampler->vtable->len(order->sampler->self) : -1;
+    return mr_sampler_len(order->sampler);
 }

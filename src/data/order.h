@@ -42,10 +42,14 @@ void mr__order_draw(mr__order *order);
 /* Draws what torch draws when its sampler is exhausted: once an epoch, when the caller learns of the end. */
 void mr__order_end(const mr__order *order);
 
-/* Writes the next indices, at most `count`; fewer only at the end of the epoch. -1 after a failure. */
-int64_t mr__order_take(mr__order *order, int64_t *index, int64_t count);
+/* Writes the next indices, at most `count`; fewer only at the end of the epoch, unless the sampler gives batches. -1 after
+ * a failure. valid[], which is true for all rows unless a sampler makes it something else, tells padding. */
+int64_t mr__order_take(mr__order *order, int64_t *index, bool *valid, int64_t count);
 
-/* Indices in an epoch; -1 when that is not known. */
+/* Whether the sampler gives batches of its own. */
+bool mr__order_of_batches(const mr__order *order);
+
+/* Indices in an epoch, or batches of the sampler's; -1 when that is not known. */
 int64_t mr__order_len(const mr__order *order);
 
 #endif

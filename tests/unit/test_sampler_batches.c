@@ -1,0 +1,481 @@
+/* Samplers in a loader: batches of a sampler's own, replicas, rows that do not count; and what samplers refuse. */
+#include "check.h"
+#include "loader_fixture.h"
+
+#include "data/sampler.h"
+
+/* What the batches of an epoch are: "3 1 4|1 5|…", a row that does not count with a minus sign before it. */
+static const char *epoch_text(mr_loader *loader)
+{
+    static char text[1 << 16];
+    const mr_batch *b;
+    mr_status status;
+    size_t n = 0;
+    text[0] = 0;
+    while ((status = mr_loader_next(loader, &b)) == MR_OK && n < sizeof text - 1000)
+        for (int64_t i = 0; i < b->rows; i++) {
+            CHECK_EQ_I64(((const int64_t *)mr_tensor_data(b->field[0]))[2 * i], b->indices[i]);
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s%lld%s", b->valid[i] ? "" : "-",
+                                  (long long)b->indices[i], i + 1 < b->rows ? " " : "|");
+        }
+    CHECK_EQ_I64(status, MR_END);
+    return text;
+}
+
+static mr_loader *loader_of(mr_dataset *data, mr_rng *rng, mr_sampler *sampler, int64_t batch_size,
+                            int workers)
+{
+    mr_loader *loader =
+        mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = batch_size, .workers = workers });
+    if (!CHECK_EQ_I64(mr_loader_set_sampler(loader, sampler), MR_OK))
+        printf("    %s\n", mr_error());
+    return loader;
+}
+
+/* The same epoch by any number of workers; `make` makes the sampler anew. */
+#define CHECK_EPOCH(make, batch_size, want, len)                                                       \
+    do {                                                                                               \
+        for (int workers = 0; workers < 4; workers++) {                                                \
+            mr_rng *rng = mr_rng_new(0);                                                               \
+            mr_dataset *data =                                                                         \
+                fixture_new((fixture){ .length = 10, .bad = -1, .bad2 = -1, .delay = workers * 100 }); \
+            mr_loader *loader = loader_of(data, rng, (make), (batch_size), workers);                   \
+            CHECK_EQ_I64(mr_loader_len(loader), (len));                                                \
+            for (int epoch = 0; epoch < 3; epoch++)                                                    \
+                CHECK_EQ_STR(epoch_text(loader), (want));                                              \
+            mr_loader_free(loader);                                                                    \
+            mr_dataset_free(data);                                                                     \
+            mr_rng_free(rng);                                                                          \
+        }                                                                                              \
+    } while (0)
+
+static void test_batches(void)
+{
+    static const int64_t indices[] = { 3, 1, 4, 1, 5, 9, 2, 6 }, sizes[] = { 3, 1, 4 };
+    CHECK_EPOCH(mr_batch_list_sampler_new(indices, sizes, 3), 4, "3 1 4|1|5 9 2 6|", 3);
+    CHECK_EPOCH(mr_batch_list_sampler_new(indices, sizes, 3), 100, "3 1 4|1|5 9 2 6|", 3);
+    CHECK_EPOCH(mr_batch_list_sampler_new(indices, sizes, 0), 1, "", 0);
+    CHECK_EPOCH(mr_batch_sampler_new(mr_sequential_sampler_new(10), 4, false), 4, "0 1 2 3|4 5 6 7|8 9|", 3);
+    CHECK_EPOCH(mr_batch_sampler_new(mr_sequential_sampler_new(10), 4, true), 4, "0 1 2 3|4 5 6 7|", 2);
+    CHECK_EPOCH(mr_batch_sampler_new(mr_sequential_sampler_new(8), 4, true), 9, "0 1 2 3|4 5 6 7|", 2);
+    CHECK_EPOCH(mr_batch_sampler_new(mr_sequential_sampler_new(8), 4, false), 9, "0 1 2 3|4 5 6 7|", 2);
+    CHECK_EPOCH(mr_sequential_sampler_new(10), 4, "0 1 2 3|4 5 6 7|8 9|", 3);
+}
+
+/* More indices than samples, and batches larger than the dataset, with workers, too. */
+static void test_repeated_samples(void)
+{
+    int64_t indices[40], sizes[] = { 40 };
+    char want[100] = "";
+    for (int i = 0; i < 40; i++) {
+        indices[i] = i % 10;
+        snprintf(want + strlen(want), sizeof want - strlen(want), "%d%s", i % 10, i < 39 ? " " : "|");
+    }
+    CHECK_EPOCH(mr_batch_list_sampler_new(indices, sizes, 1), 40, want, 1);
+}
+
+/* One index at a time, and in the middle of a batch all that is left of it. */
+static void test_one_by_one(void)
+{
+    int64_t index, count, some[4];
+    bool valid[4] = { true, true, true, true };
+    mr_sampler *s = mr_batch_sampler_new(mr_sequential_sampler_new(10), 4, true);
+    CHECK_EQ_I64(mr_sampler_len(s), 2);
+    for (int epoch = 0; epoch < 2; epoch++) {
+        CHECK_EQ_I64(mr_sampler_begin(s, epoch), MR_OK);
+        for (int i = 0; i < 8; i++) {
+            CHECK_EQ_I64(mr_sampler_next(s, &index), MR_OK);
+            CHECK_EQ_I64(index, i);
+            if (epoch && i == 5)
+                break;
+        }
+        if (!epoch)
+            CHECK_EQ_I64(mr_sampler_next(s, &index), MR_END);
+    }
+    CHECK_EQ_I64(mr__sampler_take(s, "test", some, valid, 4), 2);
+    CHECK(some[0] == 6 && some[1] == 7 && valid[0] && valid[1]);
+    count = mr__sampler_take(s, "test", some, valid, 4);
+    CHECK_EQ_I64(count, 0);
+    mr_sampler_free(s);
+}
+
+/* ---- replicas ---- */
+
+static mr_sampler *replica(int64_t length, int rank, int replicas, mr_remainder remainder, bool own,
+                           bool in_order)
+{
+    return mr_distributed_sampler_new(
+        length, rank, replicas,
+        &(mr_distributed_sampler_opts){
+            .remainder = remainder, .own_order = own, .no_shuffle = in_order, .seed = 5 });
+}
+
+static void test_replicas_in_order(void)
+{
+    CHECK_EPOCH(replica(10, 0, 4, MR_REMAINDER_PAD, false, true), 2, "0 4|8|", 2);
+    CHECK_EPOCH(replica(10, 3, 4, MR_REMAINDER_PAD, false, true), 2, "3 7|1|", 2);
+    CHECK_EPOCH(replica(10, 3, 4, MR_REMAINDER_UNEVEN, false, true), 2, "3 7|-1|", 2);
+    CHECK_EPOCH(replica(10, 1, 4, MR_REMAINDER_UNEVEN, false, true), 3, "1 5 9|", 1);
+    CHECK_EPOCH(replica(10, 3, 4, MR_REMAINDER_DROP, false, true), 2, "3 7|", 1);
+    CHECK_EPOCH(replica(2, 6, 7, MR_REMAINDER_PAD, false, true), 2, "0|", 1);
+    CHECK_EPOCH(replica(2, 5, 7, MR_REMAINDER_UNEVEN, false, true), 2, "-1|", 1);
+    CHECK_EPOCH(replica(2, 5, 7, MR_REMAINDER_DROP, false, true), 2, "", 0);
+    CHECK_EPOCH(replica(0, 1, 2, MR_REMAINDER_PAD, false, true), 2, "", 0);
+    /* rows that do not count stay so in batches of a sampler's, and the next batch counts again */
+    CHECK_EPOCH(mr_batch_sampler_new(replica(10, 3, 4, MR_REMAINDER_UNEVEN, false, true), 3, false), 3,
+                "3 7 -1|", 1);
+}
+
+/* Each sample once, in each epoch in another order, by torch's and Millrace's permutation. */
+static void test_replicas_share(void)
+{
+    for (int own = 0; own < 2; own++)
+        for (int replicas = 1; replicas <= 7; replicas++)
+            for (int epoch = 0; epoch < 2; epoch++) {
+                int times[100] = { 0 }, all = 0;
+                int64_t index, first = -1;
+                for (int rank = 0; rank < replicas; rank++) {
+                    mr_sampler *s = replica(100, rank, replicas, MR_REMAINDER_DROP, own, false);
+                    CHECK_EQ_I64(mr_sampler_len(s), 100 / replicas);
+                    CHECK_EQ_I64(mr_sampler_begin(s, epoch), MR_OK);
+                    for (; mr_sampler_next(s, &index) == MR_OK; all++) {
+                        times[index]++;
+                        first = first < 0 ? index : first;
+                    }
+                    mr_sampler_free(s);
+                }
+                CHECK_EQ_I64(all, 100 / replicas * replicas);
+                for (int i = 0; i < 100; i++)
+                    CHECK(times[i] <= 1);
+                static int64_t before;
+                CHECK(!epoch || first != before);
+                before = first;
+            }
+}
+
+static void test_first_epoch(void)
+{
+    int64_t a, b;
+    mr_sampler *s = mr_distributed_sampler_new(1000, 0, 2, NULL);
+    mr_sampler *t =
+        mr_distributed_sampler_new(1000, 0, 2, &(mr_distributed_sampler_opts){ .first_epoch = 7 });
+    CHECK_EQ_I64(mr_sampler_begin(s, 9), MR_OK);
+    CHECK_EQ_I64(mr_sampler_begin(t, 2), MR_OK);
+    for (int i = 0; i < 500; i++) {
+        CHECK_EQ_I64(mr_sampler_next(s, &a), MR_OK);
+        CHECK_EQ_I64(mr_sampler_next(t, &b), MR_OK);
+        CHECK_EQ_I64(a, b);
+    }
+    mr_sampler_free(s);
+    mr_sampler_free(t);
+}
+
+/* ---- buckets ---- */
+
+static int64_t length_of(void *user, int64_t index)
+{
+    if (user && index == *(const int64_t *)user)
+        return mr_fail(MR_ERR_IO, "no index file") == MR_OK;
+    return 1 + (index * 7919 + 13) % 97;
+}
+
+typedef struct bucket_case {
+    int64_t length, batch_size;
+    mr_bucket_sampler_opts opts;
+} bucket_case;
+
+/* Goes through an epoch of batches: each sample once (but for what is dropped), batches within their bounds. Gives how much
+ * padding there is. */
+static int64_t walk(const bucket_case *c, int64_t epoch, uint64_t seed, uint64_t *hash)
+{
+    int64_t index[64], rows, seen = 0, padded = 0, used = 0, batches = 0, small = 0;
+    bool valid[64], *had = calloc((size_t)c->length + 1, 1);
+    mr_sampler *s = mr_bucket_sampler_new(c->length, c->batch_size, seed, length_of, NULL, &c->opts);
+    CHECK_EQ_I64(mr_sampler_begin(s, epoch), MR_OK);
+    *hash = UINT64_C(14695981039346656037);
+    while ((rows = mr__sampler_take(s, "test", index, valid, 64)) > 0) {
+        int64_t longest = 0;
+        for (int64_t i = 0; i < rows; i++) {
+            CHECK(!had[index[i]]);
+            had[index[i]] = true;
+            int64_t length = length_of(NULL, index[i]);
+            longest = length > longest ? length : longest;
+            used += length;
+        }
+        fixture_hash(hash, index, (size_t)rows * sizeof *index);
+        CHECK(rows <= c->batch_size);
+        CHECK(!c->opts.max_length || rows * longest <= c->opts.max_length);
+        padded += rows * longest;
+        seen += rows;
+        small += rows < c->batch_size;
+        batches++;
+    }
+    CHECK_EQ_I64(rows, 0);
+    int64_t left = c->opts.drop_last && !c->opts.max_length ? c->length % c->batch_size : 0;
+    CHECK_EQ_I64(seen, c->length - left);
+    if (!c->opts.max_length) {
+        CHECK_EQ_I64(mr_sampler_len(s), batches);
+        CHECK_EQ_I64(small, !c->opts.drop_last && c->length % c->batch_size != 0);
+    } else {
+        CHECK_EQ_I64(mr_sampler_len(s), -1);
+    }
+    mr_sampler_free(s);
+    free(had);
+    return padded - used;
+}
+
+static void test_buckets(void)
+{
+    static const bucket_case cases[] = {
+        { 1000, 16, { 0 } },
+        { 1003, 16, { .pool = 4 } },
+        { 1003, 16, { .pool = 4, .drop_last = true } },
+        { 1003, 16, { .pool = 1, .no_shuffle = true } },
+        { 1003, 16, { .max_length = 300 } },
+        { 1003, 16, { .pool = 3, .max_length = 97, .drop_last = true } },
+        { 5, 16, { 0 } },
+        { 0, 16, { 0 } },
+        { 17, 1, { .pool = 5 } },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t a, b, c, d;
+        walk(&cases[i], 0, 1, &a);
+        walk(&cases[i], 0, 1, &b);
+        walk(&cases[i], 1, 1, &c);
+        walk(&cases[i], 0, 2, &d);
+        CHECK(a == b);
+        bool moves = cases[i].length > 10 && !cases[i].opts.no_shuffle;
+        CHECK((a != c) == moves && (a != d) == moves);
+    }
+    uint64_t hash;
+    int64_t sorted = walk(&(bucket_case){ 10000, 16, { 0 } }, 0, 1, &hash);
+    int64_t unsorted = walk(&(bucket_case){ 10000, 16, { .pool = 1 } }, 0, 1, &hash);
+    CHECK(sorted * 20 < unsorted);
+    CHECK_EPOCH(
+        mr_bucket_sampler_new(10, 4, 0, length_of, NULL, &(mr_bucket_sampler_opts){ .no_shuffle = true }), 4,
+        "3 0 8 5|2 7 4 1|9 6|", 3);
+}
+
+/* ---- what is refused ---- */
+
+static void refuse_sampler(mr_sampler *sampler, const char *text)
+{
+    CHECK(sampler == NULL);
+    CHECK_EQ_STR(mr_error(), text);
+    mr_error_clear();
+}
+
+static void test_refused_lengths(void)
+{
+    mr_rng *rng = mr_rng_new(0);
+    const int64_t some[] = { 1, 2 };
+    refuse_sampler(mr_sequential_sampler_new(-1), "sequential_sampler_new: length -1 is negative");
+    refuse_sampler(mr_permutation_sampler_new(-1, 0), "permutation_sampler_new: length -1 is negative");
+    refuse_sampler(mr_random_sampler_new(0, rng, NULL),
+                   "random_sampler_new: nothing can be drawn from 0 samples");
+    refuse_sampler(mr_random_sampler_new(5, rng, &(mr_random_sampler_opts){ .num_samples = -1 }),
+                   "random_sampler_new: num_samples -1 is negative");
+    refuse_sampler(mr_random_sampler_new(INT64_C(1) << 32, rng, NULL),
+                   "random_sampler_new: torch's permutation takes at most 2^32-1 samples, not 4294967296; "
+                   "mr_permutation_sampler_new gives an order of any length");
+    refuse_sampler(mr_random_sampler_new(5, NULL, NULL), "random_sampler_new: rng is NULL");
+    refuse_sampler(mr_subset_random_sampler_new(NULL, 5, rng, NULL),
+                   "subset_random_sampler_new: indices is NULL");
+    refuse_sampler(mr_subset_random_sampler_new(some, 2, NULL, NULL),
+                   "subset_random_sampler_new: rng is NULL");
+    refuse_sampler(mr_subset_random_sampler_new(some, -1, rng, NULL),
+                   "subset_random_sampler_new: -1 indices, not 0 to 2^32-1");
+    mr_rng_free(rng);
+}
+
+static void test_refused_weights(void)
+{
+    mr_rng *rng = mr_rng_new(0);
+    const double good[] = { 1, 2, 0 }, none[] = { 0, 0 }, bad[] = { 1, -1 }, nan[] = { 1, 1, NAN },
+                 large[] = { 1e308, 1e308 };
+    refuse_sampler(mr_weighted_sampler_new(NULL, 1, 1, rng, NULL), "weighted_sampler_new: weights is NULL");
+    refuse_sampler(mr_weighted_sampler_new(good, 3, 0, rng, NULL),
+                   "weighted_sampler_new: 0 samples of 3 weights, not at least one each");
+    refuse_sampler(mr_weighted_sampler_new(none, 2, 1, rng, NULL),
+                   "weighted_sampler_new: the weights add up to 0");
+    refuse_sampler(mr_weighted_sampler_new(large, 2, 1, rng, NULL),
+                   "weighted_sampler_new: the weights add up to inf");
+    refuse_sampler(mr_weighted_sampler_new(bad, 2, 1, rng, NULL),
+                   "weighted_sampler_new: weight 1 is -1, not finite and at least 0");
+    refuse_sampler(mr_weighted_sampler_new(nan, 3, 1, rng, NULL),
+                   "weighted_sampler_new: weight 2 is nan, not finite and at least 0");
+    refuse_sampler(mr_weighted_sampler_new(good, 3, 1, NULL, NULL), "weighted_sampler_new: rng is NULL");
+    refuse_sampler(
+        mr_weighted_sampler_new(good, 3, 3, rng, &(mr_weighted_sampler_opts){ .no_replacement = true }),
+        "weighted_sampler_new: 3 samples without replacement, and only 2 weights are above zero");
+    mr_rng_free(rng);
+}
+
+static void test_refused_replicas(void)
+{
+    refuse_sampler(mr_distributed_sampler_new(-1, 0, 1, NULL),
+                   "distributed_sampler_new: length -1 is negative");
+    refuse_sampler(mr_distributed_sampler_new(1, 2, 2, NULL),
+                   "distributed_sampler_new: rank 2 of 2 replicas, not 0 to one below them");
+    refuse_sampler(mr_distributed_sampler_new(1, 0, 2, &(mr_distributed_sampler_opts){ .remainder = 3 }),
+                   "distributed_sampler_new: 3 is no mr_remainder");
+    refuse_sampler(mr_distributed_sampler_new(
+                       1, 0, 2, &(mr_distributed_sampler_opts){ .no_shuffle = true, .own_order = true }),
+                   "distributed_sampler_new: no_shuffle and own_order exclude each other");
+    refuse_sampler(
+        mr_distributed_sampler_new(INT64_C(1) << 33, 0, 2, NULL),
+        "distributed_sampler_new: torch's permutation takes at most 2^32-1 samples, not 8589934592; "
+        "own_order takes any");
+    mr_sampler *s =
+        mr_distributed_sampler_new(INT64_MAX, 1, 2, &(mr_distributed_sampler_opts){ .own_order = true });
+    CHECK_EQ_I64(mr_sampler_len(s), INT64_MAX / 2 + 1);
+    mr_sampler_free(s);
+}
+
+static void test_refused_batches(void)
+{
+    const int64_t some[] = { 1, 2 }, wrong[] = { 1, 0 };
+    static const mr_sampler_vtable no_many = { .begin = NULL };
+    refuse_sampler(mr_batch_sampler_new(NULL, 1, false), "batch_sampler_new: sampler is NULL");
+    refuse_sampler(mr_batch_sampler_new(mr_sequential_sampler_new(3), 0, false),
+                   "batch_sampler_new: batch size 0 is not at least 1");
+    refuse_sampler(
+        mr_batch_sampler_new(mr_batch_sampler_new(mr_sequential_sampler_new(3), 1, false), 2, false),
+        "batch_sampler_new: the sampler gives batches already");
+    refuse_sampler(mr_batch_list_sampler_new(NULL, some, 1), "batch_list_sampler_new: indices is NULL");
+    refuse_sampler(mr_batch_list_sampler_new(some, NULL, 1), "batch_list_sampler_new: sizes is NULL");
+    refuse_sampler(mr_batch_list_sampler_new(some, some, -1), "batch_list_sampler_new: -1 batches");
+    refuse_sampler(mr_batch_list_sampler_new(some, wrong, 2), "batch_list_sampler_new: batch 1 of 0 indices");
+    refuse_sampler(mr_bucket_sampler_new(5, 1, 0, NULL, NULL, NULL), "bucket_sampler_new: length_of is NULL");
+    refuse_sampler(
+        mr_bucket_sampler_new(5, 0, 0, length_of, NULL, &(mr_bucket_sampler_opts){ .max_length = 3 }),
+        "bucket_sampler_new: batch size 0, pool 100, max_length 3");
+    refuse_sampler(mr_bucket_sampler_new(-5, 1, 0, length_of, NULL, NULL),
+                   "bucket_sampler_new: length -5 is negative");
+    refuse_sampler(mr_sampler_new(&no_many, NULL, 0), "sampler_new: the vtable needs begin and next");
+}
+
+/* ---- failures in a loader ---- */
+
+static void fails(mr_sampler *sampler, int64_t batch_size, const char *text)
+{
+    static int runs;
+    mr_rng *rng = mr_rng_new(0);
+    mr_dataset *data = fixture_new((fixture){ .length = 100, .bad = -1, .bad2 = -1 });
+    mr_loader *loader = mr_loader_new(data, rng, &(mr_loader_opts){ batch_size, .workers = runs++ % 3 });
+    const mr_batch *b;
+    CHECK_EQ_I64(mr_loader_set_sampler(loader, sampler), MR_OK);
+    CHECK(mr_loader_next(loader, &b) < 0);
+    CHECK_EQ_STR(mr_error(), text);
+    mr_loader_free(loader);
+    mr_dataset_free(data);
+    mr_rng_free(rng);
+}
+
+static mr_status own_begin(void *self, int64_t epoch)
+{
+    (void)self;
+    (void)epoch;
+    return MR_OK;
+}
+
+static mr_status own_next(void *self, int64_t *index)
+{
+    *index = 0;
+    return self ? MR_OK : MR_ERR_IO;
+}
+
+static mr_status too_many(void *self, int64_t *index, bool *valid, int64_t most, int64_t *count)
+{
+    (void)self;
+    (void)index;
+    (void)valid;
+    *count = most + 1;
+    return MR_OK;
+}
+
+static mr_status no_text(void *self, int64_t *index, bool *valid, int64_t most, int64_t *count)
+{
+    (void)self;
+    (void)index;
+    (void)valid;
+    (void)most;
+    (void)count;
+    return MR_ERR_IO;
+}
+
+static void test_failures(void)
+{
+    static const mr_sampler_vtable many = { own_begin, own_next, .next_many = too_many },
+                                   silent = { own_begin, own_next, .next_many = no_text },
+                                   without = { own_begin, own_next, .batches = true };
+    const int64_t indices[] = { 5, 100 }, sizes[] = { 2 };
+    int64_t bad = 3;
+    fails(mr_sampler_new(&many, NULL, 0), 4, "loader: the sampler gave 5 indices, not 1 to 4");
+    fails(mr_sampler_new(&silent, NULL, 0), 4, "loader: the sampler failed without a message");
+    fails(mr_batch_sampler_new(mr_sequential_sampler_new(9), 5, false), 4,
+          "batch_sampler: batches of 5 are more than the loader's batch size, 4");
+    fails(mr_batch_list_sampler_new(indices, sizes, 1), 1,
+          "batch_list_sampler: batches of 2 are more than the loader's batch size, 1");
+    fails(mr_batch_list_sampler_new(indices, sizes, 1), 2,
+          "loader: the sampler gave index 100; the dataset has 100 samples");
+    fails(mr_bucket_sampler_new(9, 4, 0, length_of, &bad, NULL), 4, "no index file");
+    fails(mr_bucket_sampler_new(9, 4, 0, length_of, NULL,
+                                &(mr_bucket_sampler_opts){ .max_length = 20, .no_shuffle = true }),
+          4, "bucket_sampler: sample 1 has length 76, not 0 to 20");
+    refuse_sampler(mr_sampler_new(&without, NULL, 0),
+                   "sampler_new: a sampler that gives batches needs next_many");
+
+    mr_rng *rng = mr_rng_new(0);
+    mr_dataset *data = fixture_new((fixture){ .length = 10, .bad = -1, .bad2 = -1 });
+    mr_loader *loader = mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = 2, .drop_last = true });
+    CHECK_EQ_I64(mr_loader_set_sampler(loader, mr_batch_list_sampler_new(indices, sizes, 1)),
+                 MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "loader_set_sampler: drop_last is not for a sampler that gives batches");
+    mr_error_clear();
+    mr_loader_free(loader);
+    mr_dataset_free(data);
+    mr_rng_free(rng);
+}
+
+static void test_by_hand(void)
+{
+    static const mr_sampler_vtable vtable = { .begin = own_begin, .next = own_next };
+    int64_t index;
+    mr_sampler *s = mr_sampler_new(&vtable, NULL, 0);
+    CHECK_EQ_I64(mr_sampler_begin(NULL, 0), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "sampler_begin: sampler is NULL");
+    CHECK_EQ_I64(mr_sampler_next(NULL, &index), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "sampler_next: sampler is NULL");
+    CHECK_EQ_I64(mr_sampler_next(s, NULL), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "sampler_next: index is NULL");
+    CHECK_EQ_I64(mr_sampler_next(s, &index), MR_ERR_IO);
+    CHECK_EQ_STR(mr_error(), "sampler_next: the sampler failed without a message");
+    CHECK_EQ_I64(mr_sampler_len(s), -1);
+    CHECK_EQ_I64(mr_sampler_len(NULL), 0);
+    mr_fail(MR_ERR_IO, "before");
+    CHECK_EQ_I64(mr_sampler_begin(s, 0), MR_ERR_IO);
+    mr_fail(MR_ERR_IO, "before");
+    CHECK_EQ_I64(mr_sampler_next(s, &index), MR_ERR_IO);
+    mr_error_clear();
+    mr_sampler_free(s);
+    mr_sampler_free(NULL);
+}
+
+int main(void)
+{
+    RUN(test_batches);
+    RUN(test_repeated_samples);
+    RUN(test_one_by_one);
+    RUN(test_replicas_in_order);
+    RUN(test_replicas_share);
+    RUN(test_first_epoch);
+    RUN(test_buckets);
+    RUN(test_refused_lengths);
+    RUN(test_refused_weights);
+    RUN(test_refused_replicas);
+    RUN(test_refused_batches);
+    RUN(test_failures);
+    RUN(test_by_hand);
+    return check_report();
+}

@@ -19,6 +19,7 @@
 #include <millrace/schedules.h>
 #include <millrace/data.h>
 #include <millrace/samplers.h>
+#include <millrace/datasets.h>
 #include <millrace/formats.h>
 #include <millrace/plot.h>
 #include <millrace/train.h>

@@ -1,0 +1,168 @@
+#include "inner.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+/* ---- making ---- */
+
+bool mr__inner_acceptable(const char *call, const mr_dataset *inner, mr__kind kind)
+{
+    if (!inner)
+        mr__null(call, "dataset");
+    else if (kind == MR__BY_INDEX && !inner->map)
+        mr__raise(MR_ERR_ARGUMENT, "%s: a stream has no samples by index", call);
+    else if (kind == MR__STREAM && !inner->stream)
+        mr__raise(MR_ERR_ARGUMENT, "%s: the dataset is one by index, not a stream", call);
+    else if (inner->field_count > MR__MOST_FIELDS)
+        mr__raise(MR_ERR_ARGUMENT, "%s: %d fields, and %d are the most", call, inner->field_count,
+                  MR__MOST_FIELDS);
+    else
+        return true;
+    return false;
+}
+
+static bool same_field(const mr_field *a, const mr_field *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->dtype == b->dtype && a->shape.ndim == b->shape.ndim &&
+           memcmp(a->shape.dim, b->shape.dim, (size_t)a->shape.ndim * sizeof *a->shape.dim) == 0;
+}
+
+bool mr__inners_alike(const char *call, mr_dataset *const *inners, int count, mr__kind kind)
+{
+    if (!inners || count < 1) {
+        mr__raise(MR_ERR_ARGUMENT, "%s: no datasets", call);
+        return false;
+    }
+    for (int i = 0; i < count; i++) {
+        if (!mr__inner_acceptable(call, inners[i], kind))
+            return false;
+        if (inners[i]->field_count != inners[0]->field_count) {
+            mr__raise(MR_ERR_ARGUMENT, "%s: dataset %d has %d fields, dataset 0 has %d", call, i,
+                      inners[i]->field_count, inners[0]->field_count);
+            return false;
+        }
+        for (int f = 0; f < inners[0]->field_count; f++)
+            if (!same_field(&inners[0]->fields[f], &inners[i]->fields[f])) {
+                mr__raise(MR_ERR_ARGUMENT, "%s: field %d, '%s', of dataset %d is not the '%s' of dataset 0",
+                          call, f, inners[i]->fields[f].name, i, inners[0]->fields[f].name);
+                return false;
+            }
+    }
+    return true;
+}
+
+mr_dataset **mr__inners_hold(mr_dataset *const *inners, int count)
+{
+    mr_dataset **held = mr__alloc_array((size_t)count, sizeof(mr_dataset *));
+    for (int i = 0; held && i < count; i++) {
+        held[i] = inners[i];
+        mr__dataset_hold(inners[i]);
+    }
+    return held;
+}
+
+void mr__inners_release(mr_dataset **inners, int count)
+{
+    for (int i = 0; inners && i < count; i++)
+        mr__dataset_release(inners[i]);
+    mr__free(inners);
+}
+
+mr_dataset *mr__dataset_with_vtable(const void *self, size_t size, const mr_field *fields, int field_count)
+{
+    const mr_dataset_vtable *vtable = self; /* a struct's first member is where the struct is */
+    mr_dataset *dataset = mr_dataset_new(vtable, self, size, fields, field_count);
+    if (dataset)
+        dataset->map = dataset->self;
+    else
+        vtable->destroy((void *)(uintptr_t)self);
+    return dataset;
+}
+
+/* ---- reading ---- */
+
+static mr_status with_text(mr_status status)
+{
+    if (status == MR_OK || mr__pending())
+        return status < 0 || status == MR_OK ? status : MR_ERR_CALLBACK;
+    return mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "the callback failed without a message");
+}
+
+mr_status mr__inner_get(const mr_dataset *inner, int64_t index, const mr_sample *sample)
+{
+    return with_text(inner->map->get(inner->self, index, sample));
+}
+
+mr_status mr__inner_get_many(const mr_dataset *inner, const int64_t *indices, int64_t count,
+                             const mr_sample *first)
+{
+    if (inner->map->get_many)
+        return with_text(inner->map->get_many(inner->self, indices, count, first));
+    void *row[MR__MOST_FIELDS];
+    mr_sample sample = *first;
+    sample.field = row;
+    for (int64_t i = 0; i < count; i++) {
+        for (int f = 0; f < inner->field_count; f++)
+            row[f] = mr__row(inner, first, f, i);
+        mr_status status = mr__inner_get(inner, indices[i], &sample);
+        if (status != MR_OK)
+            return status;
+    }
+    return MR_OK;
+}
+
+bool mr__any_worker_open(mr_dataset *const *inners, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (inners[i]->map->worker_open)
+            return true;
+    return false;
+}
+
+void **mr__workers_open(mr_dataset *const *inners, int count)
+{
+    void **workers = mr__alloc_zeroed((size_t)count * sizeof *workers);
+    for (int i = 0; workers && i < count; i++) {
+        if (!inners[i]->map->worker_open)
+            continue;
+        workers[i] = inners[i]->map->worker_open(inners[i]->self);
+        if (workers[i])
+            continue;
+        with_text(MR_ERR_CALLBACK);
+        mr__workers_close(inners, i, workers);
+        return NULL;
+    }
+    return workers;
+}
+
+void mr__workers_close(mr_dataset *const *inners, int count, void **workers)
+{
+    for (int i = count - 1; i >= 0; i--)
+        if (workers[i] && inners[i]->map->worker_close)
+            inners[i]->map->worker_close(inners[i]->self, workers[i]);
+    mr__free(workers);
+}
+
+/* ---- streams ---- */
+
+mr_status mr__inner_open(mr__inner_cursor *cursor, const mr_dataset *stream, int64_t shard, int64_t shards)
+{
+    cursor->next = stream->stream->next;
+    cursor->close = stream->stream->close;
+    cursor->at = stream->stream->open(stream->self, shard, shards);
+    return cursor->at ? MR_OK : with_text(mr__pending() ? mr_error_status() : MR_ERR_CALLBACK);
+}
+
+void mr__inner_close(mr__inner_cursor *cursor)
+{
+    if (cursor->at)
+        cursor->close(cursor->at);
+    cursor->at = NULL;
+}
+
+mr_status mr__inner_next(const mr__inner_cursor *cursor, const mr_sample *sample)
+{
+    mr_status status = cursor->next(cursor->at, sample);
+    return status == MR_END ? MR_END : with_text(status);
+}

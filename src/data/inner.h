@@ -1,0 +1,63 @@
+/* Datasets as the datasets that are made of them use them. */
+#ifndef MILLRACE_DATA_INNER_H
+#define MILLRACE_DATA_INNER_H
+
+#include "dataset.h"
+
+#include <millrace/datasets.h>
+
+enum { MR__MOST_FIELDS = 64 };
+
+/* ---- making: what follows raises failures in the name of `call` ---- */
+
+typedef enum mr__kind { MR__BY_INDEX, MR__STREAM, MR__EITHER } mr__kind;
+
+/* Whether a dataset can be made of `inner`, one of that kind. */
+bool mr__inner_acceptable(const char *call, const mr_dataset *inner, mr__kind kind);
+
+/* Whether it can be made of several, which have the same fields. */
+bool mr__inners_alike(const char *call, mr_dataset *const *inners, int count, mr__kind kind);
+
+/* An array of the datasets, which are held; and its end. NULL is freed without harm. */
+mr_dataset **mr__inners_hold(mr_dataset *const *inners, int count);
+void mr__inners_release(mr_dataset **inners, int count);
+
+/* mr_dataset_new and mr_stream_new of a struct that begins with a vtable of its own. On failure `destroy` is called. */
+mr_dataset *mr__dataset_with_vtable(const void *self, size_t size, const mr_field *fields, int field_count);
+
+/* ---- reading ---- */
+
+/* The sample at `index`, as a dataset's get does. */
+mr_status mr__inner_get(const mr_dataset *inner, int64_t index, const mr_sample *sample);
+
+/* `count` samples, one after the other, from first->field[i] on; one by one if there is no other way. */
+mr_status mr__inner_get_many(const mr_dataset *inner, const int64_t *indices, int64_t count,
+                             const mr_sample *first);
+
+/* Where field f of row `row` behind `first` is. */
+static inline void *mr__row(const mr_dataset *dataset, const mr_sample *first, int f, int64_t row)
+{
+    return (char *)first->field[f] + (size_t)row * dataset->row_bytes[f];
+}
+
+/* What the worker_open of each gave, NULL for those that have none. NULL after a failure. */
+void **mr__workers_open(mr_dataset *const *inners, int count);
+void mr__workers_close(mr_dataset *const *inners, int count, void **workers);
+bool mr__any_worker_open(mr_dataset *const *inners, int count);
+
+/* ---- streams ---- */
+
+/* A cursor, which can be closed when its stream is gone. */
+typedef struct mr__inner_cursor {
+    void *at;
+    mr_status (*next)(void *cursor, const mr_sample *sample);
+    void (*close)(void *cursor);
+} mr__inner_cursor;
+
+mr_status mr__inner_open(mr__inner_cursor *cursor, const mr_dataset *stream, int64_t shard, int64_t shards);
+void mr__inner_close(mr__inner_cursor *cursor);
+
+/* MR_OK, MR_END, or a failure that has a text. */
+mr_status mr__inner_next(const mr__inner_cursor *cursor, const mr_sample *sample);
+
+#endif

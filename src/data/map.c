@@ -1,0 +1,261 @@
+/*
+ * Samples made of samples by a function of the user's.
+ *
+ * Without fields of its own a map changes samples where they are to lie. With some, the inner sample is written to memory of
+ * the thread's, which its `worker` has beside what the inner dataset's worker_open gave.
+ */
+#include "inner.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+/* What the function is called with; copied into cursors. */
+typedef struct change {
+    mr_map_function function;
+    void *user;
+    uint64_t seed;
+} change;
+
+/* Room for one inner sample. */
+typedef struct room {
+    void *worker; /* the inner dataset's */
+    void **field;
+    char *bytes;
+} room;
+
+typedef struct map {
+    mr_dataset_vtable vtable; /* not used by streams */
+    mr_dataset *inner;        /* held */
+    change change;
+    bool in_place;
+} map;
+
+static mr_status apply(const change *c, void *const *in, const mr_sample *out, int64_t index)
+{
+    mr_random random = mr_random_at(c->seed, out->epoch, index);
+    mr_status status = c->function(c->user, in, out->field, index, &random);
+    if (MR__LIKELY(status == MR_OK && !mr__pending()))
+        return MR_OK;
+    return status == MR_OK ? mr_error_status() : status;
+}
+
+/* ---- room ---- */
+
+static void room_free(room *r)
+{
+    mr__free(r->field);
+    mr__free(r->bytes);
+    *r = (room){ 0 };
+}
+
+static bool room_init(room *r, const mr_dataset *inner)
+{
+    size_t total = 0;
+    for (int f = 0; f < inner->field_count; f++)
+        total += mr__round_up(inner->row_bytes[f], MR__ALIGNMENT);
+    *r = (room){ 0 };
+    r->field = mr__alloc_array((size_t)inner->field_count, sizeof *r->field);
+    r->bytes = r->field ? mr__alloc_zeroed(total) : NULL;
+    if (!r->bytes) {
+        room_free(r);
+        return false;
+    }
+    total = 0;
+    for (int f = 0; f < inner->field_count; f++) {
+        r->field[f] = r->bytes + total;
+        total += mr__round_up(inner->row_bytes[f], MR__ALIGNMENT);
+    }
+    return true;
+}
+
+/* ---- by index ---- */
+
+static int64_t map_len(void *self)
+{
+    return mr_dataset_len(((const map *)self)->inner);
+}
+
+static mr_status get_in_place(void *self, int64_t index, const mr_sample *sample)
+{
+    const map *m = self;
+    mr_status status = mr__inner_get(m->inner, index, sample);
+    if (MR__LIKELY(status == MR_OK))
+        status = apply(&m->change, sample->field, sample, index);
+    return MR__LIKELY(status == MR_OK) ? MR_OK : mr__sample_failed("map", status, index);
+}
+
+static mr_status get_many_in_place(void *self, const int64_t *indices, int64_t count, const mr_sample *first)
+{
+    const map *m = self;
+    void *row[MR__MOST_FIELDS];
+    mr_sample sample = *first;
+    sample.field = row;
+    mr_status status = mr__inner_get_many(m->inner, indices, count, first);
+    for (int64_t i = 0; status == MR_OK && i < count; i++) {
+        for (int f = 0; f < m->inner->field_count; f++)
+            row[f] = mr__row(m->inner, first, f, i);
+        status = apply(&m->change, row, &sample, indices[i]);
+    }
+    return status;
+}
+
+static mr_status get_by_way_of_room(void *self, int64_t index, const mr_sample *sample)
+{
+    const map *m = self;
+    const room *r = sample->worker;
+    mr_sample inner = *sample;
+    inner.field = r->field;
+    inner.worker = r->worker;
+    mr_status status = mr__inner_get(m->inner, index, &inner);
+    if (MR__LIKELY(status == MR_OK))
+        status = apply(&m->change, r->field, sample, index);
+    return MR__LIKELY(status == MR_OK) ? MR_OK : mr__sample_failed("map", status, index);
+}
+
+static void *inner_worker_open(void *self)
+{
+    const mr_dataset *inner = ((const map *)self)->inner;
+    return inner->map->worker_open(inner->self);
+}
+
+static void inner_worker_close(void *self, void *worker)
+{
+    const mr_dataset *inner = ((const map *)self)->inner;
+    if (inner->map->worker_close)
+        inner->map->worker_close(inner->self, worker);
+}
+
+static void room_worker_close(void *self, void *worker)
+{
+    room *r = worker;
+    if (r->worker)
+        inner_worker_close(self, r->worker);
+    room_free(r);
+    mr__free(r);
+}
+
+static void *room_worker_open(void *self)
+{
+    const map *m = self;
+    room *r = mr__alloc(sizeof *r);
+    if (!r || !room_init(r, m->inner)) {
+        mr__free(r);
+        return NULL;
+    }
+    if (m->inner->map->worker_open && !(r->worker = inner_worker_open(self))) {
+        room_worker_close(self, r);
+        return NULL;
+    }
+    return r;
+}
+
+static void map_destroy(void *self)
+{
+    mr__dataset_release(((map *)self)->inner);
+}
+
+static mr_dataset *map_by_index(map *m, const mr_field *fields, int field_count)
+{
+    m->vtable = (mr_dataset_vtable){ .len = map_len, .get = get_in_place, .destroy = map_destroy };
+    if (!m->in_place) {
+        m->vtable.get = get_by_way_of_room;
+        m->vtable.worker_open = room_worker_open;
+        m->vtable.worker_close = room_worker_close;
+    } else if (m->inner->map->worker_open) {
+        m->vtable.worker_open = inner_worker_open;
+        m->vtable.worker_close = inner_worker_close;
+    }
+    if (m->in_place && m->inner->map->get_many)
+        m->vtable.get_many = get_many_in_place;
+    mr__dataset_hold(m->inner);
+    return mr__dataset_with_vtable(m, sizeof *m, fields, field_count);
+}
+
+/* ---- streams ---- */
+
+typedef struct map_cursor {
+    mr__inner_cursor inner;
+    change change;
+    room room; /* empty in place */
+    int64_t number, step;
+} map_cursor;
+
+static void stream_close(void *cursor)
+{
+    map_cursor *c = cursor;
+    mr__inner_close(&c->inner);
+    room_free(&c->room);
+    mr__free(c);
+}
+
+static void *stream_open(void *self, int64_t shard, int64_t shards)
+{
+    const map *m = self;
+    map_cursor *c = mr__alloc_zeroed(sizeof *c);
+    if (!c)
+        return NULL;
+    c->change = m->change;
+    c->number = shard;
+    c->step = shards;
+    if (!m->in_place && !room_init(&c->room, m->inner)) {
+        mr__free(c);
+        return NULL;
+    }
+    if (mr__inner_open(&c->inner, m->inner, shard, shards) == MR_OK)
+        return c;
+    mr__add_context("map");
+    stream_close(c);
+    return NULL;
+}
+
+static mr_status stream_next(void *cursor, const mr_sample *sample)
+{
+    map_cursor *c = cursor;
+    mr_sample inner = *sample;
+    if (c->room.field)
+        inner.field = c->room.field;
+    mr_status status = mr__inner_next(&c->inner, &inner);
+    if (status == MR_END)
+        return MR_END;
+    if (status == MR_OK)
+        status = apply(&c->change, inner.field, sample, c->number);
+    if (status != MR_OK)
+        return mr__sample_failed("map", status, c->number);
+    c->number += c->step;
+    return MR_OK;
+}
+
+static const mr_stream_vtable stream_vtable = {
+    .open = stream_open, .next = stream_next, .close = stream_close, .len = map_len, .destroy = map_destroy
+};
+
+/* ---- either ---- */
+
+mr_dataset *mr_map_new(mr_dataset *dataset, mr_map_function function, void *user, const mr_map_opts *opts)
+{
+    static const char call[] = "map_new";
+    static const mr_map_opts defaults = { 0 };
+    opts = opts ? opts : &defaults;
+    if (!mr__inner_acceptable(call, dataset, MR__EITHER))
+        return NULL;
+    if (!function) {
+        mr__null(call, "function");
+        return NULL;
+    }
+    if (opts->fields ? opts->field_count < 1 || opts->field_count > MR__MOST_FIELDS
+                     : opts->field_count != 0) {
+        mr__raise(MR_ERR_ARGUMENT, "%s: %d fields%s", call, opts->field_count,
+                  opts->fields ? "" : " at NULL");
+        return NULL;
+    }
+    map m = { .inner = dataset, .change = { function, user, opts->seed }, .in_place = !opts->fields };
+    const mr_field *fields = opts->fields ? opts->fields : dataset->fields;
+    int count = opts->fields ? opts->field_count : dataset->field_count;
+    if (dataset->map)
+        return map_by_index(&m, fields, count);
+    mr_dataset *made = mr_stream_new(&stream_vtable, &m, sizeof m, fields, count);
+    if (made)
+        mr__dataset_hold(dataset);
+    return made;
+}

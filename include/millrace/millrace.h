@@ -20,6 +20,7 @@
 #include <millrace/data.h>
 #include <millrace/samplers.h>
 #include <millrace/datasets.h>
+#include <millrace/verify.h>
 #include <millrace/formats.h>
 #include <millrace/plot.h>
 #include <millrace/train.h>

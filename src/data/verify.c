@@ -1,0 +1,97 @@
+#include <millrace/verify.h>
+
+#include "base/error.h"
+#include "base/mix.h"
+
+#include <string.h>
+
+/* Eight bytes at a time; what is left over at the end, with its length. */
+static uint64_t hash_bytes(uint64_t hash, const unsigned char *bytes, size_t count)
+{
+    uint64_t word;
+    for (; count >= sizeof word; bytes += sizeof word, count -= sizeof word) {
+        memcpy(&word, bytes, sizeof word);
+        hash = mr__mix64(hash ^ word) + MR__GOLDEN;
+    }
+    word = 0;
+    memcpy(&word, bytes, count);
+    return mr__mix_in(hash, word ^ (uint64_t)count << 56);
+}
+
+static void add(mr_digest *digest, uint64_t element)
+{
+    digest->multiset[0] += mr__mix_in(1, element);
+    digest->multiset[1] += mr__mix_in(2, element);
+    digest->order = mr__mix_in(digest->order, element);
+    digest->samples++;
+}
+
+/* What a row's tensors hold. */
+static uint64_t hash_row(const mr_batch *batch, int64_t row)
+{
+    uint64_t hash = 0;
+    for (int f = 0; f < batch->field_count; f++) {
+        const mr_tensor *x = batch->field[f];
+        if (mr_tensor_ndim(x) == 0 || mr_tensor_size(x, 0) != batch->rows)
+            continue;
+        size_t bytes = (size_t)(mr_tensor_numel(x) / batch->rows) * mr_dtype_size(mr_tensor_dtype(x));
+        const unsigned char *data = mr_tensor_data(x);
+        hash = hash_bytes(hash, data + (size_t)row * bytes, bytes);
+    }
+    return hash;
+}
+
+mr_status mr_digest_add(mr_digest *digest, const mr_batch *batch, bool contents)
+{
+    if (!digest || !batch)
+        return mr__null("digest_add", digest ? "batch" : "digest");
+    for (int64_t i = 0; i < batch->rows; i++) {
+        if (!batch->valid[i]) {
+            digest->padding++;
+            continue;
+        }
+        uint64_t element = (uint64_t)batch->indices[i];
+        add(digest, contents ? mr__mix_in(element, hash_row(batch, i)) : element);
+    }
+    digest->batches++;
+    return MR_OK;
+}
+
+mr_status mr_digest_merge(mr_digest *digest, const mr_digest *other)
+{
+    if (!digest || !other)
+        return mr__null("digest_merge", digest ? "other" : "digest");
+    digest->multiset[0] += other->multiset[0];
+    digest->multiset[1] += other->multiset[1];
+    digest->order = mr__mix_in(digest->order, other->order);
+    digest->samples += other->samples;
+    digest->padding += other->padding;
+    digest->batches += other->batches;
+    return MR_OK;
+}
+
+mr_digest mr_digest_of_range(int64_t length)
+{
+    mr_digest digest = { { 0 }, 0, 0, 0, 0 };
+    for (int64_t i = 0; i < length; i++)
+        add(&digest, (uint64_t)i);
+    return digest;
+}
+
+bool mr_digest_same_samples(const mr_digest *a, const mr_digest *b)
+{
+    return a && b && a->samples == b->samples && a->multiset[0] == b->multiset[0] &&
+           a->multiset[1] == b->multiset[1];
+}
+
+mr_status mr_loader_verify(mr_loader *loader, bool contents, mr_digest *digest)
+{
+    const mr_batch *batch;
+    mr_status status;
+    if (!digest)
+        return mr__settle(mr__null("loader_verify", "digest"));
+    *digest = (mr_digest){ { 0 }, 0, 0, 0, 0 };
+    while ((status = mr_loader_next(loader, &batch)) == MR_OK)
+        mr_digest_add(digest, batch, contents);
+    return status == MR_END ? MR_OK : status;
+}

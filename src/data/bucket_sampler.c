@@ -12,7 +12,6 @@
 #include "base/error.h"
 
 #include <millrace/random.h>
-#include <stdlib.h>
 
 typedef struct entry {
     int64_t index, length, number; /* `number`: in the pool, as it was taken */
@@ -37,12 +36,35 @@ static const char call[] = "bucket_sampler";
 
 /* ---- a pool ---- */
 
-static int by_length(const void *left, const void *right)
+static bool before(const entry *a, const entry *b)
 {
-    const entry *a = left, *b = right;
-    if (a->length != b->length)
-        return a->length < b->length ? -1 : 1;
-    return a->number < b->number ? -1 : 1;
+    return a->length < b->length || (a->length == b->length && a->number < b->number);
+}
+
+static void sink(entry *heap, int64_t at, int64_t count)
+{
+    entry held = heap[at];
+    for (int64_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && before(&heap[child], &heap[child + 1]))
+            child++;
+        if (!before(&held, &heap[child]))
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = held;
+}
+
+/* By a heap, the longest first: the C library's qsort allocates. */
+static void sort(entry *e, int64_t count)
+{
+    for (int64_t i = count / 2 - 1; i >= 0; i--)
+        sink(e, i, count);
+    for (int64_t end = count - 1; end > 0; end--) {
+        entry longest = e[0];
+        e[0] = e[end];
+        e[end] = longest;
+        sink(e, 0, end);
+    }
 }
 
 static mr_status take_samples(buckets *b)
@@ -61,7 +83,7 @@ static mr_status take_samples(buckets *b)
                              (long long)e->index, (long long)e->length,
                              (long long)(b->opts.max_length ? b->opts.max_length : INT64_MAX));
     }
-    qsort(b->pool, (size_t)b->pooled, sizeof *b->pool, by_length);
+    sort(b->pool, b->pooled);
     return MR_OK;
 }
 

@@ -92,6 +92,12 @@ typedef struct mr_stream_vtable {
     int64_t (*len)(void *self);
     /* Optional: frees what `self` holds. */
     void (*destroy)(void *self);
+    /* Optional: where a cursor stands, `cursor_state_size` bytes, written after a sample was read, and read by a new cursor
+     * of the same shard, which goes on behind that sample. Without them a loader's state is restored by reading all
+     * samples before, and throwing them away. Only for one machine to the next if the bytes are. */
+    size_t cursor_state_size;
+    void (*tell)(void *cursor, void *state);
+    mr_status (*seek)(void *cursor, const void *state);
 } mr_stream_vtable;
 
 /* Makes a dataset that is a stream; the rules are mr_dataset_new's. */
@@ -216,6 +222,22 @@ MR_API MR_CHECKED mr_status mr_loader_next(mr_loader *loader, const mr_batch **b
 
 /* Leaves the epoch early: the next mr_loader_next begins the next one (Python's break, and a new iter). */
 MR_API void mr_loader_rewind(mr_loader *loader);
+
+/* ---- state: stopping anywhere, and going on ---- */
+
+/* Where the caller stands: behind the last batch that it got, inside an epoch or between two, however far batches were
+ * made ahead. Views `*size` bytes, valid until the next call on the loader; they are the same on every machine, but for
+ * what samplers and cursors write of their own. Any number of times. */
+MR_API MR_CHECKED mr_status mr_loader_save(mr_loader *loader, const void **bytes, size_t *size);
+
+/* Goes to where a loader stood that gave these bytes; the next mr_loader_next gives the batch that would have been its
+ * next. This loader, new or used, has an equal dataset (its length is compared), the same batch size, drop_last, shuffle and kind of
+ * sampler, and a generator of its own if the other had one; workers and prefetch may differ. Nothing is drawn from the default
+ * generator (`rng`), and it is not part of the state: whoever owns it puts it where it stood at the save, by
+ * mr_rng_set_state, and does so after this call, since a sampler's `begin` and the dataset may draw. A generator of the loader's own is
+ * put there by this call. MR_ERR_ARGUMENT, with what differs; MR_ERR_FORMAT for bytes that are damaged or of another version.
+ * Then the loader is as it was; if a sampler, a generator's state or worker_open fails, it stands between epochs. */
+MR_API MR_CHECKED mr_status mr_loader_restore(mr_loader *loader, const void *bytes, size_t size);
 
 /* Batches per epoch; -1 when the length is not known. */
 MR_API int64_t mr_loader_len(mr_loader *loader);

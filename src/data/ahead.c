@@ -16,19 +16,30 @@ enum {
 
 /* ---- making and freeing ---- */
 
+void mr__ahead_size(mr_loader *loader, int64_t capacity)
+{
+    mr__ahead *a = &loader->ahead;
+    int64_t most = a->prefetch, row_bytes = 0;
+    if (!most)
+        most = a->opts.workers > 1 ? 2 * (int64_t)a->opts.workers : 4;
+    for (int f = 0; f < loader->dataset->field_count; f++)
+        row_bytes += (int64_t)loader->dataset->row_bytes[f];
+    if (a->prefetch_bytes && row_bytes > 0) {
+        int64_t rows = a->prefetch_bytes / row_bytes, batches = capacity > 0 ? rows / capacity : rows;
+        most = batches < 1 ? 1 : batches < most ? batches : most;
+    }
+    a->opts.slots = most + 1;
+    a->opts.capacity = capacity;
+}
+
 mr_status mr__ahead_init(mr_loader *loader, const mr_loader_opts *opts, int64_t capacity)
 {
     mr__ahead *a = &loader->ahead;
-    int64_t most = opts->prefetch, row_bytes = 0;
-    if (!most)
-        most = opts->workers > 1 ? 2 * (int64_t)opts->workers : 4;
-    for (int f = 0; f < loader->dataset->field_count; f++)
-        row_bytes += (int64_t)loader->dataset->row_bytes[f];
-    if (opts->prefetch_bytes && row_bytes > 0) {
-        int64_t rows = opts->prefetch_bytes / row_bytes, batches = capacity > 0 ? rows / capacity : rows;
-        most = batches < 1 ? 1 : batches < most ? batches : most;
-    }
-    a->opts = (mr__pipeline_opts){ opts->workers, most + 1, capacity, opts->timeout };
+    a->prefetch = opts->prefetch;
+    a->prefetch_bytes = opts->prefetch_bytes;
+    a->opts.workers = opts->workers;
+    a->opts.timeout = opts->timeout;
+    mr__ahead_size(loader, capacity);
     a->epoch = -1;
     a->expected = mr_rng_new(0);
     a->after = mr_rng_new(0);
@@ -135,6 +146,14 @@ mr_status mr__ahead_begin(mr_loader *loader)
         return status;
     mr__order_seed(&loader->order);
     return mr__order_start(&loader->order, loader->epoch);
+}
+
+mr_status mr__ahead_resume(mr_loader *loader)
+{
+    mr__ahead *a = &loader->ahead;
+    a->epoch = loader->epoch;
+    a->ended = a->stuck = a->guessed = false;
+    return start(loader);
 }
 
 /* ---- posting ---- */
@@ -261,6 +280,8 @@ int64_t mr__ahead_next(mr_loader *loader, mr__slot_batch **slot)
         mr__ahead_stop(loader);
         return -1;
     }
+    if (!t->lane)
+        loader->taken = t->taken;
     if (t->failed_row >= 0) {
         mr__failure_raise(&t->failure);
         return -1;
@@ -270,10 +291,19 @@ int64_t mr__ahead_next(mr_loader *loader, mr__slot_batch **slot)
     if (t->lane && (t->rows == 0 || (t->rows < loader->batch_size && loader->drop_last)))
         return pass_over_rest(loader);
     learn_cost(a, t->nanoseconds * loader->batch_size / t->rows);
-    if (!t->lane)
-        loader->taken = t->taken;
     *slot = t->slot;
     return t->rows;
+}
+
+/* A sampler with a state was asked for more than was delivered: what it gives in the next epoch must not hang on that.
+ * What fails here fails again when the next epoch begins. */
+static void go_back(mr_loader *loader)
+{
+    mr__order *order = &loader->order;
+    if (!mr__order_state_size(order) || order->at <= loader->taken || mr__pending())
+        return;
+    if (mr__order_resume(order, loader->epoch, loader->taken) != MR_OK)
+        mr_error_clear();
 }
 
 void mr__ahead_leave(mr_loader *loader)
@@ -290,4 +320,11 @@ void mr__ahead_leave(mr_loader *loader)
         mr__ahead_stop(loader);
     else if (loader->lane)
         mr__lane_close(loader->lane);
+    go_back(loader);
+}
+
+void mr__ahead_forget(mr_loader *loader)
+{
+    loader->ahead.guessed = false;
+    mr__ahead_leave(loader);
 }

@@ -20,11 +20,12 @@
 #include "pipeline.h"
 
 typedef struct mr__ahead {
-    mr__pipeline_opts opts; /* workers 0: none of this */
-    mr__pipeline *pipeline; /* NULL: not started, or given up */
-    int64_t epoch;          /* that tickets are posted of */
-    bool ended;             /* its end was posted */
-    bool stuck;             /* no more tickets, until the next epoch: the sampler has failed */
+    mr__pipeline_opts opts;           /* workers 0: none of this */
+    int64_t prefetch, prefetch_bytes; /* as they were asked for */
+    mr__pipeline *pipeline;           /* NULL: not started, or given up */
+    int64_t epoch;                    /* that tickets are posted of */
+    bool ended;                       /* its end was posted */
+    bool stuck;                       /* no more tickets, until the next epoch: the sampler has failed */
 
     bool guessed, never; /* the epoch was begun on a guess; one was wrong */
     mr_rng *expected, *after;
@@ -35,6 +36,10 @@ typedef struct mr__ahead {
 } mr__ahead;
 
 mr_status mr__ahead_init(mr_loader *loader, const mr_loader_opts *opts, int64_t capacity);
+
+/* Before the threads are started: the rows of a slot, and with them how many slots there are. */
+void mr__ahead_size(mr_loader *loader, int64_t capacity);
+
 void mr__ahead_free(mr_loader *loader);
 
 /* Before the first batch of an epoch; starts the threads where there are none. Draws what order_begin draws. */
@@ -45,6 +50,13 @@ int64_t mr__ahead_next(mr_loader *loader, mr__slot_batch **slot);
 
 /* Takes back what was posted of the epoch that is being left, and waits until nobody works on it. */
 void mr__ahead_leave(mr_loader *loader);
+
+/* Takes back everything, of the next epoch, too. */
+void mr__ahead_forget(mr_loader *loader);
+
+/* In the middle of an epoch, where the order was taken by mr__order_resume and the lane by mr__lane_resume; starts the
+ * threads where there are none. */
+mr_status mr__ahead_resume(mr_loader *loader);
 
 /* Stops the threads. */
 void mr__ahead_stop(mr_loader *loader);

@@ -64,6 +64,7 @@ mr_loader *mr_loader_new(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts 
     loader->dataset = dataset;
     loader->batch_size = opts->batch_size ? opts->batch_size : 1;
     loader->drop_last = opts->drop_last;
+    loader->streams = dataset->stream != NULL;
     loader->epoch = -1;
     bool made = mr__order_init(&loader->order, dataset, rng, opts->shuffle) == MR_OK;
     int64_t capacity = loader->batch_size; /* a batch is never larger than the dataset */
@@ -72,6 +73,7 @@ mr_loader *mr_loader_new(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts 
     for (int i = 0; made && i < MR__RING_SLOTS; i++)
         made = (loader->ring[i] = mr__slot_new(dataset, capacity, false)) != NULL;
     made = made && mr__filler_init(&loader->filler, dataset) == MR_OK;
+    made = made && mr__mark_init(&loader->mark, dataset) == MR_OK;
     if (made && dataset->stream)
         made = (loader->lane = mr__lane_new(dataset)) != NULL;
     if (made && opts->workers)
@@ -118,6 +120,8 @@ void mr_loader_free(mr_loader *loader)
     mr__filler_free(&loader->filler);
     mr__collated_free(&loader->collated);
     mr__order_free(&loader->order);
+    mr__mark_free(&loader->mark);
+    mr__strbuf_free(&loader->state);
     mr__free(loader);
 }
 
@@ -139,7 +143,21 @@ mr_status mr_loader_set_generator(mr_loader *loader, mr_rng *generator)
         return status;
     if (!generator)
         return mr__null("loader_set_generator", "generator");
-    loader->order.generator = generator;
+    return mr__order_set_generator(&loader->order, generator);
+}
+
+/* A sampler may repeat samples, and so fill batches that the dataset could not. */
+static mr_status enlarge_ring(mr_loader *loader)
+{
+    for (int i = 0; i < MR__RING_SLOTS; i++) {
+        mr__slot_batch *slot = mr__slot_new(loader->dataset, loader->batch_size, false);
+        if (!slot)
+            return MR_ERR_MEMORY;
+        mr__slot_free(loader->ring[i]);
+        loader->ring[i] = slot;
+    }
+    if (loader->ahead.opts.workers)
+        mr__ahead_size(loader, loader->batch_size);
     return MR_OK;
 }
 
@@ -155,26 +173,13 @@ mr_status mr_loader_set_sampler(mr_loader *loader, mr_sampler *sampler)
     if (!status && loader->drop_last && sampler->vtable->batches)
         status = mr__raise(MR_ERR_ARGUMENT,
                            "loader_set_sampler: drop_last is not for a sampler that gives batches");
-    if (!status) {
-        /* A sampler may repeat samples, and so fill batches that the dataset could not. */
-        mr__slot_batch *ring[MR__RING_SLOTS] = { NULL };
-        for (int i = 0; !status && i < MR__RING_SLOTS; i++)
-            if (!(ring[i] = mr__slot_new(loader->dataset, loader->batch_size, false)))
-                status = MR_ERR_MEMORY;
-        for (int i = 0; i < MR__RING_SLOTS; i++) {
-            mr__slot_free(status ? ring[i] : loader->ring[i]);
-            if (!status)
-                loader->ring[i] = ring[i];
-        }
-    }
-    if (status) {
+    if (!status)
+        status = enlarge_ring(loader);
+    if (!status)
+        status = mr__order_set_sampler(&loader->order, sampler);
+    if (status)
         mr_sampler_free(sampler);
-        return status;
-    }
-    mr_sampler_free(loader->order.sampler);
-    loader->order.sampler = sampler;
-    loader->ahead.opts.capacity = loader->batch_size;
-    return MR_OK;
+    return status;
 }
 
 mr_status mr_loader_set_collate(mr_loader *loader, mr_collate_function collate, void *user)
@@ -218,6 +223,12 @@ int64_t mr__loader_fill(mr_loader *loader, mr__slot_batch **slot)
 
 /* ---- epochs ---- */
 
+int mr__loader_key(const mr_loader *loader)
+{
+    const mr__ahead *a = &loader->ahead;
+    return a->guessed && a->epoch > loader->epoch ? !loader->order.now : loader->order.now;
+}
+
 void mr__loader_leave(mr_loader *loader)
 {
     loader->in_epoch = false;
@@ -234,6 +245,7 @@ static mr_status begin_epoch(mr_loader *loader)
     loader->started = true;
     loader->epoch++;
     loader->position = loader->taken = 0;
+    mr__mark_clear(&loader->mark);
     mr_status status;
     if (loader->ahead.opts.workers) {
         status = mr__ahead_begin(loader);
@@ -256,6 +268,8 @@ static int64_t next_slot(mr_loader *loader, mr__slot_batch **slot)
         mr__order_end(&loader->order);
         loader->order_ended = true;
     }
+    if (rows == 0)
+        loader->taken = loader->order.at;
     if (rows <= 0)
         mr__loader_leave(loader);
     return rows;
@@ -277,8 +291,11 @@ mr_status mr_loader_next(mr_loader *loader, const mr_batch **batch)
     if (rows <= 0)
         return rows < 0 ? mr__settle(mr_error_status()) : MR_END;
     mr__slot_finish(slot, rows);
-    for (int64_t i = 0; loader->lane && i < rows; i++)
-        slot->index[i] = loader->position + i;
+    if (loader->lane) {
+        for (int64_t i = 0; i < rows; i++)
+            slot->index[i] = loader->position + i;
+        mr__mark_copy(&loader->mark, &slot->mark);
+    }
     slot->batch.epoch = loader->epoch;
     slot->batch.position = loader->position;
     loader->position += rows;

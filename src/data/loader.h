@@ -15,6 +15,8 @@
 #include "order.h"
 #include "slot.h"
 
+#include "base/strbuf.h"
+
 enum { MR__RING_SLOTS = 2 };
 
 struct mr_loader {
@@ -22,12 +24,14 @@ struct mr_loader {
         *dataset; /* borrowed; NULL: it has been freed, and a thread of ours could have been using it */
     int64_t batch_size;
     bool drop_last;
+    bool streams; /* the dataset is a stream */
     bool started; /* an epoch has ever begun: the settings are fixed */
     bool in_epoch;
     int64_t epoch;    /* the current one, or the last; -1 before the first */
     int64_t position; /* samples delivered in it */
     int64_t taken;    /* indices of the order that they took */
     bool order_ended; /* mr__order_end was called in this epoch */
+    mr__mark mark;    /* where a stream's lane stood after the last batch */
     mr__order order;
     mr__filler filler; /* the calling thread's */
     mr__lane *lane;    /* of a stream */
@@ -37,7 +41,11 @@ struct mr_loader {
     mr__ahead ahead; /* not used without workers */
     mr__user user;   /* of the dataset, when `attached` */
     bool attached;
+    mr__strbuf state; /* that mr_loader_save gave last */
 };
+
+/* The number of an epoch's key in the order: the order may be of the next epoch already. */
+int mr__loader_key(const mr_loader *loader);
 
 /* Leaves the epoch. */
 void mr__loader_leave(mr_loader *loader);

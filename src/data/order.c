@@ -31,6 +31,46 @@ void mr__order_free(mr__order *order)
     mr_rng_free(order->seeded);
     mr_sampler_free(order->sampler);
     mr__shuffle_free(&order->shuffled);
+    for (int i = 0; i < 2; i++) {
+        mr_rng_free(order->key[i].before);
+        mr__free(order->key[i].sampler);
+    }
+}
+
+mr_status mr__order_set_generator(mr__order *order, mr_rng *generator)
+{
+    for (int i = 0; i < 2 && order->shuffle; i++)
+        if (!order->key[i].before && !(order->key[i].before = mr_rng_new(0)))
+            return MR_ERR_MEMORY;
+    order->generator = generator;
+    return MR_OK;
+}
+
+mr_status mr__order_set_sampler(mr__order *order, mr_sampler *sampler)
+{
+    const mr_sampler_vtable *v = sampler->vtable;
+    unsigned char *state[2] = { NULL, NULL };
+    if (v->save && v->restore && v->state_size) {
+        state[0] = mr__alloc_zeroed(v->state_size);
+        state[1] = mr__alloc_zeroed(v->state_size);
+        if (!state[0] || !state[1]) {
+            mr__free(state[0]);
+            mr__free(state[1]);
+            return MR_ERR_MEMORY;
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        mr__free(order->key[i].sampler);
+        order->key[i].sampler = state[i];
+    }
+    mr_sampler_free(order->sampler);
+    order->sampler = sampler;
+    return MR_OK;
+}
+
+size_t mr__order_state_size(const mr__order *order)
+{
+    return order->key[0].sampler ? order->sampler->vtable->state_size : 0;
 }
 
 void mr__order_seed(mr__order *order)
@@ -43,8 +83,11 @@ mr_status mr__order_start(mr__order *order, int64_t epoch)
     order->at = 0;
     order->began = false;
     order->exhausted = false;
+    order->now = !order->now;
     if (!order->sampler)
         return MR_OK;
+    if (order->key[order->now].sampler)
+        order->sampler->vtable->save(order->sampler->self, order->key[order->now].sampler);
     return mr__sampler_begin(order->sampler, "loader", epoch);
 }
 
@@ -61,10 +104,13 @@ void mr__order_draw(mr__order *order)
         return;
     mr__shuffle_begin(&order->shuffled);
     order->began = true;
+    mr__order_key *key = &order->key[order->now];
     if (!order->generator) {
-        mr_rng_seed(order->seeded, mr_rng_u64(order->shared) & INT64_MAX);
+        key->seed = mr_rng_u64(order->shared) & INT64_MAX;
+        mr_rng_seed(order->seeded, key->seed);
         return; /* nobody else draws from it, so the draws can wait until they are needed */
     }
+    mr_rng_copy(key->before, order->generator);
     mr__shuffle_draw(&order->shuffled, order->generator, order->len);
 }
 
@@ -123,6 +169,47 @@ int64_t mr__order_take(mr__order *order, int64_t *index, bool *valid, int64_t co
         order->at += n;
     order->exhausted = mr__order_of_batches(order) ? n <= 0 : n < count;
     return n;
+}
+
+/* ---- going to a place in an epoch ---- */
+
+static mr_status sampler_resume(mr__order *order, int64_t epoch, int64_t taken)
+{
+    const mr_sampler *s = order->sampler;
+    mr_status status = MR_OK;
+    if (order->key[order->now].sampler)
+        status = s->vtable->restore(s->self, order->key[order->now].sampler);
+    if (status < 0 && !mr__pending())
+        mr__raise(status, "loader: the sampler failed without a message");
+    if (status >= 0)
+        status = mr__sampler_begin(s, "loader", epoch);
+    if (status >= 0)
+        status = mr__sampler_skip(s, "loader", taken);
+    if (status == MR_END)
+        return mr__raise(MR_ERR_STATE,
+                         "loader: the sampler has come to its end before index %lld of epoch %lld",
+                         (long long)taken, (long long)epoch);
+    return status;
+}
+
+mr_status mr__order_resume(mr__order *order, int64_t epoch, int64_t taken)
+{
+    const mr__order_key *key = &order->key[order->now];
+    order->at = taken;
+    order->exhausted = false;
+    if (order->sampler)
+        return sampler_resume(order, epoch, taken);
+    if (!order->shuffle)
+        return MR_OK;
+    mr__shuffle_begin(&order->shuffled);
+    order->began = true;
+    if (order->generator) {
+        mr_rng_copy(order->seeded, key->before);
+        mr__shuffle_draw(&order->shuffled, order->seeded, order->len);
+    } else {
+        mr_rng_seed(order->seeded, key->seed);
+    }
+    return MR_OK;
 }
 
 int64_t mr__order_len(const mr__order *order)

@@ -13,6 +13,13 @@
 
 #include <millrace/data.h>
 
+/* What the order of one epoch hangs on besides its number. */
+typedef struct mr__order_key {
+    uint64_t seed;  /* of the permutation, without a generator */
+    mr_rng *before; /* where the loader's own generator stood before the permutation; NULL: there is none */
+    unsigned char *sampler; /* what the sampler saved before the epoch; NULL: it has no state */
+} mr__order_key;
+
 typedef struct mr__order {
     int64_t len; /* samples of the dataset; -1 for a stream */
     bool shuffle;
@@ -24,17 +31,30 @@ typedef struct mr__order {
     bool began; /* the permutation of this epoch */
     int64_t at; /* indices handed out in this epoch */
     bool exhausted;
+    mr__order_key key[2]; /* of this epoch, key[now], and of the one before */
+    int now;
 } mr__order;
 
 /* Checks the length and makes what an epoch needs. */
 mr_status mr__order_init(mr__order *order, mr_dataset *dataset, mr_rng *shared, bool shuffle);
 void mr__order_free(mr__order *order);
 
+/* Takes a generator of the loader's own, or a sampler, which is adopted if that succeeds. */
+mr_status mr__order_set_generator(mr__order *order, mr_rng *generator);
+mr_status mr__order_set_sampler(mr__order *order, mr_sampler *sampler);
+
+/* Bytes of the sampler's state, 0 without. */
+size_t mr__order_state_size(const mr__order *order);
+
 /* Draws what torch draws when an epoch begins: the workers' base seed. */
 void mr__order_seed(mr__order *order);
 
 /* Starts an epoch's order. Nothing is drawn, but by a sampler of the user's. */
 mr_status mr__order_start(mr__order *order, int64_t epoch);
+
+/* Goes to where `taken` indices of an epoch have been handed out, whose key is key[now]. Nothing is drawn, but by a sampler
+ * of the user's. */
+mr_status mr__order_resume(mr__order *order, int64_t epoch, int64_t taken);
 
 /* Draws what the first index of an epoch takes, if it is not drawn yet. */
 void mr__order_draw(mr__order *order);

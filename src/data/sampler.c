@@ -111,9 +111,7 @@ mr_status mr__sampler_skip(const mr_sampler *s, const char *call, int64_t count)
         for (int64_t i = 0; status == MR_OK && i < count; i++)
             status = s->vtable->next(s->self, &index);
     }
-    if (status == MR_END)
-        status = mr__raise(MR_ERR_STATE, "%s: the sampler ended before index %lld", call, (long long)count);
-    return status < 0 ? failed(call, status) : MR_OK;
+    return status < 0 ? failed(call, status) : status;
 }
 
 /* ---- by hand ---- */

@@ -11,7 +11,7 @@ struct mr_sampler {
 
 /* The calls raise failures, also of callbacks that did not, in the name of `call`. */
 mr_status mr__sampler_begin(const mr_sampler *sampler, const char *call, int64_t epoch);
-mr_status mr__sampler_skip(const mr_sampler *sampler, const char *call, int64_t count);
+mr_status mr__sampler_skip(const mr_sampler *sampler, const char *call, int64_t count); /* or MR_END */
 
 /* Writes the next indices, at most `most`: how many there are; fewer only before the end, or when the sampler gives
  * batches. 0 at the end, -1 after a failure. valid[] is made true, but for padding. */

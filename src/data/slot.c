@@ -39,7 +39,7 @@ mr__slot_batch *mr__slot_new(const mr_dataset *dataset, int64_t capacity, bool s
     slot->index = mr__alloc_array((size_t)capacity, sizeof *slot->index);
     slot->valid = mr__alloc((size_t)capacity);
     if (!slot->tensor || !slot->name || !slot->base || !slot->row || !slot->index || !slot->valid ||
-        !make_tensors(slot, dataset, capacity, single)) {
+        mr__mark_init(&slot->mark, dataset) || !make_tensors(slot, dataset, capacity, single)) {
         mr__slot_free(slot);
         return NULL;
     }
@@ -63,6 +63,7 @@ void mr__slot_free(mr__slot_batch *slot)
     mr__free(slot->row);
     mr__free(slot->index);
     mr__free(slot->valid);
+    mr__mark_free(&slot->mark);
     mr__free(slot);
 }
 

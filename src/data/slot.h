@@ -6,7 +6,7 @@
 #ifndef MILLRACE_DATA_SLOT_H
 #define MILLRACE_DATA_SLOT_H
 
-#include "dataset.h"
+#include "mark.h"
 
 #include "base/arena.h"
 
@@ -19,6 +19,7 @@ typedef struct mr__slot_batch {
     void **row;  /* where the sample being written goes; what callbacks see */
     int64_t *index;
     bool *valid;
+    mr__mark mark; /* of a stream */
 } mr__slot_batch;
 
 /* A slot for `capacity` rows of a dataset's fields. With `single`, for one sample without the dimension of

@@ -270,8 +270,7 @@ static void test_skip_too_far(void)
     for (int kind = 0; kind < MAKERS; kind++) {
         mr_sampler *s = make_one(kind, rng, NULL);
         CHECK_EQ_I64(mr_sampler_begin(s, 0), MR_OK);
-        CHECK_EQ_I64(mr__sampler_skip(s, "test", LENGTH + 1), MR_ERR_STATE);
-        CHECK(strstr(mr_error(), ": the sampler ended before index 71"));
+        CHECK_EQ_I64(mr__sampler_skip(s, "test", LENGTH + 1), MR_END);
         mr_sampler_free(s);
     }
     mr_rng_free(rng);

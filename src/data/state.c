@@ -1,0 +1,295 @@
+/*
+ * The state of a loader as bytes, little end first:
+ *
+ *     8 bytes  "mrloader"
+ *     u32      version
+ *     i64 …    what both loaders must have in common, in the order of `facts`
+ *     u8       whether the loader is inside an epoch; then what begin_epoch and the batches since made of it
+ *     …        the generator of the loader's own, the sampler's state, the stream's mark: what there is of them
+ *     u64      a hash of all before
+ *
+ * It says where the caller stands, not how far batches were made ahead. Nothing of a loader is touched before all that the
+ * bytes say of themselves was looked at.
+ */
+#include "bytes.h"
+#include "loader.h"
+#include "sampler.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+enum { VERSION = 1, MAGIC_BYTES = 8, HASH_BYTES = 8 };
+
+static const char magic[] = "mrloader";
+
+/* ---- what a state and a loader must have in common ---- */
+
+enum { BATCH_SIZE, DROP_LAST, ORDER, GENERATOR, SAMPLES, SAMPLER_STATE, CURSOR_STATE, FACTS };
+
+static const char *const fact_names[FACTS] = {
+    [BATCH_SIZE] = "batch size",
+    [DROP_LAST] = "drop_last",
+    [ORDER] = "the order",
+    [GENERATOR] = "generators of its own:",
+    [SAMPLES] = "samples:",
+    [SAMPLER_STATE] = "bytes of a sampler's state:",
+    [CURSOR_STATE] = "bytes of a cursor's state:",
+};
+
+enum { IN_ORDER, SHUFFLED, SAMPLED, STREAMED };
+
+static const char *const order_names[] = { "of the dataset", "of a shuffle", "of a sampler", "of a stream" };
+
+static void collect_facts(const mr_loader *loader, int64_t fact[FACTS])
+{
+    const mr__order *order = &loader->order;
+    fact[BATCH_SIZE] = loader->batch_size;
+    fact[DROP_LAST] = loader->drop_last;
+    fact[ORDER] = loader->streams  ? STREAMED
+                  : order->sampler ? SAMPLED
+                  : order->shuffle ? SHUFFLED
+                                   : IN_ORDER;
+    fact[GENERATOR] = order->generator != NULL;
+    fact[SAMPLES] = order->len;
+    fact[SAMPLER_STATE] = (int64_t)mr__order_state_size(order);
+    fact[CURSOR_STATE] = loader->mark.cursor ? (int64_t)loader->mark.bytes : -1;
+}
+
+static mr_status check_facts(const mr_loader *loader, mr__reader *from)
+{
+    int64_t here[FACTS], there[FACTS];
+    collect_facts(loader, here);
+    for (int i = 0; i < FACTS; i++)
+        there[i] = mr__read_i64(from);
+    for (int i = 0; i < FACTS; i++) {
+        if (here[i] == there[i])
+            continue;
+        if (i == ORDER && there[i] >= IN_ORDER && there[i] <= STREAMED)
+            return mr__raise(MR_ERR_ARGUMENT,
+                             "loader_restore: the state has the order %s, the loader that %s",
+                             order_names[there[i]], order_names[here[i]]);
+        return mr__raise(MR_ERR_ARGUMENT, "loader_restore: the state has %s %lld, the loader %lld",
+                         fact_names[i], (long long)there[i], (long long)here[i]);
+    }
+    return MR_OK;
+}
+
+/* ---- saving ---- */
+
+static void write_generator(mr__strbuf *to, const mr_rng *rng)
+{
+    unsigned char bytes[MR_RNG_STATE_BYTES];
+    mr_rng_get_state(rng, bytes);
+    mr__strbuf_append_bytes(to, bytes, sizeof bytes);
+}
+
+/* Between epochs it is the sampler itself that knows its state. */
+static void write_sampler(mr_loader *loader, mr__strbuf *to)
+{
+    const mr__order *order = &loader->order;
+    const mr__order_key *key = &order->key[mr__loader_key(loader)];
+    if (!key->sampler)
+        return;
+    if (!loader->in_epoch)
+        order->sampler->vtable->save(order->sampler->self, key->sampler);
+    mr__strbuf_append_bytes(to, (const char *)key->sampler, mr__order_state_size(order));
+}
+
+static void write_mark(mr__strbuf *to, const mr__mark *mark)
+{
+    mr__write_i64(to, mark->read);
+    mr__write_bool(to, mark->ended);
+    mr__write_bool(to, mark->told);
+    if (mark->told)
+        mr__strbuf_append_bytes(to, (const char *)mark->cursor, mark->bytes);
+}
+
+static void write_state(mr_loader *loader, mr__strbuf *to)
+{
+    const mr__order *order = &loader->order;
+    const mr__order_key *key = &order->key[mr__loader_key(loader)];
+    int64_t fact[FACTS];
+    mr__strbuf_append_bytes(to, magic, MAGIC_BYTES);
+    mr__write_int(to, VERSION, 4);
+    collect_facts(loader, fact);
+    for (int i = 0; i < FACTS; i++)
+        mr__write_i64(to, fact[i]);
+    mr__write_bool(to, loader->in_epoch);
+    mr__write_i64(to, loader->epoch);
+    mr__write_i64(to, loader->in_epoch ? loader->position : 0);
+    mr__write_i64(to, loader->in_epoch ? loader->taken : 0);
+    mr__write_bool(to, loader->in_epoch && loader->order_ended);
+    mr__write_int(to, loader->in_epoch ? key->seed : 0, 8);
+    if (order->generator)
+        write_generator(to, order->generator);
+    if (loader->in_epoch && key->before)
+        write_generator(to, key->before);
+    write_sampler(loader, to);
+    if (loader->in_epoch && loader->streams)
+        write_mark(to, &loader->mark);
+    mr__write_int(to, mr__hash_bytes(mr__strbuf_text(to), to->length), HASH_BYTES);
+}
+
+mr_status mr_loader_save(mr_loader *loader, const void **bytes, size_t *size)
+{
+    if (!loader || !bytes || !size)
+        return mr__settle(mr__null("loader_save", !loader ? "loader" : !bytes ? "bytes" : "size"));
+    if (mr__pending())
+        return mr__settle(mr__pending_status());
+    mr__strbuf_clear(&loader->state);
+    write_state(loader, &loader->state);
+    if (loader->state.failed) {
+        mr__strbuf_free(&loader->state);
+        return mr__settle(mr_error_status());
+    }
+    *bytes = mr__strbuf_text(&loader->state);
+    *size = loader->state.length;
+    return MR_OK;
+}
+
+/* ---- restoring ---- */
+
+/* What the bytes say, besides the facts. */
+typedef struct state {
+    bool in_epoch, order_ended;
+    int64_t epoch, position, taken;
+    uint64_t seed;
+    const unsigned char *generator, *before, *sampler; /* NULL: none */
+    mr__mark mark;                                     /* its cursor views the bytes */
+} state;
+
+static mr_status damaged(void)
+{
+    return mr__raise(MR_ERR_FORMAT, "loader_restore: the state is damaged");
+}
+
+static void read_mark(mr__reader *from, mr__mark *mark, const mr__mark *ours)
+{
+    *mark = (mr__mark){ .bytes = ours->bytes };
+    mark->read = mr__read_i64(from);
+    mark->ended = mr__read_bool(from);
+    mark->told = mr__read_bool(from);
+    if (mark->told)
+        mark->cursor = (unsigned char *)(uintptr_t)mr__read_bytes(from, mark->bytes);
+    from->failed = from->failed || (mark->told && !ours->cursor) || mark->read < 0;
+}
+
+static bool sensible(const mr_loader *loader, const state *s)
+{
+    const mr__order *order = &loader->order;
+    if (s->epoch < -1 || s->epoch == INT64_MAX || s->position < 0 || s->taken < 0)
+        return false;
+    if (!s->in_epoch)
+        return !s->position && !s->taken && !s->order_ended;
+    if (s->epoch < 0)
+        return false;
+    if (loader->streams)
+        return s->taken == 0;
+    return s->position <= s->taken && (order->sampler || s->taken <= order->len);
+}
+
+static mr_status read_state(const mr_loader *loader, mr__reader *from, state *s)
+{
+    const mr__order *order = &loader->order;
+    const size_t bytes = (size_t)(from->end - from->at);
+    const unsigned char *begin = from->at;
+    *s = (state){ 0 };
+    const unsigned char *name = mr__read_bytes(from, MAGIC_BYTES);
+    if (!name || memcmp(name, magic, MAGIC_BYTES) != 0 || bytes < MAGIC_BYTES + 4 + HASH_BYTES)
+        return mr__raise(MR_ERR_FORMAT, "loader_restore: these %zu bytes are no state of a loader", bytes);
+    uint64_t version = mr__read_int(from, 4);
+    if (version != VERSION)
+        return mr__raise(MR_ERR_FORMAT, "loader_restore: the state is of version %llu, and %d is known here",
+                         (unsigned long long)version, VERSION);
+    from->end -= HASH_BYTES;
+    mr__reader hash = { .at = from->end, .end = from->end + HASH_BYTES };
+    if (mr__read_int(&hash, HASH_BYTES) != mr__hash_bytes(begin, (size_t)(from->end - begin)))
+        return damaged();
+    mr_status status = check_facts(loader, from);
+    if (status)
+        return status;
+    s->in_epoch = mr__read_bool(from);
+    s->epoch = mr__read_i64(from);
+    s->position = mr__read_i64(from);
+    s->taken = mr__read_i64(from);
+    s->order_ended = mr__read_bool(from);
+    s->seed = mr__read_int(from, 8);
+    if (order->generator)
+        s->generator = mr__read_bytes(from, MR_RNG_STATE_BYTES);
+    if (s->in_epoch && order->key[0].before)
+        s->before = mr__read_bytes(from, MR_RNG_STATE_BYTES);
+    if (mr__order_state_size(order))
+        s->sampler = mr__read_bytes(from, mr__order_state_size(order));
+    if (s->in_epoch && loader->streams)
+        read_mark(from, &s->mark, &loader->mark);
+    return from->failed || from->at != from->end || !sensible(loader, s) ? damaged() : MR_OK;
+}
+
+/* The generators and the sampler, which are outside of the loader. */
+static mr_status restore_sources(mr__order *order, const state *s)
+{
+    mr__order_key *key = &order->key[order->now];
+    mr_status status = MR_OK;
+    key->seed = s->seed;
+    if (s->before)
+        status = mr_rng_set_state(key->before, s->before, MR_RNG_STATE_BYTES);
+    if (status == MR_OK && s->generator)
+        status = mr_rng_set_state(order->generator, s->generator, MR_RNG_STATE_BYTES);
+    if (status != MR_OK || !s->sampler)
+        return status;
+    memcpy(key->sampler, s->sampler, mr__order_state_size(order));
+    return s->in_epoch ? MR_OK : order->sampler->vtable->restore(order->sampler->self, key->sampler);
+}
+
+static mr_status resume(mr_loader *loader, const state *s)
+{
+    mr_status status = mr__order_resume(&loader->order, s->epoch, s->taken);
+    if (status == MR_OK && loader->ahead.opts.workers)
+        status = mr__ahead_resume(loader);
+    if (status == MR_OK)
+        status = mr__filler_open(&loader->filler);
+    if (status != MR_OK)
+        return status;
+    if (loader->lane) {
+        mr__mark_copy(&loader->mark, &s->mark);
+        mr__lane_resume(loader->lane, s->epoch, &s->mark);
+    }
+    loader->in_epoch = true;
+    return MR_OK;
+}
+
+static mr_status restore(mr_loader *loader, const state *s)
+{
+    mr_loader_rewind(loader);
+    if (loader->ahead.opts.workers)
+        mr__ahead_forget(loader);
+    mr_status status = restore_sources(&loader->order, s);
+    if (status != MR_OK)
+        return status;
+    loader->started = loader->started || s->epoch >= 0;
+    loader->epoch = s->epoch;
+    loader->position = s->position;
+    loader->taken = s->taken;
+    loader->order_ended = s->order_ended;
+    return s->in_epoch ? resume(loader, s) : MR_OK;
+}
+
+mr_status mr_loader_restore(mr_loader *loader, const void *bytes, size_t size)
+{
+    if (!loader || !bytes)
+        return mr__settle(mr__null("loader_restore", loader ? "bytes" : "loader"));
+    if (mr__pending())
+        return mr__settle(mr__pending_status());
+    if (!loader->dataset)
+        return mr__settle(mr__raise(MR_ERR_STATE, "loader_restore: the dataset has been freed"));
+    mr__reader from = { .at = bytes, .end = (const unsigned char *)bytes + size };
+    state s;
+    mr_status status = read_state(loader, &from, &s);
+    if (status == MR_OK)
+        status = restore(loader, &s);
+    if (status != MR_OK && !mr__pending())
+        mr__raise(status < 0 ? status : MR_ERR_CALLBACK,
+                  "loader_restore: the sampler failed without a message");
+    return status == MR_OK ? MR_OK : mr__settle(mr_error_status());
+}

@@ -167,6 +167,11 @@ MR_API void mr_sampler_free(mr_sampler *sampler);
 
 /* ---- the loader (torch's DataLoader) -------------------------------------------------------------------------- */
 
+/* A sample that its callback fails for ends the epoch with a failure, or is left out: then its batch is shorter, and all others
+ * are what they would have been (a batch of which nothing is left is not delivered); a stream goes on with its next
+ * sample, so that its batches are full. A stream that fails a thousand times in a row ends the epoch all the same. */
+typedef enum mr_bad_policy { MR_BAD_STOP = 0, MR_BAD_SKIP = 1 } mr_bad_policy;
+
 typedef struct mr_loader_opts {
     int64_t batch_size; /* default 1 */
     bool shuffle;       /* a new order each epoch, torch.randperm's; not for streams */
@@ -176,6 +181,10 @@ typedef struct mr_loader_opts {
     int64_t prefetch; /* batches made ahead, at most; default 2 for each worker, at least 4 */
     int64_t prefetch_bytes; /* and bytes, of which one batch is always allowed; default: no bound */
     double timeout;         /* seconds that a worker may take for one sample; default: no limit */
+
+    mr_bad_policy on_bad_sample; /* what becomes of a sample that cannot be had; default MR_BAD_STOP */
+    int64_t
+        max_bad_samples; /* with MR_BAD_SKIP: so many in an epoch, and the next one is a failure; default: any number */
 } mr_loader_opts;
 
 /* Workers are threads that live from the first batch until the loader is freed. Then several of them, and the one that
@@ -219,6 +228,16 @@ MR_API mr_status mr_loader_set_collate(mr_loader *loader, mr_collate_function co
  * epoch, after which the next call begins the next epoch. A failing sample is named: "loader: sample 17:
  * …"; the loader then starts a new epoch at the next call. */
 MR_API MR_CHECKED mr_status mr_loader_next(mr_loader *loader, const mr_batch **batch);
+
+/* A sample that was left out: its index (in a stream, its number in its shard) and what its callback said. */
+typedef struct mr_bad_sample {
+    int64_t index, epoch;
+    const char *message; /* "loader: sample 17: …" */
+} mr_bad_sample;
+
+/* How many samples were left out of the batches up to now, in all epochs. `*list`, if not NULL, views the first `*listed` of them,
+ * at most a thousand, until the next call on the loader. They are part of the loader's state. */
+MR_API int64_t mr_loader_bad_samples(const mr_loader *loader, const mr_bad_sample **list, int64_t *listed);
 
 /* Leaves the epoch early: the next mr_loader_next begins the next one (Python's break, and a new iter). */
 MR_API void mr_loader_rewind(mr_loader *loader);

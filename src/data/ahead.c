@@ -39,6 +39,7 @@ mr_status mr__ahead_init(mr_loader *loader, const mr_loader_opts *opts, int64_t 
     a->prefetch_bytes = opts->prefetch_bytes;
     a->opts.workers = opts->workers;
     a->opts.timeout = opts->timeout;
+    a->opts.skip = loader->bad.skip;
     mr__ahead_size(loader, capacity);
     a->epoch = -1;
     a->expected = mr_rng_new(0);
@@ -282,6 +283,7 @@ int64_t mr__ahead_next(mr_loader *loader, mr__slot_batch **slot)
     }
     if (!t->lane)
         loader->taken = t->taken;
+    *slot = t->slot;
     if (t->failed_row >= 0) {
         mr__failure_raise(&t->failure);
         return -1;
@@ -291,7 +293,6 @@ int64_t mr__ahead_next(mr_loader *loader, mr__slot_batch **slot)
     if (t->lane && (t->rows == 0 || (t->rows < loader->batch_size && loader->drop_last)))
         return pass_over_rest(loader);
     learn_cost(a, t->nanoseconds * loader->batch_size / t->rows);
-    *slot = t->slot;
     return t->rows;
 }
 

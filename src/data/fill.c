@@ -1,5 +1,7 @@
 #include "fill.h"
 
+#include "faults.h"
+
 #include "base/alloc.h"
 
 #include <time.h>
@@ -48,10 +50,10 @@ void mr__filler_close(mr__filler *filler)
     filler->worker = NULL;
 }
 
-bool mr__fault_go_on(mr_status status, int64_t row, int64_t sample, mr__on_fault *on_fault, void *user)
+bool mr__fill_goes_on(mr__filler *filler, mr__slot_batch *slot, mr_status status, int64_t row, int64_t sample)
 {
     mr__sample_failed("loader", status, sample);
-    return on_fault && on_fault(user, row, sample);
+    return filler->skip && mr__fault_note(slot, row, sample);
 }
 
 void mr__filler_watch(mr__filler *filler, int64_t sample)
@@ -61,7 +63,7 @@ void mr__filler_watch(mr__filler *filler, int64_t sample)
 }
 
 static mr_status fill_one_by_one(mr__filler *filler, mr__slot_batch *slot, int64_t epoch, int64_t begin,
-                                 int64_t end, mr__on_fault *on_fault, void *user, int64_t *failed)
+                                 int64_t end, int64_t *failed)
 {
     const mr_dataset *dataset = filler->dataset;
     const mr_sample sample = { .field = filler->row, .epoch = epoch, .worker = filler->worker };
@@ -71,7 +73,7 @@ static mr_status fill_one_by_one(mr__filler *filler, mr__slot_batch *slot, int64
         if (MR__UNLIKELY(filler->watched))
             mr__filler_watch(filler, slot->index[i]);
         mr_status status = dataset->map->get(dataset->self, slot->index[i], &sample);
-        if (MR__UNLIKELY(status != MR_OK) && !mr__fault_go_on(status, i, slot->index[i], on_fault, user)) {
+        if (MR__UNLIKELY(status != MR_OK) && !mr__fill_goes_on(filler, slot, status, i, slot->index[i])) {
             *failed = i;
             return status;
         }
@@ -84,16 +86,15 @@ static mr_status fill_one_by_one(mr__filler *filler, mr__slot_batch *slot, int64
 /* get_many failed: asks for the samples in turn, so that each failure has its sample's name. When all can be had in
  * turn, get_many is to blame. */
 static mr_status fill_again(mr__filler *filler, mr__slot_batch *slot, int64_t epoch, int64_t begin,
-                            int64_t end, mr_status status, mr__on_fault *on_fault, void *user,
-                            int64_t *failed)
+                            int64_t end, mr_status status, int64_t *failed)
 {
     mr__failure failure;
     if (!mr__pending())
         mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "the callback failed without a message");
     mr__failure_take(&failure);
     mr_error_clear();
-    status = fill_one_by_one(filler, slot, epoch, begin, end, on_fault, user, failed);
-    if (status != MR_OK || on_fault) /* with a policy it is the samples that count */
+    status = fill_one_by_one(filler, slot, epoch, begin, end, failed);
+    if (status != MR_OK || filler->skip) /* with a policy it is the samples that count */
         return status;
     mr__failure_raise(&failure);
     mr__add_context("loader: one of %lld samples, the first of them %lld", (long long)(end - begin),
@@ -103,11 +104,11 @@ static mr_status fill_again(mr__filler *filler, mr__slot_batch *slot, int64_t ep
 }
 
 mr_status mr__fill(mr__filler *filler, mr__slot_batch *slot, int64_t epoch, int64_t begin, int64_t end,
-                   mr__on_fault *on_fault, void *user, int64_t *failed)
+                   int64_t *failed)
 {
     const mr_dataset *dataset = filler->dataset;
     if (!dataset->map->get_many)
-        return fill_one_by_one(filler, slot, epoch, begin, end, on_fault, user, failed);
+        return fill_one_by_one(filler, slot, epoch, begin, end, failed);
     mr_sample all = { .field = slot->base, .epoch = epoch, .worker = filler->worker };
     if (begin > 0) {
         for (int f = 0; f < dataset->field_count; f++)
@@ -119,5 +120,5 @@ mr_status mr__fill(mr__filler *filler, mr__slot_batch *slot, int64_t epoch, int6
     mr_status status = dataset->map->get_many(dataset->self, slot->index + begin, end - begin, &all);
     if (MR__LIKELY(status == MR_OK))
         return MR_OK;
-    return fill_again(filler, slot, epoch, begin, end, status, on_fault, user, failed);
+    return fill_again(filler, slot, epoch, begin, end, status, failed);
 }

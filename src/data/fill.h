@@ -13,15 +13,13 @@ typedef struct mr__filler {
     mr_dataset *dataset; /* borrowed */
     void *worker;        /* what worker_open gave */
     bool opened;
+    bool skip;  /* goes on after a sample that cannot be had, and hangs it on the slot */
     void **row; /* where each field of the sample in hand goes */
 
     /* For the watchdog, when `watched`: the sample in hand, and since when, in nanoseconds; 0: none. */
     bool watched;
     atomic_int_least64_t sample, since;
 } mr__filler;
-
-/* What to do about a sample that cannot be had: its failure is pending. True: it was taken note of, go on. */
-typedef bool mr__on_fault(void *user, int64_t row, int64_t sample);
 
 mr_status mr__filler_init(mr__filler *filler, mr_dataset *dataset);
 void mr__filler_free(mr__filler *filler);
@@ -31,12 +29,14 @@ mr_status mr__filler_open(mr__filler *filler);
 void mr__filler_close(mr__filler *filler);
 
 /* Writes the samples slot->index[begin] to [end - 1] to their rows. A failure is raised as "loader: sample 17: …",
- * and *failed set to its row, unless `on_fault` goes on; then the rows of bad samples hold anything. */
+ * and *failed set to its row, unless bad samples are skipped; then their rows hold anything. */
 mr_status mr__fill(mr__filler *filler, mr__slot_batch *slot, int64_t epoch, int64_t begin, int64_t end,
-                   mr__on_fault *on_fault, void *user, int64_t *failed);
+                   int64_t *failed);
 
-/* Takes the pending failure of `sample` as mr__fill does. */
-bool mr__fault_go_on(mr_status status, int64_t row, int64_t sample, mr__on_fault *on_fault, void *user);
+/* After a sample's callback failed: whether that was taken note of, so that the next one can be asked for. If not, the
+ * failure is pending. */
+bool mr__fill_goes_on(mr__filler *filler, mr__slot_batch *slot, mr_status status, int64_t row,
+                      int64_t sample);
 
 /* Takes note of the sample in hand. */
 void mr__filler_watch(mr__filler *filler, int64_t sample);

@@ -24,6 +24,8 @@ static bool acceptable(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts *o
         return wrong("batch size", opts->batch_size);
     if (opts->prefetch < 0)
         return wrong("prefetch", opts->prefetch);
+    if (opts->max_bad_samples < 0)
+        return wrong("max_bad_samples", opts->max_bad_samples);
     if (opts->prefetch_bytes < 0)
         return wrong("prefetch_bytes", opts->prefetch_bytes);
     if (opts->workers < 0 || opts->workers > MR__MAX_WORKERS)
@@ -35,6 +37,10 @@ static bool acceptable(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts *o
                                          : "timeout");
     else if (!(opts->timeout >= 0 && opts->timeout <= 1e9))
         mr__raise(MR_ERR_ARGUMENT, "loader_new: timeout %g is no time in seconds", opts->timeout);
+    else if (opts->on_bad_sample != MR_BAD_STOP && opts->on_bad_sample != MR_BAD_SKIP)
+        mr__raise(MR_ERR_ARGUMENT, "loader_new: %d is no mr_bad_policy", (int)opts->on_bad_sample);
+    else if (opts->max_bad_samples && opts->on_bad_sample == MR_BAD_STOP)
+        mr__raise(MR_ERR_ARGUMENT, "loader_new: max_bad_samples is for loaders that skip bad samples");
     else if (dataset->stream && opts->shuffle)
         mr__raise(MR_ERR_ARGUMENT, "loader_new: a stream cannot be shuffled by index");
     else
@@ -65,6 +71,8 @@ mr_loader *mr_loader_new(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts 
     loader->batch_size = opts->batch_size ? opts->batch_size : 1;
     loader->drop_last = opts->drop_last;
     loader->streams = dataset->stream != NULL;
+    loader->bad.skip = loader->filler.skip = opts->on_bad_sample == MR_BAD_SKIP;
+    loader->bad.most = opts->max_bad_samples;
     loader->epoch = -1;
     bool made = mr__order_init(&loader->order, dataset, rng, opts->shuffle) == MR_OK;
     int64_t capacity = loader->batch_size; /* a batch is never larger than the dataset */
@@ -122,6 +130,7 @@ void mr_loader_free(mr_loader *loader)
     mr__order_free(&loader->order);
     mr__mark_free(&loader->mark);
     mr__strbuf_free(&loader->state);
+    mr__bad_free(&loader->bad);
     mr__free(loader);
 }
 
@@ -202,7 +211,7 @@ static int64_t fill_by_index(mr_loader *loader, mr__slot_batch *slot)
     loader->taken = loader->order.at;
     if (rows <= 0 || (rows < loader->batch_size && loader->drop_last))
         return rows < 0 ? -1 : 0;
-    mr_status status = mr__fill(&loader->filler, slot, loader->epoch, 0, rows, NULL, NULL, &failed);
+    mr_status status = mr__fill(&loader->filler, slot, loader->epoch, 0, rows, &failed);
     return MR__LIKELY(status == MR_OK) ? rows : -1;
 }
 
@@ -215,6 +224,7 @@ static int64_t fill_from_stream(mr_loader *loader, mr__slot_batch *slot)
 int64_t mr__loader_fill(mr_loader *loader, mr__slot_batch **slot)
 {
     *slot = loader->ring[loader->next_slot];
+    mr__faults_clear(*slot);
     int64_t rows = loader->lane ? fill_from_stream(loader, *slot) : fill_by_index(loader, *slot);
     if (rows > 0)
         loader->next_slot = (loader->next_slot + 1) % MR__RING_SLOTS;
@@ -245,6 +255,7 @@ static mr_status begin_epoch(mr_loader *loader)
     loader->started = true;
     loader->epoch++;
     loader->position = loader->taken = 0;
+    loader->bad.in_epoch = 0;
     mr__mark_clear(&loader->mark);
     mr_status status;
     if (loader->ahead.opts.workers) {
@@ -260,19 +271,41 @@ static mr_status begin_epoch(mr_loader *loader)
     return status;
 }
 
+/* Takes down the samples that could not be had. The rows that are left; -1 if there are too many, or if the batch had failed
+ * besides. */
+static int64_t without_bad(mr_loader *loader, mr__slot_batch *slot, int64_t rows)
+{
+    mr__failure failure;
+    if (rows < 0) {
+        mr__failure_take(&failure);
+        mr_error_clear();
+    }
+    int64_t left = mr__faults_take(&loader->bad, slot, rows, loader->epoch, !loader->streams);
+    if (rows < 0 && left == rows)
+        mr__failure_raise(&failure);
+    return left;
+}
+
 /* The number of rows of the next batch: 0 at the end of the epoch, -1 after a failure. */
 static int64_t next_slot(mr_loader *loader, mr__slot_batch **slot)
 {
-    int64_t rows = loader->ahead.opts.workers ? mr__ahead_next(loader, slot) : mr__loader_fill(loader, slot);
-    if (MR__UNLIKELY(rows >= 0 && rows < loader->batch_size && !loader->order_ended)) {
-        mr__order_end(&loader->order);
-        loader->order_ended = true;
-    }
-    if (rows == 0)
+    int64_t rows, left;
+    do {
+        *slot = NULL;
+        rows = left =
+            loader->ahead.opts.workers ? mr__ahead_next(loader, slot) : mr__loader_fill(loader, slot);
+        if (MR__UNLIKELY(rows >= 0 && rows < loader->batch_size && !loader->order_ended)) {
+            mr__order_end(&loader->order);
+            loader->order_ended = true;
+        }
+        if (loader->bad.skip && *slot)
+            left = without_bad(loader, *slot, rows);
+    } while (rows > 0 && left == 0);
+    if (left == 0)
         loader->taken = loader->order.at;
-    if (rows <= 0)
+    if (left <= 0)
         mr__loader_leave(loader);
-    return rows;
+    return left;
 }
 
 mr_status mr_loader_next(mr_loader *loader, const mr_batch **batch)
@@ -332,4 +365,13 @@ int64_t mr_loader_len(mr_loader *loader)
 int64_t mr_loader_batch_size(const mr_loader *loader)
 {
     return loader ? loader->batch_size : 0;
+}
+
+int64_t mr_loader_bad_samples(const mr_loader *loader, const mr_bad_sample **list, int64_t *listed)
+{
+    if (list)
+        *list = loader ? loader->bad.list : NULL;
+    if (listed)
+        *listed = loader ? loader->bad.listed : 0;
+    return loader ? loader->bad.count : 0;
 }

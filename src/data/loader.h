@@ -10,6 +10,7 @@
 
 #include "ahead.h"
 #include "collate.h"
+#include "faults.h"
 #include "fill.h"
 #include "lane.h"
 #include "order.h"
@@ -32,6 +33,7 @@ struct mr_loader {
     int64_t taken;    /* indices of the order that they took */
     bool order_ended; /* mr__order_end was called in this epoch */
     mr__mark mark;    /* where a stream's lane stood after the last batch */
+    mr__bad bad;
     mr__order order;
     mr__filler filler; /* the calling thread's */
     mr__lane *lane;    /* of a stream */

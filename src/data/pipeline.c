@@ -1,5 +1,7 @@
 #include "pipeline.h"
 
+#include "faults.h"
+
 #include "base/alloc.h"
 #include "base/log.h"
 #include "kernels/parallel.h"
@@ -72,7 +74,7 @@ static int64_t work_on(mr__ticket *t, int part, mr__filler *filler)
         return -1;
     }
     int64_t begin = t->rows * part / t->parts, end = t->rows * (part + 1) / t->parts;
-    mr__fill(filler, t->slot, t->epoch, begin, end, NULL, NULL, &failed);
+    mr__fill(filler, t->slot, t->epoch, begin, end, &failed);
     return failed;
 }
 
@@ -178,6 +180,7 @@ static mr_status make_slots(mr__pipeline *p)
     for (int i = 0; i < p->opts.workers; i++) {
         p->worker[i].pipeline = p;
         p->worker[i].number = i;
+        p->worker[i].filler.skip = p->opts.skip;
         p->worker[i].filler.watched = p->opts.timeout > 0;
         if (mr__filler_init(&p->worker[i].filler, p->dataset))
             return MR_ERR_MEMORY;
@@ -318,6 +321,7 @@ mr__ticket *mr__pipeline_room(mr__pipeline *p, int64_t ahead)
     t->nanoseconds = 0;
     t->parts = t->claimed = t->finished = 0;
     t->failed_row = -1;
+    mr__faults_clear(t->slot);
     atomic_store_explicit(&t->done, false, memory_order_relaxed);
     return t;
 }

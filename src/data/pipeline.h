@@ -62,6 +62,7 @@ typedef struct mr__pipeline_opts {
     int workers;
     int64_t slots, capacity; /* tickets in the ring, and rows of each */
     double timeout;          /* seconds for one sample; 0: no limit */
+    bool skip;               /* samples that cannot be had */
 } mr__pipeline_opts;
 
 /* Starts the workers. NULL after a failure. */

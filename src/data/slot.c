@@ -1,4 +1,4 @@
-#include "slot.h"
+#include "faults.h"
 
 #include "tensor/tensor.h"
 
@@ -32,6 +32,7 @@ mr__slot_batch *mr__slot_new(const mr_dataset *dataset, int64_t capacity, bool s
         return NULL;
     slot->batch.field_count = dataset->field_count;
     slot->capacity = capacity;
+    slot->row_bytes = dataset->row_bytes;
     slot->tensor = mr__alloc_zeroed(fields * sizeof *slot->tensor);
     slot->name = mr__alloc_array(fields, sizeof *slot->name);
     slot->base = mr__alloc_array(fields, sizeof *slot->base);
@@ -64,6 +65,7 @@ void mr__slot_free(mr__slot_batch *slot)
     mr__free(slot->index);
     mr__free(slot->valid);
     mr__mark_free(&slot->mark);
+    mr__faults_clear(slot);
     mr__free(slot);
 }
 

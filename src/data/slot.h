@@ -19,7 +19,9 @@ typedef struct mr__slot_batch {
     void **row;  /* where the sample being written goes; what callbacks see */
     int64_t *index;
     bool *valid;
-    mr__mark mark; /* of a stream */
+    mr__mark mark;                      /* of a stream */
+    const size_t *row_bytes;            /* the dataset's */
+    _Atomic(struct mr__fault *) faults; /* samples that could not be had: faults.h */
 } mr__slot_batch;
 
 /* A slot for `capacity` rows of a dataset's fields. With `single`, for one sample without the dimension of

@@ -5,6 +5,7 @@
  *     u32      version
  *     i64 …    what both loaders must have in common, in the order of `facts`
  *     u8       whether the loader is inside an epoch; then what begin_epoch and the batches since made of it
+ *     …        the bad samples that were left out
  *     …        the generator of the loader's own, the sampler's state, the stream's mark: what there is of them
  *     u64      a hash of all before
  *
@@ -121,6 +122,7 @@ static void write_state(mr_loader *loader, mr__strbuf *to)
     mr__write_i64(to, loader->in_epoch ? loader->taken : 0);
     mr__write_bool(to, loader->in_epoch && loader->order_ended);
     mr__write_int(to, loader->in_epoch ? key->seed : 0, 8);
+    mr__bad_write(&loader->bad, to);
     if (order->generator)
         write_generator(to, order->generator);
     if (loader->in_epoch && key->before)
@@ -157,6 +159,7 @@ typedef struct state {
     uint64_t seed;
     const unsigned char *generator, *before, *sampler; /* NULL: none */
     mr__mark mark;                                     /* its cursor views the bytes */
+    mr__bad bad;
 } state;
 
 static mr_status damaged(void)
@@ -194,7 +197,6 @@ static mr_status read_state(const mr_loader *loader, mr__reader *from, state *s)
     const mr__order *order = &loader->order;
     const size_t bytes = (size_t)(from->end - from->at);
     const unsigned char *begin = from->at;
-    *s = (state){ 0 };
     const unsigned char *name = mr__read_bytes(from, MAGIC_BYTES);
     if (!name || memcmp(name, magic, MAGIC_BYTES) != 0 || bytes < MAGIC_BYTES + 4 + HASH_BYTES)
         return mr__raise(MR_ERR_FORMAT, "loader_restore: these %zu bytes are no state of a loader", bytes);
@@ -215,6 +217,8 @@ static mr_status read_state(const mr_loader *loader, mr__reader *from, state *s)
     s->taken = mr__read_i64(from);
     s->order_ended = mr__read_bool(from);
     s->seed = mr__read_int(from, 8);
+    if (!mr__bad_read(&s->bad, from) && !from->failed)
+        return mr_error_status();
     if (order->generator)
         s->generator = mr__read_bytes(from, MR_RNG_STATE_BYTES);
     if (s->in_epoch && order->key[0].before)
@@ -259,11 +263,12 @@ static mr_status resume(mr_loader *loader, const state *s)
     return MR_OK;
 }
 
-static mr_status restore(mr_loader *loader, const state *s)
+static mr_status restore(mr_loader *loader, state *s)
 {
     mr_loader_rewind(loader);
     if (loader->ahead.opts.workers)
         mr__ahead_forget(loader);
+    mr__bad_swap(&loader->bad, &s->bad);
     mr_status status = restore_sources(&loader->order, s);
     if (status != MR_OK)
         return status;
@@ -284,10 +289,11 @@ mr_status mr_loader_restore(mr_loader *loader, const void *bytes, size_t size)
     if (!loader->dataset)
         return mr__settle(mr__raise(MR_ERR_STATE, "loader_restore: the dataset has been freed"));
     mr__reader from = { .at = bytes, .end = (const unsigned char *)bytes + size };
-    state s;
+    state s = { 0 };
     mr_status status = read_state(loader, &from, &s);
     if (status == MR_OK)
         status = restore(loader, &s);
+    mr__bad_free(&s.bad);
     if (status != MR_OK && !mr__pending())
         mr__raise(status < 0 ? status : MR_ERR_CALLBACK,
                   "loader_restore: the sampler failed without a message");

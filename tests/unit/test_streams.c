@@ -62,7 +62,9 @@ static void run_destroy(void *self)
     runs_alive--;
 }
 
-static const mr_stream_vtable run_vtable = { run_open, run_next, run_close, run_len, run_destroy };
+static const mr_stream_vtable run_vtable = {
+    .open = run_open, .next = run_next, .close = run_close, .len = run_len, .destroy = run_destroy
+};
 static const mr_field number = { "number", MR_INT64, { 0 } };
 
 static mr_dataset *run_new(int64_t first, int64_t length)

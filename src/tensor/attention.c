@@ -53,7 +53,7 @@ static void backward(mr_tape *tape, mr__node *node)
     if (tape->failed)
         return;
     const int64_t room = mr__attention_plan(&a, true);
-    a.scratch = mr__scratch(tape, dtype, room);
+    a.scratch = mr__work(tape, dtype, room);
     a.dscores = masks ? mr__scratch(tape, dtype, a.batch * a.heads * a.queries * a.keys) : NULL;
     if (tape->failed)
         return;
@@ -99,10 +99,17 @@ static bool find_strides(const mr_tensor *mask, const mr_shape *weights, mr__hea
     int64_t stride[MR_MAX_DIMS];
     const int n = weights->ndim;
     mr__broadcast_strides(mask, weights, stride);
-    *at = (mr__heads){ n > 3 ? stride[n - 4] : 0, n > 2 ? stride[n - 3] : 0, stride[n - 2] };
-    for (int i = n - 5; i >= 0; i--)
-        if (weights->dim[i] != 1 && stride[i] != stride[i + 1] * weights->dim[i + 1])
+    *at = (mr__heads){ 0, n > 2 ? stride[n - 3] : 0, stride[n - 2] };
+    int64_t next = -1; /* what the stride of the dimension before must be; one of size 1 has any */
+    for (int i = n - 4; i >= 0; i--) {
+        if (weights->dim[i] == 1)
+            continue;
+        if (next >= 0 && stride[i] != next)
             return false;
+        if (next < 0)
+            at->batch = stride[i];
+        next = stride[i] * weights->dim[i];
+    }
     return weights->dim[n - 1] <= 1 || stride[n - 1] == 1;
 }
 
@@ -119,8 +126,9 @@ static bool set_mask(mr_tape *tape, const mr__attention_call *call, int i, mr__a
     mask = mr__additive_mask(tape, call->op, mask, (mr_dtype)call->q.x->dtype);
     if (mask && !find_strides(mask, &call->weights, &a->mask_at[i])) {
         mask = mr_contiguous(tape, mr_expand(tape, mask, call->weights));
-        if (mask)
-            find_strides(mask, &call->weights, &a->mask_at[i]);
+        if (mask && !find_strides(mask, &call->weights, &a->mask_at[i]))
+            mask = mr__fail(tape, MR_ERR_SHAPE, "%s: mask %s is not laid out as the weights %s", call->op,
+                            mr__tensor_text(mask).text, mr__shape_text(&call->weights).text);
     }
     a->mask[i] = mask ? mask->data : NULL;
     *recorded = mask;
@@ -232,7 +240,7 @@ mr_tensor *mr__attend(mr_tape *tape, const mr__attention_call *call)
     a.out = y->data;
     a.top = on_tape(tape, dtype, rows);
     a.inverse = on_tape(tape, dtype, rows);
-    a.scratch = on_tape(tape, dtype, scratch);
+    a.scratch = mr__work(tape, dtype, scratch);
     if (tape->failed)
         return NULL;
     if (rows)

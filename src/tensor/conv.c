@@ -46,7 +46,7 @@ static void conv_backward(mr_tape *tape, mr__node *node)
     void *dy = mr__grad_of(node->out);
     bool f32 = x->dtype == MR_FLOAT32, add_x = false, add_w = false, add_b = false;
     int64_t room = f32 ? mr__conv_scratch(c) : 0;
-    float *scratch = f32 ? mr__scratch(tape, MR_FLOAT32, room + c->images * c->filters) : NULL;
+    float *scratch = f32 ? mr__work(tape, MR_FLOAT32, room + c->images * c->filters) : NULL;
     void *dw = mr__grad_target(tape, w, &add_w), *db = b ? mr__grad_target(tape, b, &add_b) : NULL;
     void *dx = mr__grad_target(tape, x, &add_x);
     if (tape->failed)
@@ -154,7 +154,7 @@ static bool plan(mr_tape *tape, const char *op, const mr_tensor *x, const mr_ten
     }
     v.size = x->shape[x->ndim - 1];
     v.kernel = w->shape[ndim - 1];
-    if (o->same && (h.stride != 1 || v.stride != 1 || o->padding)) {
+    if (o->same && (h.stride != 1 || v.stride != 1 || o->padding || (!flat && o->padding_w))) {
         mr__fail(tape, MR_ERR_ARGUMENT, "%s: same goes with a stride of 1 and without a padding", op);
         return false;
     }
@@ -188,10 +188,9 @@ static mr_tensor *computed(mr_tape *tape, const mr__conv *c, mr_tensor *y, const
         forward_f64(c, (double *)y->data, (double *)x->data, (double *)w->data, b ? (double *)b->data : NULL);
         return y;
     }
-    float *scratch =
-        mr__arena_alloc(&tape->arena, mr__mul_size((size_t)mr__conv_scratch(c), sizeof *scratch));
+    float *scratch = mr__work(tape, MR_FLOAT32, mr__conv_scratch(c));
     if (!scratch)
-        return mr__stop(tape);
+        return NULL;
     mr__conv_forward(c, (float *)y->data, (float *)x->data, (float *)w->data, b ? (float *)b->data : NULL,
                      false, tail, scratch);
     return y;

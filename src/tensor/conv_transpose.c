@@ -30,7 +30,7 @@ static void transpose_backward(mr_tape *tape, mr__node *node)
     mr_tensor *x = node->in[0], *w = node->in[1], *b = node->count > 2 ? node->in[2] : NULL;
     void *dy = mr__grad_of(node->out);
     bool f32 = x->dtype == MR_FLOAT32, add_x = false, add_w = false, add_b = false;
-    void *scratch = f32 ? mr__scratch(tape, MR_FLOAT32, mr__conv_scratch(c)) : NULL;
+    void *scratch = f32 ? mr__work(tape, MR_FLOAT32, mr__conv_scratch(c)) : NULL;
     void *dw = mr__grad_target(tape, w, &add_w), *db = b ? mr__grad_target(tape, b, &add_b) : NULL;
     void *dx = mr__grad_target(tape, x, &add_x);
     if (tape->failed)
@@ -170,12 +170,9 @@ static bool computed(mr_tape *tape, const mr__conv *c, mr_tensor *y, const mr_te
             add_bias_f64((double *)y->data, (double *)b->data, c->images, c->channels, pixels);
         return true;
     }
-    float *scratch =
-        mr__arena_alloc(&tape->arena, mr__mul_size((size_t)mr__conv_scratch(c), sizeof *scratch));
-    if (!scratch) {
-        mr__stop(tape);
+    float *scratch = mr__work(tape, MR_FLOAT32, mr__conv_scratch(c));
+    if (!scratch)
         return false;
-    }
     mr__conv_dx(c, (float *)y->data, (float *)x->data, (float *)w->data, false, &mr__no_tail, scratch);
     if (b)
         add_bias_f32((float *)y->data, (float *)b->data, c->images, c->channels, pixels);

@@ -36,12 +36,52 @@ mr_tape *mr_tape_new(mr_rng *rng)
     return tape;
 }
 
+static void give_back_work(mr_tape *tape)
+{
+    if (tape->work)
+        MR__UNPOISON(tape->work, tape->work_bytes);
+    mr__free(tape->work);
+    tape->work = NULL;
+    tape->work_bytes = 0;
+}
+
+void *mr__work(mr_tape *tape, mr_dtype dtype, int64_t count)
+{
+    size_t bytes = mr__mul_size((size_t)count, mr_dtype_size(dtype));
+    if (bytes > tape->work_bytes) {
+        give_back_work(tape);
+        size_t held = mr_tape_bytes(tape);
+        if (tape->max_bytes && (held > tape->max_bytes || bytes > tape->max_bytes - held))
+            mr__raise(MR_ERR_MEMORY,
+                      "tape: over its limit of %zu bytes (%zu held, %zu wanted): is a mr_tape_reset missing?",
+                      tape->max_bytes, held, bytes);
+        else
+            tape->work = mr__alloc(bytes);
+        if (!tape->work) {
+            mr__stop(tape);
+            return NULL;
+        }
+        tape->work_bytes = bytes;
+    }
+    if (!tape->work)
+        tape->work = mr__alloc(tape->work_bytes = MR__ALIGNMENT);
+    if (!tape->work) {
+        tape->work_bytes = 0;
+        mr__stop(tape);
+        return NULL;
+    }
+    MR__UNPOISON(tape->work, bytes);
+    MR__POISON((char *)tape->work + bytes, tape->work_bytes - bytes);
+    return tape->work;
+}
+
 void mr_tape_free(mr_tape *tape)
 {
     if (!tape)
         return;
     mr__arena_free(&tape->arena);
     mr__arena_free(&tape->grads);
+    give_back_work(tape);
 #ifndef NDEBUG
     for (int i = 0; i < MR__GENERATIONS - 1; i++)
         mr__arena_free(&tape->older[i].arena);
@@ -178,14 +218,14 @@ void mr_tape_set_max_bytes(mr_tape *tape, size_t bytes)
 
 size_t mr_tape_bytes(const mr_tape *tape)
 {
-    return tape ? mr__arena_bytes(&tape->arena) + mr__arena_bytes(&tape->grads) : 0;
+    return tape ? mr__arena_bytes(&tape->arena) + mr__arena_bytes(&tape->grads) + tape->work_bytes : 0;
 }
 
 size_t mr_tape_peak_bytes(const mr_tape *tape)
 {
     if (!tape)
         return 0;
-    size_t now = mr__arena_used(&tape->arena) + tape->backward_bytes;
+    size_t now = mr__arena_used(&tape->arena) + tape->backward_bytes + tape->work_bytes;
     return now > tape->peak_bytes ? now : tape->peak_bytes;
 }
 

@@ -58,6 +58,8 @@ struct mr_tape {
     mr__node *last;
     mr__arena arena; /* results and nodes */
     mr__arena grads; /* gradients of intermediates and scratch memory, during backward */
+    void *work;      /* memory for the inside of one operation, which the next takes over */
+    size_t work_bytes;
     mr_rng *rng;
     size_t max_bytes;
     size_t backward_bytes; /* the most of `grads` that a backward since the last reset has used */
@@ -258,6 +260,10 @@ static inline void *mr__grad_target(mr_tape *tape, mr_tensor *x, bool *add)
 
 /* Scratch memory until the end of this backward. NULL when memory is out (the tape has stopped then). */
 void *mr__scratch(mr_tape *tape, mr_dtype dtype, int64_t count);
+
+/* Room for `count` elements inside one operation, or inside its backward: until the next call on this tape, which gets the
+ * same memory. NULL, with the tape stopped, when there is none. */
+void *mr__work(mr_tape *tape, mr_dtype dtype, int64_t count);
 
 /* Adds a dense gradient of shape `shape` to x's, summing over the dimensions that x was broadcast along. */
 void mr__grad_add(mr_tape *tape, mr_tensor *x, const void *gradient, const mr_shape *shape);

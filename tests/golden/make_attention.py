@@ -78,4 +78,10 @@ g.fails('attention', [g.input([3], torch.float32), g.input([3], torch.float32), 
 g.fails('attention', [g.input([2, 3]), g.input([2, 3], torch.float64), g.input([2, 3])])
 g.fails('attention', [g.input([2, 3], torch.int64), g.input([2, 3], torch.int64), g.input([2, 3], torch.int64)])
 g.fails('attention_masked', [g.input([2, 3]), g.input([2, 3]), g.input([2, 3]), g.input([2, 2], torch.int64)])
+for dtype in FLOATS:
+    # Dimensions of size 1 in front of the heads, and masks of which some broadcast.
+    for front, mask in (((2, 1, 1), (2, 1, 1)), ((2, 1, 3), (2, 1, 1)), ((3, 1, 1, 2), (3, 1, 1, 2)), ((2, 3, 1, 1), (2, 3, 1, 1)),
+                        ((2, 3, 1, 1), (2, 1, 1, 1)), ((2, 3, 2), (1, 3, 1)), ((2, 2, 1, 2), (1, 2, 1, 2))):
+        x = [*front, 2, 3]
+        g.case('attention_masked', attention, [g.input(x, dtype), g.input(x, dtype), g.input(x, dtype), g.input([*mask, 2, 2], dtype)])
 g.write()

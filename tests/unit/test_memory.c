@@ -37,6 +37,37 @@ static void test_tape(void)
     mr_tensor_free(x);
 }
 
+/* Layers one after the other use the same memory for what is between their loops. */
+static void test_work(void)
+{
+    size_t peak[2];
+    for (int layers = 1; layers <= 2; layers++) {
+        mr_module *m = mr_sequential_new();
+        for (int i = 0; i < layers; i++)
+            mr_sequential_add(m, mr_conv2d_new(16, 16, 3, rng, &(mr_conv_opts){ .padding = 1 }));
+        mr_tape *tape = mr_tape_new(rng);
+        mr_tensor *x = mr_tensor_rand(rng, MR_FLOAT32, MR_SHAPE(2, 16, 24, 24));
+        mr_tape_set_grad(tape, false);
+        CHECK(mr_forward(m, tape, x) != NULL);
+        peak[layers - 1] = mr_tape_peak_bytes(tape);
+        CHECK(peak[layers - 1] <= mr_tape_bytes(tape));
+        mr_tape_free(tape);
+        mr_tensor_free(x);
+        mr_module_free(m);
+    }
+    CHECK(peak[1] - peak[0] < 2 * 16 * 24 * 24 * sizeof(float) + 4096); /* the second result alone */
+
+    mr_tape *tape = mr_tape_new(rng);
+    mr_tensor *x = mr_tensor_rand(rng, MR_FLOAT32, MR_SHAPE(2, 16, 24, 24)),
+              *w = mr_tensor_ones(MR_FLOAT32, MR_SHAPE(16, 16, 3, 3));
+    mr_tape_set_max_bytes(tape, 200000); /* enough for the result, not for the work */
+    CHECK(mr_conv2d_no_bias(tape, x, w, &(mr_conv_opts){ .padding = 1 }) == NULL);
+    CHECK(strncmp(mr_error(), "tape: over its limit of 200000 bytes (", 38) == 0);
+    mr_tape_free(tape);
+    mr_tensor_free(x);
+    mr_tensor_free(w);
+}
+
 static void test_model(void)
 {
     mr_module *m = mr_sequential_add(mr_sequential_new(), mr_linear_new(64, 32, rng, NULL));
@@ -120,6 +151,7 @@ int main(void)
 {
     rng = mr_rng_new(0);
     RUN(test_tape);
+    RUN(test_work);
     RUN(test_model);
     RUN(test_fit);
     mr_rng_free(rng);

@@ -23,13 +23,8 @@ typedef struct network {
     bool batch_first;
     double dropout; /* of what goes from one layer to the next, in training */
     mr_dtype dtype;
-    direction *part; /* layers * ways */
+    direction part[]; /* layers * ways; in the module's struct, where shared parameters are looked for */
 } network;
-
-static void destroy(void *self)
-{
-    mr__free(((network *)self)->part);
-}
 
 /* ---- going through it ---- */
 
@@ -78,8 +73,13 @@ static bool make_reversed(run *r)
 /* Fills in what follows from lengths (rows), int64 from 1 to steps. */
 static bool set_lengths(run *r, mr_tensor *lengths)
 {
-    if (lengths->ndim != 1 || lengths->shape[0] != r->rows || lengths->dtype != MR_INT64) {
-        mr__fail(r->tape, MR_ERR_SHAPE, "%s: lengths %s are not int64 ones of %lld rows", r->op,
+    if (lengths->dtype != MR_INT64) {
+        mr__fail(r->tape, MR_ERR_DTYPE, "%s: lengths %s are %s, not int64", r->op,
+                 mr__tensor_text(lengths).text, mr_dtype_name((mr_dtype)lengths->dtype));
+        return false;
+    }
+    if (lengths->ndim != 1 || lengths->shape[0] != r->rows) {
+        mr__fail(r->tape, MR_ERR_SHAPE, "%s: lengths %s are not one for each of %lld rows", r->op,
                  mr__tensor_text(lengths).text, (long long)r->rows);
         return false;
     }
@@ -416,20 +416,23 @@ static mr_module *network_new(const char *call, const mr_module_vtable *vtable, 
     if (opts->dropout > 0 && layers == 1)
         mr__log(MR_LOG_WARNING, "%s: dropout %g is for between layers, and there is one layer alone", call,
                 opts->dropout);
-    network net = { .kind = kind,
-                    .features = input_size,
-                    .units = hidden_size,
-                    .layers = (int)layers,
-                    .ways = opts->bidirectional ? 2 : 1,
-                    .batch_first = opts->batch_first,
-                    .dropout = opts->dropout,
-                    .dtype = opts->dtype };
-    net.part = mr__alloc_zeroed((size_t)(net.layers * net.ways) * sizeof *net.part);
-    mr_module *module = net.part ? mr_module_new(vtable, &net, sizeof net) : NULL;
-    if (!module) {
-        mr__free(net.part);
+    const int ways = opts->bidirectional ? 2 : 1;
+    const size_t bytes = sizeof(network) + (size_t)(layers * ways) * sizeof(direction);
+    network *net = mr__alloc_zeroed(bytes);
+    if (!net)
         return NULL;
-    }
+    net->kind = kind;
+    net->features = input_size;
+    net->units = hidden_size;
+    net->layers = (int)layers;
+    net->ways = ways;
+    net->batch_first = opts->batch_first;
+    net->dropout = opts->dropout;
+    net->dtype = opts->dtype;
+    mr_module *module = mr_module_new(vtable, net, bytes);
+    mr__free(net);
+    if (!module)
+        return NULL;
     add_parameters(module, rng, !opts->no_bias);
     if (module->failed) {
         mr_module_free(module);
@@ -440,19 +443,19 @@ static mr_module *network_new(const char *call, const mr_module_vtable *vtable, 
 
 mr_module *mr_rnn_new(int64_t input_size, int64_t hidden_size, mr_rng *rng, const mr_rnn_opts *opts)
 {
-    static const mr_module_vtable vtable = { .type = "RNN", .forward = forward, .destroy = destroy };
+    static const mr_module_vtable vtable = { .type = "RNN", .forward = forward };
     mr__rnn_kind kind = opts && opts->relu ? MR__RNN_RELU : MR__RNN_TANH;
     return network_new("rnn_new", &vtable, kind, input_size, hidden_size, rng, opts);
 }
 
 mr_module *mr_lstm_new(int64_t input_size, int64_t hidden_size, mr_rng *rng, const mr_rnn_opts *opts)
 {
-    static const mr_module_vtable vtable = { .type = "LSTM", .forward = forward, .destroy = destroy };
+    static const mr_module_vtable vtable = { .type = "LSTM", .forward = forward };
     return network_new("lstm_new", &vtable, MR__RNN_LSTM, input_size, hidden_size, rng, opts);
 }
 
 mr_module *mr_gru_new(int64_t input_size, int64_t hidden_size, mr_rng *rng, const mr_rnn_opts *opts)
 {
-    static const mr_module_vtable vtable = { .type = "GRU", .forward = forward, .destroy = destroy };
+    static const mr_module_vtable vtable = { .type = "GRU", .forward = forward };
     return network_new("gru_new", &vtable, MR__RNN_GRU, input_size, hidden_size, rng, opts);
 }

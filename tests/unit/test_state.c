@@ -226,6 +226,25 @@ static void test_sharing_refused(void)
     mr_module_free(broken);
 }
 
+/* Recurrent networks keep their parameters behind what their struct has first. */
+static void test_shared_in_rnn(void)
+{
+    mr_module *a = mr_lstm_new(3, 4, rng, &(mr_rnn_opts){ .layers = 2, .bidirectional = true }),
+              *b = mr_lstm_new(3, 4, rng, &(mr_rnn_opts){ .layers = 2, .bidirectional = true });
+    mr_tensor *x = mr_tensor_randn(rng, MR_FLOAT32, MR_SHAPE(5, 2, 3));
+    mr_params p = mr_module_parameters(a);
+    for (size_t i = 0; i < p.count; i++)
+        CHECK(mr_module_share_parameter(b, p.item[i].name, a, p.item[i].name) == p.item[i].tensor);
+    mr_tensor *ya = mr_forward(a, tape, x), *yb = mr_forward(b, tape, x);
+    CHECK(memcmp(mr_tensor_data(ya), mr_tensor_data(yb), 5 * 2 * 8 * sizeof(float)) == 0);
+    mr_tape_reset(tape);
+    mr_module_free(a);
+    CHECK(mr_forward(b, tape, x) != NULL);
+    mr_tape_reset(tape);
+    mr_module_free(b);
+    mr_tensor_free(x);
+}
+
 /* A decoder with the weight of the encoder. */
 static void test_shared_parameter(void)
 {
@@ -373,6 +392,7 @@ int main(void)
     RUN(test_shared_by_an_owner);
     RUN(test_sharing_refused);
     RUN(test_shared_parameter);
+    RUN(test_shared_in_rnn);
     RUN(test_sharing_parameters_refused);
     RUN(test_freezing);
     RUN(test_shapes);

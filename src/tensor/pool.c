@@ -24,6 +24,8 @@ typedef struct pool {
 
 /* ---- the largest ---- */
 
+enum { NOWHERE = -1 };
+
 /* The windows [*first, *end) of a row whose element `at` lies inside. */
 static void inside(const side *s, int64_t at, int64_t *first, int64_t *end)
 {
@@ -49,12 +51,14 @@ static void elements_inside(const side *s, int64_t window, int64_t *first, int64
     *end = *end < s->kernel ? *end : s->kernel;
 }
 
-/* Until something is met a window has -inf of its first element inside. */
+/* Until something is met a window has -inf of its first element inside; NOWHERE when all of it is padding. */
 static int32_t first_place(const pool *p, int64_t row, int64_t column)
 {
-    int64_t h, w, end;
-    elements_inside(&p->h, row, &h, &end);
-    elements_inside(&p->w, column, &w, &end);
+    int64_t h, w, h_end, w_end;
+    elements_inside(&p->h, row, &h, &h_end);
+    elements_inside(&p->w, column, &w, &w_end);
+    if (h >= h_end || w >= w_end)
+        return NOWHERE;
     return (int32_t)((place_of(&p->h, row) + h * p->h.dilation) * p->w.size + place_of(&p->w, column) +
                      w * p->w.dilation);
 }
@@ -140,6 +144,20 @@ static void max_planes(void *work, int64_t begin, int64_t end)
                       d->x + (size_t)(i * in) * size_of(d->f32));
 }
 
+static void spread_f32(float *dx, const float *dy, const int32_t *at, int64_t out)
+{
+    for (int64_t j = 0; j < out; j++)
+        if (at[j] != NOWHERE)
+            dx[at[j]] += dy[j];
+}
+
+static void spread_f64(double *dx, const double *dy, const int32_t *at, int64_t out)
+{
+    for (int64_t j = 0; j < out; j++)
+        if (at[j] != NOWHERE)
+            dx[at[j]] += dy[j];
+}
+
 static void spread_planes(void *work, int64_t begin, int64_t end)
 {
     const max_job *d = work;
@@ -157,11 +175,9 @@ static void spread_planes(void *work, int64_t begin, int64_t end)
         if (!d->add)
             memset(dx, 0, (size_t)in * size_of(d->f32));
         if (d->f32)
-            for (int64_t j = 0; j < out; j++)
-                ((float *)(void *)dx)[at[j]] += ((float *)(void *)dy)[j];
+            spread_f32((float *)(void *)dx, (const float *)(const void *)dy, at, out);
         else
-            for (int64_t j = 0; j < out; j++)
-                ((double *)(void *)dx)[at[j]] += ((double *)(void *)dy)[j];
+            spread_f64((double *)(void *)dx, (const double *)(const void *)dy, at, out);
     }
 }
 
@@ -294,13 +310,14 @@ static bool plan_side(mr_tape *tape, const char *op, const mr_tensor *x, bool ce
         return false;
     }
     if (__builtin_mul_overflow(s->dilation, s->kernel - 1, &reach) ||
-        __builtin_add_overflow(s->size, 2 * s->padding, &padded) || reach >= padded) {
+        __builtin_add_overflow(s->size, 2 * s->padding, &padded) ||
+        (reach >= padded && !(ceil && reach - padded < s->stride - 1))) {
         mr__fail(tape, MR_ERR_SHAPE, "%s: a window of %lld does not fit input %s", op, (long long)s->kernel,
                  mr__tensor_text(x).text);
         return false;
     }
-    int64_t room = padded - reach - 1;
-    s->out = room / s->stride + (ceil && room % s->stride) + 1;
+    int64_t room = padded - reach - 1; /* below 0: one window, which ends outside */
+    s->out = room < 0 ? 1 : room / s->stride + (ceil && room % s->stride) + 1;
     if (ceil && (s->out - 1) * s->stride >= s->size + s->padding)
         s->out--; /* the last window begins inside */
     return true;

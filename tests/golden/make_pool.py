@@ -51,4 +51,11 @@ for dtype in FLOATS:
         g.case('adaptive_avg_pool2d', lambda x: F.adaptive_avg_pool2d(x, called), [g.input(shape, dtype)], size=size)
 g.fails('max_pool2d', [g.input([1, 1, 4, 4], torch.int64)], kernel=(2, 2))
 g.fails('avg_pool2d', [g.input([1, 1, 4, 4])], kernel=(2, 2), dilation=(2, 2))
+for dtype in FLOATS:
+    # Windows that end outside, of images smaller than they are. (Where all of a window is padding, torch writes outside of its gradient.)
+    for op, function in (('max_pool2d', F.max_pool2d), ('avg_pool2d', F.avg_pool2d)):
+        for shape, options in (([1, 1, 1, 6], dict(kernel=(2, 2), ceil=1)), ([1, 2, 2, 5], dict(kernel=(4, 2), ceil=1)),
+                               ([1, 1, 2, 3], dict(kernel=(4, 3), stride=(2, 1), ceil=1)),
+                               ([1, 1, 2, 3], dict(kernel=(3, 3), stride=(1, 1), ceil=1))):
+            g.case(op, lambda x: function(x, options['kernel'], **options_of(options)), [g.input(shape, dtype)], **options)
 g.write()

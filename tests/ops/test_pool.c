@@ -57,8 +57,33 @@ static void test_pool(void)
     GOLDEN_RUN("pool", ops);
 }
 
+/* A dilated window may hold padding alone: -inf, which no gradient goes through (torch writes outside of the image). */
+static void test_padding_alone(void)
+{
+    for (int f32 = 0; f32 < 2; f32++) {
+        mr_rng *rng = mr_rng_new(1);
+        mr_tape *tape = mr_tape_new(rng);
+        mr_tensor *x = mr_tensor_ones(f32 ? MR_FLOAT32 : MR_FLOAT64, MR_SHAPE(1, 1, 1, 40));
+        CHECK_EQ_I64(mr_tensor_set_requires_grad(x, true), MR_OK);
+        mr_tensor *y = mr_max_pool2d(tape, x, 2, &(mr_pool_opts){ .padding = 1, .dilation = 2, .stride = 1 });
+        CHECK_EQ_I64(mr_tensor_numel(y), 40);
+        double out[40], grad[40];
+        CHECK_EQ_I64(mr_copy_out(y, MR_FLOAT64, out, 40), MR_OK);
+        for (int i = 0; i < 40; i++)
+            CHECK(out[i] == -INFINITY); /* rows -1 and 1 of an image that is one high */
+        CHECK_EQ_I64(mr_backward(tape, mr_sum(tape, y, MR_ALL, false)), MR_OK);
+        CHECK_EQ_I64(mr_copy_out(mr_tensor_grad(x), MR_FLOAT64, grad, 40), MR_OK);
+        for (int i = 0; i < 40; i++)
+            CHECK(grad[i] == 0);
+        mr_tensor_free(x);
+        mr_tape_free(tape);
+        mr_rng_free(rng);
+    }
+}
+
 int main(void)
 {
     RUN(test_pool);
+    RUN(test_padding_alone);
     return check_report();
 }

@@ -66,4 +66,9 @@ g.fails('conv2d', [g.input([1, 2, 4, 4]), g.input([2, 2, 2, 2], torch.float64), 
 g.fails('conv2d_no_bias', [g.input([1, 2, 4, 4], torch.int64), g.input([2, 2, 2, 2], torch.int64)])
 g.fails('conv2d_no_bias', [g.input([1, 2, 4, 4]), g.input([2, 2, 2, 2])], stride=(-1, 1))
 g.fails('conv2d_no_bias', [g.input([1, 2, 4, 4]), g.input([2, 2, 2, 2])], padding=(-1, 1))
+# Enough channels for Winograd's way, odd ones among them: pads from 0 to 2, sides that are no multiples of its tiles.
+for shape, weight, padding in (([2, 8, 9, 7], [8, 8, 3, 3], (1, 1)), ([1, 9, 6, 11], [11, 9, 3, 3], (0, 2)), ([3, 8, 4, 5], [9, 8, 3, 3], (2, 0)),
+                               ([8, 6, 6], [10, 8, 3, 3], (0, 0))):
+    g.case('conv2d_many_channels', lambda x, w, b: F.conv2d(x, w, b, padding=padding), [g.input(shape), g.input(weight), g.input(weight[:1])],
+           padding=padding)
 g.write()

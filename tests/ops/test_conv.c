@@ -47,9 +47,19 @@ CONV_CALL(conv_transpose2d_no_bias, in[0], in[1])
 #define SUM "sums of up to 100 products of the size of 1, in another order"
 
 static golden_op ops[] = {
-    GOLDEN_OP(conv2d, 32, 32, 1, SUM),           GOLDEN_OP(conv2d_no_bias, 32, 32, 1, SUM),
-    GOLDEN_OP(conv1d, 32, 32, 1, SUM),           GOLDEN_OP(conv1d_no_bias, 32, 32, 1, SUM),
-    GOLDEN_OP(conv_transpose2d, 32, 32, 1, SUM), GOLDEN_OP(conv_transpose2d_no_bias, 32, 32, 1, SUM),
+    GOLDEN_OP(conv2d, 32, 32, 1, SUM),
+    GOLDEN_OP(conv2d_no_bias, 32, 32, 1, SUM),
+    GOLDEN_OP(conv1d, 32, 32, 1, SUM),
+    GOLDEN_OP(conv1d_no_bias, 32, 32, 1, SUM),
+    { "conv2d_many_channels",
+      run_conv2d,
+      8,
+      8,
+      16,
+      "Winograd's errors are about those of the largest values",
+      { 0, 0 } },
+    GOLDEN_OP(conv_transpose2d, 32, 32, 1, SUM),
+    GOLDEN_OP(conv_transpose2d_no_bias, 32, 32, 1, SUM),
 };
 
 static void test_conv(void)

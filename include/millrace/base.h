@@ -101,7 +101,7 @@ MR_API void mr_set_log_hook(mr_log_hook hook, void *user);
 
 /* ---- threads --------------------------------------------------------------------------------- */
 
-/* How many threads large operations are divided among; 0 restores the default, the processors that are there (or
+/* How many threads large operations are divided among, at most 1024; 0 restores the default, the processors that are there (or
  * OMP_NUM_THREADS). Results do not depend on it. A build without OpenMP has one. Call it while nothing computes. */
 MR_API mr_status mr_set_num_threads(int count);
 MR_API int mr_num_threads(void);

@@ -4,10 +4,13 @@
 
 #include <stdatomic.h>
 
+enum { MOST_THREADS = 1024 };
+
 #ifdef _OPENMP
 #include <omp.h>
 
 static atomic_int threads; /* 0: not asked for yet */
+static atomic_int default_threads;
 static _Thread_local bool never;
 
 void mr__parallel_never(void)
@@ -15,21 +18,32 @@ void mr__parallel_never(void)
     never = true;
 }
 
+/* OMP_NUM_THREADS, or the processors that are there: what OpenMP says before anybody has told it something else. */
+static int most_threads(void)
+{
+    int n = atomic_load_explicit(&default_threads, memory_order_relaxed);
+    if (n == 0) {
+        n = omp_get_max_threads();
+        atomic_store_explicit(&default_threads, n, memory_order_relaxed);
+    }
+    return n;
+}
+
 int mr__threads(void)
 {
     int n = atomic_load_explicit(&threads, memory_order_relaxed);
     if (MR__LIKELY(n > 0))
         return n;
-    n = omp_get_max_threads();
+    n = most_threads();
     atomic_store_explicit(&threads, n, memory_order_relaxed);
     return n;
 }
 
 mr_status mr_set_num_threads(int count)
 {
-    if (count < 0)
-        return mr__raise(MR_ERR_ARGUMENT, "set_num_threads: %d is no number of threads", count);
-    atomic_store_explicit(&threads, count ? count : omp_get_num_procs(), memory_order_relaxed);
+    if (count < 0 || count > MOST_THREADS)
+        return mr__raise(MR_ERR_ARGUMENT, "set_num_threads: %d is not from 0 to %d", count, MOST_THREADS);
+    atomic_store_explicit(&threads, count ? count : most_threads(), memory_order_relaxed);
     return MR_OK;
 }
 
@@ -66,8 +80,8 @@ int mr__threads(void)
 
 mr_status mr_set_num_threads(int count)
 {
-    if (count < 0)
-        return mr__raise(MR_ERR_ARGUMENT, "set_num_threads: %d is no number of threads", count);
+    if (count < 0 || count > MOST_THREADS)
+        return mr__raise(MR_ERR_ARGUMENT, "set_num_threads: %d is not from 0 to %d", count, MOST_THREADS);
     return MR_OK;
 }
 

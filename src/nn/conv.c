@@ -66,11 +66,12 @@ static mr_module *conv_new(const char *call, const mr_module_vtable *vtable, con
     mr_shape shape = MR_SHAPE(out, in / groups, kernel, width);
     if (kind == TRANSPOSED)
         shape = MR_SHAPE(in, out / groups, kernel, width);
-    int64_t fan_in = shape.dim[1] * kernel * width; /* torch's, of transposed ones too */
-    if (kind == ONE_DIMENSION) {
+    if (kind == ONE_DIMENSION)
         shape.ndim = 3;
-        fan_in = shape.dim[1] * kernel;
-    }
+    int64_t fan_in = 1; /* torch's, of transposed ones too */
+    for (int i = 1; i < shape.ndim; i++)
+        if (__builtin_mul_overflow(fan_in, shape.dim[i], &fan_in))
+            fan_in = INT64_MAX; /* there is no tensor of such a shape: what follows fails */
     self->weight =
         mr_module_add_parameter(module, "weight", mr__initial_weight(rng, c.opts.dtype, shape, fan_in));
     if (!c.opts.no_bias)

@@ -53,12 +53,12 @@ static mr_tensor *gradient_of(mr_tape *tape, mr_tensor *y)
 /* Runs a callback: not recorded, and a backward within it is refused. A failure is told with the name. */
 static bool run(mr_tape *tape, const char *name, mr_status (*callback)(mr_op_call *call), mr_op_call *call)
 {
-    bool recording = mr_tape_set_grad(tape, false), used_up = tape->used_up;
+    bool recording = mr_tape_set_grad(tape, false), used_up = tape->used_up, pending = mr__pending();
     tape->used_up = true;
     mr_status status = callback(call);
     tape->used_up = used_up;
     mr_tape_set_grad(tape, recording);
-    if (MR__LIKELY(status == MR_OK && !tape->failed))
+    if (MR__LIKELY(status == MR_OK && !tape->failed && (pending || !mr__pending())))
         return true;
     if (!tape->failed && !mr__pending())
         mr__raise(MR_ERR_CALLBACK, "failed without a message");
@@ -212,6 +212,11 @@ static bool inputs_ready(mr_tape *tape, const mr_op *op, mr_tensor *const *input
 static bool begin(mr_op_call *call, mr_tensor *const *inputs, const void *attributes, size_t size)
 {
     mr_tape *tape = call->tape;
+    if (size && !attributes) {
+        mr__fail(tape, MR_ERR_ARGUMENT, "apply: attributes are NULL, and %zu bytes of them are to be copied",
+                 size);
+        return false;
+    }
     size_t places = (size_t)call->inputs + (size_t)call->outputs;
     mr_tensor **list = mr_tape_memory(tape, mr__mul_size(places, sizeof *list));
     void *copy = list ? mr_tape_memory(tape, size) : NULL;

@@ -114,6 +114,16 @@ static bool fits(const mr_tensor *x, const mr_tensor *w, const mr_tensor *b)
            (!b || (b->dtype == w->dtype && b->ndim == 1 && b->shape[0] == w->shape[0]));
 }
 
+enum { MOST_CHECKED = 1 << 30 }; /* elements of a result that need no closer look */
+
+/* Whether a result as large as this can be counted; with a failure raised when not. */
+static bool has_numel(const mr_tensor *x, const int64_t *shape)
+{
+    mr_shape s = { x->ndim, { 0 } };
+    memcpy(s.dim, shape, (size_t)x->ndim * sizeof *shape);
+    return mr__numel("linear", &s, (mr_dtype)x->dtype) >= 0;
+}
+
 static mr_tensor *linear(mr_tape *tape, mr_tensor *x, mr_tensor *w, mr_tensor *b)
 {
     if (MR__UNLIKELY(!fits(x, w, b)))
@@ -126,10 +136,13 @@ static mr_tensor *linear(mr_tape *tape, mr_tensor *x, mr_tensor *w, mr_tensor *b
             return NULL;
     }
     linear_sizes s = sizes_of(x, w);
-    int64_t shape[MR_MAX_DIMS];
+    int64_t shape[MR_MAX_DIMS], numel;
     for (int i = 0; i + 1 < x->ndim; i++)
         shape[i] = x->shape[i];
     shape[x->ndim - 1] = s.n;
+    if (MR__UNLIKELY(__builtin_mul_overflow(s.m, s.n, &numel) || numel > MOST_CHECKED || x->numel == 0) &&
+        !has_numel(x, shape))
+        return mr__stop(tape);
     mr_tensor *y = mr__result(tape, (mr_dtype)x->dtype, x->ndim, shape);
     if (!y)
         return NULL;

@@ -102,7 +102,7 @@ static void softmax_backward(mr_tape *tape, mr__node *node)
         .s = (const softmax_node *)node, .f32 = y->dtype == MR_FLOAT32, .x = y->data, .dy = mr__grad_of(y)
     };
     j.out = mr__grad_target(tape, node->in[0], &j.add);
-    if (j.out)
+    if (j.out && y->numel)
         divide_rows(backward_part, &j);
 }
 
@@ -125,7 +125,9 @@ static mr_tensor *softmax(mr_tape *tape, const char *op, mr_tensor *x, int dim, 
         s.outer *= d < dim ? x->shape[d] : 1;
         s.inner *= d > dim ? x->shape[d] : 1;
     }
-    if (MR__LIKELY(x->dtype == MR_FLOAT32 && x->numel < 2 * MR__GRAIN_ELEMENTS))
+    if (x->numel == 0) /* of rows without elements there may be any number */
+        ;
+    else if (MR__LIKELY(x->dtype == MR_FLOAT32 && x->numel < 2 * MR__GRAIN_ELEMENTS))
         (logarithm ? mr__k->log_softmax : mr__k->softmax)((float *)y->data, (const float *)x->data, s.outer,
                                                           s.n, s.inner);
     else

@@ -233,6 +233,12 @@ static mr_status goes_back(mr_op_call *call)
     return mr_backward(call->tape, call->output[0]);
 }
 
+static mr_status looks_wrong(mr_op_call *call)
+{
+    (void)mr_item(call->grad[0]); /* of three elements; what it says is not passed on */
+    return MR_OK;
+}
+
 static void test_forward_fails(void)
 {
     mr_tensor *x = leaf(MR_SHAPE(3)), *none = NULL, *two[2] = { x, NULL };
@@ -262,6 +268,8 @@ static void test_forward_fails(void)
     refused(MR_ERR_ARGUMENT, "power: there are no 1 inputs");
     CHECK(mr_apply(NULL, &power_op, &x, 1, NULL, 0) == NULL);
     CHECK_EQ_STR(mr_error(), "power: tape is NULL");
+    CHECK(mr_apply(tape, &power_op, &x, 1, NULL, 8) == NULL);
+    refused(MR_ERR_ARGUMENT, "apply: attributes are NULL, and 8 bytes of them are to be copied");
     mr_apply_many(tape, &power_op, &x, 1, NULL, 0, NULL, 1);
     refused(MR_ERR_ARGUMENT, "apply_many: outputs is NULL");
 
@@ -285,6 +293,7 @@ static void test_backward_fails(void)
         { { "op", pass_forward, gives_null, 0 }, "op: op_add_grad: grad is NULL" },
         { { "op", pass_forward, says_no, 0 }, "op: 1 inputs will not do" },
         { { "op", pass_forward, silent_no, 0 }, "op: failed without a message" },
+        { { "op", pass_forward, looks_wrong, 0 }, "op: item: [3] has 3 elements, not one" },
         { { "op", pass_forward, goes_back, 0 },
           "backward: the tape's record was used up by an earlier backward; reset the tape and run the "
           "forward "
@@ -297,7 +306,7 @@ static void test_backward_fails(void)
         mr_tensor *y = mr_apply(tape, &all[i].op, &x, 1, NULL, 0);
         CHECK(mr_backward(tape, mr_sum(tape, y, MR_ALL, false)) < 0);
         CHECK_EQ_STR(mr_error(), all[i].text);
-        CHECK(!mr_tensor_has_grad(x) || i == 6);
+        CHECK(!mr_tensor_has_grad(x) || i == 7);
         mr_tape_reset(tape);
         mr_error_clear();
     }

@@ -471,6 +471,7 @@ static void test_rows_of_nothing(void)
         mr_tensor_set_requires_grad(none, true);
         mr_tensor_set_requires_grad(wide, true);
         mr_tensor *turned = mr_transpose(tape, none, 0, -1);
+        CHECK(mr_softmax(tape, none, -1) && mr_log_softmax(tape, wide, 0));
         mr_tensor *results[] = {
             mr_exp(tape, turned),
             mr_add(tape, none, wide),
@@ -503,6 +504,22 @@ static void test_rows_of_nothing(void)
     }
 }
 
+/* The product of rows and units fits no size, though there is nothing in memory. */
+static void test_linear_of_nothing(void)
+{
+    mr_tensor *none = mr_tensor_zeros(MR_FLOAT32, MR_SHAPE(1LL << 58, 0)),
+              *weight = mr_tensor_zeros(MR_FLOAT32, MR_SHAPE(64, 0)),
+              *bias = mr_tensor_zeros(MR_FLOAT32, MR_SHAPE(64));
+    CHECK(mr_linear(tape, none, weight, bias) == NULL);
+    CHECK_EQ_STR(mr_error(),
+                 "linear: shape [288230376151711744,64] has too many elements");
+    mr_tape_reset(tape);
+    mr_error_clear();
+    mr_tensor_free(none);
+    mr_tensor_free(weight);
+    mr_tensor_free(bias);
+}
+
 int main(void)
 {
     const mr_allocator little = { allocate_little, release, NULL };
@@ -523,6 +540,7 @@ int main(void)
     RUN(test_casts);
     RUN(test_nothing);
     RUN(test_rows_of_nothing);
+    RUN(test_linear_of_nothing);
     mr_tensor_free(x);
     mr_tensor_free(whole);
     mr_tensor_free(labels);

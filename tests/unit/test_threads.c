@@ -66,7 +66,7 @@ static void test_nested(void)
 static void test_wrong_number(void)
 {
     CHECK_EQ_I64(mr_set_num_threads(-1), MR_ERR_ARGUMENT);
-    CHECK_EQ_STR(mr_error(), "set_num_threads: -1 is no number of threads");
+    CHECK_EQ_STR(mr_error(), "set_num_threads: -1 is not from 0 to 1024");
     CHECK_EQ_I64(mr_set_num_threads(0), MR_OK);
     CHECK(mr_num_threads() >= 1);
 }

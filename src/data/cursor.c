@@ -4,7 +4,7 @@
 #include "tensor/tensor.h"
 
 struct mr_cursor {
-    const mr_stream_vtable *vtable; /* not the stream's own, which may be freed first */
+    mr_stream_vtable vtable; /* a copy of the stream's, which may be freed first */
     void *at;
     mr__slot_batch *slot;
     int64_t position;
@@ -23,7 +23,7 @@ mr_cursor *mr_stream_open(mr_dataset *stream)
     mr_cursor *cursor = mr__alloc_zeroed(sizeof *cursor);
     if (!cursor)
         return NULL;
-    cursor->vtable = stream->stream;
+    cursor->vtable = *stream->stream;
     cursor->slot = mr__slot_new(stream, 1, true);
     cursor->at = cursor->slot ? stream->stream->open(stream->self, 0, 1) : NULL;
     if (!cursor->at) {
@@ -45,7 +45,7 @@ mr_status mr_cursor_next(mr_cursor *cursor, const mr_batch **sample)
         return mr__settle(mr__pending_status());
     mr__slot_batch *slot = cursor->slot;
     const mr_sample room = { .field = slot->row };
-    mr_status status = cursor->vtable->next(cursor->at, &room);
+    mr_status status = cursor->vtable.next(cursor->at, &room);
     if (status == MR_END)
         return MR_END;
     if (status != MR_OK)
@@ -64,7 +64,7 @@ void mr_cursor_free(mr_cursor *cursor)
     if (!cursor)
         return;
     if (cursor->at)
-        cursor->vtable->close(cursor->at);
+        cursor->vtable.close(cursor->at);
     mr__slot_free(cursor->slot);
     mr__free(cursor);
 }

@@ -85,6 +85,7 @@ static void move_rows(mr__slot_batch *slot, int64_t to, int64_t from, int64_t co
         memmove(base + (size_t)to * bytes, base + (size_t)from * bytes, (size_t)count * bytes);
     }
     memmove(slot->index + to, slot->index + from, (size_t)count * sizeof *slot->index);
+    memmove(slot->valid + to, slot->valid + from, (size_t)count * sizeof *slot->valid);
 }
 
 static int64_t close_gaps(mr__slot_batch *slot, const mr__fault *fault, int64_t rows)

@@ -80,6 +80,17 @@ mr_dataset *mr__dataset_with_vtable(const void *self, size_t size, const mr_fiel
     return dataset;
 }
 
+mr_dataset *mr__stream_with_vtable(const void *self, size_t size, const mr_field *fields, int field_count)
+{
+    const mr_stream_vtable *vtable = self;
+    mr_dataset *dataset = mr_stream_new(vtable, self, size, fields, field_count);
+    if (dataset)
+        dataset->stream = dataset->self;
+    else
+        vtable->destroy((void *)(uintptr_t)self);
+    return dataset;
+}
+
 /* ---- reading ---- */
 
 static mr_status with_text(mr_status status)
@@ -148,8 +159,7 @@ void mr__workers_close(mr_dataset *const *inners, int count, void **workers)
 
 mr_status mr__inner_open(mr__inner_cursor *cursor, const mr_dataset *stream, int64_t shard, int64_t shards)
 {
-    cursor->next = stream->stream->next;
-    cursor->close = stream->stream->close;
+    cursor->vtable = *stream->stream;
     cursor->at = stream->stream->open(stream->self, shard, shards);
     return cursor->at ? MR_OK : with_text(mr__pending() ? mr_error_status() : MR_ERR_CALLBACK);
 }
@@ -157,12 +167,44 @@ mr_status mr__inner_open(mr__inner_cursor *cursor, const mr_dataset *stream, int
 void mr__inner_close(mr__inner_cursor *cursor)
 {
     if (cursor->at)
-        cursor->close(cursor->at);
+        cursor->vtable.close(cursor->at);
     cursor->at = NULL;
 }
 
 mr_status mr__inner_next(const mr__inner_cursor *cursor, const mr_sample *sample)
 {
-    mr_status status = cursor->next(cursor->at, sample);
+    mr_status status = cursor->vtable.next(cursor->at, sample);
     return status == MR_END ? MR_END : with_text(status);
+}
+
+bool mr__inner_tells(const mr_dataset *stream)
+{
+    return stream->stream->tell && stream->stream->seek;
+}
+
+void mr__inner_tell(const mr__inner_cursor *cursor, unsigned char **state)
+{
+    cursor->vtable.tell(cursor->at, *state);
+    *state += cursor->vtable.cursor_state_size;
+}
+
+mr_status mr__inner_seek(const mr__inner_cursor *cursor, const unsigned char **state)
+{
+    mr_status status = cursor->vtable.seek(cursor->at, *state);
+    *state += cursor->vtable.cursor_state_size;
+    return with_text(status);
+}
+
+void mr__put_number(unsigned char **state, int64_t number)
+{
+    memcpy(*state, &number, MR__STATE_NUMBER);
+    *state += MR__STATE_NUMBER;
+}
+
+int64_t mr__get_number(const unsigned char **state)
+{
+    int64_t number;
+    memcpy(&number, *state, MR__STATE_NUMBER);
+    *state += MR__STATE_NUMBER;
+    return number;
 }

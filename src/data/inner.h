@@ -24,6 +24,7 @@ void mr__inners_release(mr_dataset **inners, int count);
 
 /* mr_dataset_new and mr_stream_new of a struct that begins with a vtable of its own. On failure `destroy` is called. */
 mr_dataset *mr__dataset_with_vtable(const void *self, size_t size, const mr_field *fields, int field_count);
+mr_dataset *mr__stream_with_vtable(const void *self, size_t size, const mr_field *fields, int field_count);
 
 /* ---- reading ---- */
 
@@ -50,8 +51,7 @@ bool mr__any_worker_open(mr_dataset *const *inners, int count);
 /* A cursor, which can be closed when its stream is gone. */
 typedef struct mr__inner_cursor {
     void *at;
-    mr_status (*next)(void *cursor, const mr_sample *sample);
-    void (*close)(void *cursor);
+    mr_stream_vtable vtable; /* a copy */
 } mr__inner_cursor;
 
 mr_status mr__inner_open(mr__inner_cursor *cursor, const mr_dataset *stream, int64_t shard, int64_t shards);
@@ -59,5 +59,17 @@ void mr__inner_close(mr__inner_cursor *cursor);
 
 /* MR_OK, MR_END, or a failure that has a text. */
 mr_status mr__inner_next(const mr__inner_cursor *cursor, const mr_sample *sample);
+
+/* Whether a stream's cursors can tell and seek. */
+bool mr__inner_tells(const mr_dataset *stream);
+
+/* Writes a state of a stream's cursor at *state, or reads it from there, which is then moved behind it. */
+void mr__inner_tell(const mr__inner_cursor *cursor, unsigned char **state);
+mr_status mr__inner_seek(const mr__inner_cursor *cursor, const unsigned char **state);
+
+/* The same for a number. */
+enum { MR__STATE_NUMBER = 8 };
+void mr__put_number(unsigned char **state, int64_t number);
+int64_t mr__get_number(const unsigned char **state);
 
 #endif

@@ -10,7 +10,8 @@ mr__lane *mr__lane_new(mr_dataset *dataset)
     if (!lane)
         return NULL;
     lane->dataset = dataset;
-    lane->vtable = dataset->stream;
+    lane->copy = *dataset->stream;
+    lane->vtable = &lane->copy;
     lane->epoch = -1;
     atomic_init(&lane->ended_epoch, -1);
     if (mr__mark_init(&lane->from, dataset)) {

@@ -9,7 +9,8 @@
 
 typedef struct mr__lane {
     mr_dataset *dataset;
-    const mr_stream_vtable *vtable;   /* the stream may be freed before the loader */
+    mr_stream_vtable copy;            /* of the stream's, which may be freed before the loader */
+    const mr_stream_vtable *vtable;   /* this copy */
     void *cursor;                     /* NULL: none is open */
     int64_t epoch;                    /* that is being read; -1: none */
     int64_t read;                     /* samples in this epoch */

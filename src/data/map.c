@@ -25,8 +25,11 @@ typedef struct room {
 } room;
 
 typedef struct map {
-    mr_dataset_vtable vtable; /* not used by streams */
-    mr_dataset *inner;        /* held */
+    union {
+        mr_dataset_vtable by_index;
+        mr_stream_vtable stream;
+    } vtable;
+    mr_dataset *inner; /* held */
     change change;
     bool in_place;
 } map;
@@ -157,17 +160,18 @@ static void map_destroy(void *self)
 
 static mr_dataset *map_by_index(map *m, const mr_field *fields, int field_count)
 {
-    m->vtable = (mr_dataset_vtable){ .len = map_len, .get = get_in_place, .destroy = map_destroy };
+    mr_dataset_vtable *v = &m->vtable.by_index;
+    *v = (mr_dataset_vtable){ .len = map_len, .get = get_in_place, .destroy = map_destroy };
     if (!m->in_place) {
-        m->vtable.get = get_by_way_of_room;
-        m->vtable.worker_open = room_worker_open;
-        m->vtable.worker_close = room_worker_close;
+        v->get = get_by_way_of_room;
+        v->worker_open = room_worker_open;
+        v->worker_close = room_worker_close;
     } else if (m->inner->map->worker_open) {
-        m->vtable.worker_open = inner_worker_open;
-        m->vtable.worker_close = inner_worker_close;
+        v->worker_open = inner_worker_open;
+        v->worker_close = inner_worker_close;
     }
     if (m->in_place && m->inner->map->get_many)
-        m->vtable.get_many = get_many_in_place;
+        v->get_many = get_many_in_place;
     mr__dataset_hold(m->inner);
     return mr__dataset_with_vtable(m, sizeof *m, fields, field_count);
 }
@@ -226,9 +230,41 @@ static mr_status stream_next(void *cursor, const mr_sample *sample)
     return MR_OK;
 }
 
-static const mr_stream_vtable stream_vtable = {
-    .open = stream_open, .next = stream_next, .close = stream_close, .len = map_len, .destroy = map_destroy
-};
+static void stream_tell(void *cursor, void *state)
+{
+    const map_cursor *c = cursor;
+    unsigned char *at = state;
+    mr__put_number(&at, c->number);
+    mr__inner_tell(&c->inner, &at);
+}
+
+static mr_status stream_seek(void *cursor, const void *state)
+{
+    map_cursor *c = cursor;
+    const unsigned char *at = state;
+    c->number = mr__get_number(&at);
+    mr_status status = mr__inner_seek(&c->inner, &at);
+    if (status != MR_OK)
+        mr__add_context("map");
+    return status;
+}
+
+static mr_dataset *map_stream(map *m, const mr_field *fields, int field_count)
+{
+    mr_stream_vtable *v = &m->vtable.stream;
+    *v = (mr_stream_vtable){ .open = stream_open,
+                             .next = stream_next,
+                             .close = stream_close,
+                             .len = map_len,
+                             .destroy = map_destroy };
+    if (mr__inner_tells(m->inner)) {
+        v->cursor_state_size = MR__STATE_NUMBER + m->inner->stream->cursor_state_size;
+        v->tell = stream_tell;
+        v->seek = stream_seek;
+    }
+    mr__dataset_hold(m->inner);
+    return mr__stream_with_vtable(m, sizeof *m, fields, field_count);
+}
 
 /* ---- either ---- */
 
@@ -252,10 +288,5 @@ mr_dataset *mr_map_new(mr_dataset *dataset, mr_map_function function, void *user
     map m = { .inner = dataset, .change = { function, user, opts->seed }, .in_place = !opts->fields };
     const mr_field *fields = opts->fields ? opts->fields : dataset->fields;
     int count = opts->fields ? opts->field_count : dataset->field_count;
-    if (dataset->map)
-        return map_by_index(&m, fields, count);
-    mr_dataset *made = mr_stream_new(&stream_vtable, &m, sizeof m, fields, count);
-    if (made)
-        mr__dataset_hold(dataset);
-    return made;
+    return dataset->map ? map_by_index(&m, fields, count) : map_stream(&m, fields, count);
 }

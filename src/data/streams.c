@@ -1,4 +1,4 @@
-/* Streams of streams: one after the other, some of the samples, and several in proportion. */
+/* Several streams as one: one after the other, or in proportion. */
 #include "inner.h"
 
 #include "base/alloc.h"
@@ -10,6 +10,7 @@
 /* ---- what they have in common: several streams, and a cursor on each ---- */
 
 typedef struct streams {
+    mr_stream_vtable vtable;
     mr_dataset **inner; /* held */
     int count;
     double *share; /* of each in an interleaved stream */
@@ -19,8 +20,7 @@ typedef struct streams {
 typedef struct cursors {
     const streams *streams; /* gone when there is nothing left to do but to close */
     int64_t shard, shards;
-    int64_t given; /* samples */
-    int at;        /* the stream that is being read, in a chain */
+    int at; /* the stream that is being read, in a chain */
     mr__inner_cursor *cursor;
     int64_t *taken; /* samples of each since the last one ended, in an interleaved stream, and all together */
     int64_t all;
@@ -71,12 +71,16 @@ static mr_status named(const char *what, int number, mr_status status)
     return status;
 }
 
+/* Opens stream i if it is not. */
+static mr_status open_stream(cursors *c, int i)
+{
+    return c->cursor[i].at ? MR_OK : mr__inner_open(&c->cursor[i], c->streams->inner[i], c->shard, c->shards);
+}
+
 /* The next sample of stream i, which is opened when it is first read. */
 static mr_status read_from(cursors *c, const char *what, int i, const mr_sample *sample)
 {
-    mr_status status = MR_OK;
-    if (!c->cursor[i].at)
-        status = mr__inner_open(&c->cursor[i], c->streams->inner[i], c->shard, c->shards);
+    mr_status status = open_stream(c, i);
     if (status == MR_OK)
         status = mr__inner_next(&c->cursor[i], sample);
     if (status < 0)
@@ -84,6 +88,20 @@ static mr_status read_from(cursors *c, const char *what, int i, const mr_sample 
     if (status == MR_END)
         mr__inner_close(&c->cursor[i]);
     return status;
+}
+
+/* Whether all can tell; the most bytes that one of them takes, and those of all together. */
+static bool all_tell(const streams *s, size_t *most, size_t *total)
+{
+    *most = *total = 0;
+    for (int i = 0; i < s->count; i++) {
+        if (!mr__inner_tells(s->inner[i]))
+            return false;
+        size_t bytes = s->inner[i]->stream->cursor_state_size;
+        *most = bytes > *most ? bytes : *most;
+        *total += bytes;
+    }
+    return true;
 }
 
 /* ---- one after the other ---- */
@@ -111,22 +129,51 @@ static int64_t chain_len(void *self)
     return sum;
 }
 
-static const mr_stream_vtable chain_vtable = { .open = cursors_open,
-                                               .next = chain_next,
-                                               .close = cursors_close,
-                                               .len = chain_len,
-                                               .destroy = streams_destroy };
+/* Which stream is being read, and where its cursor stands if it is open. */
+static void chain_tell(void *cursor, void *state)
+{
+    const cursors *c = cursor;
+    unsigned char *at = state;
+    bool open = c->at < c->count && c->cursor[c->at].at;
+    mr__put_number(&at, c->at);
+    mr__put_number(&at, open);
+    if (open)
+        mr__inner_tell(&c->cursor[c->at], &at);
+}
+
+static mr_status chain_seek(void *cursor, const void *state)
+{
+    cursors *c = cursor;
+    const unsigned char *at = state;
+    int64_t which = mr__get_number(&at), open = mr__get_number(&at);
+    if (which < 0 || which > c->count || (open && which == c->count))
+        return mr__raise(MR_ERR_FORMAT, "chain: stream %lld of %d in the state", (long long)which, c->count);
+    c->at = (int)which;
+    mr_status status = open ? open_stream(c, c->at) : MR_OK;
+    if (status == MR_OK && open)
+        status = mr__inner_seek(&c->cursor[c->at], &at);
+    return status == MR_OK ? MR_OK : named("chain", c->at, status);
+}
 
 mr_dataset *mr_chain_new(mr_dataset *const *all, int count)
 {
+    size_t most, total;
     if (!mr__inners_alike("chain_new", all, count, MR__STREAM))
         return NULL;
     streams s = { .inner = mr__inners_hold(all, count), .count = count };
-    mr_dataset *chain =
-        s.inner ? mr_stream_new(&chain_vtable, &s, sizeof s, all[0]->fields, all[0]->field_count) : NULL;
-    if (!chain)
-        streams_destroy(&s);
-    return chain;
+    s.vtable = (mr_stream_vtable){ .open = cursors_open,
+                                   .next = chain_next,
+                                   .close = cursors_close,
+                                   .len = chain_len,
+                                   .destroy = streams_destroy };
+    if (!s.inner)
+        return NULL;
+    if (all_tell(&s, &most, &total)) {
+        s.vtable.cursor_state_size = 2 * MR__STATE_NUMBER + most;
+        s.vtable.tell = chain_tell;
+        s.vtable.seek = chain_seek;
+    }
+    return mr__stream_with_vtable(&s, sizeof s, all[0]->fields, all[0]->field_count);
 }
 
 /* ---- in proportion ---- */
@@ -187,11 +234,60 @@ static int64_t interleave_len(void *self)
     return ((const streams *)self)->end == MR_INTERLEAVE_FIRST ? -1 : chain_len(self);
 }
 
-static const mr_stream_vtable interleave_vtable = { .open = cursors_open,
-                                                    .next = interleave_next,
-                                                    .close = cursors_close,
-                                                    .len = interleave_len,
-                                                    .destroy = streams_destroy };
+/* How many have been taken of all; of each how many, whether it has ended, or is open and where its cursor stands. */
+static void interleave_tell(void *cursor, void *state)
+{
+    const cursors *c = cursor;
+    unsigned char *at = state;
+    mr__put_number(&at, c->all);
+    mr__put_number(&at, c->left);
+    for (int i = 0; i < c->count; i++) {
+        unsigned char *next = at + 2 * MR__STATE_NUMBER + c->streams->inner[i]->stream->cursor_state_size;
+        mr__put_number(&at, c->taken[i]);
+        mr__put_number(&at, c->ended[i] ? 2 : c->cursor[i].at != NULL);
+        if (c->cursor[i].at)
+            mr__inner_tell(&c->cursor[i], &at);
+        at = next;
+    }
+}
+
+static mr_status interleave_seek(void *cursor, const void *state)
+{
+    cursors *c = cursor;
+    const unsigned char *at = state;
+    c->all = mr__get_number(&at);
+    c->left = (int)mr__get_number(&at);
+    for (int i = 0; i < c->count; i++) {
+        const unsigned char *next =
+            at + 2 * MR__STATE_NUMBER + c->streams->inner[i]->stream->cursor_state_size;
+        c->taken[i] = mr__get_number(&at);
+        int64_t how = mr__get_number(&at);
+        c->ended[i] = how == 2;
+        mr_status status = how == 1 ? open_stream(c, i) : MR_OK;
+        if (status == MR_OK && how == 1)
+            status = mr__inner_seek(&c->cursor[i], &at);
+        if (status != MR_OK)
+            return named("interleave", i, status);
+        at = next;
+    }
+    return MR_OK;
+}
+
+static mr_dataset *make_interleaved(streams *s)
+{
+    size_t most, total;
+    s->vtable = (mr_stream_vtable){ .open = cursors_open,
+                                    .next = interleave_next,
+                                    .close = cursors_close,
+                                    .len = interleave_len,
+                                    .destroy = streams_destroy };
+    if (all_tell(s, &most, &total)) {
+        s->vtable.cursor_state_size = (size_t)(2 + 2 * s->count) * MR__STATE_NUMBER + total;
+        s->vtable.tell = interleave_tell;
+        s->vtable.seek = interleave_seek;
+    }
+    return mr__stream_with_vtable(s, sizeof *s, s->inner[0]->fields, s->inner[0]->field_count);
+}
 
 mr_dataset *mr_interleave_new(mr_dataset *const *all, const double *weights, int count,
                               const mr_interleave_opts *opts)
@@ -218,89 +314,10 @@ mr_dataset *mr_interleave_new(mr_dataset *const *all, const double *weights, int
     }
     streams s = { .inner = mr__inners_hold(all, count), .count = count, .end = end };
     s.share = s.inner ? mr__alloc_array((size_t)count, sizeof *s.share) : NULL;
-    mr_dataset *mixed = NULL;
-    if (s.share) {
-        memcpy(s.share, weights, (size_t)count * sizeof *weights);
-        mixed = mr_stream_new(&interleave_vtable, &s, sizeof s, all[0]->fields, all[0]->field_count);
-    }
-    if (!mixed)
+    if (!s.share) {
         streams_destroy(&s);
-    return mixed;
-}
-
-/* ---- some of the samples ---- */
-
-typedef struct filter {
-    mr_dataset *inner; /* held */
-    mr_filter_function keep;
-    void *user;
-} filter;
-
-typedef struct filter_cursor {
-    mr__inner_cursor inner;
-    mr_filter_function keep;
-    void *user;
-    int64_t read; /* samples of the inner stream */
-} filter_cursor;
-
-static void *filter_open(void *self, int64_t shard, int64_t shards)
-{
-    const filter *f = self;
-    filter_cursor *c = mr__alloc_zeroed(sizeof *c);
-    if (!c)
-        return NULL;
-    c->keep = f->keep;
-    c->user = f->user;
-    if (mr__inner_open(&c->inner, f->inner, shard, shards) == MR_OK)
-        return c;
-    mr__add_context("filter");
-    mr__free(c);
-    return NULL;
-}
-
-static mr_status filter_next(void *cursor, const mr_sample *sample)
-{
-    filter_cursor *c = cursor;
-    for (;;) {
-        mr_status status = mr__inner_next(&c->inner, sample);
-        if (status == MR_END)
-            return MR_END;
-        bool kept = status == MR_OK && c->keep(c->user, sample->field);
-        if (status != MR_OK || mr__pending())
-            return mr__sample_failed("filter", mr_error_status(), c->read);
-        c->read++;
-        if (kept)
-            return MR_OK;
-    }
-}
-
-static void filter_close(void *cursor)
-{
-    mr__inner_close(&((filter_cursor *)cursor)->inner);
-    mr__free(cursor);
-}
-
-static void filter_destroy(void *self)
-{
-    mr__dataset_release(((filter *)self)->inner);
-}
-
-static const mr_stream_vtable filter_vtable = {
-    .open = filter_open, .next = filter_next, .close = filter_close, .destroy = filter_destroy
-};
-
-mr_dataset *mr_filter_new(mr_dataset *stream, mr_filter_function keep, void *user)
-{
-    static const char call[] = "filter_new";
-    if (!mr__inner_acceptable(call, stream, MR__STREAM))
-        return NULL;
-    if (!keep) {
-        mr__null(call, "keep");
         return NULL;
     }
-    const filter f = { stream, keep, user };
-    mr_dataset *made = mr_stream_new(&filter_vtable, &f, sizeof f, stream->fields, stream->field_count);
-    if (made)
-        mr__dataset_hold(stream);
-    return made;
+    memcpy(s.share, weights, (size_t)count * sizeof *weights);
+    return make_interleaved(&s);
 }

@@ -170,6 +170,25 @@ static void test_first_epoch(void)
     mr_sampler_free(t);
 }
 
+/* A bad sample that is left out takes its row with it, and no other's mark. */
+static void test_bad_sample_among_padding(void)
+{
+    for (int workers = 0; workers < 3; workers++) {
+        mr_rng *rng = mr_rng_new(0);
+        mr_dataset *data = fixture_new((fixture){ .length = 10, .bad = 3, .bad2 = -1 });
+        mr_loader *loader = mr_loader_new(
+            data, rng,
+            &(mr_loader_opts){ .batch_size = 4, .workers = workers, .on_bad_sample = MR_BAD_SKIP });
+        CHECK_EQ_I64(mr_loader_set_sampler(loader, replica(10, 3, 4, MR_REMAINDER_UNEVEN, false, true)),
+                     MR_OK);
+        for (int epoch = 0; epoch < 2; epoch++)
+            CHECK_EQ_STR(epoch_text(loader), "7 -1|");
+        mr_loader_free(loader);
+        mr_dataset_free(data);
+        mr_rng_free(rng);
+    }
+}
+
 /* ---- buckets ---- */
 
 static int64_t length_of(void *user, int64_t index)
@@ -470,6 +489,7 @@ int main(void)
     RUN(test_replicas_in_order);
     RUN(test_replicas_share);
     RUN(test_first_epoch);
+    RUN(test_bad_sample_among_padding);
     RUN(test_buckets);
     RUN(test_refused_lengths);
     RUN(test_refused_weights);

@@ -9,7 +9,7 @@
 /* A stream of `length` samples, whose numbers begin at `first`; with a length that is known, or not. */
 typedef struct run {
     int64_t first, length, bad;
-    bool unknown, shut;
+    bool unknown, shut, tells, no_seek;
 } run;
 
 typedef struct run_cursor {
@@ -17,7 +17,7 @@ typedef struct run_cursor {
     int64_t at, step;
 } run_cursor;
 
-static int runs_open, runs_alive;
+static int runs_open, runs_alive, runs_read;
 
 static void *run_open(void *self, int64_t shard, int64_t shards)
 {
@@ -35,6 +35,7 @@ static void *run_open(void *self, int64_t shard, int64_t shards)
 static mr_status run_next(void *cursor, const mr_sample *sample)
 {
     run_cursor *c = cursor;
+    runs_read++;
     if (c->at >= c->r.length)
         return MR_END;
     if (c->at == c->r.bad)
@@ -62,9 +63,31 @@ static void run_destroy(void *self)
     runs_alive--;
 }
 
-static const mr_stream_vtable run_vtable = {
-    .open = run_open, .next = run_next, .close = run_close, .len = run_len, .destroy = run_destroy
-};
+static void run_tell(void *cursor, void *state)
+{
+    memcpy(state, &((run_cursor *)cursor)->at, sizeof(int64_t));
+}
+
+static mr_status run_seek(void *cursor, const void *state)
+{
+    run_cursor *c = cursor;
+    memcpy(&c->at, state, sizeof(int64_t));
+    return c->r.no_seek ? mr_fail(MR_ERR_IO, "cannot seek") : MR_OK;
+}
+
+static const mr_stream_vtable run_vtable = { .open = run_open,
+                                             .next = run_next,
+                                             .close = run_close,
+                                             .len = run_len,
+                                             .destroy = run_destroy },
+                              telling_vtable = { .open = run_open,
+                                                 .next = run_next,
+                                                 .close = run_close,
+                                                 .len = run_len,
+                                                 .destroy = run_destroy,
+                                                 .cursor_state_size = sizeof(int64_t),
+                                                 .tell = run_tell,
+                                                 .seek = run_seek };
 static const mr_field number = { "number", MR_INT64, { 0 } };
 
 static mr_dataset *run_new(int64_t first, int64_t length)
@@ -77,7 +100,7 @@ static mr_dataset *run_new(int64_t first, int64_t length)
 static mr_dataset *run_of(run r)
 {
     runs_alive++;
-    return mr_stream_new(&run_vtable, &r, sizeof r, &number, 1);
+    return mr_stream_new(r.tells ? &telling_vtable : &run_vtable, &r, sizeof r, &number, 1);
 }
 
 static void check_error(const char *text)
@@ -311,6 +334,14 @@ static mr_status add_random(void *user, void *const *in, void *const *out, int64
     return index == 7 ? mr_fail(MR_ERR_FORMAT, "seven") : MR_OK;
 }
 
+static mr_status add_random_quietly(void *user, void *const *in, void *const *out, int64_t index,
+                                    mr_random *random)
+{
+    if (add_random(user, in, out, index, random) < 0)
+        mr_error_clear();
+    return MR_OK;
+}
+
 static mr_status halve(void *user, void *const *in, void *const *out, int64_t index, mr_random *random)
 {
     (void)user;
@@ -397,6 +428,101 @@ static void test_map(void)
     CHECK_EQ_I64(runs_alive, 0);
 }
 
+/* ---- going on where a loader stood ---- */
+
+static mr_dataset *everything(bool tells, bool no_seek)
+{
+    const double weights[] = { 2, 1, 3 };
+    run r = { .length = 15, .bad = -1, .tells = tells, .no_seek = no_seek };
+    mr_dataset *a = run_of(r), *b = run_of((run){ .first = 100, .length = 9, .bad = -1, .tells = true });
+    mr_dataset *odd = mr_filter_new(a, is_odd, NULL), *chain = mr_chain_new((mr_dataset *[]){ odd, b, a }, 3);
+    mr_dataset *mixed = mr_interleave_new((mr_dataset *[]){ chain, b, a }, weights, 3, NULL);
+    mr_dataset *map = mr_map_new(mixed, add_random_quietly, NULL, NULL);
+    mr_dataset *all[] = { a, b, odd, chain, mixed };
+    free_all(all, 5);
+    return map;
+}
+
+static size_t append(char *text, size_t n, mr_loader *loader, int batches)
+{
+    const mr_batch *b;
+    mr_status status = MR_OK;
+    while (batches-- != 0 && (status = mr_loader_next(loader, &b)) == MR_OK)
+        for (int64_t i = 0; i < b->rows; i++)
+            n += (size_t)sprintf(text + n, "%lld ",
+                                 (long long)((const int64_t *)mr_tensor_data(b->field[0]))[i]);
+    CHECK(status >= 0);
+    return n;
+}
+
+static void test_resume(void)
+{
+    static char want[1 << 14], got[1 << 14];
+    for (int tells = 0; tells < 2; tells++) {
+        mr_dataset *stream = everything(tells, false);
+        mr_rng *rng = mr_rng_new(0);
+        CHECK_EQ_I64(stream->stream->tell != NULL, tells);
+        mr_loader *whole = mr_loader_new(stream, rng, &(mr_loader_opts){ .batch_size = 4 });
+        size_t n = append(want, 0, whole, -1);
+        append(want, n, whole, -1);
+        int64_t batches = (46 + 3) / 4;
+        for (int64_t k = 0; k <= batches; k++) {
+            mr_loader *first = mr_loader_new(stream, rng, &(mr_loader_opts){ 4, .workers = (int)(k % 3) });
+            mr_loader *second = mr_loader_new(stream, rng, &(mr_loader_opts){ 4, .workers = (int)(k % 2) });
+            const void *state;
+            size_t size;
+            n = append(got, 0, first, (int)k);
+            CHECK_EQ_I64(mr_loader_save(first, &state, &size), MR_OK);
+            CHECK_EQ_I64(mr_loader_restore(second, state, size), MR_OK);
+            runs_read = 0;
+            if (k < batches) {
+                n = append(got, n, second, 1);
+                CHECK(!tells || k % 2 || runs_read < 20); /* not all that comes before */
+            }
+            append(got, append(got, n, second, -1), second, -1);
+            if (!CHECK(strcmp(got, want) == 0))
+                printf("    after %lld batches, %d\n%s\n%s\n", (long long)k, tells, want, got);
+            mr_loader_free(first);
+            mr_loader_free(second);
+        }
+        mr_loader_free(whole);
+        mr_rng_free(rng);
+        mr_dataset_free(stream);
+    }
+    CHECK_EQ_I64(runs_open, 0);
+    CHECK_EQ_I64(runs_alive, 0);
+}
+
+static void test_seek_errors(void)
+{
+    mr_dataset *stream = everything(true, true);
+    unsigned char state[4096];
+    CHECK(stream->stream->cursor_state_size < sizeof state);
+    void *cursor = stream->stream->open(stream->self, 0, 1), *other;
+    int64_t one;
+    void *field[] = { &one };
+    const mr_sample sample = { .field = field };
+    for (int i = 0; i < 6; i++)
+        CHECK_EQ_I64(stream->stream->next(cursor, &sample), MR_OK);
+    stream->stream->tell(cursor, state);
+    stream->stream->close(cursor);
+    other = stream->stream->open(stream->self, 0, 1);
+    CHECK_EQ_I64(stream->stream->seek(other, state), MR_ERR_IO);
+    check_error("map: interleave: stream 0: chain: stream 0: filter: cannot seek");
+    stream->stream->close(other);
+    mr_dataset_free(stream);
+
+    mr_dataset *three = run_of((run){ .length = 3, .bad = -1, .tells = true }),
+               *chain = mr_chain_new(&three, 1);
+    const int64_t wrong[] = { 2, 0, 0 };
+    cursor = chain->stream->open(chain->self, 0, 1);
+    CHECK_EQ_I64(chain->stream->seek(cursor, wrong), MR_ERR_FORMAT);
+    check_error("chain: stream 2 of 1 in the state");
+    chain->stream->close(cursor);
+    mr_dataset_free(chain);
+    mr_dataset_free(three);
+}
+
 int main(void)
 {
     RUN(test_chain);
@@ -406,5 +532,7 @@ int main(void)
     RUN(test_interleave_errors);
     RUN(test_filter);
     RUN(test_map);
+    RUN(test_resume);
+    RUN(test_seek_errors);
     return check_report();
 }

@@ -30,14 +30,15 @@ typedef struct mr_cursor mr_cursor;
 typedef struct mr_field {
     const char *name;
     mr_dtype dtype;
-    mr_shape shape; /* of one sample; no dimensions: a number */
+    mr_shape
+        shape; /* of one sample; no dimensions: a number; a first one of -1: ragged (<millrace/ragged.h>) */
 } mr_field;
 
 /* Where a callback writes one sample: field[i] points to room for all elements of the i-th field, row-major. */
 typedef struct mr_sample {
-    void *const *field;
-    int64_t epoch; /* the loader's; 0 where no loader asks */
-    void *worker;  /* what the dataset's worker_open gave; NULL without it */
+    void *const *field; /* of a ragged field, to its mr_ragged */
+    int64_t epoch;      /* the loader's; 0 where no loader asks */
+    void *worker;       /* what the dataset's worker_open gave; NULL without it */
 } mr_sample;
 
 /* ---- datasets by index (torch's Dataset) ------------------------------------------------------------ */
@@ -106,7 +107,7 @@ MR_API mr_dataset *mr_stream_new(const mr_stream_vtable *vtable, const void *sel
 
 /* ---- batches -------------------------------------------------------------------------------------------- */
 
-/* Some samples, a tensor for each field with the row as its first dimension. */
+/* Some samples, a tensor for each field with the row as its first dimension; <millrace/ragged.h> says what ragged fields are. */
 typedef struct mr_batch {
     int field_count;
     mr_tensor *const *field; /* in the order of the dataset's fields */

@@ -18,6 +18,7 @@
 #include <millrace/optim.h>
 #include <millrace/schedules.h>
 #include <millrace/data.h>
+#include <millrace/ragged.h>
 #include <millrace/samplers.h>
 #include <millrace/datasets.h>
 #include <millrace/verify.h>

@@ -25,7 +25,7 @@ typedef struct mr_digest {
 } mr_digest;
 
 /* Takes a batch into a digest: the indices of its rows, and with `contents` also what is in its row of each tensor that has as many rows as
- * the batch. */
+ * the batch, and its items of ragged fields. */
 MR_API mr_status mr_digest_add(mr_digest *digest, const mr_batch *batch, bool contents);
 
 /* Takes another digest into one, as if its samples had come behind: of another replica, say. The order that results

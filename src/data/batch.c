@@ -103,10 +103,10 @@ mr_batch *mr_dataset_get(mr_dataset *dataset, int64_t index)
     slot->index[0] = index;
     slot->batch.rows = 1;
     slot->batch.position = index;
-    if (status == MR_OK)
-        copy = mr_batch_keep(&slot->batch);
-    else
+    if (status != MR_OK)
         mr__sample_failed("dataset_get", status, index);
+    else if (mr__slot_gather(slot, 1) == MR_OK)
+        copy = mr_batch_keep(&slot->batch);
     mr__filler_close(&filler);
     mr__slot_free(slot);
     return copy;

@@ -7,6 +7,7 @@
  * tries again.
  */
 #include "inner.h"
+#include "ragged.h"
 
 #include "base/alloc.h"
 
@@ -31,20 +32,36 @@ typedef struct cache {
 
 /* ---- reading ---- */
 
-static void copy_out(const cache *c, int64_t index, void *const *field)
+static mr_status copy_sample(const cache *c, void *const *to, void *const *from)
 {
     for (int f = 0; f < c->inner->field_count; f++) {
-        size_t bytes = c->inner->row_bytes[f];
-        memcpy(field[f], c->store->base[f] + (size_t)index * bytes, bytes);
+        if (!c->inner->item_bytes[f])
+            memcpy(to[f], from[f], c->inner->row_bytes[f]);
+        else if (mr__ragged_copy(to[f], from[f]))
+            return mr_error_status();
     }
+    return MR_OK;
 }
 
-static void copy_in(const cache *c, int64_t index, void *const *field)
+/* The fields of a sample that is held. */
+static void point_at(const cache *c, int64_t index, void **field)
 {
-    for (int f = 0; f < c->inner->field_count; f++) {
-        size_t bytes = c->inner->row_bytes[f];
-        memcpy(c->store->base[f] + (size_t)index * bytes, field[f], bytes);
-    }
+    for (int f = 0; f < c->inner->field_count; f++)
+        field[f] = c->store->base[f] + (size_t)index * c->inner->row_bytes[f];
+}
+
+static mr_status copy_out(const cache *c, int64_t index, void *const *field)
+{
+    void *held[MR__MOST_FIELDS];
+    point_at(c, index, held);
+    return copy_sample(c, field, held);
+}
+
+static mr_status copy_in(const cache *c, int64_t index, void *const *field)
+{
+    void *held[MR__MOST_FIELDS];
+    point_at(c, index, held);
+    return copy_sample(c, held, field);
 }
 
 static mr_status read_inner(const cache *c, int64_t index, const mr_sample *sample)
@@ -88,16 +105,15 @@ static mr_status get(void *self, int64_t index, const mr_sample *sample)
         return read_inner(c, index, sample);
     if (!is_held(s, index) && claim(s, index)) {
         mr_status status = read_inner(c, index, sample);
-        if (status == MR_OK) {
-            copy_in(c, index, sample->field);
+        if (status == MR_OK)
+            status = copy_in(c, index, sample->field);
+        if (status == MR_OK)
             atomic_fetch_add_explicit(&s->held, 1, memory_order_relaxed);
-        }
         set_state(s, index, status == MR_OK ? HELD : EMPTY);
         return status;
     }
-    copy_out(c, index, sample->field);
     atomic_fetch_add_explicit(&s->hits, 1, memory_order_relaxed);
-    return MR_OK;
+    return copy_out(c, index, sample->field);
 }
 
 /* Those that are held are copied field by field. */
@@ -114,7 +130,7 @@ static mr_status get_many(void *self, const int64_t *indices, int64_t count, con
         for (int f = 0; f < c->inner->field_count; f++)
             row[f] = mr__row(c->inner, first, f, i);
         if (indices[i] < s->capacity && is_held(s, indices[i])) {
-            copy_out(c, indices[i], row);
+            status = copy_out(c, indices[i], row);
             hits++;
         } else {
             status = get(self, indices[i], &sample);
@@ -144,12 +160,16 @@ static void worker_close(void *self, void *worker)
 
 /* ---- making ---- */
 
-static void store_free(store *s, int fields)
+static void store_free(store *s, const mr_dataset *inner)
 {
     if (!s)
         return;
-    for (int f = 0; s->base && f < fields; f++)
-        mr__free(s->base[f]);
+    for (int f = 0; s->base && f < inner->field_count; f++) {
+        if (inner->item_bytes[f])
+            mr__ragged_rows_free((mr_ragged *)(void *)s->base[f], s->capacity);
+        else
+            mr__free(s->base[f]);
+    }
     mr__free(s->base);
     mr__free(s->state);
     pthread_mutex_destroy(&s->lock);
@@ -160,7 +180,7 @@ static void store_free(store *s, int fields)
 static void destroy(void *self)
 {
     cache *c = self;
-    store_free(c->store, c->inner->field_count);
+    store_free(c->store, c->inner);
     mr__dataset_release(c->inner);
 }
 
@@ -176,12 +196,13 @@ static store *store_new(const mr_dataset *inner, int64_t capacity)
     s->state = mr__alloc_zeroed((size_t)capacity * sizeof *s->state);
     bool made = s->base && s->state;
     for (int f = 0; made && f < inner->field_count; f++) {
-        s->base[f] = mr__alloc_array((size_t)capacity, inner->row_bytes[f]);
+        s->base[f] = inner->item_bytes[f] ? (char *)mr__ragged_rows(capacity, inner->item_bytes[f])
+                                          : mr__alloc_array((size_t)capacity, inner->row_bytes[f]);
         made = s->base[f] != NULL;
     }
     if (made)
         return s;
-    store_free(s, inner->field_count);
+    store_free(s, inner);
     return NULL;
 }
 

@@ -80,4 +80,5 @@ void mr__collated_free(mr_collated *collated)
     mr__free(collated->tensor);
     mr__free(collated->name);
     mr__free(collated->room);
+    mr__free(collated->scratch);
 }

@@ -15,6 +15,8 @@ struct mr_collated {
     const char **name;
     size_t *room; /* bytes of each tensor's memory */
     int made, capacity;
+    int64_t *scratch; /* of functions of the library's: 3 * scratch_room of them */
+    int64_t scratch_room;
 };
 
 /* Lets the function make a batch of `samples`. */

@@ -52,6 +52,8 @@ mr_status mr_cursor_next(mr_cursor *cursor, const mr_batch **sample)
         return mr__settle(mr__sample_failed("cursor_next", status, cursor->position));
     for (int i = 0; i < slot->batch.field_count; i++)
         mr__bump(slot->tensor[i]);
+    if (mr__slot_gather(slot, 1) < 0)
+        return mr__settle(mr_error_status());
     slot->batch.rows = 1;
     slot->batch.position = cursor->position;
     slot->index[0] = cursor->position++;

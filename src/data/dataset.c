@@ -1,5 +1,7 @@
 #include "dataset.h"
 
+#include "ragged.h"
+
 #include "base/alloc.h"
 #include "tensor/tensor.h"
 
@@ -7,30 +9,62 @@
 
 /* ---- making and freeing ---- */
 
+/* The field at `i` is ragged: its first dimension is -1. */
+static bool copy_ragged(mr_dataset *dataset, const mr_field *field, int i, int64_t numel)
+{
+    static const char suffix[] = ".offsets";
+    const char *name = field->name ? field->name : "";
+    if (numel == 0) {
+        mr__raise(MR_ERR_SHAPE, "dataset_new: the items of field '%s' have no elements", name);
+        return false;
+    }
+    char *offsets = dataset->offsets[i] = mr__alloc(strlen(name) + sizeof suffix);
+    if (!offsets)
+        return false;
+    strcpy(offsets, name);
+    strcat(offsets, suffix);
+    dataset->item_bytes[i] = (size_t)numel * mr_dtype_size(field->dtype);
+    dataset->row_bytes[i] = sizeof(mr_ragged);
+    dataset->ragged++;
+    return true;
+}
+
+static bool copy_field(mr_dataset *dataset, const mr_field *from, int i)
+{
+    mr_shape shape = from->shape;
+    bool ragged = shape.ndim > 0 && shape.dim[0] == -1;
+    if (ragged)
+        shape.dim[0] = 1;
+    int64_t numel = mr__numel("dataset_new", &shape, from->dtype);
+    if (numel < 0)
+        return false;
+    if (shape.ndim == MR_MAX_DIMS) {
+        mr__raise(MR_ERR_SHAPE,
+                  "dataset_new: field '%s' has %d dimensions; a batch adds one, and %d is the most",
+                  from->name ? from->name : "", shape.ndim, MR_MAX_DIMS);
+        return false;
+    }
+    mr_field *field = &dataset->fields[i];
+    *field = *from;
+    field->name = mr__strdup(from->name ? from->name : "");
+    if (!field->name)
+        return false;
+    dataset->row_bytes[i] = (size_t)numel * mr_dtype_size(field->dtype);
+    return !ragged || copy_ragged(dataset, from, i, numel);
+}
+
 static bool copy_fields(mr_dataset *dataset, const mr_field *fields, int count)
 {
     dataset->fields = mr__alloc_zeroed(mr__mul_size((size_t)count, sizeof *fields));
     dataset->row_bytes = mr__alloc_array((size_t)count, sizeof *dataset->row_bytes);
-    if (!dataset->fields || !dataset->row_bytes)
+    dataset->item_bytes = mr__alloc_zeroed(mr__mul_size((size_t)count, sizeof *dataset->item_bytes));
+    dataset->offsets = mr__alloc_zeroed(mr__mul_size((size_t)count, sizeof *dataset->offsets));
+    if (!dataset->fields || !dataset->row_bytes || !dataset->item_bytes || !dataset->offsets)
         return false;
     dataset->field_count = count;
-    for (int i = 0; i < count; i++) {
-        mr_field *field = &dataset->fields[i];
-        int64_t numel = mr__numel("dataset_new", &fields[i].shape, fields[i].dtype);
-        if (numel < 0)
+    for (int i = 0; i < count; i++)
+        if (!copy_field(dataset, &fields[i], i))
             return false;
-        if (fields[i].shape.ndim == MR_MAX_DIMS) {
-            mr__raise(MR_ERR_SHAPE,
-                      "dataset_new: field '%s' has %d dimensions; a batch adds one, and %d is the most",
-                      fields[i].name ? fields[i].name : "", fields[i].shape.ndim, MR_MAX_DIMS);
-            return false;
-        }
-        *field = fields[i];
-        field->name = mr__strdup(fields[i].name ? fields[i].name : "");
-        if (!field->name)
-            return false;
-        dataset->row_bytes[i] = (size_t)numel * mr_dtype_size(field->dtype);
-    }
     return true;
 }
 
@@ -92,8 +126,12 @@ void mr__dataset_release(mr_dataset *dataset)
         dataset->map->destroy(dataset->self);
     if (dataset->stream && dataset->stream->destroy)
         dataset->stream->destroy(dataset->self);
-    for (int i = 0; i < dataset->field_count; i++)
+    for (int i = 0; i < dataset->field_count; i++) {
         mr__free((char *)(uintptr_t)dataset->fields[i].name);
+        mr__free(dataset->offsets[i]);
+    }
+    mr__free(dataset->item_bytes);
+    mr__free(dataset->offsets);
     mr__free(dataset->fields);
     mr__free(dataset->row_bytes);
     mr__free(dataset->self);

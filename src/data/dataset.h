@@ -20,8 +20,11 @@ struct mr_dataset {
     const mr_stream_vtable *stream;
     void *self;
     int field_count;
-    mr_field *fields;  /* with their names, which are owned here */
-    size_t *row_bytes; /* of one sample of each field */
+    mr_field *fields;   /* with their names, which are owned here */
+    size_t *row_bytes;  /* of one sample of each field; of a ragged one, of its mr_ragged */
+    size_t *item_bytes; /* of one item of a ragged field; 0: it is dense */
+    char **offsets;     /* "x.offsets" of a ragged field; NULL: it is dense */
+    int ragged;         /* how many are */
     atomic_int holders;
     pthread_mutex_t lock; /* of the list */
     mr__user *users;

@@ -323,7 +323,10 @@ mr_status mr_loader_next(mr_loader *loader, const mr_batch **batch)
     int64_t rows = next_slot(loader, &slot);
     if (rows <= 0)
         return rows < 0 ? mr__settle(mr_error_status()) : MR_END;
-    mr__slot_finish(slot, rows);
+    if (MR__UNLIKELY(mr__slot_finish(slot, rows) < 0)) {
+        mr__loader_leave(loader);
+        return mr__settle(mr_error_status());
+    }
     if (loader->lane) {
         for (int64_t i = 0; i < rows; i++)
             slot->index[i] = loader->position + i;

@@ -5,6 +5,7 @@
  * the thread's, which its `worker` has beside what the inner dataset's worker_open gave.
  */
 #include "inner.h"
+#include "ragged.h"
 
 #include "base/alloc.h"
 
@@ -22,6 +23,8 @@ typedef struct room {
     void *worker; /* the inner dataset's */
     void **field;
     char *bytes;
+    mr_ragged **ragged; /* those of the fields that are; memory of their own */
+    int ragged_count;
 } room;
 
 typedef struct map {
@@ -47,6 +50,9 @@ static mr_status apply(const change *c, void *const *in, const mr_sample *out, i
 
 static void room_free(room *r)
 {
+    for (int i = 0; i < r->ragged_count; i++)
+        mr__ragged_clear(r->ragged[i]);
+    mr__free(r->ragged);
     mr__free(r->field);
     mr__free(r->bytes);
     *r = (room){ 0 };
@@ -54,12 +60,13 @@ static void room_free(room *r)
 
 static bool room_init(room *r, const mr_dataset *inner)
 {
-    size_t total = 0;
+    size_t total = 0, fields = (size_t)inner->field_count;
     for (int f = 0; f < inner->field_count; f++)
         total += mr__round_up(inner->row_bytes[f], MR__ALIGNMENT);
     *r = (room){ 0 };
-    r->field = mr__alloc_array((size_t)inner->field_count, sizeof *r->field);
-    r->bytes = r->field ? mr__alloc_zeroed(total) : NULL;
+    r->field = mr__alloc_array(fields, sizeof *r->field);
+    r->ragged = r->field ? mr__alloc_array(fields, sizeof(mr_ragged *)) : NULL;
+    r->bytes = r->ragged ? mr__alloc_zeroed(total) : NULL;
     if (!r->bytes) {
         room_free(r);
         return false;
@@ -68,8 +75,19 @@ static bool room_init(room *r, const mr_dataset *inner)
     for (int f = 0; f < inner->field_count; f++) {
         r->field[f] = r->bytes + total;
         total += mr__round_up(inner->row_bytes[f], MR__ALIGNMENT);
+        if (!inner->item_bytes[f])
+            continue;
+        mr__ragged_init(r->field[f], inner->item_bytes[f]);
+        r->ragged[r->ragged_count++] = r->field[f];
     }
     return true;
+}
+
+/* For the next sample. */
+static void room_empty(const room *r)
+{
+    for (int i = 0; i < r->ragged_count; i++)
+        r->ragged[i]->count = 0;
 }
 
 /* ---- by index ---- */
@@ -110,6 +128,7 @@ static mr_status get_by_way_of_room(void *self, int64_t index, const mr_sample *
     mr_sample inner = *sample;
     inner.field = r->field;
     inner.worker = r->worker;
+    room_empty(r);
     mr_status status = mr__inner_get(m->inner, index, &inner);
     if (MR__LIKELY(status == MR_OK))
         status = apply(&m->change, r->field, sample, index);
@@ -217,8 +236,10 @@ static mr_status stream_next(void *cursor, const mr_sample *sample)
 {
     map_cursor *c = cursor;
     mr_sample inner = *sample;
-    if (c->room.field)
+    if (c->room.field) {
         inner.field = c->room.field;
+        room_empty(&c->room);
+    }
     mr_status status = mr__inner_next(&c->inner, &inner);
     if (status == MR_END)
         return MR_END;

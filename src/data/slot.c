@@ -4,21 +4,49 @@
 
 #include <string.h>
 
+static bool make_tensor(mr__slot_batch *slot, const mr_field *field, int64_t capacity, bool single, int i)
+{
+    mr_shape shape = field->shape;
+    if (!single) {
+        shape = (mr_shape){ .ndim = field->shape.ndim + 1, .dim = { capacity } };
+        memcpy(shape.dim + 1, field->shape.dim, (size_t)field->shape.ndim * sizeof *shape.dim);
+    }
+    slot->tensor[i] = mr_tensor_zeros(field->dtype, shape);
+    if (!slot->tensor[i])
+        return false;
+    slot->base[i] = slot->row[i] = slot->tensor[i]->data;
+    return true;
+}
+
+/* The rows of a ragged field, a tensor that has no items yet, and one for the offsets. */
+static bool make_ragged(mr__slot_batch *slot, const mr_dataset *dataset, int64_t capacity, bool single, int i)
+{
+    mr_shape shape = dataset->fields[i].shape;
+    shape.dim[0] = 0;
+    slot->ragged[i] = mr__ragged_rows(capacity, dataset->item_bytes[i]);
+    slot->tensor[i] = slot->ragged[i] ? mr_tensor_zeros(dataset->fields[i].dtype, shape) : NULL;
+    if (!slot->tensor[i])
+        return false;
+    slot->base[i] = slot->row[i] = slot->ragged[i];
+    slot->ragged_count++;
+    if (single)
+        return true;
+    int at = slot->batch.field_count++;
+    slot->name[at] = dataset->offsets[i];
+    slot->tensor[at] = mr_tensor_zeros(MR_INT64, MR_SHAPE(capacity + 1));
+    if (slot->tensor[at])
+        mr_tensor_set_name(slot->tensor[at], slot->name[at]);
+    return slot->tensor[at] != NULL;
+}
+
 static bool make_tensors(mr__slot_batch *slot, const mr_dataset *dataset, int64_t capacity, bool single)
 {
     for (int i = 0; i < dataset->field_count; i++) {
         const mr_field *field = &dataset->fields[i];
-        mr_shape shape = field->shape;
-        if (!single) {
-            shape = (mr_shape){ .ndim = field->shape.ndim + 1, .dim = { capacity } };
-            memcpy(shape.dim + 1, field->shape.dim, (size_t)field->shape.ndim * sizeof *shape.dim);
-        }
-        slot->tensor[i] = mr_tensor_zeros(field->dtype, shape);
-        if (!slot->tensor[i])
+        if (!(dataset->item_bytes[i] ? make_ragged(slot, dataset, capacity, single, i)
+                                     : make_tensor(slot, field, capacity, single, i)))
             return false;
         mr_tensor_set_name(slot->tensor[i], field->name);
-        slot->base[i] = slot->tensor[i]->data;
-        slot->row[i] = slot->tensor[i]->data;
         slot->name[i] = field->name;
     }
     return true;
@@ -26,21 +54,26 @@ static bool make_tensors(mr__slot_batch *slot, const mr_dataset *dataset, int64_
 
 mr__slot_batch *mr__slot_new(const mr_dataset *dataset, int64_t capacity, bool single)
 {
-    size_t fields = (size_t)dataset->field_count;
+    size_t fields = (size_t)dataset->field_count, tensors = fields + (size_t)dataset->ragged;
     mr__slot_batch *slot = mr__alloc_zeroed(sizeof *slot);
     if (!slot)
         return NULL;
-    slot->batch.field_count = dataset->field_count;
+    slot->batch.field_count = slot->field_count = dataset->field_count;
     slot->capacity = capacity;
     slot->row_bytes = dataset->row_bytes;
-    slot->tensor = mr__alloc_zeroed(fields * sizeof *slot->tensor);
-    slot->name = mr__alloc_array(fields, sizeof *slot->name);
+    slot->tensor = mr__alloc_zeroed(tensors * sizeof *slot->tensor);
+    slot->name = mr__alloc_array(tensors, sizeof *slot->name);
     slot->base = mr__alloc_array(fields, sizeof *slot->base);
     slot->row = mr__alloc_array(fields, sizeof *slot->row);
+    if (dataset->ragged) {
+        slot->ragged = mr__alloc_zeroed(fields * sizeof *slot->ragged);
+        slot->ragged_room = slot->ragged ? mr__alloc_zeroed(fields * sizeof *slot->ragged_room) : NULL;
+    }
     slot->index = mr__alloc_array((size_t)capacity, sizeof *slot->index);
     slot->valid = mr__alloc((size_t)capacity);
     if (!slot->tensor || !slot->name || !slot->base || !slot->row || !slot->index || !slot->valid ||
-        mr__mark_init(&slot->mark, dataset) || !make_tensors(slot, dataset, capacity, single)) {
+        (dataset->ragged && !slot->ragged_room) || mr__mark_init(&slot->mark, dataset) ||
+        !make_tensors(slot, dataset, capacity, single)) {
         mr__slot_free(slot);
         return NULL;
     }
@@ -58,6 +91,10 @@ void mr__slot_free(mr__slot_batch *slot)
         return;
     for (int i = 0; slot->tensor && i < slot->batch.field_count; i++)
         mr_tensor_free(slot->tensor[i]);
+    for (int i = 0; slot->ragged && i < slot->field_count; i++)
+        mr__ragged_rows_free(slot->ragged[i], slot->capacity);
+    mr__free(slot->ragged);
+    mr__free(slot->ragged_room);
     mr__free(slot->tensor);
     mr__free(slot->name);
     mr__free(slot->base);
@@ -69,17 +106,89 @@ void mr__slot_free(mr__slot_batch *slot)
     mr__free(slot);
 }
 
-void mr__slot_finish(mr__slot_batch *slot, int64_t rows)
+static void set_rows(mr_tensor *x, int64_t rows)
 {
-    for (int i = 0; i < slot->batch.field_count; i++) {
-        mr_tensor *x = slot->tensor[i];
-        if (x->shape[0] != rows) {
-            int64_t shape[MR_MAX_DIMS];
-            memcpy(shape, x->shape, sizeof shape);
-            shape[0] = rows;
-            mr__set_shape(x, x->ndim, shape);
-        }
-        mr__bump(x);
+    if (x->shape[0] != rows) {
+        int64_t shape[MR_MAX_DIMS];
+        memcpy(shape, x->shape, sizeof shape);
+        shape[0] = rows;
+        mr__set_shape(x, x->ndim, shape);
     }
+    mr__bump(x);
+}
+
+/* ---- ragged fields ---- */
+
+/* Makes room for `items` in the tensor of a ragged field, which is made anew where there is not enough. */
+static mr_status enlarge(mr__slot_batch *slot, int f, int64_t items)
+{
+    mr_tensor *x = slot->tensor[f];
+    if (items <= slot->ragged_room[f])
+        return MR_OK;
+    int64_t room = slot->ragged_room[f] + slot->ragged_room[f] / 2;
+    mr_shape shape = { .ndim = x->ndim };
+    memcpy(shape.dim, x->shape, (size_t)x->ndim * sizeof *shape.dim);
+    shape.dim[0] = room < items ? items : room;
+    mr_tensor *larger = mr_tensor_zeros((mr_dtype)x->dtype, shape);
+    if (!larger)
+        return mr_error_status();
+    mr_tensor_set_name(larger, slot->name[f]);
+    mr_tensor_free(x);
+    slot->tensor[f] = larger;
+    slot->ragged_room[f] = shape.dim[0];
+    return MR_OK;
+}
+
+/* The rows are empty afterwards: a callback that writes nothing to one has given no items. */
+static mr_status gather(mr__slot_batch *slot, int f, int64_t rows, mr_tensor *offsets)
+{
+    mr_ragged *row = slot->ragged[f];
+    int64_t items = 0;
+    for (int64_t i = 0; i < rows; i++)
+        items += row[i].count;
+    mr_status status = enlarge(slot, f, items);
+    if (status)
+        return status;
+    int64_t *offset = offsets ? mr_tensor_data(offsets) : NULL;
+    char *to = slot->tensor[f]->data;
+    items = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        size_t bytes = (size_t)row[i].count * row[i].item_bytes;
+        if (offset)
+            offset[i] = items;
+        if (bytes)
+            memcpy(to, row[i].data, bytes);
+        to += bytes;
+        items += row[i].count;
+        row[i].count = 0;
+    }
+    if (offset)
+        offset[rows] = items;
+    set_rows(slot->tensor[f], items);
+    return MR_OK;
+}
+
+mr_status mr__slot_gather(mr__slot_batch *slot, int64_t rows)
+{
+    int at = slot->field_count;
+    for (int f = 0; slot->ragged_count && f < slot->field_count; f++) {
+        if (!slot->ragged[f])
+            continue;
+        mr_tensor *offsets = at < slot->batch.field_count ? slot->tensor[at++] : NULL;
+        mr_status status = gather(slot, f, rows, offsets);
+        if (status)
+            return status;
+        if (offsets)
+            set_rows(offsets, rows + 1);
+    }
+    return MR_OK;
+}
+
+mr_status mr__slot_finish(mr__slot_batch *slot, int64_t rows)
+{
     slot->batch.rows = rows;
+    for (int f = 0; f < slot->field_count; f++)
+        if (!slot->ragged || !slot->ragged[f])
+            set_rows(slot->tensor[f], rows);
+    return MR__UNLIKELY(slot->ragged_count > 0) ? mr__slot_gather(slot, rows) : MR_OK;
 }

@@ -7,13 +7,18 @@
 #define MILLRACE_DATA_SLOT_H
 
 #include "mark.h"
+#include "ragged.h"
 
 #include "base/arena.h"
 
 typedef struct mr__slot_batch {
     mr_batch batch;
     int64_t capacity; /* rows */
+    int field_count;  /* of the dataset; the batch has one more for the offsets of each ragged one */
     mr_tensor **tensor;
+    int ragged_count;
+    mr_ragged **ragged;   /* the rows of each ragged field; NULL: it is dense */
+    int64_t *ragged_room; /* items that there is room for in its tensor */
     const char **name;
     void **base; /* where each field's rows begin */
     void **row;  /* where the sample being written goes; what callbacks see */
@@ -29,7 +34,11 @@ typedef struct mr__slot_batch {
 mr__slot_batch *mr__slot_new(const mr_dataset *dataset, int64_t capacity, bool single);
 void mr__slot_free(mr__slot_batch *slot);
 
-/* After `rows` rows were written: sets the tensors' sizes, and counts up their versions. */
-void mr__slot_finish(mr__slot_batch *slot, int64_t rows);
+/* After `rows` rows were written: sets the tensors' sizes, and counts up their versions. Fails for want of memory for ragged
+ * fields. */
+mr_status mr__slot_finish(mr__slot_batch *slot, int64_t rows);
+
+/* Its part for ragged fields: puts the items of all rows behind each other. */
+mr_status mr__slot_gather(mr__slot_batch *slot, int64_t rows);
 
 #endif

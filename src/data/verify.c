@@ -1,5 +1,7 @@
 #include <millrace/verify.h>
 
+#include "ragged.h"
+
 #include "base/error.h"
 #include "base/mix.h"
 
@@ -31,12 +33,18 @@ static uint64_t hash_row(const mr_batch *batch, int64_t row)
 {
     uint64_t hash = 0;
     for (int f = 0; f < batch->field_count; f++) {
-        const mr_tensor *x = batch->field[f];
-        if (mr_tensor_ndim(x) == 0 || mr_tensor_size(x, 0) != batch->rows)
+        const mr_tensor *x = batch->field[f], *offsets = mr__offsets_of(batch, f);
+        int64_t all = mr_tensor_ndim(x) ? mr_tensor_size(x, 0) : -1, first = row, items = 1;
+        if (offsets) {
+            const int64_t *offset = mr_tensor_data(offsets);
+            first = offset[row];
+            items = offset[row + 1] - first;
+        } else if (all != batch->rows) {
             continue;
-        size_t bytes = (size_t)(mr_tensor_numel(x) / batch->rows) * mr_dtype_size(mr_tensor_dtype(x));
+        }
+        size_t bytes = all > 0 ? (size_t)(mr_tensor_numel(x) / all) * mr_dtype_size(mr_tensor_dtype(x)) : 0;
         const unsigned char *data = mr_tensor_data(x);
-        hash = hash_bytes(hash, data + (size_t)row * bytes, bytes);
+        hash = hash_bytes(hash, data + (size_t)first * bytes, (size_t)items * bytes);
     }
     return hash;
 }

@@ -1,6 +1,7 @@
 /* A dataset of 2^40 samples in Millrace's order costs what a batch costs, and no sampler allocates at steady state. */
 #include "check.h"
 #include "count_malloc.h"
+#include "ragged_fixture.h"
 
 #include <millrace/datasets.h>
 #include <millrace/samplers.h>
@@ -136,6 +137,17 @@ static mr_status darken(void *user, void *const *in, void *const *out, int64_t i
     return MR_OK;
 }
 
+/* Cuts the last token and pair off. */
+static mr_status shorten(void *user, void *const *in, void *const *out, int64_t index, mr_random *random)
+{
+    const mr_ragged *from = in[0];
+    int64_t items = from->count > 0 ? from->count - 1 : 0;
+    (void)user;
+    (void)index;
+    (void)random;
+    return mr_ragged_resize(out[0], items) && mr_ragged_resize(out[2], items) ? MR_OK : MR_ERR_MEMORY;
+}
+
 static void test_steady_state(void)
 {
     int64_t before = atomic_load(&live_blocks);
@@ -167,9 +179,44 @@ static void test_steady_state(void)
     CHECK_EQ_I64(atomic_load(&live_blocks), before);
 }
 
+/* ---- ragged fields: nothing is allocated once the longest batch has been there ---- */
+
+static void test_ragged(void)
+{
+    static mr_collate_pack_opts eight = { .length = 8 };
+    int64_t before = atomic_load(&live_blocks);
+    for (int kind = 0; kind < 6; kind++) {
+        mr_rng *rng = mr_rng_new(0);
+        mr_dataset *rows = ragged_new(60, -1, -1), *map = mr_map_new(rows, shorten, NULL, NULL);
+        mr_loader *loader =
+            mr_loader_new(map, rng, &(mr_loader_opts){ .batch_size = 8, .workers = kind / 3 });
+        if (kind % 3)
+            mr_loader_set_collate(loader, kind % 3 == 1 ? mr_collate_pad : mr_collate_pack,
+                                  kind % 3 == 1 ? NULL : &eight);
+        const mr_batch *batch;
+        int64_t blocks = 0;
+        for (int epoch = 0; epoch < 30; epoch++) {
+            mr_status status;
+            while ((status = mr_loader_next(loader, &batch)) == MR_OK)
+                ;
+            CHECK_EQ_I64(status, MR_END);
+            if (epoch == 9)
+                blocks = atomic_load(&counted_allocations);
+        }
+        if (!CHECK_EQ_I64(atomic_load(&counted_allocations), blocks))
+            printf("    kind %d\n", kind);
+        mr_loader_free(loader);
+        mr_dataset_free(map);
+        mr_dataset_free(rows);
+        mr_rng_free(rng);
+    }
+    CHECK_EQ_I64(atomic_load(&live_blocks), before);
+}
+
 int main(void)
 {
     RUN(test_large);
     RUN(test_steady_state);
+    RUN(test_ragged);
     return check_report();
 }

@@ -134,7 +134,7 @@ static void compare_part(mr_dataset *part, char *line)
 static void compare_split(FILE *file, char *line, char **text, size_t *room)
 {
     unsigned long long seed;
-    long long samples, word;
+    long long samples, word = -1;
     int fractions, at, count = 0;
     int64_t lengths[10];
     double fraction[10];

@@ -1,4 +1,5 @@
 /* Memory runs out in samplers and in datasets that are made of others. */
+#include "ragged_fixture.h"
 #include "refuse.h"
 
 #include <millrace/datasets.h>
@@ -208,6 +209,51 @@ static double stream_program(mr_status *status)
     return sum;
 }
 
+/* ---- ragged fields ---- */
+
+static mr_status lengthen(void *user, void *const *in, void *const *out, int64_t index, mr_random *random)
+{
+    const mr_ragged *from = in[0];
+    int32_t *token = mr_ragged_resize(out[0], 30 * from->count + 1);
+    (void)user;
+    (void)random;
+    for (int64_t i = 0; token && i <= 30 * from->count; i++)
+        token[i] = (int32_t)(index + i);
+    return token ? MR_OK : MR_ERR_MEMORY;
+}
+
+static mr_collate_function collate_kind;
+
+static double ragged_program(mr_status *status)
+{
+    static mr_collate_pack_opts pack = { .length = 200 };
+    double sum = 0;
+    const mr_batch *b;
+    mr_rng *rng = mr_rng_new(1);
+    mr_dataset *rows = ragged_new(9, -1, -1), *cache = mr_cache_new(rows, NULL);
+    mr_dataset *map =
+        mr_map_new(cache, lengthen, NULL, &(mr_map_opts){ .fields = ragged_fields, .field_count = 1 });
+    mr_loader *loader = mr_loader_new(map, rng, &(mr_loader_opts){ .batch_size = 4 });
+    if (collate_kind)
+        mr_loader_set_collate(loader, collate_kind, collate_kind == mr_collate_pack ? &pack : NULL);
+    for (int epoch = 0; epoch < 2 && *status >= 0; epoch++)
+        while ((*status = mr_loader_next(loader, &b)) == MR_OK)
+            for (int f = 0; f < b->field_count; f++)
+                for (int64_t i = 0; i < mr_tensor_numel(b->field[f]); i++)
+                    sum = sum * 1.0001 + (double)((const unsigned char *)mr_tensor_data(b->field[f]))[i];
+    *status = *status > 0 ? MR_OK : *status;
+    mr_loader_free(loader);
+    mr_batch_free(*status ? NULL : mr_dataset_get(map, 2));
+    *status = *status ? *status : mr_error_status();
+    if (*status < 0)
+        mr_error();
+    mr_dataset *all[] = { rows, cache, map };
+    for (int i = 0; i < 3; i++)
+        mr_dataset_free(all[i]);
+    mr_rng_free(rng);
+    return *status ? 0 : sum;
+}
+
 int main(void)
 {
     refuse_begin();
@@ -216,6 +262,11 @@ int main(void)
     refuse_each("datasets by index", dataset_program, 40);
     refuse_each("a random split by fractions", fractions_program, 20);
     refuse_each("streams", stream_program, 30);
+    refuse_each("ragged fields", ragged_program, 60);
+    collate_kind = mr_collate_pad;
+    refuse_each("padded", ragged_program, 60);
+    collate_kind = mr_collate_pack;
+    refuse_each("packed", ragged_program, 60);
     refuse_end();
     return check_report();
 }

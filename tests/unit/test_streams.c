@@ -17,7 +17,7 @@ typedef struct run_cursor {
     int64_t at, step;
 } run_cursor;
 
-static int runs_open, runs_alive, runs_read;
+static atomic_int runs_open, runs_alive, runs_read;
 
 static void *run_open(void *self, int64_t shard, int64_t shards)
 {

@@ -99,6 +99,8 @@ typedef struct mr_stream_vtable {
     size_t cursor_state_size;
     void (*tell)(void *cursor, void *state);
     mr_status (*seek)(void *cursor, const void *state);
+    /* Optional: how many shards the stream is best read in, say its files; a loader's `shards` goes before it. */
+    int64_t (*shards)(void *self);
 } mr_stream_vtable;
 
 /* Makes a dataset that is a stream; the rules are mr_dataset_new's. */
@@ -175,7 +177,7 @@ typedef enum mr_bad_policy { MR_BAD_STOP = 0, MR_BAD_SKIP = 1 } mr_bad_policy;
 
 typedef struct mr_loader_opts {
     int64_t batch_size; /* default 1 */
-    bool shuffle;       /* a new order each epoch, torch.randperm's; not for streams */
+    bool shuffle;       /* a new order each epoch, torch.randperm's; of a stream: see below */
     bool drop_last;     /* leave out a last batch that is short */
 
     int workers;      /* threads that make batches ahead; 0, the default: the calling thread makes them */
@@ -186,7 +188,17 @@ typedef struct mr_loader_opts {
     mr_bad_policy on_bad_sample; /* what becomes of a sample that cannot be had; default MR_BAD_STOP */
     int64_t
         max_bad_samples; /* with MR_BAD_SKIP: so many in an epoch, and the next one is a failure; default: any number */
+
+    int64_t shards;        /* of a stream: how many it is cut into; default: the stream's own number, or 1 */
+    int64_t shuffle_block; /* of a stream that is shuffled: samples held for that; default 1024 */
 } mr_loader_opts;
+
+/* A stream in several shards is read by as many workers at once, and never two of them in one shard. Up to 32 are open at a
+ * time; they take turns in giving whole batches, and what is left at their ends is put together, so only the last batch of an
+ * epoch is short. With `shuffle` the shards come in another order each epoch, and the samples of what is read together, in a new
+ * one, `shuffle_block` of them at a time in memory: each open shard has its part of that. The seed of both is drawn as torch's
+ * RandomSampler draws its own. Which samples are in a batch hangs on the stream, the options and the seed, not on workers. A
+ * stream that promises a length (`len`) must keep to it: too few samples, or too many, are a failure. */
 
 /* Workers are threads that live from the first batch until the loader is freed. Then several of them, and the one that
  * asks for batches, call the dataset's get or get_many at once, and parts of a batch may be written by several. A stream

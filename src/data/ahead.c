@@ -50,7 +50,7 @@ mr_status mr__ahead_init(mr_loader *loader, const mr_loader_opts *opts, int64_t 
 void mr__ahead_stop(mr_loader *loader)
 {
     mr__ahead *a = &loader->ahead;
-    mr__pipeline_close(a->pipeline, &loader->lane);
+    mr__pipeline_close(a->pipeline, &loader->lanes);
     a->pipeline = NULL;
     a->epoch = -1;
 }
@@ -102,6 +102,7 @@ static bool guess(mr_loader *loader)
     a->epoch++;
     a->ended = false;
     a->guessed = true;
+    loader->merge.turn = 0;
     return true;
 }
 
@@ -123,7 +124,8 @@ static mr_status start(mr_loader *loader)
     mr__ahead *a = &loader->ahead;
     if (a->pipeline)
         return MR_OK;
-    if (!loader->lane && loader->dataset->stream && !(loader->lane = mr__lane_new(loader->dataset)))
+    if (loader->streams && !loader->lanes &&
+        !(loader->lanes = mr__lanes_new(loader->dataset, &loader->merge.cut)))
         return MR_ERR_MEMORY;
     a->pipeline = mr__pipeline_new(loader->dataset, &a->opts);
     return a->pipeline ? MR_OK : mr_error_status();
@@ -142,6 +144,7 @@ mr_status mr__ahead_begin(mr_loader *loader)
     }
     a->epoch = loader->epoch;
     a->ended = a->stuck = false;
+    loader->merge.turn = 0;
     mr_status status = start(loader);
     if (status < 0)
         return status;
@@ -197,11 +200,15 @@ static void prepare_by_index(mr_loader *loader, mr__ticket *t)
 
 static void prepare_from_stream(mr_loader *loader, mr__ticket *t)
 {
-    if (atomic_load_explicit(&loader->lane->ended_epoch, memory_order_relaxed) == loader->ahead.epoch) {
-        prepare_end(&loader->ahead, t);
+    mr__ahead *a = &loader->ahead;
+    mr__order_draw(&loader->order);
+    t->lane = mr__merge_turn(&loader->merge, loader->lanes, a->epoch);
+    if (!t->lane) {
+        prepare_end(a, t);
         return;
     }
-    t->lane = loader->lane;
+    t->turn = loader->merge.turn;
+    t->seed = loader->order.key[loader->order.now].seed;
     t->rows = loader->batch_size;
     t->parts = 1;
 }
@@ -218,7 +225,7 @@ static void post(mr_loader *loader)
         if (!t || (a->ended && !guess(loader)))
             break;
         t->epoch = a->epoch;
-        if (loader->lane)
+        if (loader->streams)
             prepare_from_stream(loader, t);
         else
             prepare_by_index(loader, t);
@@ -254,8 +261,7 @@ static int64_t fill_directly(mr_loader *loader, mr__slot_batch **slot)
     return rows;
 }
 
-/* The end of a stream's epoch was seen: what was posted behind it reads nothing. */
-static int64_t pass_over_rest(mr_loader *loader)
+int64_t mr__ahead_pass_over(mr_loader *loader)
 {
     mr__ahead *a = &loader->ahead;
     mr__ticket *t;
@@ -290,9 +296,10 @@ int64_t mr__ahead_next(mr_loader *loader, mr__slot_batch **slot)
     }
     if (t->end)
         return 0;
-    if (t->lane && (t->rows == 0 || (t->rows < loader->batch_size && loader->drop_last)))
-        return pass_over_rest(loader);
-    learn_cost(a, t->nanoseconds * loader->batch_size / t->rows);
+    if (t->lane)
+        loader->merge.here = t->turn;
+    if (t->rows > 0)
+        learn_cost(a, t->nanoseconds * loader->batch_size / t->rows);
     return t->rows;
 }
 
@@ -319,8 +326,8 @@ void mr__ahead_leave(mr_loader *loader)
         return;
     if (!mr__pipeline_clear(a->pipeline))
         mr__ahead_stop(loader);
-    else if (loader->lane)
-        mr__lane_close(loader->lane);
+    else
+        mr__lanes_close(loader->lanes);
     go_back(loader);
 }
 

@@ -45,8 +45,12 @@ void mr__ahead_free(mr_loader *loader);
 /* Before the first batch of an epoch; starts the threads where there are none. Draws what order_begin draws. */
 mr_status mr__ahead_begin(mr_loader *loader);
 
-/* The next batch: the number of its rows, 0 at the end, -1 after a failure. Valid until the next call. */
+/* The next batch: the number of its rows, 0 at the end, -1 after a failure. Valid until the next call. Of a stream it is what
+ * some lane gave, which may be less than a batch. */
 int64_t mr__ahead_next(mr_loader *loader, mr__slot_batch **slot);
+
+/* The end of a stream's epoch was seen: what was posted behind it reads nothing. */
+int64_t mr__ahead_pass_over(mr_loader *loader);
 
 /* Takes back what was posted of the epoch that is being left, and waits until nobody works on it. */
 void mr__ahead_leave(mr_loader *loader);

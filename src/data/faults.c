@@ -41,15 +41,14 @@ void mr__faults_clear(mr__slot_batch *slot)
 
 /* ---- taking down ---- */
 
-/* By rows; of a stream, by numbers of samples. There are few of them. */
+/* By rows. Those with the same row come from a stream, the last one first. There are few of them. */
 static mr__fault *sorted(mr__fault *from)
 {
     mr__fault *to = NULL;
     while (from) {
         mr__fault *fault = from, **at = &to;
         from = from->next;
-        while (*at &&
-               ((*at)->row < fault->row || ((*at)->row == fault->row && (*at)->sample < fault->sample)))
+        while (*at && (*at)->row < fault->row)
             at = &(*at)->next;
         fault->next = *at;
         *at = fault;
@@ -75,28 +74,11 @@ static mr_status keep(mr__bad *bad, const mr__fault *fault, int64_t epoch)
     return MR_OK;
 }
 
-/* Each row keeps its memory, so those that are left out go to the end. */
-static void swap_rows(mr_ragged *rows, int64_t to, int64_t from, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++) {
-        mr_ragged held = rows[to + i];
-        rows[to + i] = rows[from + i];
-        rows[from + i] = held;
-    }
-}
-
 static void move_rows(mr__slot_batch *slot, int64_t to, int64_t from, int64_t count)
 {
     if (to == from || count == 0)
         return;
-    for (int f = 0; f < slot->field_count; f++) {
-        char *base = slot->base[f];
-        size_t bytes = slot->row_bytes[f];
-        if (slot->ragged && slot->ragged[f])
-            swap_rows(slot->ragged[f], to, from, count);
-        else
-            memmove(base + (size_t)to * bytes, base + (size_t)from * bytes, (size_t)count * bytes);
-    }
+    mr__slot_move_rows(slot, to, slot, from, count);
     memmove(slot->index + to, slot->index + from, (size_t)count * sizeof *slot->index);
     memmove(slot->valid + to, slot->valid + from, (size_t)count * sizeof *slot->valid);
 }

@@ -4,6 +4,7 @@
 #include "sampler.h"
 #include "tensor/tensor.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 /* ---- making and freeing ---- */
@@ -24,6 +25,10 @@ static bool acceptable(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts *o
         return wrong("batch size", opts->batch_size);
     if (opts->prefetch < 0)
         return wrong("prefetch", opts->prefetch);
+    if (opts->shards < 0)
+        return wrong("shards", opts->shards);
+    if (opts->shuffle_block < 0)
+        return wrong("shuffle_block", opts->shuffle_block);
     if (opts->max_bad_samples < 0)
         return wrong("max_bad_samples", opts->max_bad_samples);
     if (opts->prefetch_bytes < 0)
@@ -41,11 +46,34 @@ static bool acceptable(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts *o
         mr__raise(MR_ERR_ARGUMENT, "loader_new: %d is no mr_bad_policy", (int)opts->on_bad_sample);
     else if (opts->max_bad_samples && opts->on_bad_sample == MR_BAD_STOP)
         mr__raise(MR_ERR_ARGUMENT, "loader_new: max_bad_samples is for loaders that skip bad samples");
-    else if (dataset->stream && opts->shuffle)
-        mr__raise(MR_ERR_ARGUMENT, "loader_new: a stream cannot be shuffled by index");
+    else if (!dataset->stream && (opts->shards || opts->shuffle_block))
+        mr__raise(MR_ERR_ARGUMENT, "loader_new: %s is for streams",
+                  opts->shards ? "shards" : "shuffle_block");
+    else if (opts->shuffle_block && !opts->shuffle)
+        mr__raise(MR_ERR_ARGUMENT, "loader_new: shuffle_block is for loaders that shuffle");
     else
         return true;
     return false;
+}
+
+/* How the stream is cut, and what merges it. */
+static bool make_merge(mr_loader *loader, const mr_loader_opts *opts)
+{
+    enum { BLOCK = 1024 };
+    mr_dataset *dataset = loader->dataset;
+    mr__cut cut = { .shards = opts->shards ? opts->shards : 1 };
+    if (!opts->shards && dataset->stream->shards)
+        cut.shards = dataset->stream->shards(dataset->self);
+    if (cut.shards < 1 || cut.shards > INT32_MAX) {
+        mr__raise(MR_ERR_ARGUMENT, "loader_new: a stream has 1 to %d shards, not %lld", INT32_MAX,
+                  (long long)cut.shards);
+        return false;
+    }
+    cut.lanes = cut.shards < MR__MOST_LANES ? (int)cut.shards : MR__MOST_LANES;
+    if (opts->shuffle)
+        cut.block = ((opts->shuffle_block ? opts->shuffle_block : BLOCK) - 1) / cut.lanes + 1;
+    loader->lanes = mr__lanes_new(dataset, &cut);
+    return loader->lanes && mr__merge_init(&loader->merge, dataset, &cut, loader->batch_size) == MR_OK;
 }
 
 static void dataset_gone(mr__user *user);
@@ -81,9 +109,8 @@ mr_loader *mr_loader_new(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts 
     for (int i = 0; made && i < MR__RING_SLOTS; i++)
         made = (loader->ring[i] = mr__slot_new(dataset, capacity, false)) != NULL;
     made = made && mr__filler_init(&loader->filler, dataset) == MR_OK;
-    made = made && mr__mark_init(&loader->mark, dataset) == MR_OK;
     if (made && dataset->stream)
-        made = (loader->lane = mr__lane_new(dataset)) != NULL;
+        made = make_merge(loader, opts);
     if (made && opts->workers)
         made = mr__ahead_init(loader, opts, capacity) == MR_OK;
     if (!made) {
@@ -100,8 +127,7 @@ static void let_go(mr_loader *loader)
 {
     mr__ahead_stop(loader);
     mr__filler_close(&loader->filler);
-    if (loader->lane)
-        mr__lane_close(loader->lane);
+    mr__lanes_close(loader->lanes);
     loader->in_epoch = false;
 }
 
@@ -122,13 +148,13 @@ void mr_loader_free(mr_loader *loader)
         mr__dataset_detach(loader->dataset, &loader->user);
     }
     mr__ahead_free(loader);
-    mr__lane_free(loader->lane);
+    mr__lanes_free(loader->lanes);
+    mr__merge_free(&loader->merge);
     for (int i = 0; i < MR__RING_SLOTS; i++)
         mr__slot_free(loader->ring[i]);
     mr__filler_free(&loader->filler);
     mr__collated_free(&loader->collated);
     mr__order_free(&loader->order);
-    mr__mark_free(&loader->mark);
     mr__strbuf_free(&loader->state);
     mr__bad_free(&loader->bad);
     mr__free(loader);
@@ -217,15 +243,19 @@ static int64_t fill_by_index(mr_loader *loader, mr__slot_batch *slot)
 
 static int64_t fill_from_stream(mr_loader *loader, mr__slot_batch *slot)
 {
-    int64_t rows = mr__lane_read(loader->lane, &loader->filler, slot, loader->epoch, 0, loader->batch_size);
-    return rows >= 0 && rows < loader->batch_size && loader->drop_last ? 0 : rows;
+    mr__order_draw(&loader->order);
+    mr__lane *lane = mr__merge_turn(&loader->merge, loader->lanes, loader->epoch);
+    assert(lane); /* or the merge would not have asked */
+    loader->merge.here = loader->merge.turn;
+    return mr__lane_read(lane, &loader->filler, slot, loader->epoch,
+                         loader->order.key[loader->order.now].seed, 0, loader->batch_size);
 }
 
 int64_t mr__loader_fill(mr_loader *loader, mr__slot_batch **slot)
 {
     *slot = loader->ring[loader->next_slot];
     mr__faults_clear(*slot);
-    int64_t rows = loader->lane ? fill_from_stream(loader, *slot) : fill_by_index(loader, *slot);
+    int64_t rows = loader->streams ? fill_from_stream(loader, *slot) : fill_by_index(loader, *slot);
     if (rows > 0)
         loader->next_slot = (loader->next_slot + 1) % MR__RING_SLOTS;
     return rows;
@@ -244,8 +274,8 @@ void mr__loader_leave(mr_loader *loader)
     loader->in_epoch = false;
     if (loader->ahead.opts.workers)
         mr__ahead_leave(loader);
-    else if (loader->lane)
-        mr__lane_close(loader->lane);
+    else
+        mr__lanes_close(loader->lanes);
 }
 
 static mr_status begin_epoch(mr_loader *loader)
@@ -256,11 +286,13 @@ static mr_status begin_epoch(mr_loader *loader)
     loader->epoch++;
     loader->position = loader->taken = 0;
     loader->bad.in_epoch = 0;
-    mr__mark_clear(&loader->mark);
+    if (loader->streams)
+        mr__merge_begin(&loader->merge);
     mr_status status;
     if (loader->ahead.opts.workers) {
         status = mr__ahead_begin(loader);
     } else {
+        loader->merge.turn = 0;
         mr__order_seed(&loader->order);
         status = mr__order_start(&loader->order, loader->epoch);
     }
@@ -271,9 +303,7 @@ static mr_status begin_epoch(mr_loader *loader)
     return status;
 }
 
-/* Takes down the samples that could not be had. The rows that are left; -1 if there are too many, or if the batch had failed
- * besides. */
-static int64_t without_bad(mr_loader *loader, mr__slot_batch *slot, int64_t rows)
+int64_t mr__loader_without_bad(mr_loader *loader, mr__slot_batch *slot, int64_t rows)
 {
     mr__failure failure;
     if (rows < 0) {
@@ -292,14 +322,15 @@ static int64_t next_slot(mr_loader *loader, mr__slot_batch **slot)
     int64_t rows, left;
     do {
         *slot = NULL;
-        rows = left =
-            loader->ahead.opts.workers ? mr__ahead_next(loader, slot) : mr__loader_fill(loader, slot);
+        rows = left = loader->streams              ? mr__merge_next(loader, slot)
+                      : loader->ahead.opts.workers ? mr__ahead_next(loader, slot)
+                                                   : mr__loader_fill(loader, slot);
         if (MR__UNLIKELY(rows >= 0 && rows < loader->batch_size && !loader->order_ended)) {
             mr__order_end(&loader->order);
             loader->order_ended = true;
         }
-        if (loader->bad.skip && *slot)
-            left = without_bad(loader, *slot, rows);
+        if (loader->bad.skip && !loader->streams && *slot)
+            left = mr__loader_without_bad(loader, *slot, rows);
     } while (rows > 0 && left == 0);
     if (left == 0)
         loader->taken = loader->order.at;
@@ -327,11 +358,8 @@ mr_status mr_loader_next(mr_loader *loader, const mr_batch **batch)
         mr__loader_leave(loader);
         return mr__settle(mr_error_status());
     }
-    if (loader->lane) {
-        for (int64_t i = 0; i < rows; i++)
-            slot->index[i] = loader->position + i;
-        mr__mark_copy(&loader->mark, &slot->mark);
-    }
+    for (int64_t i = 0; loader->streams && i < rows; i++)
+        slot->index[i] = loader->position + i;
     slot->batch.epoch = loader->epoch;
     slot->batch.position = loader->position;
     loader->position += rows;

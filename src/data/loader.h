@@ -12,7 +12,7 @@
 #include "collate.h"
 #include "faults.h"
 #include "fill.h"
-#include "lane.h"
+#include "merge.h"
 #include "order.h"
 #include "slot.h"
 
@@ -32,11 +32,11 @@ struct mr_loader {
     int64_t position; /* samples delivered in it */
     int64_t taken;    /* indices of the order that they took */
     bool order_ended; /* mr__order_end was called in this epoch */
-    mr__mark mark;    /* where a stream's lane stood after the last batch */
     mr__bad bad;
     mr__order order;
     mr__filler filler; /* the calling thread's */
-    mr__lane *lane;    /* of a stream */
+    mr__merge merge;   /* of a stream */
+    mr__lanes *lanes;  /* and what it merges */
     mr__slot_batch *ring[MR__RING_SLOTS];
     int next_slot;
     mr_collated collated;
@@ -51,6 +51,10 @@ int mr__loader_key(const mr_loader *loader);
 
 /* Leaves the epoch. */
 void mr__loader_leave(mr_loader *loader);
+
+/* Takes down the samples that could not be had. The rows that are left; -1 if there are too many, or if the batch had failed
+ * besides. */
+int64_t mr__loader_without_bad(mr_loader *loader, mr__slot_batch *slot, int64_t rows);
 
 /* Fills the next slot of the ring on the calling thread. The number of rows: 0 at the end, -1 after a failure. */
 int64_t mr__loader_fill(mr_loader *loader, mr__slot_batch **slot);

@@ -21,17 +21,46 @@ void mr__mark_free(mr__mark *mark)
     *mark = (mr__mark){ 0 };
 }
 
-void mr__mark_clear(mr__mark *mark)
+void mr__mark_clear(mr__mark *mark, int64_t shard)
 {
-    mark->read = 0;
-    mark->ended = mark->told = false;
+    *mark = (mr__mark){ .shard = shard, .cursor = mark->cursor, .bytes = mark->bytes };
 }
 
 void mr__mark_copy(mr__mark *to, const mr__mark *from)
 {
-    to->read = from->read;
-    to->ended = from->ended;
-    to->told = from->told;
+    unsigned char *cursor = to->cursor;
     if (from->told)
-        memcpy(to->cursor, from->cursor, from->bytes);
+        memcpy(cursor, from->cursor, from->bytes);
+    *to = *from;
+    to->cursor = cursor;
+}
+
+void mr__mark_write(const mr__mark *mark, mr__strbuf *to)
+{
+    mr__write_i64(to, mark->shard);
+    mr__write_i64(to, mark->read);
+    mr__write_bool(to, mark->ended);
+    mr__write_i64(to, mark->block);
+    mr__write_i64(to, mark->given);
+    mr__write_bool(to, mark->told);
+    if (mark->told)
+        mr__strbuf_append_bytes(to, (const char *)mark->cursor, mark->bytes);
+}
+
+void mr__mark_read(mr__mark *mark, mr__reader *from)
+{
+    mark->shard = mr__read_i64(from);
+    mark->read = mr__read_i64(from);
+    mark->ended = mr__read_bool(from);
+    mark->block = mr__read_i64(from);
+    mark->given = mr__read_i64(from);
+    mark->told = mr__read_bool(from);
+    const unsigned char *cursor = mark->told ? mr__read_bytes(from, mark->bytes) : NULL;
+    if (mark->shard < 0 || mark->read < 0 || mark->block < 0 || mark->given < 0 ||
+        (mark->told && !mark->cursor))
+        from->failed = true;
+    if (from->failed)
+        mark->told = false;
+    else if (mark->told)
+        memcpy(mark->cursor, cursor, mark->bytes);
 }

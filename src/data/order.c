@@ -11,9 +11,10 @@ mr_status mr__order_init(mr__order *order, mr_dataset *dataset, mr_rng *shared, 
     order->len = mr_dataset_len(dataset);
     order->shared = shared;
     order->shuffle = shuffle;
+    order->stream = dataset->stream != NULL;
     if (dataset->map && order->len < 0)
         return mr__raise(MR_ERR_CALLBACK, "loader: the dataset's len gave %lld", (long long)order->len);
-    if (!shuffle)
+    if (!shuffle || order->stream)
         return MR_OK;
     if (order->len == 0)
         return mr__raise(MR_ERR_ARGUMENT, "loader: cannot shuffle a dataset without samples");
@@ -39,7 +40,7 @@ void mr__order_free(mr__order *order)
 
 mr_status mr__order_set_generator(mr__order *order, mr_rng *generator)
 {
-    for (int i = 0; i < 2 && order->shuffle; i++)
+    for (int i = 0; i < 2 && order->shuffle && !order->stream; i++)
         if (!order->key[i].before && !(order->key[i].before = mr_rng_new(0)))
             return MR_ERR_MEMORY;
     order->generator = generator;
@@ -102,9 +103,13 @@ void mr__order_draw(mr__order *order)
 {
     if (!order->shuffle || order->began)
         return;
-    mr__shuffle_begin(&order->shuffled);
-    order->began = true;
     mr__order_key *key = &order->key[order->now];
+    order->began = true;
+    if (order->stream) {
+        key->seed = mr_rng_u64(order->generator ? order->generator : order->shared);
+        return;
+    }
+    mr__shuffle_begin(&order->shuffled);
     if (!order->generator) {
         key->seed = mr_rng_u64(order->shared) & INT64_MAX;
         mr_rng_seed(order->seeded, key->seed);
@@ -127,7 +132,7 @@ static int64_t take_shuffled(mr__order *order, int64_t *index, int64_t count)
 
 void mr__order_end(const mr__order *order)
 {
-    if (order->shuffle && order->generator)
+    if (order->shuffle && order->generator && !order->stream)
         mr__shuffle_discard(order->len, order->generator);
 }
 
@@ -201,8 +206,10 @@ mr_status mr__order_resume(mr__order *order, int64_t epoch, int64_t taken)
         return sampler_resume(order, epoch, taken);
     if (!order->shuffle)
         return MR_OK;
-    mr__shuffle_begin(&order->shuffled);
     order->began = true;
+    if (order->stream)
+        return MR_OK;
+    mr__shuffle_begin(&order->shuffled);
     if (order->generator) {
         mr_rng_copy(order->seeded, key->before);
         mr__shuffle_draw(&order->shuffled, order->seeded, order->len);

@@ -23,6 +23,7 @@ typedef struct mr__order_key {
 typedef struct mr__order {
     int64_t len; /* samples of the dataset; -1 for a stream */
     bool shuffle;
+    bool stream;         /* which takes no indices, but the seed of a permutation */
     mr_rng *shared;      /* torch's default generator; borrowed */
     mr_rng *generator;   /* the loader's own; borrowed; NULL: none */
     mr_rng *seeded;      /* what the permutation is drawn from without a generator */

@@ -27,7 +27,7 @@ struct mr__pipeline {
     int64_t head, open, tail; /* ever growing; ticket n is ticket[n % slots] */
     bool held;                /* the ticket before head is with the consumer */
     mr__worker *worker;
-    mr__lane *lane; /* adopted when threads are left behind */
+    mr__lanes *lanes; /* adopted when threads are left behind */
     int started, opened, sleeping,
         left;    /* workers that were started, have opened their data, sleep, are gone */
     int running; /* parts in the hands of workers */
@@ -67,7 +67,7 @@ static int64_t work_on(mr__ticket *t, int part, mr__filler *filler)
 {
     int64_t failed = -1;
     if (t->lane) {
-        int64_t rows = mr__lane_read(t->lane, filler, t->slot, t->epoch, 0, t->rows);
+        int64_t rows = mr__lane_read(t->lane, filler, t->slot, t->epoch, t->seed, 0, t->rows);
         if (rows < 0)
             return 0;
         t->rows = rows;
@@ -258,7 +258,7 @@ static void destroy(mr__pipeline *p)
         mr__filler_free(&p->worker[i].filler);
     mr__free(p->ticket);
     mr__free(p->worker);
-    mr__lane_free(p->lane);
+    mr__lanes_free(p->lanes);
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->work);
     pthread_cond_destroy(&p->done);
@@ -437,7 +437,7 @@ static void abandon(mr__pipeline *p)
         }
 }
 
-void mr__pipeline_close(mr__pipeline *p, mr__lane **lane)
+void mr__pipeline_close(mr__pipeline *p, mr__lanes **lanes)
 {
     if (!p)
         return;
@@ -448,9 +448,9 @@ void mr__pipeline_close(mr__pipeline *p, mr__lane **lane)
     if (!wait_for(p, &p->left, p->started)) {
         mr__dataset_hold(p->dataset);
         p->abandoned = true;
-        if (lane) {
-            p->lane = *lane;
-            *lane = NULL;
+        if (lanes) {
+            p->lanes = *lanes;
+            *lanes = NULL;
         }
         abandon(p);
     }

@@ -48,6 +48,8 @@ typedef struct mr__ticket {
     int64_t rows;  /* asked for; of a lane, what there was */
     bool end;      /* no batch: the epoch ends here */
     mr__lane *lane;
+    uint64_t seed;       /* of the lane's epoch */
+    int64_t turn;        /* of the merge, after this batch */
     int64_t nanoseconds; /* spent on it by all threads */
 
     int parts, claimed, finished; /* under the lock */
@@ -68,9 +70,9 @@ typedef struct mr__pipeline_opts {
 /* Starts the workers. NULL after a failure. */
 mr__pipeline *mr__pipeline_new(mr_dataset *dataset, const mr__pipeline_opts *opts);
 
-/* Stops them, and frees everything but what is left behind: then *lane, which they may be reading, becomes theirs, too,
+/* Stops them, and frees everything but what is left behind: then *lanes, which they may be reading, become theirs, too,
  * and NULL. */
-void mr__pipeline_close(mr__pipeline *pipeline, mr__lane **lane);
+void mr__pipeline_close(mr__pipeline *pipeline, mr__lanes **lanes);
 
 /* ---- for the consumer's thread alone ---- */
 

@@ -117,6 +117,24 @@ static void set_rows(mr_tensor *x, int64_t rows)
     mr__bump(x);
 }
 
+void mr__slot_move_rows(mr__slot_batch *to, int64_t row, const mr__slot_batch *from, int64_t first,
+                        int64_t count)
+{
+    for (int f = 0; f < to->field_count; f++) {
+        const size_t bytes = to->row_bytes[f];
+        if (MR__UNLIKELY(to->ragged && to->ragged[f])) {
+            for (int64_t i = 0; i < count; i++) {
+                mr_ragged held = to->ragged[f][row + i];
+                to->ragged[f][row + i] = from->ragged[f][first + i];
+                from->ragged[f][first + i] = held;
+            }
+        } else {
+            memmove((char *)to->base[f] + (size_t)row * bytes, (char *)from->base[f] + (size_t)first * bytes,
+                    (size_t)count * bytes);
+        }
+    }
+}
+
 /* ---- ragged fields ---- */
 
 /* Makes room for `items` in the tensor of a ragged field, which is made anew where there is not enough. */

@@ -24,7 +24,8 @@ typedef struct mr__slot_batch {
     void **row;  /* where the sample being written goes; what callbacks see */
     int64_t *index;
     bool *valid;
-    mr__mark mark;                      /* of a stream */
+    mr__mark mark;                      /* of a stream: where its lane stands, */
+    int lane;                           /* and which that is */
     const size_t *row_bytes;            /* the dataset's */
     _Atomic(struct mr__fault *) faults; /* samples that could not be had: faults.h */
 } mr__slot_batch;
@@ -33,6 +34,11 @@ typedef struct mr__slot_batch {
  * rows. NULL after a failure. */
 mr__slot_batch *mr__slot_new(const mr_dataset *dataset, int64_t capacity, bool single);
 void mr__slot_free(mr__slot_batch *slot);
+
+/* Moves `count` rows of fields from `first` on to `row` of another slot, or of the same one towards the front; what is there
+ * afterwards where they were is nobody's. Ragged rows keep their memory and change places. */
+void mr__slot_move_rows(mr__slot_batch *to, int64_t row, const mr__slot_batch *from, int64_t first,
+                        int64_t count);
 
 /* After `rows` rows were written: sets the tensors' sizes, and counts up their versions. Fails for want of memory for ragged
  * fields. */

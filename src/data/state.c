@@ -6,7 +6,7 @@
  *     i64 …    what both loaders must have in common, in the order of `facts`
  *     u8       whether the loader is inside an epoch; then what begin_epoch and the batches since made of it
  *     …        the bad samples that were left out
- *     …        the generator of the loader's own, the sampler's state, the stream's mark: what there is of them
+ *     …        the generator of the loader's own, the sampler's state, the stream's marks: what there is of them
  *     u64      a hash of all before
  *
  * It says where the caller stands, not how far batches were made ahead. Nothing of a loader is touched before all that the
@@ -26,7 +26,7 @@ static const char magic[] = "mrloader";
 
 /* ---- what a state and a loader must have in common ---- */
 
-enum { BATCH_SIZE, DROP_LAST, ORDER, GENERATOR, SAMPLES, SAMPLER_STATE, CURSOR_STATE, FACTS };
+enum { BATCH_SIZE, DROP_LAST, ORDER, GENERATOR, SAMPLES, SHARDS, BLOCK, SAMPLER_STATE, CURSOR_STATE, FACTS };
 
 static const char *const fact_names[FACTS] = {
     [BATCH_SIZE] = "batch size",
@@ -34,6 +34,8 @@ static const char *const fact_names[FACTS] = {
     [ORDER] = "the order",
     [GENERATOR] = "generators of its own:",
     [SAMPLES] = "samples:",
+    [SHARDS] = "shards:",
+    [BLOCK] = "samples of a shard shuffled together:",
     [SAMPLER_STATE] = "bytes of a sampler's state:",
     [CURSOR_STATE] = "bytes of a cursor's state:",
 };
@@ -54,7 +56,10 @@ static void collect_facts(const mr_loader *loader, int64_t fact[FACTS])
     fact[GENERATOR] = order->generator != NULL;
     fact[SAMPLES] = order->len;
     fact[SAMPLER_STATE] = (int64_t)mr__order_state_size(order);
-    fact[CURSOR_STATE] = loader->mark.cursor ? (int64_t)loader->mark.bytes : -1;
+    fact[SHARDS] = loader->merge.cut.shards;
+    fact[BLOCK] = loader->merge.cut.block;
+    fact[CURSOR_STATE] =
+        loader->streams && loader->merge.mark->cursor ? (int64_t)loader->merge.mark->bytes : -1;
 }
 
 static mr_status check_facts(const mr_loader *loader, mr__reader *from)
@@ -97,15 +102,6 @@ static void write_sampler(mr_loader *loader, mr__strbuf *to)
     mr__strbuf_append_bytes(to, (const char *)key->sampler, mr__order_state_size(order));
 }
 
-static void write_mark(mr__strbuf *to, const mr__mark *mark)
-{
-    mr__write_i64(to, mark->read);
-    mr__write_bool(to, mark->ended);
-    mr__write_bool(to, mark->told);
-    if (mark->told)
-        mr__strbuf_append_bytes(to, (const char *)mark->cursor, mark->bytes);
-}
-
 static void write_state(mr_loader *loader, mr__strbuf *to)
 {
     const mr__order *order = &loader->order;
@@ -129,7 +125,7 @@ static void write_state(mr_loader *loader, mr__strbuf *to)
         write_generator(to, key->before);
     write_sampler(loader, to);
     if (loader->in_epoch && loader->streams)
-        write_mark(to, &loader->mark);
+        mr__merge_write(&loader->merge, to);
     mr__write_int(to, mr__hash_bytes(mr__strbuf_text(to), to->length), HASH_BYTES);
 }
 
@@ -158,24 +154,13 @@ typedef struct state {
     int64_t epoch, position, taken;
     uint64_t seed;
     const unsigned char *generator, *before, *sampler; /* NULL: none */
-    mr__mark mark;                                     /* its cursor views the bytes */
+    mr__merge merge;                                   /* of a stream */
     mr__bad bad;
 } state;
 
 static mr_status damaged(void)
 {
     return mr__raise(MR_ERR_FORMAT, "loader_restore: the state is damaged");
-}
-
-static void read_mark(mr__reader *from, mr__mark *mark, const mr__mark *ours)
-{
-    *mark = (mr__mark){ .bytes = ours->bytes };
-    mark->read = mr__read_i64(from);
-    mark->ended = mr__read_bool(from);
-    mark->told = mr__read_bool(from);
-    if (mark->told)
-        mark->cursor = (unsigned char *)(uintptr_t)mr__read_bytes(from, mark->bytes);
-    from->failed = from->failed || (mark->told && !ours->cursor) || mark->read < 0;
 }
 
 static bool sensible(const mr_loader *loader, const state *s)
@@ -226,7 +211,7 @@ static mr_status read_state(const mr_loader *loader, mr__reader *from, state *s)
     if (mr__order_state_size(order))
         s->sampler = mr__read_bytes(from, mr__order_state_size(order));
     if (s->in_epoch && loader->streams)
-        read_mark(from, &s->mark, &loader->mark);
+        mr__merge_read(&s->merge, from, loader->batch_size);
     return from->failed || from->at != from->end || !sensible(loader, s) ? damaged() : MR_OK;
 }
 
@@ -246,7 +231,7 @@ static mr_status restore_sources(mr__order *order, const state *s)
     return s->in_epoch ? MR_OK : order->sampler->vtable->restore(order->sampler->self, key->sampler);
 }
 
-static mr_status resume(mr_loader *loader, const state *s)
+static mr_status resume(mr_loader *loader, state *s)
 {
     mr_status status = mr__order_resume(&loader->order, s->epoch, s->taken);
     if (status == MR_OK && loader->ahead.opts.workers)
@@ -255,12 +240,10 @@ static mr_status resume(mr_loader *loader, const state *s)
         status = mr__filler_open(&loader->filler);
     if (status != MR_OK)
         return status;
-    if (loader->lane) {
-        mr__mark_copy(&loader->mark, &s->mark);
-        mr__lane_resume(loader->lane, s->epoch, &s->mark);
-    }
-    loader->in_epoch = true;
-    return MR_OK;
+    if (loader->streams)
+        status = mr__merge_resume(loader, &s->merge);
+    loader->in_epoch = status == MR_OK;
+    return status;
 }
 
 static mr_status restore(mr_loader *loader, state *s)
@@ -290,10 +273,15 @@ mr_status mr_loader_restore(mr_loader *loader, const void *bytes, size_t size)
         return mr__settle(mr__raise(MR_ERR_STATE, "loader_restore: the dataset has been freed"));
     mr__reader from = { .at = bytes, .end = (const unsigned char *)bytes + size };
     state s = { 0 };
-    mr_status status = read_state(loader, &from, &s);
+    mr_status status = MR_OK;
+    if (loader->streams)
+        status = mr__merge_init(&s.merge, loader->dataset, &loader->merge.cut, 0);
+    if (status == MR_OK)
+        status = read_state(loader, &from, &s);
     if (status == MR_OK)
         status = restore(loader, &s);
     mr__bad_free(&s.bad);
+    mr__merge_free(&s.merge);
     if (status != MR_OK && !mr__pending())
         mr__raise(status < 0 ? status : MR_ERR_CALLBACK,
                   "loader_restore: the sampler failed without a message");

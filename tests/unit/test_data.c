@@ -237,8 +237,6 @@ static void test_stream_in_a_loader(void)
         mr_loader_free(l); /* in mid-epoch */
         CHECK_EQ_I64(open_cursors, 0);
     }
-    CHECK(mr_loader_new(d, rng, &(mr_loader_opts){ .shuffle = true }) == NULL);
-    CHECK_EQ_STR(mr_error(), "loader_new: a stream cannot be shuffled by index");
     CHECK(mr_dataset_get(d, 0) == NULL);
     CHECK_EQ_STR(mr_error(), "dataset_get: a stream has no samples by index; use mr_stream_open");
     mr_dataset_free(d);

@@ -54,7 +54,7 @@ static const mr_stream_vtable spoiled_stream_vtable = { .open = fixture_open,
 typedef struct setup {
     fixture f;
     bool stream, shuffle, drop_last;
-    int64_t batch_size, most;
+    int64_t batch_size, most, shards, block;
 } setup;
 
 static mr_dataset *spoiled_new(const setup *s)
@@ -72,6 +72,8 @@ static mr_loader *loader_new(mr_dataset *d, mr_rng *rng, const setup *s, int wor
                                             .shuffle = s->shuffle,
                                             .drop_last = s->drop_last,
                                             .workers = workers,
+                                            .shards = s->shards,
+                                            .shuffle_block = s->block,
                                             .on_bad_sample = MR_BAD_SKIP,
                                             .max_bad_samples = s->most });
 }
@@ -134,7 +136,9 @@ static void test_same_with_workers_and_after_restoring(void)
         s.f.bad2 = kind & 2 ? 1 : 0;
         s.f.many = kind & 4;
         s.stream = kind & 8;
-        s.shuffle = kind & 16 && !s.stream;
+        s.shuffle = kind & 16;
+        s.shards = s.stream ? 1 + kind % 4 : 0;
+        s.block = s.stream && s.shuffle ? 30 : 0;
         s.drop_last = kind & 32;
         s.f.delay = kind % 5 ? 0 : 60;
         s.most = kind % 7 == 6 ? 4 : 0;

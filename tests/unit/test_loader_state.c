@@ -108,12 +108,24 @@ static const mr_sampler_vtable rising_vtable = { .begin = rising_begin, .next = 
 
 /* ---- one loader, with what it borrows ---- */
 
-typedef enum order { IN_ORDER, SHUFFLED, DRAWN, SKIPPING, RISING, STREAM, TELLING, ORDERS } order;
+typedef enum order {
+    IN_ORDER,
+    SHUFFLED,
+    DRAWN,
+    SKIPPING,
+    RISING,
+    STREAM,
+    TELLING,
+    SHARDS,
+    BLOCKS,
+    TELLING_BLOCKS,
+    ORDERS
+} order;
 
 typedef struct setup {
     order order;
     bool own, drop_last, draws, collate;
-    int64_t batch_size, length;
+    int64_t batch_size, length, shards, block;
 } setup;
 
 typedef struct machine {
@@ -135,14 +147,17 @@ static machine start(const setup *s, int workers)
 {
     fixture f = { .length = s->length, .bad = -1, .bad2 = -1, .delay = workers == 3 ? 20 : 0 };
     machine m = { .rng = mr_rng_new(7), .own = mr_rng_new(8) };
-    if (s->order == TELLING)
+    const bool shuffle = s->order == SHUFFLED || s->order == BLOCKS || s->order == TELLING_BLOCKS;
+    if (s->order == TELLING || s->order == SHARDS || s->order == TELLING_BLOCKS)
         m.dataset = mr_stream_new(&telling_vtable, &f, sizeof f, fixture_fields, 2);
     else
-        m.dataset = s->order == STREAM ? fixture_stream_new(f) : fixture_new(f);
+        m.dataset = s->order == STREAM || s->order == BLOCKS ? fixture_stream_new(f) : fixture_new(f);
     m.loader = mr_loader_new(m.dataset, m.rng,
                              &(mr_loader_opts){ .batch_size = s->batch_size,
                                                 .drop_last = s->drop_last,
-                                                .shuffle = s->order == SHUFFLED,
+                                                .shuffle = shuffle,
+                                                .shards = s->order >= SHARDS ? s->shards : 0,
+                                                .shuffle_block = shuffle && s->order >= BLOCKS ? s->block : 0,
                                                 .workers = workers });
     if (s->own)
         CHECK_EQ_I64(mr_loader_set_generator(m.loader, m.own), MR_OK);
@@ -256,6 +271,8 @@ static void test_every_place(void)
     for (int kind = 0; kind < 16; kind++)
         for (order o = IN_ORDER; o < ORDERS; o++) {
             setup s = { .order = o, .length = 40, .batch_size = sizes[(kind + (int)o) % 5] };
+            s.shards = 1 + (kind * 5 + (int)o) % 7 * (kind % 3);
+            s.block = kind % 5 ? 1 + kind * 2 : 0;
             s.own = kind & 1;
             s.drop_last = kind & 2;
             s.draws = kind & 4;
@@ -474,7 +491,7 @@ static void test_refused_inside(void)
 
     bytes = saved(&stream, 1, &size);
     m = start(&stream, 0);
-    memset(bytes + size - 16, 255, 8);
+    memset(bytes + size - 20, 255, 8);
     seal(bytes, size);
     const mr_batch *b;
     CHECK_EQ_I64(mr_loader_restore(m.loader, bytes, size), MR_OK);

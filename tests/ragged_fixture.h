@@ -55,11 +55,10 @@ static inline mr_dataset *ragged_new(int64_t length, int64_t bad, int64_t odd)
 /* The same as a stream. */
 static inline void *ragged_open(void *self, int64_t shard, int64_t shards)
 {
-    (void)shard;
-    (void)shards;
-    int64_t *at = malloc(2 * sizeof *at);
-    at[0] = 0;
+    int64_t *at = malloc(3 * sizeof *at);
+    at[0] = shard;
     at[1] = ((const ragged_fixture *)self)->length;
+    at[2] = shards;
     return at;
 }
 
@@ -67,7 +66,10 @@ static inline mr_status ragged_next(void *cursor, const mr_sample *sample)
 {
     int64_t *at = cursor;
     ragged_fixture f = { .bad = -1, .odd = -1 };
-    return at[0] == at[1] ? MR_END : ragged_get(&f, at[0]++, sample);
+    if (at[0] >= at[1])
+        return MR_END;
+    at[0] += at[2];
+    return ragged_get(&f, at[0] - at[2], sample);
 }
 
 static const mr_stream_vtable ragged_stream_vtable = { .open = ragged_open,

@@ -43,7 +43,9 @@ MR_API mr_dataset *mr_concat_new(mr_dataset *const *datasets, int count);
  * `names` the fields of the i-th are called "names[i].field". Names of fields differ. */
 MR_API mr_dataset *mr_zip_new(mr_dataset *const *datasets, const char *const *names, int count);
 
-/* Makes the stream of the samples of all, one stream after the other (torch's ChainDataset). Shards are divided in each. */
+/* Makes the stream of the samples of all, one stream after the other (torch's ChainDataset). It has one shard, unless the
+ * loader is told to cut it into more: then a shard of it is the chain of that shard of each. The same goes for
+ * mr_interleave_new. Maps and filters have the shards of what they are made of. */
 MR_API mr_dataset *mr_chain_new(mr_dataset *const *streams, int count);
 
 /* What an interleaved stream does when one of its streams ends. */

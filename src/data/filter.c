@@ -54,6 +54,11 @@ static void filter_close(void *cursor)
     mr__free(cursor);
 }
 
+static int64_t filter_shards(void *self)
+{
+    return mr__inner_shards(((const filter *)self)->inner);
+}
+
 static void filter_destroy(void *self)
 {
     mr__dataset_release(((filter *)self)->inner);
@@ -88,9 +93,11 @@ mr_dataset *mr_filter_new(mr_dataset *stream, mr_filter_function keep, void *use
         return NULL;
     }
     filter f = { .inner = stream, .keep = keep, .user = user };
-    f.vtable = (mr_stream_vtable){
-        .open = filter_open, .next = filter_next, .close = filter_close, .destroy = filter_destroy
-    };
+    f.vtable = (mr_stream_vtable){ .open = filter_open,
+                                   .next = filter_next,
+                                   .close = filter_close,
+                                   .destroy = filter_destroy,
+                                   .shards = filter_shards };
     if (mr__inner_tells(stream)) {
         f.vtable.cursor_state_size = MR__STATE_NUMBER + stream->stream->cursor_state_size;
         f.vtable.tell = filter_tell;

@@ -177,6 +177,11 @@ mr_status mr__inner_next(const mr__inner_cursor *cursor, const mr_sample *sample
     return status == MR_END ? MR_END : with_text(status);
 }
 
+int64_t mr__inner_shards(const mr_dataset *stream)
+{
+    return stream->stream->shards ? stream->stream->shards(stream->self) : 1;
+}
+
 bool mr__inner_tells(const mr_dataset *stream)
 {
     return stream->stream->tell && stream->stream->seek;

@@ -60,6 +60,9 @@ void mr__inner_close(mr__inner_cursor *cursor);
 /* MR_OK, MR_END, or a failure that has a text. */
 mr_status mr__inner_next(const mr__inner_cursor *cursor, const mr_sample *sample);
 
+/* How many shards a stream has of its own; 1 where it does not say. */
+int64_t mr__inner_shards(const mr_dataset *stream);
+
 /* Whether a stream's cursors can tell and seek. */
 bool mr__inner_tells(const mr_dataset *stream);
 

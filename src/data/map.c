@@ -251,6 +251,11 @@ static mr_status stream_next(void *cursor, const mr_sample *sample)
     return MR_OK;
 }
 
+static int64_t stream_shards(void *self)
+{
+    return mr__inner_shards(((const map *)self)->inner);
+}
+
 static void stream_tell(void *cursor, void *state)
 {
     const map_cursor *c = cursor;
@@ -277,7 +282,8 @@ static mr_dataset *map_stream(map *m, const mr_field *fields, int field_count)
                              .next = stream_next,
                              .close = stream_close,
                              .len = map_len,
-                             .destroy = map_destroy };
+                             .destroy = map_destroy,
+                             .shards = stream_shards };
     if (mr__inner_tells(m->inner)) {
         v->cursor_state_size = MR__STATE_NUMBER + m->inner->stream->cursor_state_size;
         v->tell = stream_tell;

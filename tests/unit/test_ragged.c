@@ -123,6 +123,40 @@ static void test_streams(void)
     }
 }
 
+/* Shards, whose last samples are put together, and blocks that are shuffled: rows move from one slot to another. */
+static void test_shuffled_streams(void)
+{
+    for (int workers = 0; workers < 4; workers++)
+        for (int64_t shards = 1; shards < 6; shards += 2)
+            for (int64_t block = 0; block < 20; block += 9) {
+                mr_rng *rng = mr_rng_new(1);
+                mr_dataset *stream = ragged_stream_new(50);
+                mr_loader *loader = mr_loader_new(stream, rng,
+                                                  &(mr_loader_opts){ .batch_size = 7,
+                                                                     .workers = workers,
+                                                                     .shards = shards,
+                                                                     .shuffle = block > 0,
+                                                                     .shuffle_block = block });
+                const mr_batch *b;
+                for (int epoch = 0; epoch < 3; epoch++) {
+                    int times[50] = { 0 };
+                    int64_t rows = 0;
+                    for (; mr_loader_next(loader, &b) == MR_OK; rows += b->rows) {
+                        const int64_t *label = mr_tensor_data(b->field[1]);
+                        check_batch(b, label);
+                        for (int64_t i = 0; i < b->rows; i++)
+                            times[label[i]]++;
+                    }
+                    CHECK_EQ_I64(rows, 50);
+                    for (int i = 0; i < 50; i++)
+                        CHECK_EQ_I64(times[i], 1);
+                }
+                mr_loader_free(loader);
+                mr_dataset_free(stream);
+                mr_rng_free(rng);
+            }
+}
+
 /* Rows that are left out take their items with them, and no memory is lost or there twice. */
 static void test_bad_samples(void)
 {
@@ -518,6 +552,7 @@ int main(void)
     RUN(test_batches);
     RUN(test_one_sample);
     RUN(test_streams);
+    RUN(test_shuffled_streams);
     RUN(test_bad_samples);
     RUN(test_forgotten);
     RUN(test_errors);

@@ -68,6 +68,12 @@ static void run_tell(void *cursor, void *state)
     memcpy(state, &((run_cursor *)cursor)->at, sizeof(int64_t));
 }
 
+static int64_t run_shards(void *self)
+{
+    (void)self;
+    return 3;
+}
+
 static mr_status run_seek(void *cursor, const void *state)
 {
     run_cursor *c = cursor;
@@ -86,6 +92,7 @@ static const mr_stream_vtable run_vtable = { .open = run_open,
                                                  .len = run_len,
                                                  .destroy = run_destroy,
                                                  .cursor_state_size = sizeof(int64_t),
+                                                 .shards = run_shards,
                                                  .tell = run_tell,
                                                  .seek = run_seek };
 static const mr_field number = { "number", MR_INT64, { 0 } };
@@ -146,6 +153,41 @@ static void free_all(mr_dataset **all, int count)
         mr_dataset_free(all[i]);
 }
 
+static bool is_odd(void *user, void *const *field)
+{
+    int64_t value = *(const int64_t *)field[0];
+    if (user && value == *(const int64_t *)user)
+        mr_fail(MR_ERR_FORMAT, "neither odd nor even");
+    return value % 2 != 0;
+}
+
+static mr_status add_random(void *user, void *const *in, void *const *out, int64_t index, mr_random *random)
+{
+    (void)user;
+    *(int64_t *)out[0] = *(const int64_t *)in[0] * 100 + index * 10 + mr_random_below(random, 10);
+    return index == 7 ? mr_fail(MR_ERR_FORMAT, "seven") : MR_OK;
+}
+
+static mr_status add_random_quietly(void *user, void *const *in, void *const *out, int64_t index,
+                                    mr_random *random)
+{
+    if (add_random(user, in, out, index, random) < 0)
+        mr_error_clear();
+    return MR_OK;
+}
+
+static size_t append(char *text, size_t n, mr_loader *loader, int batches)
+{
+    const mr_batch *b;
+    mr_status status = MR_OK;
+    while (batches-- != 0 && (status = mr_loader_next(loader, &b)) == MR_OK)
+        for (int64_t i = 0; i < b->rows; i++)
+            n += (size_t)sprintf(text + n, "%lld ",
+                                 (long long)((const int64_t *)mr_tensor_data(b->field[0]))[i]);
+    CHECK(status >= 0);
+    return n;
+}
+
 /* ---- chain ---- */
 
 static void test_chain(void)
@@ -194,6 +236,28 @@ static void test_shards(void)
         }
     free_all(some, 2);
     free_all(all, 2);
+}
+
+/* Maps and filters have the shards of what they are made of, and what is drawn for a sample does not hang on workers. */
+static void test_own_shards(void)
+{
+    mr_dataset *fifty = run_of((run){ .length = 50, .bad = -1, .tells = true });
+    mr_dataset *odd = mr_filter_new(fifty, is_odd, NULL),
+               *map = mr_map_new(fifty, add_random_quietly, NULL, NULL);
+    CHECK_EQ_I64(odd->stream->shards(odd->self), 3);
+    CHECK_EQ_I64(map->stream->shards(map->self), 3);
+    static char want[1 << 12], got[1 << 12];
+    for (int workers = 0; workers < 5; workers++) {
+        mr_rng *rng = mr_rng_new(1);
+        mr_loader *loader = mr_loader_new(map, rng, &(mr_loader_opts){ .batch_size = 4, .workers = workers });
+        append(workers ? got : want, append(workers ? got : want, 0, loader, -1), loader, -1);
+        if (workers)
+            CHECK_EQ_STR(got, want);
+        mr_loader_free(loader);
+        mr_rng_free(rng);
+    }
+    mr_dataset *all[] = { fifty, odd, map };
+    free_all(all, 3);
 }
 
 /* ---- interleave ---- */
@@ -319,29 +383,6 @@ static void test_interleave_errors(void)
 
 /* ---- filter and map ---- */
 
-static bool is_odd(void *user, void *const *field)
-{
-    int64_t value = *(const int64_t *)field[0];
-    if (user && value == *(const int64_t *)user)
-        mr_fail(MR_ERR_FORMAT, "neither odd nor even");
-    return value % 2 != 0;
-}
-
-static mr_status add_random(void *user, void *const *in, void *const *out, int64_t index, mr_random *random)
-{
-    (void)user;
-    *(int64_t *)out[0] = *(const int64_t *)in[0] * 100 + index * 10 + mr_random_below(random, 10);
-    return index == 7 ? mr_fail(MR_ERR_FORMAT, "seven") : MR_OK;
-}
-
-static mr_status add_random_quietly(void *user, void *const *in, void *const *out, int64_t index,
-                                    mr_random *random)
-{
-    if (add_random(user, in, out, index, random) < 0)
-        mr_error_clear();
-    return MR_OK;
-}
-
 static mr_status halve(void *user, void *const *in, void *const *out, int64_t index, mr_random *random)
 {
     (void)user;
@@ -443,18 +484,6 @@ static mr_dataset *everything(bool tells, bool no_seek)
     return map;
 }
 
-static size_t append(char *text, size_t n, mr_loader *loader, int batches)
-{
-    const mr_batch *b;
-    mr_status status = MR_OK;
-    while (batches-- != 0 && (status = mr_loader_next(loader, &b)) == MR_OK)
-        for (int64_t i = 0; i < b->rows; i++)
-            n += (size_t)sprintf(text + n, "%lld ",
-                                 (long long)((const int64_t *)mr_tensor_data(b->field[0]))[i]);
-    CHECK(status >= 0);
-    return n;
-}
-
 static void test_resume(void)
 {
     static char want[1 << 14], got[1 << 14];
@@ -527,6 +556,7 @@ int main(void)
 {
     RUN(test_chain);
     RUN(test_shards);
+    RUN(test_own_shards);
     RUN(test_proportions);
     RUN(test_interleave_ends);
     RUN(test_interleave_errors);

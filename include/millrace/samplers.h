@@ -23,7 +23,7 @@ extern "C" {
 
 /* The numbers 0 to length - 1 in an order that hangs on (seed, epoch) and nothing else: a few hundred bytes, whatever
  * the length, which may be as large as INT64_MAX. Any place can be asked for, in any order, and for any number its place;
- * each takes about 30 ns. Several threads may ask at once. */
+ * each takes about 40 ns. Several threads may ask at once. */
 typedef struct mr_permutation mr_permutation;
 
 /* Makes the permutation of epoch 0. All 64 bits of the seed count. */

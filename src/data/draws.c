@@ -29,10 +29,16 @@ void mr__rng_pass(mr_rng *rng, int64_t words)
     }
 }
 
+void mr__draws_epoch(mr__draws *draws)
+{
+    draws->resumed = draws->restored;
+    draws->restored = false;
+}
+
 void mr__draws_begin(mr__draws *draws, int64_t words)
 {
-    bool restored = draws->restored;
-    draws->restored = false;
+    bool restored = draws->resumed;
+    draws->resumed = false;
     if (draws->seeds) {
         mr_rng_seed(draws->source, (uint64_t)(restored ? draws->seed : mr__rng_random_i64(draws->shared)));
     } else if (!restored) {
@@ -47,14 +53,15 @@ size_t mr__draws_state_size(const mr__draws *draws)
     return draws->seeds ? sizeof draws->seed : MR_RNG_STATE_BYTES;
 }
 
-void mr__draws_save(const mr__draws *draws, void *state)
+void mr__draws_save(mr__draws *draws, void *state)
 {
+    draws->restored = false;
     if (draws->seeds) { /* what will be drawn, without drawing it */
         mr_rng ahead = *draws->shared;
-        int64_t seed = draws->restored ? draws->seed : mr__rng_random_i64(&ahead);
+        int64_t seed = mr__rng_random_i64(&ahead);
         memcpy(state, &seed, sizeof seed);
     } else {
-        mr_rng_get_state(draws->restored ? draws->source : draws->own ? draws->own : draws->shared, state);
+        mr_rng_get_state(draws->own ? draws->own : draws->shared, state);
     }
 }
 

@@ -24,6 +24,7 @@ static mr_status begin(void *self, int64_t epoch)
     (void)epoch;
     r->at = 0;
     r->began = r->over = false;
+    mr__draws_epoch(&r->draws);
     return MR_OK;
 }
 
@@ -34,7 +35,7 @@ static int64_t len(void *self)
 
 static void save(void *self, void *state)
 {
-    mr__draws_save(&((const random_order *)self)->draws, state);
+    mr__draws_save(&((random_order *)self)->draws, state);
 }
 
 static mr_status restore(void *self, const void *state)

@@ -24,8 +24,10 @@ typedef struct weighted {
 
 static mr_status begin(void *self, int64_t epoch)
 {
+    weighted *w = self;
     (void)epoch;
-    ((weighted *)self)->at = 0;
+    w->at = 0;
+    mr__draws_epoch(&w->draws);
     return MR_OK;
 }
 
@@ -36,7 +38,7 @@ static int64_t len(void *self)
 
 static void save(void *self, void *state)
 {
-    mr__draws_save(&((const weighted *)self)->draws, state);
+    mr__draws_save(&((weighted *)self)->draws, state);
 }
 
 static mr_status restore(void *self, const void *state)

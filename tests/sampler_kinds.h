@@ -4,7 +4,7 @@
 
 #include <millrace/samplers.h>
 
-enum { ROWS = 70, SAMPLER_KINDS = 13, BATCHES_FROM = 9 /* those that give batches of their own */ };
+enum { ROWS = 70, SAMPLER_KINDS = 15, BATCHES_FROM = 11 /* those that give batches of their own */ };
 
 static inline int64_t kinds_length_of(void *user, int64_t index)
 {
@@ -40,10 +40,16 @@ static inline mr_sampler *sampler_of_kind(int kind, mr_rng *rng, mr_rng *own)
     case 8:
         return mr_distributed_sampler_new(2 * ROWS, 1, 2, NULL);
     case 9:
-        return mr_batch_sampler_new(sampler_of_kind(2, rng, own), 30, false);
+        return mr_replica_sampler_new(mr_permutation_sampler_new(2 * ROWS - 1, 3), 1, 2, MR_REMAINDER_UNEVEN);
     case 10:
-        return mr_batch_list_sampler_new(indices, sizes, 4);
+        return mr_replica_sampler_new(
+            mr_random_sampler_new(2 * ROWS - 1, rng, &(mr_random_sampler_opts){ .generator = own }), 0, 2,
+            MR_REMAINDER_PAD);
     case 11:
+        return mr_batch_sampler_new(sampler_of_kind(2, rng, own), 30, false);
+    case 12:
+        return mr_batch_list_sampler_new(indices, sizes, 4);
+    case 13:
         return mr_bucket_sampler_new(ROWS, 7, 1, kinds_length_of, NULL,
                                      &(mr_bucket_sampler_opts){ .pool = 2 });
     default:

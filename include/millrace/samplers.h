@@ -101,6 +101,11 @@ typedef struct mr_distributed_sampler_opts {
 MR_API mr_sampler *mr_distributed_sampler_new(int64_t length, int rank, int replicas,
                                               const mr_distributed_sampler_opts *opts);
 
+/* Makes every `replicas`-th index of any sampler, which is adopted: weighted samples, say. All replicas are given samplers that
+ * give the same indices, so of the same seed, or with generators that stand alike. */
+MR_API mr_sampler *mr_replica_sampler_new(mr_sampler *sampler, int rank, int replicas,
+                                          mr_remainder remainder);
+
 /* ---- batches of a sampler's own ------------------------------------------------------------------------------------- */
 
 /* The following give batches, not indices: the loader delivers them as they are (torch's batch_sampler). Its own batch

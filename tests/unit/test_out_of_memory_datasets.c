@@ -127,6 +127,8 @@ static mr_sampler *sampler_of(mr_rng *rng)
         return mr_batch_sampler_new(mr_random_sampler_new(ROWS, rng, NULL), 4, false);
     case 8:
         return mr_batch_list_sampler_new(indices, sizes, 2);
+    case 9:
+        return mr_replica_sampler_new(mr_random_sampler_new(ROWS, rng, NULL), 1, 2, MR_REMAINDER_UNEVEN);
     default:
         return mr_bucket_sampler_new(ROWS, 4, 1, length_of, NULL, NULL);
     }
@@ -257,7 +259,7 @@ static double ragged_program(mr_status *status)
 int main(void)
 {
     refuse_begin();
-    for (sampler_kind = 0; sampler_kind < 10; sampler_kind++)
+    for (sampler_kind = 0; sampler_kind < 11; sampler_kind++)
         refuse_each("a sampler", sampler_program, 10);
     refuse_each("datasets by index", dataset_program, 40);
     refuse_each("a random split by fractions", fractions_program, 20);

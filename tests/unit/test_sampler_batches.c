@@ -170,6 +170,64 @@ static void test_first_epoch(void)
     mr_sampler_free(t);
 }
 
+/* Of any sampler: in order the same as DistributedSampler's, marks included. */
+static void test_replicas_of_any(void)
+{
+    for (int64_t length = 0; length < 20; length++)
+        for (int replicas = 1; replicas < 9; replicas++)
+            for (int rank = 0; rank < replicas; rank++)
+                for (int remainder = 0; remainder < 3; remainder++) {
+                    mr_sampler *a = replica(length, rank, replicas, (mr_remainder)remainder, false, true);
+                    mr_sampler *b = mr_replica_sampler_new(mr_sequential_sampler_new(length), rank, replicas,
+                                                           (mr_remainder)remainder);
+                    int64_t x[20], y[20], n, skipped = length / 3;
+                    bool v[20], w[20];
+                    CHECK_EQ_I64(mr_sampler_len(a), mr_sampler_len(b));
+                    for (int epoch = 0; epoch < 2; epoch++) {
+                        CHECK_EQ_I64(mr_sampler_begin(a, epoch), MR_OK);
+                        CHECK_EQ_I64(mr_sampler_begin(b, epoch), MR_OK);
+                        mr_status status = epoch ? mr__sampler_skip(a, "test", skipped) : MR_OK;
+                        if (epoch)
+                            CHECK_EQ_I64(mr__sampler_skip(b, "test", skipped), status);
+                        if (status != MR_OK) /* too far */
+                            continue;
+                        n = mr__sampler_take(a, "test", x, v, 20);
+                        CHECK_EQ_I64(mr__sampler_take(b, "test", y, w, 20), n);
+                        CHECK(memcmp(x, y, (size_t)n * sizeof *x) == 0 && memcmp(v, w, (size_t)n) == 0);
+                    }
+                    mr_sampler_free(a);
+                    mr_sampler_free(b);
+                }
+}
+
+/* What several replicas draw together is what one alone draws. */
+static void test_weighted_replicas(void)
+{
+    static const double weights[] = { 1, 5, 2, 0, 9 };
+    enum { SAMPLES = 31, REPLICAS = 4 };
+    mr_rng *rng = mr_rng_new(3);
+    mr_sampler *whole = mr_weighted_sampler_new(weights, 5, SAMPLES, rng, NULL);
+    int64_t want[SAMPLES], index;
+    CHECK_EQ_I64(mr_sampler_begin(whole, 0), MR_OK);
+    for (int i = 0; i < SAMPLES; i++)
+        CHECK_EQ_I64(mr_sampler_next(whole, &want[i]), MR_OK);
+    for (int rank = 0; rank < REPLICAS; rank++) {
+        mr_rng *own = mr_rng_new(3);
+        mr_sampler *s = mr_replica_sampler_new(mr_weighted_sampler_new(weights, 5, SAMPLES, own, NULL), rank,
+                                               REPLICAS, MR_REMAINDER_PAD);
+        CHECK_EQ_I64(mr_sampler_begin(s, 0), MR_OK);
+        for (int i = rank; i < 32; i += REPLICAS) {
+            CHECK_EQ_I64(mr_sampler_next(s, &index), MR_OK);
+            CHECK_EQ_I64(index, want[i % SAMPLES]);
+        }
+        CHECK_EQ_I64(mr_sampler_next(s, &index), MR_END);
+        mr_sampler_free(s);
+        mr_rng_free(own);
+    }
+    mr_sampler_free(whole);
+    mr_rng_free(rng);
+}
+
 /* A bad sample that is left out takes its row with it, and no other's mark. */
 static void test_bad_sample_among_padding(void)
 {
@@ -345,6 +403,15 @@ static void test_refused_replicas(void)
         mr_distributed_sampler_new(INT64_C(1) << 33, 0, 2, NULL),
         "distributed_sampler_new: torch's permutation takes at most 2^32-1 samples, not 8589934592; "
         "own_order takes any");
+    refuse_sampler(mr_replica_sampler_new(NULL, 0, 1, MR_REMAINDER_PAD),
+                   "replica_sampler_new: sampler is NULL");
+    refuse_sampler(mr_replica_sampler_new(mr_sequential_sampler_new(3), -1, 1, MR_REMAINDER_PAD),
+                   "replica_sampler_new: rank -1 of 1 replicas, not 0 to one below them");
+    refuse_sampler(mr_replica_sampler_new(mr_sequential_sampler_new(3), 0, 1, (mr_remainder)3),
+                   "replica_sampler_new: 3 is no mr_remainder");
+    refuse_sampler(mr_replica_sampler_new(mr_batch_sampler_new(mr_sequential_sampler_new(3), 1, false), 0, 1,
+                                          MR_REMAINDER_PAD),
+                   "replica_sampler_new: the sampler gives batches");
     mr_sampler *s =
         mr_distributed_sampler_new(INT64_MAX, 1, 2, &(mr_distributed_sampler_opts){ .own_order = true });
     CHECK_EQ_I64(mr_sampler_len(s), INT64_MAX / 2 + 1);
@@ -488,6 +555,8 @@ int main(void)
     RUN(test_one_by_one);
     RUN(test_replicas_in_order);
     RUN(test_replicas_share);
+    RUN(test_replicas_of_any);
+    RUN(test_weighted_replicas);
     RUN(test_first_epoch);
     RUN(test_bad_sample_among_padding);
     RUN(test_buckets);

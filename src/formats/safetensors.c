@@ -53,6 +53,17 @@ const char *mr__safetensors_text(const mr__safetensors *file, const char *key)
     return NULL;
 }
 
+/* Within a text of JSON a quotation mark has a backslash before it, so that this is nowhere but at the key. */
+char *mr__safetensors_checksum(char *header, size_t bytes)
+{
+    static const char key[] = "\"" MR__SAFETENSORS_CHECKSUM "\":\"crc32c:";
+    char *at = memmem(header, bytes, key, sizeof key - 1), *digits = at ? at + sizeof key - 1 : NULL;
+    if (!digits || bytes - (size_t)(digits - header) <= MR__CHECKSUM_DIGITS ||
+        strspn(digits, "0123456789abcdef") != MR__CHECKSUM_DIGITS || digits[MR__CHECKSUM_DIGITS] != '"')
+        return NULL;
+    return digits;
+}
+
 mr_status mr__load_failed(mr_status status, const char *path, const char *format, ...)
 {
     enum { SHOWN = 200 }; /* so that the reason, behind the path, has room */

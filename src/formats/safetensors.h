@@ -17,6 +17,11 @@
 #define MR__SAFETENSORS_MAX_HEADER 100000000
 #define MR__SAFETENSORS_METADATA "__metadata__"
 
+/* Metadata that stands for a checksum of all bytes of the file but its own digits: the writer fills them in, the reader
+ * checks them. */
+#define MR__SAFETENSORS_CHECKSUM "checksum"
+#define MR__SAFETENSORS_NO_CHECKSUM "crc32c:00000000"
+
 typedef struct mr__safetensor {
     const char *name;
     mr_dtype dtype;
@@ -43,16 +48,21 @@ typedef struct mr__safetensors {
     mr__metadata *metadata;
     char *bytes;  /* the file's contents, which the data belong to */
     void *header; /* the parsed header, which the names belong to */
+    bool checked; /* there is a checksum, and it holds */
 } mr__safetensors;
 
-/* Reads a whole file. Whatever its bytes are, the result is a file all of whose rules hold, or NULL with a
- * failure raised (MR_ERR_IO, MR_ERR_FORMAT) that names the path and what is wrong. */
+/* Reads a whole file. Whatever its bytes are, the result is a file all of whose rules hold, and its checksum if it has
+ * one, or NULL with a failure raised (MR_ERR_IO, MR_ERR_FORMAT) that names the path and what is wrong. */
 mr__safetensors *mr__safetensors_read(const char *path);
 void mr__safetensors_free(mr__safetensors *file);
 
 /* The tensor of that name, or NULL; the text of that key, or NULL. */
 const mr__safetensor *mr__safetensors_find(const mr__safetensors *file, const char *name);
 const char *mr__safetensors_text(const mr__safetensors *file, const char *key);
+
+/* Where in a header the digits of the checksum are, and how many; NULL if there is none. */
+#define MR__CHECKSUM_DIGITS 8
+char *mr__safetensors_checksum(char *header, size_t bytes);
 
 /* The format's name of a type ("F32"); and back, -1 when there is none such here. */
 const char *mr__safetensors_dtype_name(mr_dtype dtype);

@@ -6,9 +6,11 @@
 #include "safetensors.h"
 
 #include "base/alloc.h"
+#include "base/crc32c.h"
 #include "base/file.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { SIZE_BYTES = 8 };
@@ -205,6 +207,25 @@ static mr_status read_header_size(const char *path, const unsigned char *bytes, 
     return MR_OK;
 }
 
+/* Whether the checksum in the header, if there is one, is that of the `size` bytes. */
+static mr_status check_sum(mr__safetensors *file, const char *path, size_t size, size_t header)
+{
+    char *bytes = file->bytes;
+    char said[MR__CHECKSUM_DIGITS + 1] = "", found[MR__CHECKSUM_DIGITS + 1];
+    char *digits = mr__safetensors_checksum(bytes + SIZE_BYTES, header);
+    if (!digits)
+        return MR_OK;
+    memcpy(said, digits, MR__CHECKSUM_DIGITS);
+    memset(digits, '0', MR__CHECKSUM_DIGITS);
+    snprintf(found, sizeof found, "%08x", (unsigned)mr__crc32c(0, bytes, size));
+    memcpy(digits, said, MR__CHECKSUM_DIGITS);
+    file->checked = strcmp(said, found) == 0;
+    if (file->checked)
+        return MR_OK;
+    return mr__load_failed(MR_ERR_FORMAT, path, "it is damaged: its bytes have the checksum %s, not %s",
+                           found, said);
+}
+
 static mr_status read_file(mr__safetensors *file, const char *path)
 {
     size_t size = 0, header = 0;
@@ -212,6 +233,8 @@ static mr_status read_file(mr__safetensors *file, const char *path)
     mr_status status = mr__file_read_all(path, &file->bytes, &size, 0);
     if (status == MR_OK)
         status = read_header_size(path, (const unsigned char *)file->bytes, size, &header);
+    if (status == MR_OK)
+        status = check_sum(file, path, size, header);
     if (status)
         return status;
     file->header = json_loadb(file->bytes + SIZE_BYTES, header, JSON_REJECT_DUPLICATES, &error);

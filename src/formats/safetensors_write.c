@@ -1,10 +1,12 @@
 #include "safetensors.h"
 
 #include "base/alloc.h"
+#include "base/crc32c.h"
 #include "base/file.h"
 #include "base/strbuf.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- order ---- */
@@ -175,6 +177,20 @@ static size_t bytes_of(const mr__safetensor *tensor)
     return (size_t)mr__numel("save", &tensor->shape, tensor->dtype) * mr_dtype_size(tensor->dtype);
 }
 
+/* Fills in the checksum, if the header has room for one. */
+static void add_checksum(mr__strbuf *header, const mr__safetensor **order, size_t count)
+{
+    char digits[MR__CHECKSUM_DIGITS + 1];
+    char *at = mr__safetensors_checksum(header->text, header->length);
+    if (!at)
+        return;
+    uint32_t crc = mr__crc32c(0, header->text, header->length);
+    for (size_t i = 0; i < count; i++)
+        crc = mr__crc32c(crc, order[i]->data, bytes_of(order[i]));
+    snprintf(digits, sizeof digits, "%08x", (unsigned)crc);
+    memcpy(at, digits, MR__CHECKSUM_DIGITS);
+}
+
 /* Small tensors are gathered behind the header, so that a small model is one write. */
 static mr_status write_file(const char *path, mr__strbuf *gathered, const mr__safetensor **order,
                             size_t count)
@@ -209,8 +225,10 @@ mr_status mr__safetensors_write(const char *path, const mr__safetensor *tensors,
         return MR_ERR_MEMORY;
     mr__strbuf text = { 0 };
     mr_status status = make_header(&text, path, order, count, metadata, metadata_count);
-    if (status == MR_OK)
+    if (status == MR_OK) {
+        add_checksum(&text, order, count);
         status = write_file(path, &text, order, count);
+    }
     mr__strbuf_free(&text);
     mr__free(order);
     return status;

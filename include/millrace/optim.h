@@ -214,7 +214,8 @@ MR_API MR_CHECKED mr_status mr_clip_grad_value(mr_params params, double clip_val
 /* All that an optimizer keeps from one step to the next, so that another, made alike, can go on from there. For each
  * parameter, in order: "layer1.weight.step" (int64; how many updates it has had) and what torch's optimizer keeps by
  * torch's names, "layer1.weight.exp_avg", …; a parameter without a name, or with one that another has, goes by its
- * number. Then for each group "param_groups.0.lr" and "param_groups.0.momentum" (or beta1), and "steps". SGD counts
+ * number. Then for each group "param_groups.0.lr" and "param_groups.0.momentum" (or beta1), those of the Adam family's
+ * bias correction ("param_groups.0.beta1_power", …, which a list may lack when it is loaded), and "steps". SGD counts
  * as steps the updates of momentum_buffer.
  *
  * Views tensors over the optimizer's own memory, for reading. The list is valid until a group is added, a momentum is

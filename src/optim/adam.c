@@ -79,7 +79,7 @@ static void update(mr__group *group, mr__range *range, int64_t offset, int64_t c
     {                                                                                                       \
         .name = (kind_name), .state_count = 3, .state_name = { "exp_avg", "exp_avg_sq", "max_exp_avg_sq" }, \
         .update = update, .momentum = offsetof(mr__group, opts.adam.beta1), .momentum_name = "beta1",       \
-        .momentum_below = 1                                                                                 \
+        .momentum_below = 1, .powers = true                                                                 \
     }
 static const mr__optim_kind adam_kind = ADAM_KIND("adam"), adamw_kind = ADAM_KIND("adamw");
 

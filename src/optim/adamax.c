@@ -45,6 +45,7 @@ static const mr__optim_kind adamax_kind = { .name = "adamax",
                                             .state_count = 2,
                                             .state_name = { "exp_avg", "exp_inf" },
                                             .update = update,
+                                            .powers = true,
                                             .momentum = offsetof(mr__group, opts.adam.beta1),
                                             .momentum_name = "beta1",
                                             .momentum_below = 1 };

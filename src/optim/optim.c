@@ -321,10 +321,15 @@ bool mr__optim_make_buffer(mr_optim *optim, mr__group *group)
     return true;
 }
 
-void mr__group_changed(const mr_optim *optim, mr__group *group)
+void mr__group_loaded(const mr_optim *optim, mr__group *group)
 {
     if (optim->kind->counts_momentum)
         group->counting = *mr__momentum_of(optim, group) > 0;
+}
+
+void mr__group_changed(const mr_optim *optim, mr__group *group)
+{
+    mr__group_loaded(optim, group);
     group->powers_at = -1;
 }
 

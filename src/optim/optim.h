@@ -56,6 +56,7 @@ typedef struct mr__optim_kind {
     const char *momentum_name; /* "momentum", "beta1" */
     double momentum_below;     /* it is less than that */
     unsigned buffer;      /* 1 << i: state i is its buffer, there while there is, or has been, a momentum */
+    bool powers;          /* it goes by mr__advance_powers */
     bool counts_momentum; /* `steps` counts the updates of that buffer, since its first one is another */
 
     /* For a kind that calls for the gradients itself, and whose state is not in arrays of its groups. */
@@ -137,6 +138,9 @@ bool mr__optim_make_buffer(mr_optim *optim, mr__group *group);
 
 /* Called when a momentum or the number of updates has been written. */
 void mr__group_changed(const mr_optim *optim, mr__group *group);
+
+/* Called when all has been written, the powers too, or -1 for where they are. */
+void mr__group_loaded(const mr_optim *optim, mr__group *group);
 
 /* Adds "key.what" to the list; `data` is viewed. Drops the list. */
 bool mr__state_add(mr__state *state, const char *key, const char *what, mr_dtype dtype, mr_shape shape,

@@ -58,6 +58,7 @@ static const mr__optim_kind radam_kind = { .name = "radam",
                                            .state_count = 2,
                                            .state_name = { "exp_avg", "exp_avg_sq" },
                                            .update = update,
+                                           .powers = true,
                                            .momentum = offsetof(mr__group, opts.adam.beta1),
                                            .momentum_name = "beta1",
                                            .momentum_below = 1 };

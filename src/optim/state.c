@@ -84,14 +84,23 @@ static bool list_slot(mr_optim *optim, mr__slot *slot, size_t index)
     return true;
 }
 
+/* Multiplied up step by step, they are not to the last bit what pow gives. */
+static const char powers_at[] = "powers_at", *const power_names[] = { "beta1_power", "beta2_power" };
+
 static bool list_group(mr_optim *optim, mr__group *group, size_t number)
 {
+    mr__state *state = &optim->state;
     mr__text key;
     snprintf(key.text, sizeof key.text, "param_groups.%zu", number);
-    if (!mr__state_add(&optim->state, key.text, "lr", MR_FLOAT64, MR_SCALAR, &group->lr))
+    if (!mr__state_add(state, key.text, "lr", MR_FLOAT64, MR_SCALAR, &group->lr))
         return false;
-    return !optim->kind->momentum || mr__state_add(&optim->state, key.text, optim->kind->momentum_name,
-                                                   MR_FLOAT64, MR_SCALAR, mr__momentum_of(optim, group));
+    if (optim->kind->momentum && !mr__state_add(state, key.text, optim->kind->momentum_name, MR_FLOAT64,
+                                                MR_SCALAR, mr__momentum_of(optim, group)))
+        return false;
+    return !optim->kind->powers ||
+           (mr__state_add(state, key.text, power_names[0], MR_FLOAT64, MR_SCALAR, &group->power1) &&
+            mr__state_add(state, key.text, power_names[1], MR_FLOAT64, MR_SCALAR, &group->power2) &&
+            mr__state_add(state, key.text, powers_at, MR_INT64, MR_SCALAR, &group->powers_at));
 }
 
 static bool list_all(mr_optim *optim)
@@ -132,6 +141,19 @@ const mr_param *mr__state_find(mr_params list, const char *name, size_t guess)
     return NULL;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), last = strlen(end);
+    return length > last && text[length - last - 1] == '.' && strcmp(text + length - last, end) == 0;
+}
+
+/* What lists of torch's, and of older versions, lack: it can be worked out, to the last bit or two. */
+static bool is_optional(const char *name)
+{
+    return strncmp(name, "param_groups.", strlen("param_groups.")) == 0 &&
+           (ends_with(name, powers_at) || ends_with(name, power_names[0]) || ends_with(name, power_names[1]));
+}
+
 static bool same_shape(const mr_tensor *a, const mr_tensor *b)
 {
     return a->ndim == b->ndim && memcmp(a->shape, b->shape, a->ndim * sizeof *a->shape) == 0;
@@ -152,7 +174,9 @@ static mr_status check_entry(const char *call, const mr_param *own, const mr_par
 mr_status mr__state_check(const char *call, const char *keeper, mr_params own, mr_params given)
 {
     for (size_t i = 0; i < own.count; i++) {
-        mr_status status = check_entry(call, &own.item[i], mr__state_find(given, own.item[i].name, i));
+        const mr_param *entry = mr__state_find(given, own.item[i].name, i);
+        mr_status status =
+            !entry && is_optional(own.item[i].name) ? MR_OK : check_entry(call, &own.item[i], entry);
         if (status)
             return status;
     }
@@ -195,11 +219,15 @@ mr_status mr_optim_load_state(mr_optim *optim, mr_params state)
     snprintf(keeper.text, sizeof keeper.text, "%s optimizer", optim->kind->name);
     mr_status status =
         own.item ? mr__state_check("optim_load_state", keeper.text, own, state) : mr_error_status();
-    for (size_t i = 0; status == MR_OK && i < own.count; i++)
-        status = mr_tensor_copy(own.item[i].tensor, mr__state_find(state, own.item[i].name, i)->tensor);
+    for (mr__group *group = &optim->first; status == MR_OK && group; group = group->next)
+        mr__group_changed(optim, group);
+    for (size_t i = 0; status == MR_OK && i < own.count; i++) {
+        const mr_param *entry = mr__state_find(state, own.item[i].name, i);
+        status = entry ? mr_tensor_copy(own.item[i].tensor, entry->tensor) : MR_OK;
+    }
     if (status && optim->kind->undo_room)
         optim->kind->undo_room(optim);
     for (mr__group *group = &optim->first; group; group = group->next)
-        mr__group_changed(optim, group);
+        mr__group_loaded(optim, group);
     return mr__settle(status);
 }

@@ -51,10 +51,21 @@ static void test_list(void)
     mr_tensor *a = parameter(MR_FLOAT32, 1), *b = parameter(MR_FLOAT64, 1), *c = parameter(MR_FLOAT32, 1),
               *d = parameter(MR_FLOAT32, 1);
     const mr_param list[] = { { "a", a }, { "", b } }, more[] = { { "a", c }, { "d", d } };
-    static const char *const names[] = {
-        "a.step",    "a.mu_product", "a.exp_avg",         "a.exp_avg_sq",         "1.step", "1.mu_product",
-        "1.exp_avg", "1.exp_avg_sq", "param_groups.0.lr", "param_groups.0.beta1", "steps",  NULL
-    };
+    static const char *const names[] = { "a.step",
+                                         "a.mu_product",
+                                         "a.exp_avg",
+                                         "a.exp_avg_sq",
+                                         "1.step",
+                                         "1.mu_product",
+                                         "1.exp_avg",
+                                         "1.exp_avg_sq",
+                                         "param_groups.0.lr",
+                                         "param_groups.0.beta1",
+                                         "param_groups.0.beta1_power",
+                                         "param_groups.0.beta2_power",
+                                         "param_groups.0.powers_at",
+                                         "steps",
+                                         NULL };
     mr_optim *o = mr_nadam_new((mr_params){ list, 2 }, 0.5, NULL);
     check_names(mr_optim_state(o), names);
     CHECK(mr_optim_state(o).item == mr_optim_state(o).item);
@@ -179,28 +190,37 @@ static void test_failures(void)
     CHECK_EQ_I64(mr_optim_step(from), MR_OK);
     mr_params state = mr_optim_state(from);
     mr_tensor *wrong = mr_tensor_ones(MR_FLOAT32, MR_SHAPE(1));
-    mr_param list[7];
-    CHECK_EQ_I64(state.count, 6);
+    mr_param list[10];
+    CHECK_EQ_I64(state.count, 9);
     memcpy(list, state.item, sizeof list - sizeof *list);
-    list[6] = (mr_param){ "p.max_exp_avg_sq", q };
-    expect_failure(o, list, 5, MR_ERR_ARGUMENT, "optim_load_state: steps is missing");
-    expect_failure(o, list, 7, MR_ERR_ARGUMENT,
+    list[9] = (mr_param){ "p.max_exp_avg_sq", q };
+    expect_failure(o, list, 8, MR_ERR_ARGUMENT, "optim_load_state: steps is missing");
+    expect_failure(o, list, 10, MR_ERR_ARGUMENT,
                    "optim_load_state: this adam optimizer keeps no p.max_exp_avg_sq");
     list[2].tensor = wrong;
-    expect_failure(o, list, 6, MR_ERR_SHAPE, "optim_load_state: p.exp_avg_sq is [1], not [3]");
+    expect_failure(o, list, 9, MR_ERR_SHAPE, "optim_load_state: p.exp_avg_sq is [1], not [3]");
     list[2].tensor = NULL;
-    expect_failure(o, list, 6, MR_ERR_ARGUMENT, "optim_load_state: p.exp_avg_sq is NULL");
-    expect_failure(o, NULL, 6, MR_ERR_ARGUMENT, "optim_load_state: state is NULL");
+    expect_failure(o, list, 9, MR_ERR_ARGUMENT, "optim_load_state: p.exp_avg_sq is NULL");
+    expect_failure(o, NULL, 9, MR_ERR_ARGUMENT, "optim_load_state: state is NULL");
     CHECK_EQ_I64(mr_optim_load_state(NULL, state), MR_ERR_ARGUMENT);
     CHECK_EQ_STR(mr_error(), "optim_load_state: optim is NULL");
 
     /* Any order, and any type that can be cast. */
     mr_tensor *steps = mr_tensor_full(MR_FLOAT32, MR_SCALAR, 1);
-    for (size_t i = 0; i < 6; i++)
-        list[i] = state.item[5 - i];
-    CHECK_EQ_STR(list[5].name, "p.step");
-    list[5].tensor = steps;
+    for (size_t i = 0; i < 9; i++)
+        list[i] = state.item[8 - i];
+    CHECK_EQ_STR(list[8].name, "p.step");
+    list[8].tensor = steps;
+    CHECK_EQ_I64(mr_optim_load_state(o, (mr_params){ list, 9 }), MR_OK);
+    CHECK_EQ_I64(mr_item_int64(find(mr_optim_state(o), "param_groups.0.powers_at")), 1);
+
+    /* Without the powers, which torch's state has not: they are worked out at the next step. */
+    CHECK_EQ_STR(list[1].name, "param_groups.0.powers_at");
+    list[1] = list[8];
+    list[2] = list[7];
+    list[3] = list[6];
     CHECK_EQ_I64(mr_optim_load_state(o, (mr_params){ list, 6 }), MR_OK);
+    CHECK_EQ_I64(mr_item_int64(find(mr_optim_state(o), "param_groups.0.powers_at")), -1);
     CHECK_EQ_I64(mr_optim_steps(o), 1);
     CHECK_EQ_I64(mr_item_int64(find(mr_optim_state(o), "p.step")), 1);
     CHECK_NEAR(first(find(mr_optim_state(o), "p.exp_avg")), 0.1, 1e-8);

@@ -20,6 +20,28 @@ extern "C" {
 typedef struct mr_task mr_task;
 typedef struct mr_trainer mr_trainer;
 
+/* ---- durations ------------------------------------------------------------------------------------------ */
+
+/* What a duration counts. */
+typedef enum mr_unit {
+    MR_NO_UNIT = 0, /* no duration */
+    MR_EPOCHS,      /* "2ep", "0.5ep" */
+    MR_BATCHES,     /* "500ba": batches of the training loader */
+    MR_SAMPLES,     /* "10000sp": rows of those batches */
+    MR_SECONDS,     /* "90s", "0.5s" */
+    MR_SHARE        /* "0.3dur": a share of the whole training, up to its limit */
+} mr_unit;
+
+/* How long, or how often: one notation for all options of the trainer. */
+typedef struct mr_duration {
+    double amount; /* greater than 0; whole for batches and samples, at most 1 for a share */
+    mr_unit unit;
+} mr_duration;
+
+/* Reads digits, maybe with a point, and a unit: "2ep", "500ba", "10000sp", "90s", "0.3dur". Nothing else may stand there,
+ * no space and no sign. A failure (MR_ERR_ARGUMENT) says what is wrong, and leaves *duration as it was. */
+MR_API MR_CHECKED mr_status mr_duration_parse(const char *text, mr_duration *duration);
+
 /* ---- the task (LightningModule) ------------------------------------------------------------------------ */
 
 /* What a training step gets. Valid during the call. */

@@ -22,8 +22,8 @@ typedef struct mr_load_opts {
 
 /* Reads them back into a module of the same architecture. Strict unless told otherwise: a name that is
  * missing or too many is a failure that names it; a shape or dtype that differs always is one, naming the
- * key and both shapes. When it fails, the module is unchanged. Optimizer state under "optimizer." in a
- * trainer's checkpoint is passed over. */
+ * key and both shapes. When it fails, the module is unchanged. What a trainer's checkpoint holds besides, under
+ * "optimizer." and "trainer.", is passed over. A file with a checksum, as those have, is refused if it does not hold. */
 MR_API MR_CHECKED mr_status mr_module_load(mr_module *module, const char *path, const mr_load_opts *opts);
 
 #ifdef __cplusplus

@@ -70,6 +70,10 @@ typedef struct mr_task_vtable {
     /* Optional: what is done with a batch of the validation loader: compute and mr_log. The model is in evaluation mode, and
      * the tape records nothing. MR_OK, or mr_fail(…). */
     mr_status (*validation_step)(mr_step *step, const mr_batch *batch);
+    /* Optional: what the task keeps from step to step besides the model (a hidden state, counts), so that checkpoints hold
+     * it and a fit that is resumed goes on with it. Views tensors that stay where they are while the fit runs;
+     * mr_tensor_wrap makes one of a number in your struct. Asked for once, when a fit begins. */
+    mr_params (*state)(void *self);
 } mr_task_vtable;
 
 /* Makes a task. `vtable` and `model` are borrowed; the `size` bytes at `self` are copied (size 0: none). */
@@ -128,6 +132,12 @@ typedef struct mr_trainer_opts {
     int64_t limit_train_batches;     /* batches of an epoch; default: all */
     int64_t limit_val_batches;       /* the same of a validation */
     int64_t check_val_every_n_epoch; /* default 1 */
+    /* How often a checkpoint is written, as a duration: "7ba", "10ep", "90s"; default "1ep", at the end of each epoch. One
+     * that falls due while gradients are accumulated is taken after their update. A last one is always written at the end. */
+    const char *checkpoint_every;
+    /* Go on from a checkpoint as if nothing had happened since: its path, that of a version folder, or "last": the newest of
+     * the version folder with the highest number under csv/name, or if there is none the beginning, in that same folder. */
+    const char *resume;
 } mr_trainer_opts;
 
 /* Makes a trainer; strings are copied. */
@@ -137,13 +147,25 @@ MR_API void mr_trainer_free(mr_trainer *trainer);
 /* Trains task's model on the loader's batches until a limit is reached. Each step runs training_step, zeroes
  * the gradients, runs backward, clips, and runs one step of the optimizer and of a schedule. With a `csv` folder, each call writes to a new
  * version folder: metrics.csv and hparams.yaml as Lightning 2.0's CSVLogger writes them, and
- * checkpoints/epoch=E-step=S.safetensors after each epoch, of which the latest is kept.
+ * checkpoints/epoch=E-step=S.safetensors, of which the latest is kept: the one before goes when the next is on the disk.
+ *
+ * A checkpoint holds all that the training hangs on: model, optimizer, schedule, generators, the loaders' places, what was
+ * logged over the epoch, and how far metrics.csv was. A program that makes everything anew and fits with .resume gives the
+ * same weights, rows and checkpoints, byte for byte, as if it had not been interrupted; metrics.csv is cut back to the
+ * checkpoint and continued. The loaders may have other numbers of workers. A checkpoint that is damaged is passed over
+ * ("last", or a folder) or refused; one of another model, optimizer or loader is refused (MR_ERR_SHAPE, …, with what
+ * differs); nothing on the disk is changed then. Of a training that had come to its end nothing is done, and no file touched,
+ * unless the limits are higher now: then it goes on as one that had them from the start.
  *
  * The status is the first failure of anything: a step, a sample, the log. A loss that is NaN or infinite
  * ends the fit with MR_ERR_NONFINITE, before the weights are touched. A loader without batches is no failure: the fit
  * says so, and ends, as Lightning's does. Uses one background thread, for log,
  * bar and checkpoints; it has ended when this returns. */
 MR_API MR_CHECKED mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader);
+
+/* Has checkpoints hold the state of this generator too, which the task draws from; those of the loaders (and so of the
+ * tape) they hold anyway. `name`, of letters, digits and _, is copied; `rng` is borrowed. Before the fit. */
+MR_API mr_status mr_trainer_add_rng(mr_trainer *trainer, const char *name, mr_rng *rng);
 
 /* Validates at the end of epochs, on all batches of `loader`, which is borrowed; the task has a validation_step. */
 MR_API mr_status mr_trainer_set_val_loader(mr_trainer *trainer, mr_loader *loader);

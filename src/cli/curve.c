@@ -27,6 +27,12 @@ static const char usage[] =
     "  --log-dir DIR       where the log goes: DIR/NAME/version_N (lightning_logs)\n"
     "  --name NAME         (my_lt_module)\n"
     "  --log-every N       steps from row to row of metrics.csv, 1 to 1000000000 (50)\n"
+    "  --checkpoint-every D  from checkpoint to checkpoint: 7ba (batches), 2ep (epochs), 10000sp (samples), "
+    "90s, or\n"
+    "                      0.3dur (of the whole); the newest is kept, and there is one at the end (1ep)\n"
+    "  --resume FROM       a checkpoint, or last: the newest of the last version; exactly as if the program "
+    "had not\n"
+    "                      been stopped, or from the beginning if there is none\n"
     "  --no-progress       no progress bar\n"
     "  --no-checkpoint     no checkpoints\n"
     "  --plot FILE         draw the loss to a .png or .svg file (needs gnuplot)\n"
@@ -38,7 +44,7 @@ static const char usage[] =
 typedef struct options {
     int64_t seed, points, batch_size, epochs, hidden, log_every, workers;
     double lr;
-    const char *optimizer, *log_dir, *name, *plot;
+    const char *optimizer, *log_dir, *name, *plot, *checkpoint_every, *resume;
     bool no_shuffle, drop_last, no_progress, no_checkpoint;
 } options;
 
@@ -213,6 +219,8 @@ static mr_status run(const options *o)
                                                              .csv = o->log_dir,
                                                              .name = o->name,
                                                              .log_every_n_steps = o->log_every,
+                                                             .checkpoint_every = o->checkpoint_every,
+                                                             .resume = o->resume,
                                                              .no_progress = o->no_progress,
                                                              .no_checkpoint = o->no_checkpoint });
     mr_status s = print_loss("before", model, data, o);
@@ -267,6 +275,8 @@ static options parse(int argc, char **argv)
         { .name = "log-dir", .text = &o.log_dir },
         { .name = "name", .text = &o.name },
         { .name = "log-every", .integer = &o.log_every, .low = 1, .high = 1000000000 },
+        { .name = "checkpoint-every", .text = &o.checkpoint_every },
+        { .name = "resume", .text = &o.resume },
         { .name = "no-progress", .on = &o.no_progress },
         { .name = "no-checkpoint", .on = &o.no_checkpoint },
         { .name = "plot", .text = &o.plot },
@@ -274,6 +284,13 @@ static options parse(int argc, char **argv)
     };
     const args_program program = { "curve", usage, flags };
     args_parse(&program, argc, argv);
+    mr_duration every;
+    if (o.checkpoint_every && mr_duration_parse(o.checkpoint_every, &every))
+        args_wrong(&program,
+                   "--checkpoint-every takes a duration such as 7ba, 2ep, 10000sp, 90s or 0.3dur, not '%s'",
+                   o.checkpoint_every);
+    if (o.resume && !*o.resume)
+        args_wrong(&program, "--resume takes a path, or last, not ''");
     if (o.plot && !ends_with(o.plot, ".png") && !ends_with(o.plot, ".svg"))
         args_wrong(&program, "--plot takes a file that ends in .png or .svg, not '%s'", o.plot);
     return o;

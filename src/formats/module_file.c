@@ -1,5 +1,5 @@
 /* Saving and loading the parameters and buffers of a module. */
-#include "safetensors.h"
+#include "module_file.h"
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
@@ -7,8 +7,8 @@
 
 #include <millrace/formats.h>
 
-/* A trainer keeps the optimizer's state in the same file, under names that begin so. */
-#define OPTIMIZER_PREFIX "optimizer."
+/* A trainer keeps the rest of its state in the same file, under names that begin so. */
+static const char *const trainer_prefixes[] = { "optimizer.", "trainer." };
 
 static mr_params state_of(const char *call, mr_module *module)
 {
@@ -45,9 +45,12 @@ static const mr_param *find_parameter(mr_params params, const char *name)
     return NULL;
 }
 
-static bool is_optimizer_state(const char *name)
+static bool is_trainer_state(const char *name)
 {
-    return strncmp(name, OPTIMIZER_PREFIX, strlen(OPTIMIZER_PREFIX)) == 0;
+    for (int i = 0; i < 2; i++)
+        if (strncmp(name, trainer_prefixes[i], strlen(trainer_prefixes[i])) == 0)
+            return true;
+    return false;
 }
 
 /* Adds a name to a list that may not grow long: further ones are only counted. */
@@ -75,7 +78,7 @@ static mr_status check_names(const char *path, mr_params params, const mr__safet
         if (!mr__safetensors_find(file, params.item[i].name))
             add_name(&missing, &more_missing, params.item[i].name);
     for (size_t i = 0; i < file->count; i++)
-        if (!find_parameter(params, file->tensors[i].name) && !is_optimizer_state(file->tensors[i].name))
+        if (!find_parameter(params, file->tensors[i].name) && !is_trainer_state(file->tensors[i].name))
             add_name(&unexpected, &more_unexpected, file->tensors[i].name);
     end_names(&missing, more_missing);
     end_names(&unexpected, more_unexpected);
@@ -109,15 +112,19 @@ static mr_status check_tensor(const char *path, const mr_param *param, const mr_
     return MR_OK;
 }
 
-/* Copies nothing before everything was checked: a module is loaded as a whole or not at all. */
-static mr_status load_tensors(const char *path, mr_params params, const mr__safetensors *file)
+/* Of the tensors that both have. */
+static mr_status check_tensors(const char *path, mr_params params, const mr__safetensors *file)
 {
-    for (size_t i = 0; i < params.count; i++) {
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < params.count && !status; i++) {
         const mr__safetensor *tensor = mr__safetensors_find(file, params.item[i].name);
-        mr_status status = tensor ? check_tensor(path, &params.item[i], tensor) : MR_OK;
-        if (status)
-            return status;
+        status = tensor ? check_tensor(path, &params.item[i], tensor) : MR_OK;
     }
+    return status;
+}
+
+static void copy_tensors(mr_params params, const mr__safetensors *file)
+{
     for (size_t i = 0; i < params.count; i++) {
         const mr__safetensor *tensor = mr__safetensors_find(file, params.item[i].name);
         if (!tensor)
@@ -126,9 +133,21 @@ static mr_status load_tensors(const char *path, mr_params params, const mr__safe
             memcpy(params.item[i].tensor->data, tensor->data, tensor->bytes);
         mr_tensor_touch(params.item[i].tensor);
     }
-    return MR_OK;
 }
 
+mr_status mr__module_check(const char *path, mr_module *module, const mr__safetensors *file)
+{
+    mr_params params = mr_module_state(module);
+    mr_status status = params.item ? check_names(path, params, file) : mr_error_status();
+    return status ? status : check_tensors(path, params, file);
+}
+
+void mr__module_take(mr_module *module, const mr__safetensors *file)
+{
+    copy_tensors(mr_module_state(module), file);
+}
+
+/* Copies nothing before everything was checked: a module is loaded as a whole or not at all. */
 mr_status mr_module_load(mr_module *module, const char *path, const mr_load_opts *opts)
 {
     if (!path || mr__pending())
@@ -139,7 +158,9 @@ mr_status mr_module_load(mr_module *module, const char *path, const mr_load_opts
         return mr__settle(mr_error_status());
     mr_status status = opts && opts->not_strict ? MR_OK : check_names(path, params, file);
     if (status == MR_OK)
-        status = load_tensors(path, params, file);
+        status = check_tensors(path, params, file);
+    if (status == MR_OK)
+        copy_tensors(params, file);
     mr__safetensors_free(file);
     return mr__settle(status);
 }

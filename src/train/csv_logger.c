@@ -1,5 +1,7 @@
 #include "csv_logger.h"
 
+#include "csv_cut.h"
+
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/float_text.h"
@@ -28,8 +30,9 @@ struct mr__csv_logger {
     int fd; /* -1: to be opened, before the first row and after the file was replaced */
     struct column *columns;
     size_t count, room;
-    mr__strbuf header; /* the file's first line */
-    mr__strbuf rows;   /* not yet written; begins with the header if that is not yet either */
+    mr__strbuf header;         /* the file's first line */
+    mr__strbuf rows;           /* not yet written; begins with the header if that is not yet either */
+    int64_t bytes, count_rows; /* of the file, with what is not yet written */
 };
 
 /* ---- files ---- */
@@ -199,6 +202,7 @@ static void make_header(const mr__csv_logger *logger, mr__strbuf *line)
 static void append_row(mr__csv_logger *logger)
 {
     char text[MR__FLOAT_TEXT_BYTES];
+    const size_t before = logger->rows.length;
     for (size_t i = 0; i < logger->count; i++) {
         const struct column *column = &logger->columns[i];
         if (i)
@@ -209,6 +213,8 @@ static void append_row(mr__csv_logger *logger)
             mr__strbuf_appendf(&logger->rows, "%lld", (long long)column->integer);
     }
     mr__strbuf_append(&logger->rows, LINE_END);
+    logger->bytes += (int64_t)(logger->rows.length - before);
+    logger->count_rows++;
 }
 
 /* Copies lines, each with `commas` empty cells more. */
@@ -259,6 +265,7 @@ static mr_status rewrite(mr__csv_logger *logger, const mr__strbuf *header, size_
     if (status == MR_OK) {
         close(logger->fd); /* of the file that is no more; the next flush opens the new one */
         logger->fd = -1;
+        logger->bytes = (int64_t)text.length;
     }
     mr__strbuf_free(&text);
     mr__free(old);
@@ -283,25 +290,88 @@ static mr_status update_header(mr__csv_logger *logger, size_t known)
     }
     mr__strbuf_free(&logger->header);
     logger->header = header;
-    if (!known)
+    if (!known) {
         mr__strbuf_append_bytes(&logger->rows, header.text, header.length);
+        logger->bytes = (int64_t)header.length;
+    }
     return MR_OK;
 }
 
 /* ---- the interface ---- */
 
-mr__csv_logger *mr__csv_logger_open(const char *dir)
+static mr__csv_logger *make(const char *dir)
 {
     mr__csv_logger *logger = mr__alloc_zeroed(sizeof *logger);
     if (!logger)
         return NULL;
     logger->fd = -1;
     logger->path = mr__path_join(dir, "metrics.csv");
-    if (!logger->path || write_hparams(dir)) {
+    if (logger->path)
+        return logger;
+    mr__csv_logger_close(logger);
+    return NULL;
+}
+
+mr__csv_logger *mr__csv_logger_open(const char *dir)
+{
+    mr__csv_logger *logger = make(dir);
+    if (logger && write_hparams(dir)) {
         mr__csv_logger_close(logger);
         return NULL;
     }
     return logger;
+}
+
+/* Makes columns of the names in a header. */
+static mr_status take_header(mr__csv_logger *logger, const char *header, size_t bytes)
+{
+    mr__strbuf name = { 0 }, again = { 0 };
+    mr_status status = MR_OK;
+    for (const char *at = header, *end = header + bytes; at < end && !status;) {
+        at = mr__csv_next_name(at, end, &name);
+        if (name.failed || !column_of(logger, mr__strbuf_text(&name)))
+            status = MR_ERR_MEMORY;
+    }
+    make_header(logger, &again);
+    if (!status && again.failed)
+        status = MR_ERR_MEMORY;
+    if (!status && (again.length != bytes || memcmp(again.text, header, bytes) != 0))
+        status =
+            mr__raise(MR_ERR_FORMAT, "cannot go on with '%.300s': its header makes no sense", logger->path);
+    mr__strbuf_free(&name);
+    mr__strbuf_free(&logger->header);
+    logger->header = again;
+    return status;
+}
+
+mr__csv_logger *mr__csv_logger_resume(const char *dir, const mr__csv_mark *mark)
+{
+    mr__csv_logger *logger = make(dir);
+    if (!logger)
+        return NULL;
+    mr_status status = mr__csv_cut(logger->path, mark);
+    if (!status && mark->header_bytes)
+        status = take_header(logger, mark->header, mark->header_bytes);
+    logger->bytes = mark->bytes;
+    logger->count_rows = mark->rows;
+    if (!status)
+        return logger;
+    mr__csv_logger_close(logger);
+    return NULL;
+}
+
+mr__csv_mark mr__csv_logger_mark(const mr__csv_logger *logger)
+{
+    return (mr__csv_mark){ logger->bytes, logger->count_rows, mr__strbuf_text(&logger->header),
+                           logger->header.length };
+}
+
+mr_status mr__csv_logger_sync(mr__csv_logger *logger)
+{
+    mr_status status = mr__csv_logger_flush(logger);
+    if (!status && logger->fd >= 0 && fdatasync(logger->fd) != 0 && errno != EINVAL && errno != EINTR)
+        status = mr__io_failed("write", logger->path, errno);
+    return status;
 }
 
 mr_status mr__csv_logger_write_row(mr__csv_logger *logger, const mr__csv_row *row)

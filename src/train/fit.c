@@ -1,90 +1,14 @@
 /* The training loop. */
 #include "trainer.h"
 
-#include "summary.h"
+#include "setup.h"
 #include "train_step.h"
 #include "validate.h"
-#include "version_dir.h"
 
 #include "base/alloc.h"
-#include "base/file.h"
 #include "base/log.h"
-#include "data/loader.h"
-
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-
-/* ---- setting up ---- */
-
-static mr_status open_logs(mr__fit *fit)
-{
-    mr_trainer *trainer = fit->trainer;
-    mr__reporter *r = fit->reporter;
-    trainer->log_dir = mr__version_dir_make(trainer->csv, trainer->name, &r->version);
-    if (!trainer->log_dir)
-        return mr_error_status();
-    r->csv = mr__csv_logger_open(trainer->log_dir);
-    trainer->metrics_path = r->csv ? mr__strdup(mr__csv_logger_path(r->csv)) : NULL;
-    if (!trainer->metrics_path)
-        return mr_error_status();
-    if (trainer->no_checkpoint)
-        return MR_OK;
-    r->checkpoint_dir = mr__path_join(trainer->log_dir, "checkpoints");
-    if (!r->checkpoint_dir)
-        return mr_error_status();
-    if (mkdir(r->checkpoint_dir, 0777))
-        return mr__io_failed("make folder", r->checkpoint_dir, errno);
-    r->snapshot = mr__snapshot_new(fit->task->model, fit->optim);
-    return r->snapshot ? MR_OK : mr_error_status();
-}
-
-static mr_status set_up(mr__fit *fit)
-{
-    mr_task *task = fit->task;
-    mr_trainer *trainer = fit->trainer;
-    fit->params = mr_module_parameters(task->model);
-    if (!fit->params.item)
-        return mr_error_status();
-    fit->optim = task->vtable->configure_optimizers(task->self, task->model);
-    if (!fit->optim) {
-        if (!mr__pending())
-            mr__raise(MR_ERR_CALLBACK, "fit: configure_optimizers gave no optimizer");
-        return mr_error_status();
-    }
-    if (task->vtable->configure_schedule &&
-        !(fit->schedule = task->vtable->configure_schedule(task->self, fit->optim))) {
-        if (!mr__pending())
-            mr__raise(MR_ERR_CALLBACK, "fit: configure_schedule gave no schedule");
-        return mr_error_status();
-    }
-    fit->tape = mr_tape_new(fit->loader->order.shared);
-    fit->reporter = mr__reporter_new();
-    if (!fit->tape || !fit->reporter)
-        return MR_ERR_MEMORY;
-    mr_status status = trainer->csv ? open_logs(fit) : MR_OK;
-    if (!status && !trainer->no_summary)
-        status = mr__summary_log(task->model);
-    fit->reporter->bar = !trainer->no_progress;
-    fit->reporter->total = mr_loader_len(fit->loader);
-    if (trainer->limit_batches >= 0 &&
-        (fit->reporter->total < 0 || fit->reporter->total > trainer->limit_batches))
-        fit->reporter->total = trainer->limit_batches;
-    fit->step.model = task->model;
-    fit->step.tape = fit->tape;
-    fit->step.self = task->self;
-    if (!status)
-        status = mr__validate_prepare(fit);
-    return status ? status : mr__reporter_start(fit->reporter);
-}
 
 /* ---- the loop ---- */
-
-static bool reached(int64_t limit, int64_t count)
-{
-    return limit >= 0 && count >= limit;
-}
 
 /* After an update. */
 static void report_step(mr__fit *fit)
@@ -95,36 +19,92 @@ static void report_step(mr__fit *fit)
     fit->step.global_step++;
 }
 
-/* MR_OK at the end of the epoch, which is then complete, or of the steps. */
+/* ---- checkpoints ---- */
+
+/* The file is named after the epoch of the last step. */
+static mr_status take_checkpoint(mr__fit *fit, mr__phase phase, int64_t epoch)
+{
+    fit->phase = phase;
+    fit->checkpoint_due = false;
+    return mr__reporter_snapshot(fit->reporter, epoch);
+}
+
+/* After a batch. The clock is looked at when the reporter has woken up. */
+static bool falls_due(mr__fit *fit)
+{
+    mr__trigger *trigger = &fit->checkpoint;
+    if (trigger->by != MR__BY_CLOCK)
+        return mr__trigger_counted(trigger);
+    const unsigned ticks = atomic_load_explicit(&fit->reporter->ticks, memory_order_relaxed);
+    if (ticks == fit->ticks)
+        return false;
+    fit->ticks = ticks;
+    return mr__trigger_clock(trigger, mr__now());
+}
+
+/* One that falls due while gradients are added up is taken after their update. */
+static mr_status checkpoint_if_due(mr__fit *fit)
+{
+    if (MR__UNLIKELY(falls_due(fit)))
+        fit->checkpoint_due = true;
+    if (MR__LIKELY(!fit->checkpoint_due) || fit->window)
+        return MR_OK;
+    return take_checkpoint(fit, MR__IN_BATCHES, fit->step.epoch);
+}
+
+/* ---- an epoch ---- */
+
+static mr_status run_batch(mr__fit *fit, const mr_batch *batch)
+{
+    bool updated;
+    mr_status status = mr__reporter_status(fit->reporter);
+    if (!status)
+        status = mr__train_batch(fit, batch, &updated);
+    if (status)
+        return status;
+    if (updated)
+        report_step(fit);
+    fit->batches++;
+    fit->samples += batch->rows;
+    fit->step.batch_index++;
+    mr__reporter_progress(fit->reporter, fit->step.batch_index);
+    return checkpoint_if_due(fit);
+}
+
+/* A window that the end of the epoch has cut short. */
+static mr_status end_batches(mr__fit *fit)
+{
+    bool updated;
+    mr_status status = mr__train_rest(fit, &updated);
+    if (!status && updated)
+        report_step(fit);
+    if (!status && fit->checkpoint_due)
+        status = take_checkpoint(fit, MR__AT_EPOCH_END, fit->step.epoch);
+    return status;
+}
+
+/* MR_OK at the end of the epoch, which is then complete, or of the steps. That end is within an epoch for a training that
+ * goes on to more steps later: so what is kept of it is how it stands here. */
 static mr_status run_batches(mr__fit *fit, bool *complete)
 {
     const mr_trainer *t = fit->trainer;
     const mr_batch *batch;
-    mr_status status = MR_OK;
-    bool updated;
-    while (!reached(t->limit_batches, fit->step.batch_index) &&
-           (status = mr_loader_next(fit->loader, &batch)) == MR_OK) {
-        status = mr__reporter_status(fit->reporter);
+    while (!mr__reached(t->max_steps, fit->step.global_step)) {
+        mr_status status = MR_END;
+        if (!mr__reached(t->limit_batches, fit->step.batch_index))
+            status = mr_loader_next(fit->loader, &batch);
+        if (status == MR_END) {
+            *complete = true;
+            return end_batches(fit);
+        }
         if (!status)
-            status = mr__train_batch(fit, batch, &updated);
+            status = run_batch(fit, batch);
         if (status)
             return status;
-        if (updated)
-            report_step(fit);
-        fit->step.batch_index++;
-        mr__reporter_progress(fit->reporter, fit->step.batch_index);
-        if (reached(t->max_steps, fit->step.global_step)) {
-            *complete = fit->step.batch_index == fit->reporter->total;
-            return MR_OK;
-        }
     }
-    *complete = true;
-    if (status < 0)
-        return status;
-    status = mr__train_rest(fit, &updated);
-    if (!status && updated)
-        report_step(fit);
-    return status;
+    *complete = fit->step.batch_index == fit->reporter->total;
+    fit->stopped = true;
+    return take_checkpoint(fit, MR__IN_BATCHES, fit->step.epoch);
 }
 
 /* In Lightning's order: the schedule, validation and its row, the epoch's row, a schedule that looks at a metric. */
@@ -142,30 +122,51 @@ static mr_status end_epoch(mr__fit *fit, bool complete)
 static mr_status run_epoch(mr__fit *fit)
 {
     mr__reporter *r = fit->reporter;
-    fit->step.batch_index = 0;
     if (r->bar) {
-        mr__reporter_progress(r, 0);
+        mr__reporter_progress(r, fit->step.batch_index);
         atomic_store_explicit(&r->epoch, fit->step.epoch, memory_order_relaxed);
         atomic_store_explicit(&r->epoch_began, mr__now(), memory_order_relaxed);
     }
-    bool complete = false;
-    mr_status status = run_batches(fit, &complete);
+    bool complete = true;
+    mr_status status = fit->phase == MR__IN_BATCHES ? run_batches(fit, &complete) : MR_OK;
     if (!status && fit->trainer->limit_batches >= 0)
         mr_loader_rewind(fit->loader);
     return !status && fit->step.batch_index ? end_epoch(fit, complete) : status;
 }
 
+/* ---- all of them ---- */
+
+static mr_status end_of_epoch(mr__fit *fit)
+{
+    const int64_t epoch = fit->step.epoch++;
+    fit->step.batch_index = 0;
+    fit->phase = MR__IN_BATCHES;
+    fit->finished = mr__reached(fit->trainer->max_epochs, fit->step.epoch) ||
+                    mr__reached(fit->trainer->max_steps, fit->step.global_step);
+    if (fit->finished || fit->checkpoint_due || mr__trigger_epoch(&fit->checkpoint, fit->step.epoch))
+        return take_checkpoint(fit, MR__IN_BATCHES, epoch);
+    return MR_OK;
+}
+
+/* A fit that was resumed within an epoch ends that first, whatever the limit of steps. */
 static mr_status run_epochs(mr__fit *fit)
 {
     const mr_trainer *t = fit->trainer;
-    while (!reached(t->max_epochs, fit->step.epoch) && !reached(t->max_steps, fit->step.global_step)) {
+    bool within = fit->step.batch_index > 0;
+    while (!mr__reached(t->max_epochs, fit->step.epoch) &&
+           (within || !mr__reached(t->max_steps, fit->step.global_step))) {
+        within = false;
         mr_status status = run_epoch(fit);
         if (status)
             return status;
         if (fit->step.batch_index == 0)
             return MR_END; /* an epoch without batches: the next ones would have none either */
-        mr__reporter_snapshot(fit->reporter, fit->step.epoch, fit->step.global_step);
-        fit->step.epoch++;
+        if (fit->stopped) {
+            mr__reporter_finish_snapshot(fit->reporter);
+            return MR_OK;
+        }
+        if ((status = end_of_epoch(fit)))
+            return status;
     }
     return MR_OK;
 }
@@ -177,7 +178,7 @@ static void say_why(const mr__fit *fit, mr_status status)
         return;
     if (status == MR_END)
         mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: No training batches.");
-    else if (reached(t->max_steps, fit->step.global_step))
+    else if (mr__reached(t->max_steps, fit->step.global_step))
         mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: `max_steps=%lld` reached.", (long long)t->max_steps);
     else
         mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: `max_epochs=%lld` reached.", (long long)t->max_epochs);
@@ -190,7 +191,7 @@ static mr_status finish(mr__fit *fit, mr_status status)
     mr__reporter *r = fit->reporter;
     mr_status reported = r ? mr__reporter_finish(r) : MR_OK;
     trainer->global_step = fit->step.global_step;
-    if (r && atomic_load(&r->written) == 0) { /* without a row there is no file */
+    if (r && atomic_load(&r->written) == 0 && !r->any_rows) { /* without a row there is no file */
         mr__free(trainer->metrics_path);
         trainer->metrics_path = NULL;
     }
@@ -233,16 +234,21 @@ mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader)
     fit->task = task;
     fit->loader = loader;
     mr_loader_rewind(loader); /* an epoch that somebody has begun is not ours to end */
-    mr_status status = set_up(fit);
-    if (!status)
-        status = run_epochs(fit);
-    status = wind_up(fit, status);
+    mr_status status = mr__set_up(fit);
+    if (status == MR_END) {
+        trainer->global_step = fit->step.global_step;
+        status = MR_OK;
+    } else {
+        status = status ? status : run_epochs(fit);
+        status = wind_up(fit, status);
+    }
     mr_loader_rewind(loader);
     trainer->memory = mr_memory_of(task->model, fit->optim, fit->tape);
     mr__reporter_free(fit->reporter);
     mr_tape_free(fit->tape);
     mr_tape_free(fit->val_tape);
     mr__modes_free(&fit->modes);
+    mr__saved_free(&fit->saved);
     mr__log_free(&fit->log);
     mr_schedule_free(fit->schedule);
     mr_optim_free(fit->optim);

@@ -19,11 +19,13 @@ static bool same_options(const mr_log_opts *a, const mr_log_opts *b)
 static mr__log_key *find(mr__fit_log *log, const char *name)
 {
     mr__log_key *next = log->key + log->next;
-    if (MR__LIKELY(log->next < log->key_count && next->name == name && next->validating == log->validating))
+    if (MR__LIKELY(log->next < log->key_count && next->given == name && next->validating == log->validating))
         return next; /* steps log the same names in the same order */
     for (size_t i = 0; i < log->key_count; i++)
-        if (log->key[i].validating == log->validating && strcmp(log->key[i].name, name) == 0)
+        if (log->key[i].validating == log->validating && strcmp(log->key[i].name, name) == 0) {
+            log->key[i].given = name;
             return &log->key[i];
+        }
     return NULL;
 }
 
@@ -62,6 +64,7 @@ static void free_names(mr__log_key *key)
 {
     mr__free(key->own_names[0]);
     mr__free(key->own_names[1]);
+    mr__free(key->own_name);
 }
 
 /* Gives a key its metrics: of the step, of the epoch or both. False without room for them, or for the names. */
@@ -79,10 +82,11 @@ static bool place(mr__fit *fit, mr__log_key *key)
     return (!of_step || key->step_metric >= 0) && (!of_epoch || key->epoch_metric >= 0);
 }
 
-static mr__log_key *add_key(mr__fit *fit, mr_tape *tape, const char *name, const mr_log_opts *opts)
+mr__log_key *mr__log_enter(mr__fit *fit, mr_tape *tape, const char *name, const mr_log_opts *opts)
 {
     mr__fit_log *log = &fit->log;
     mr__log_key key = { .name = name,
+                        .given = name,
                         .validating = log->validating,
                         .opts = *opts,
                         .step_metric = -1,
@@ -106,7 +110,7 @@ static mr__log_key *key_of(mr__fit *fit, mr_tape *tape, const char *name, const 
 {
     mr__log_key *key = find(&fit->log, name);
     if (MR__UNLIKELY(!key))
-        key = add_key(fit, tape, name, opts);
+        key = mr__log_enter(fit, tape, name, opts);
     else if (MR__UNLIKELY(!same_options(&key->opts, opts))) {
         mr__fail(tape, MR_ERR_ARGUMENT, "log: '%s' has been logged with other options before", name);
         return NULL;
@@ -216,23 +220,6 @@ void mr__log_batch_ended(mr__fit_log *log)
             add(&log->key[i]);
 }
 
-static mr_status keep(mr__epoch_values *values, const char *name, double value)
-{
-    for (size_t i = 0; i < values->count; i++)
-        if (strcmp(values->name[i], name) == 0) {
-            values->value[i] = value;
-            return MR_OK;
-        }
-    if (!values->name)
-        values->name = mr__alloc_array(MR__MAX_METRICS, sizeof *values->name);
-    if (!values->value)
-        values->value = mr__alloc_array(MR__MAX_METRICS, sizeof *values->value);
-    if (!values->name || !values->value || !(values->name[values->count] = mr__strdup(name)))
-        return MR_ERR_MEMORY;
-    values->value[values->count++] = value;
-    return MR_OK;
-}
-
 mr_status mr__log_epoch(mr__fit *fit, bool validating)
 {
     mr__fit_log *log = &fit->log;
@@ -252,7 +239,7 @@ mr_status mr__log_epoch(mr__fit *fit, bool validating)
             metric[count] = (uint32_t)k->epoch_metric;
             value[count++] = x;
         }
-        mr_status status = keep(&fit->trainer->epoch_values, m->name, x);
+        mr_status status = mr__epoch_value_set(&fit->trainer->epoch_values, m->name, x);
         if (status)
             return status;
     }
@@ -269,6 +256,23 @@ void mr__log_free(mr__fit_log *log)
 }
 
 /* ---- values of epochs ---- */
+
+mr_status mr__epoch_value_set(mr__epoch_values *values, const char *name, double value)
+{
+    for (size_t i = 0; i < values->count; i++)
+        if (strcmp(values->name[i], name) == 0) {
+            values->value[i] = value;
+            return MR_OK;
+        }
+    if (!values->name)
+        values->name = mr__alloc_array(MR__MAX_METRICS, sizeof *values->name);
+    if (!values->value)
+        values->value = mr__alloc_array(MR__MAX_METRICS, sizeof *values->value);
+    if (!values->name || !values->value || !(values->name[values->count] = mr__strdup(name)))
+        return MR_ERR_MEMORY;
+    values->value[values->count++] = value;
+    return MR_OK;
+}
 
 const double *mr__epoch_value(const mr__epoch_values *values, const char *name)
 {

@@ -7,17 +7,21 @@
 
 #include "reporter.h"
 
+#include "base/strbuf.h"
+
 #include <millrace/train.h>
 
 typedef struct mr__fit mr__fit;
 
 /* A name that was given to mr_log, in training or in validation. */
 typedef struct mr__log_key {
-    const char *name; /* borrowed */
+    const char *name;  /* borrowed, or own_name */
+    const char *given; /* the pointer that mr_log got last */
     bool validating;
     mr_log_opts opts;              /* but the weight */
     int step_metric, epoch_metric; /* the reporter's; -1: none */
     char *own_names[2];            /* NAME_step and NAME_epoch; NULL: neither */
+    char *own_name;                /* of one that was restored; NULL: the caller's is used */
     /* of this batch, and of the epoch */
     bool in_batch, in_epoch;
     double batch_value, batch_weight;
@@ -46,6 +50,37 @@ mr_status mr__log_epoch(mr__fit *fit, bool validating);
 
 void mr__log_free(mr__fit_log *log);
 
+/* Enters a name as mr_log does when it is given for the first time; NULL with the tape failed. */
+mr__log_key *mr__log_enter(mr__fit *fit, mr_tape *tape, const char *name, const mr_log_opts *opts);
+
+/* ---- what of all that is saved ---- */
+
+/* Its names and options are views that stay valid while the fit runs, whatever is logged meanwhile. */
+typedef struct mr__log_state {
+    size_t keys, metrics;
+    const mr__log_key *key;
+    double values[MR__MAX_METRICS][2]; /* over the epoch so far, and the weight of that */
+    uint8_t flags[MR__MAX_METRICS];
+    char *const *metric_names; /* those of mr_trainer_metric */
+    double metric_values[MR__MAX_METRICS];
+} mr__log_state;
+
+void mr__log_save(const mr__fit *fit, mr__log_state *state);
+
+/* Writes names and options as JSON. */
+mr_status mr__log_describe(const mr__log_state *state, mr__strbuf *keys, mr__strbuf *metrics);
+
+/* Enters it all again in a fit that has logged nothing, from texts of mr__log_describe and the numbers that belong to
+ * them. Raises MR_ERR_FORMAT where they do not fit. */
+typedef struct mr__log_numbers {
+    const double *values; /* two for each key */
+    const uint8_t *flags;
+    const double *metrics;
+    size_t keys, metric_count;
+} mr__log_numbers;
+mr_status mr__log_restore(mr__fit *fit, const char *keys, const char *metrics,
+                          const mr__log_numbers *numbers);
+
 /* ---- values of epochs, by name: those of mr_trainer_metric ---- */
 
 typedef struct mr__epoch_values {
@@ -53,6 +88,9 @@ typedef struct mr__epoch_values {
     double *value;
     size_t count;
 } mr__epoch_values;
+
+/* Sets a value. */
+mr_status mr__epoch_value_set(mr__epoch_values *values, const char *name, double value);
 
 /* Where the value of that name is; NULL if there is none. */
 const double *mr__epoch_value(const mr__epoch_values *values, const char *name);

@@ -1,7 +1,6 @@
 #include "reporter.h"
 
 #include "base/alloc.h"
-
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,13 +45,13 @@ static size_t read_row(mr__reporter *r, size_t at)
     return at + 3 + 2 * count;
 }
 
-static void write_rows(mr__reporter *r)
+/* Up to `end`, a place that `written` has reached. */
+static void write_rows(mr__reporter *r, size_t end)
 {
     size_t at = atomic_load_explicit(&r->read, memory_order_relaxed);
-    size_t end = atomic_load_explicit(&r->written, memory_order_acquire);
-    if (at == end)
+    if (at >= end)
         return;
-    while (at != end)
+    while (at < end)
         at = read_row(r, at);
     atomic_store_explicit(&r->read, at, memory_order_release);
     pthread_mutex_lock(&r->mutex);
@@ -90,24 +89,46 @@ static void draw_bar(mr__reporter *r, bool last)
         mr__progress_draw(&r->progress, &state, now);
 }
 
-static void write_checkpoint(mr__reporter *r)
+/* The rows that the checkpoint speaks of are on the disk before it is, and the one before goes after that. */
+static void write_copy(mr__reporter *r, int which)
 {
     char path[sizeof r->path];
+    mr__csv_mark mark;
+    if (r->csv) {
+        mark = mr__csv_logger_mark(r->csv);
+        if (mr__csv_logger_sync(r->csv)) {
+            fail(r);
+            return;
+        }
+    }
+    if (mr__snapshot_write(r->snapshot, which, r->checkpoint_dir, r->csv ? &mark : NULL, path, sizeof path)) {
+        fail(r);
+        return;
+    }
+    if (r->clean)
+        mr__checkpoint_remove_others(path);
+    else if (*r->path && strcmp(r->path, path) != 0)
+        unlink(r->path);
+    r->clean = false;
+    memcpy(r->path, path, sizeof path);
+}
+
+/* Writes what waits: the rows before the snapshot, then the checkpoint. A snapshot that is not seen here was taken behind
+ * `end`, the rows that had been written before. */
+static void write_checkpoint(mr__reporter *r)
+{
     pthread_mutex_lock(&r->mutex);
     int which = r->writing = r->waiting;
     r->waiting = -1;
     pthread_mutex_unlock(&r->mutex);
     if (which < 0)
         return;
-    if (!atomic_load_explicit(&r->failed, memory_order_relaxed)) {
-        if (mr__snapshot_write(r->snapshot, which, r->checkpoint_dir, *r->path ? r->path : NULL, path,
-                               sizeof path))
-            fail(r);
-        else
-            memcpy(r->path, path, sizeof path);
-    }
+    write_rows(r, r->mark[which]);
+    if (!atomic_load_explicit(&r->failed, memory_order_relaxed))
+        write_copy(r, which);
     pthread_mutex_lock(&r->mutex);
     r->writing = -1;
+    pthread_cond_signal(&r->free);
     pthread_mutex_unlock(&r->mutex);
 }
 
@@ -123,13 +144,15 @@ static void *work(void *user)
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
         pthread_mutex_lock(&r->mutex);
-        if (!r->stop)
+        if (!r->stop && !(r->prompt && r->waiting >= 0))
             pthread_cond_timedwait(&r->wake, &r->mutex, &until);
         stop = r->stop;
         pthread_mutex_unlock(&r->mutex);
-        write_rows(r);
-        draw_bar(r, stop);
+        atomic_fetch_add_explicit(&r->ticks, 1, memory_order_relaxed);
+        const size_t end = atomic_load_explicit(&r->written, memory_order_acquire);
         write_checkpoint(r);
+        write_rows(r, end);
+        draw_bar(r, stop);
     }
     return NULL;
 }
@@ -142,7 +165,7 @@ mr__reporter *mr__reporter_new(void)
     if (!r)
         return NULL;
     r->version = r->total = -1;
-    r->waiting = r->writing = -1;
+    r->waiting = r->writing = r->last = -1;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -199,13 +222,30 @@ void mr__reporter_row(mr__reporter *r, int64_t epoch, int64_t step, size_t count
     atomic_store_explicit(&r->written, at + words, memory_order_release);
 }
 
-void mr__reporter_snapshot(mr__reporter *r, int64_t epoch, int64_t global_step)
+mr_status mr__reporter_snapshot(mr__reporter *r, int64_t epoch)
 {
     if (!r->snapshot)
+        return MR_OK;
+    pthread_mutex_lock(&r->mutex);
+    r->last = r->writing == 0; /* the one that is not being written */
+    r->mark[r->last] = atomic_load_explicit(&r->written, memory_order_relaxed);
+    mr_status status = mr__snapshot_take(r->snapshot, r->last, epoch);
+    r->waiting = status ? -1 : r->last;
+    if (r->prompt && r->writing < 0)
+        pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->mutex);
+    return status;
+}
+
+void mr__reporter_finish_snapshot(mr__reporter *r)
+{
+    if (r->last < 0)
         return;
     pthread_mutex_lock(&r->mutex);
-    r->waiting = r->writing == 0; /* the one that is not being written */
-    mr__snapshot_take(r->snapshot, r->waiting, epoch, global_step);
+    while (r->writing == r->last)
+        pthread_cond_wait(&r->free, &r->mutex);
+    mr__snapshot_finish(r->snapshot, r->last);
+    r->waiting = r->last;
     pthread_mutex_unlock(&r->mutex);
 }
 

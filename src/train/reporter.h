@@ -34,6 +34,7 @@ typedef struct mr__reporter {
     pthread_cond_t wake; /* there is work, or the end */
     pthread_cond_t free; /* the ring has room */
     bool running, stop;
+    atomic_uint ticks; /* how often it has woken up */
     atomic_bool failed;
     mr__failure failure; /* read after `failed` */
 
@@ -41,6 +42,7 @@ typedef struct mr__reporter {
     uint64_t *ring;
     atomic_size_t written, read; /* words, ever growing */
     mr__csv_logger *csv;         /* NULL: none; adopted */
+    bool any_rows;               /* there were some before this fit began */
 
     /* the bar */
     bool bar;
@@ -50,10 +52,14 @@ typedef struct mr__reporter {
     _Atomic double epoch_began;
 
     /* checkpoints */
-    mr__snapshot *snapshot; /* NULL: none; adopted */
-    int waiting, writing;   /* which copies do so; -1: none */
-    char *checkpoint_dir;   /* adopted */
-    char path[4096];        /* of the last checkpoint written */
+    mr__snapshot *snapshot;     /* NULL: none; adopted */
+    int waiting, writing;       /* which copies do so; -1: none */
+    int last;                   /* the one that was taken last */
+    size_t mark[MR__SNAPSHOTS]; /* where in the rows each was taken */
+    bool prompt;                /* they are written at once, not at the next tick */
+    bool clean;                 /* others in the folder go when one is written */
+    char *checkpoint_dir;       /* adopted */
+    char path[4096];            /* of the last checkpoint written */
 
     /* metrics, in the order of their first logging; appended by the training thread */
     mr__metric metric[MR__MAX_METRICS];
@@ -76,8 +82,11 @@ void mr__reporter_free(mr__reporter *reporter);
 void mr__reporter_row(mr__reporter *reporter, int64_t epoch, int64_t step, size_t count,
                       const uint32_t *metric, const double *value);
 
-/* Takes a snapshot, which will be written unless the next one comes before its turn. */
-void mr__reporter_snapshot(mr__reporter *reporter, int64_t epoch, int64_t global_step);
+/* Takes a snapshot, which will be written unless the next one comes before its turn; `epoch` is that of the last step. */
+mr_status mr__reporter_snapshot(mr__reporter *reporter, int64_t epoch);
+
+/* Has the last one written again, as that of a fit of which nothing is left to be done. */
+void mr__reporter_finish_snapshot(mr__reporter *reporter);
 
 /* Raises the reporter's failure, if there is one. */
 static inline mr_status mr__reporter_status(mr__reporter *reporter)

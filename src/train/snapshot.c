@@ -1,22 +1,45 @@
 #include "snapshot.h"
 
+#include "checkpoint.h"
+#include "trainer.h"
+
 #include "base/alloc.h"
+#include "base/rng.h"
 
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
+
+/* What the loaders say of themselves. */
+typedef struct bytes {
+    char *data;
+    size_t size, room;
+} bytes;
+
+typedef struct copy {
+    int64_t epoch, step;     /* for the name */
+    mr__safetensor *entries; /* names are owned here; data lie in `memory` */
+    const void **sources;    /* where each entry's values are copied from */
+    size_t count, optim_count;
+    const mr_param *optim_list; /* the optimizer's, when the entries were made */
+    char *memory;               /* the entries' values one after the other, each aligned */
+    mr_rng *rng;
+    uint8_t *gradients;
+    bytes loader, val_loader;
+    mr__log_state logged;
+    /* of the log, once the reporter has come there */
+    bool marked;
+    mr__csv_mark mark;
+} copy;
 
 struct mr__snapshot {
-    size_t count, room;
-    mr__safetensor *entries; /* names are owned here; data are set for writing */
-    const void **sources;    /* where each entry's values are copied from */
-    struct {
-        int64_t epoch, global_step;
-        char *memory; /* the entries' values one after the other, each aligned */
-    } copy[MR__SNAPSHOTS];
+    const mr__fit *fit;
+    mr_params params, model; /* its parameters; its state */
+    size_t finished;         /* which entry it is */
+    copy copy[MR__SNAPSHOTS];
 };
 
-static bool add_entry(mr__snapshot *s, const char *prefix, const mr_param *param)
+/* ---- entries ---- */
+
+static bool add_entry(copy *c, const char *prefix, const mr_param *param)
 {
     const mr_tensor *x = param->tensor;
     size_t length = strlen(prefix) + strlen(param->name) + 1;
@@ -24,41 +47,122 @@ static bool add_entry(mr__snapshot *s, const char *prefix, const mr_param *param
     if (!name)
         return false;
     snprintf(name, length, "%s%s", prefix, param->name);
-    s->entries[s->count] = (mr__safetensor){ .name = name,
+    c->entries[c->count] = (mr__safetensor){ .name = name,
                                              .dtype = (mr_dtype)x->dtype,
                                              .shape = mr__shape_of(x),
                                              .bytes = (size_t)x->numel * mr_dtype_size((mr_dtype)x->dtype) };
-    s->sources[s->count++] = x->data;
+    c->sources[c->count++] = x->data;
+    return true;
+}
+
+static bool add_entries(copy *c, const char *prefix, mr_params list)
+{
+    for (size_t i = 0; i < list.count; i++)
+        if (!add_entry(c, prefix, &list.item[i]))
+            return false;
+    return true;
+}
+
+static void drop_entries(copy *c)
+{
+    for (size_t i = 0; i < c->count; i++)
+        mr__free((char *)(uintptr_t)c->entries[i].name);
+    mr__free(c->entries);
+    mr__free(c->sources);
+    mr__free(c->memory);
+    c->entries = NULL;
+    c->sources = NULL;
+    c->memory = NULL;
+    c->count = 0;
+    c->optim_list = NULL;
+}
+
+/* Memory for the values, each aligned. */
+static bool place_entries(copy *c)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < c->count; i++)
+        total += mr__round_up(c->entries[i].bytes, MR__ALIGNMENT);
+    c->memory = mr__alloc(total);
+    if (!c->memory)
+        return false;
+    char *at = c->memory;
+    for (size_t i = 0; i < c->count; i++) {
+        c->entries[i].data = at;
+        at += mr__round_up(c->entries[i].bytes, MR__ALIGNMENT);
+    }
     return true;
 }
 
 /* "layer1.weight" for a parameter or buffer; "optimizer.layer1.weight.exp_avg" for its state. */
-static bool list_entries(mr__snapshot *s, mr_params params, mr_params state)
+static bool make_entries(mr__snapshot *s, copy *c, mr_params optim)
 {
-    for (size_t i = 0; i < params.count; i++)
-        if (!add_entry(s, "", &params.item[i]))
-            return false;
-    for (size_t i = 0; i < state.count; i++)
-        if (!add_entry(s, "optimizer.", &state.item[i]))
-            return false;
-    return true;
+    const mr__state *saved = &s->fit->saved.list;
+    const mr_params list = { saved->item, saved->count };
+    drop_entries(c);
+    const size_t room = s->model.count + optim.count + list.count;
+    c->entries = mr__alloc_zeroed(mr__mul_size(room, sizeof *c->entries));
+    c->sources = mr__alloc_zeroed(mr__mul_size(room, sizeof *c->sources));
+    if (c->entries && c->sources && add_entries(c, "", s->model) &&
+        add_entries(c, MR__SAVED_OPTIMIZER ".", optim) && add_entries(c, "", list) && place_entries(c)) {
+        c->optim_list = optim.item;
+        c->optim_count = optim.count;
+        return true;
+    }
+    drop_entries(c);
+    return false;
 }
 
-mr__snapshot *mr__snapshot_new(mr_module *model, mr_optim *optim)
+/* ---- loaders ---- */
+
+/* The first call makes room for what the next ones are likely to find. */
+static mr_status take_loader(bytes *to, mr_loader *loader)
 {
-    mr_params params = mr_module_state(model), state = mr_optim_state(optim);
-    mr__snapshot *s = params.item && state.item ? mr__alloc_zeroed(sizeof *s) : NULL;
+    enum { SPARE_BYTES = 1024 };
+    const void *from;
+    size_t size;
+    mr_status status = mr_loader_save(loader, &from, &size);
+    if (status)
+        return status;
+    if (to->room < size) {
+        mr__free(to->data);
+        to->room = 0;
+        to->data = mr__alloc(mr__mul_size(size, 2) + SPARE_BYTES);
+        if (!to->data)
+            return MR_ERR_MEMORY;
+        to->room = 2 * size + SPARE_BYTES;
+    }
+    memcpy(to->data, from, size);
+    to->size = size;
+    return MR_OK;
+}
+
+static mr_status take_loaders(const mr__fit *fit, copy *c)
+{
+    mr_status status = take_loader(&c->loader, fit->loader);
+    if (!status && fit->trainer->val_loader)
+        status = take_loader(&c->val_loader, fit->trainer->val_loader);
+    return status;
+}
+
+/* ---- making and freeing ---- */
+
+mr__snapshot *mr__snapshot_new(const mr__fit *fit)
+{
+    mr__snapshot *s = mr__alloc_zeroed(sizeof *s);
     if (!s)
         return NULL;
-    s->room = params.count + state.count;
-    s->entries = mr__alloc_zeroed(mr__mul_size(s->room, sizeof *s->entries));
-    s->sources = mr__alloc_zeroed(mr__mul_size(s->room, sizeof *s->sources));
-    size_t total = 0;
-    bool made = s->entries && s->sources && list_entries(s, params, state);
-    for (size_t i = 0; i < s->count; i++)
-        total += mr__round_up(s->entries[i].bytes, MR__ALIGNMENT);
-    for (int i = 0; made && i < MR__SNAPSHOTS; i++)
-        made = (s->copy[i].memory = mr__alloc(total)) != NULL;
+    s->fit = fit;
+    s->params = fit->params;
+    s->model = mr_module_state(fit->task->model);
+    mr_params optim = mr_optim_state(fit->optim);
+    bool made = s->model.item && optim.item;
+    for (int i = 0; made && i < MR__SNAPSHOTS; i++) {
+        copy *c = &s->copy[i];
+        c->rng = mr__alloc_array(fit->saved.rngs, sizeof *c->rng);
+        c->gradients = mr__alloc(s->params.count);
+        made = c->rng && c->gradients && make_entries(s, c, optim) && take_loaders(fit, c) == MR_OK;
+    }
     if (made)
         return s;
     mr__snapshot_free(s);
@@ -69,44 +173,92 @@ void mr__snapshot_free(mr__snapshot *s)
 {
     if (!s)
         return;
-    for (size_t i = 0; i < s->count; i++)
-        mr__free((char *)(uintptr_t)s->entries[i].name);
-    mr__free(s->entries);
-    mr__free(s->sources);
-    for (int i = 0; i < MR__SNAPSHOTS; i++)
-        mr__free(s->copy[i].memory);
+    for (int i = 0; i < MR__SNAPSHOTS; i++) {
+        copy *c = &s->copy[i];
+        drop_entries(c);
+        mr__free(c->rng);
+        mr__free(c->gradients);
+        mr__free(c->loader.data);
+        mr__free(c->val_loader.data);
+        mr__free((char *)(uintptr_t)c->mark.header);
+    }
     mr__free(s);
 }
 
-void mr__snapshot_take(mr__snapshot *s, int which, int64_t epoch, int64_t global_step)
+/* ---- taking ---- */
+
+mr_status mr__snapshot_take(mr__snapshot *s, int which, int64_t epoch)
 {
-    char *to = s->copy[which].memory;
-    s->copy[which].epoch = epoch;
-    s->copy[which].global_step = global_step;
-    for (size_t i = 0; i < s->count; i++) {
-        memcpy(to, s->sources[i], s->entries[i].bytes);
-        to += mr__round_up(s->entries[i].bytes, MR__ALIGNMENT);
-    }
+    const mr__fit *fit = s->fit;
+    copy *c = &s->copy[which];
+    mr_params optim = mr_optim_state(fit->optim);
+    if (!optim.item)
+        return mr_error_status();
+    if (MR__UNLIKELY((optim.item != c->optim_list || optim.count != c->optim_count) &&
+                     !make_entries(s, c, optim)))
+        return MR_ERR_MEMORY;
+    c->epoch = epoch;
+    c->step = fit->step.global_step;
+    c->marked = false;
+    for (size_t i = 0; i < c->count; i++)
+        memcpy((char *)(uintptr_t)c->entries[i].data, c->sources[i], c->entries[i].bytes);
+    for (size_t i = 0; i < fit->saved.rngs; i++)
+        c->rng[i] = *fit->saved.rng[i];
+    mr__saved_gradients(s->params, c->gradients);
+    mr__log_save(fit, &c->logged);
+    return take_loaders(fit, c);
 }
 
-mr_status mr__snapshot_write(mr__snapshot *s, int which, const char *dir, const char *previous, char *path,
+void mr__snapshot_finish(mr__snapshot *s, int which)
+{
+    copy *c = &s->copy[which];
+    const int64_t one = 1;
+    for (size_t i = 0; i < c->count; i++)
+        if (strcmp(c->entries[i].name, MR__SAVED_PREFIX "finished") == 0)
+            memcpy((char *)(uintptr_t)c->entries[i].data, &one, sizeof one);
+}
+
+/* ---- writing ---- */
+
+/* Keeps what the mark views: a copy may be written a second time. */
+static mr_status keep_mark(copy *c, const mr__csv_mark *mark)
+{
+    char *header = mr__alloc(mark->header_bytes + 1);
+    if (!header)
+        return MR_ERR_MEMORY;
+    memcpy(header, mark->header, mark->header_bytes);
+    mr__free((char *)(uintptr_t)c->mark.header);
+    c->mark = *mark;
+    c->mark.header = header;
+    c->marked = true;
+    return MR_OK;
+}
+
+mr_status mr__snapshot_write(mr__snapshot *s, int which, const char *dir, const mr__csv_mark *csv, char *path,
                              size_t room)
 {
-    char epoch[24], step[24];
-    const char *from = s->copy[which].memory;
-    snprintf(epoch, sizeof epoch, "%lld", (long long)s->copy[which].epoch);
-    snprintf(step, sizeof step, "%lld", (long long)s->copy[which].global_step);
-    int length = snprintf(path, room, "%s/epoch=%s-step=%s.safetensors", dir, epoch, step);
+    copy *c = &s->copy[which];
+    char name[80];
+    mr__checkpoint_name(name, sizeof name, c->epoch, c->step);
+    int length = snprintf(path, room, "%s/%s", dir, name);
     if (length < 0 || (size_t)length >= room)
         return mr__raise(MR_ERR_IO, "checkpoint: the path of '%.200s…' is too long", dir);
-    for (size_t i = 0; i < s->count; i++) {
-        s->entries[i].data = from;
-        from += mr__round_up(s->entries[i].bytes, MR__ALIGNMENT);
-    }
-    const mr__metadata metadata[] = { { "epoch", epoch }, { "format", "pt" }, { "global_step", step } };
-    mr_status status =
-        mr__safetensors_write(path, s->entries, s->count, metadata, sizeof metadata / sizeof *metadata);
-    if (status == MR_OK && previous && strcmp(previous, path) != 0)
-        unlink(previous); /* an old file that stays does no harm */
-    return status;
+    if (csv && !c->marked && keep_mark(c, csv))
+        return MR_ERR_MEMORY;
+    const mr__checkpoint contents = {
+        .epoch = c->epoch,
+        .step = c->step,
+        .entries = c->entries,
+        .count = c->count,
+        .rng = c->rng,
+        .rngs = s->fit->saved.rngs,
+        .rng_users = s->fit->saved.rng_users,
+        .gradients = c->gradients,
+        .params = s->params.count,
+        .loader = { c->loader.data, c->loader.size },
+        .val_loader = { c->val_loader.data, c->val_loader.size },
+        .logged = &c->logged,
+        .csv = csv ? &c->mark : NULL,
+    };
+    return mr__checkpoint_write(path, &contents);
 }

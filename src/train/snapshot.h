@@ -1,13 +1,13 @@
 /*
  * Copies of everything a checkpoint holds, made by the training thread between two steps, so that the
  * reporter can write them while training goes on. There is room for two: while one is being written, the other
- * may be taken. Memory and names are made once, when fit starts; the system need not find memory for a copy
- * that is never taken.
+ * may be taken. Memory and names are made when fit starts, and again only when there is more to be saved; the system
+ * need not find memory for a copy that is never taken.
  */
 #ifndef MILLRACE_TRAIN_SNAPSHOT_H
 #define MILLRACE_TRAIN_SNAPSHOT_H
 
-#include "formats/safetensors.h"
+#include "csv_logger.h"
 
 #include <millrace/nn.h>
 #include <millrace/optim.h>
@@ -15,18 +15,28 @@
 enum { MR__SNAPSHOTS = 2 };
 
 typedef struct mr__snapshot mr__snapshot;
+typedef struct mr__fit mr__fit;
 
-/* Borrows the model and the optimizer. NULL after a failure. */
-mr__snapshot *mr__snapshot_new(mr_module *model, mr_optim *optim);
+/* Borrows the fit, which is set up. NULL after a failure. */
+mr__snapshot *mr__snapshot_new(const mr__fit *fit);
 void mr__snapshot_free(mr__snapshot *snapshot);
 
-/* Copies the current values into copy `which`. */
-void mr__snapshot_take(mr__snapshot *snapshot, int which, int64_t epoch, int64_t global_step);
+/* Copies the current values into copy `which`. `epoch` is that of the last step, which names the file. */
+mr_status mr__snapshot_take(mr__snapshot *snapshot, int which, int64_t epoch);
 
-/* Writes copy `which` to dir/epoch=E-step=S.safetensors, then removes `previous` (NULL: none) if it is another
- * file. Fills in `path`, which has room for `room` bytes. For one thread at a time, but the other copy may be
- * taken meanwhile. */
-mr_status mr__snapshot_write(mr__snapshot *snapshot, int which, const char *dir, const char *previous,
+/* Says that of copy `which`, which was taken, nothing is left to be done. */
+void mr__snapshot_finish(mr__snapshot *snapshot, int which);
+
+/* Writes copy `which` to dir/epoch=E-step=S.safetensors. Fills in `path`, which has room for `room` bytes. For one
+ * thread at a time, but the other copy may be taken meanwhile. `csv`: how far the log was; NULL: there is none. */
+mr_status mr__snapshot_write(mr__snapshot *snapshot, int which, const char *dir, const mr__csv_mark *csv,
                              char *path, size_t room);
+
+/* The name of a checkpoint, and back: false for other names. */
+void mr__checkpoint_name(char *name, size_t room, int64_t epoch, int64_t step);
+bool mr__checkpoint_step(const char *name, int64_t *epoch, int64_t *step);
+
+/* Removes the other checkpoints in the folder of this one, which a training that was interrupted has left. */
+void mr__checkpoint_remove_others(const char *path);
 
 #endif

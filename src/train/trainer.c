@@ -85,8 +85,10 @@ static bool acceptable(const mr_trainer_opts *opts)
 mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
 {
     static const mr_trainer_opts defaults = { 0 };
+    mr_duration checkpoint_every = { 1, MR_EPOCHS };
     opts = opts ? opts : &defaults;
-    if (!acceptable(opts))
+    if (!acceptable(opts) ||
+        mr__duration_option("trainer_new", "checkpoint_every", opts->checkpoint_every, &checkpoint_every))
         return NULL;
     mr_trainer *trainer = mr__alloc_zeroed(sizeof *trainer);
     if (!trainer)
@@ -105,9 +107,12 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
     trainer->no_progress = opts->no_progress;
     trainer->no_checkpoint = opts->no_checkpoint;
     trainer->no_summary = opts->no_summary;
+    trainer->checkpoint_every = checkpoint_every;
+    trainer->prompt = opts->checkpoint_every;
     trainer->csv = mr__strdup(opts->csv);
+    trainer->resume = mr__strdup(opts->resume);
     trainer->name = mr__strdup(opts->name ? opts->name : "lightning_logs");
-    if ((opts->csv && !trainer->csv) || !trainer->name) {
+    if ((opts->csv && !trainer->csv) || (opts->resume && !trainer->resume) || !trainer->name) {
         mr_trainer_free(trainer);
         return NULL;
     }
@@ -119,6 +124,9 @@ void mr_trainer_free(mr_trainer *trainer)
     if (!trainer)
         return;
     mr__epoch_values_free(&trainer->epoch_values);
+    for (size_t i = 0; i < trainer->rngs; i++)
+        mr__free(trainer->rng[i].name);
+    mr__free(trainer->resume);
     mr__free(trainer->csv);
     mr__free(trainer->name);
     mr__free(trainer->log_dir);

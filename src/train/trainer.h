@@ -2,8 +2,10 @@
 #ifndef MILLRACE_TRAIN_TRAINER_H
 #define MILLRACE_TRAIN_TRAINER_H
 
+#include "duration.h"
 #include "log.h"
 #include "reporter.h"
+#include "saved.h"
 
 #include "nn/module.h"
 
@@ -32,6 +34,17 @@ struct mr__fit {
     /* what this step says of itself */
     bool skipped;
     double weight;
+    /* how far it is, besides what `step` says */
+    int64_t batches, samples; /* that were trained on, in all */
+    int64_t phase;            /* an mr__phase */
+    int64_t finished;         /* 1: a limit was reached, and all that comes behind it is done */
+    /* checkpoints */
+    mr__saved saved;
+    mr__trigger checkpoint;
+    bool checkpoint_due;
+    bool stopped;   /* within an epoch, by the limit of steps */
+    unsigned ticks; /* the reporter's, when they were last looked at */
+    bool resumed;
     /* validation */
     mr_tape *val_tape; /* NULL: there is none */
     mr__modes modes;
@@ -46,6 +59,11 @@ struct mr_trainer {
     mr_loader *val_loader;        /* borrowed; NULL: none */
     char *csv, *name;             /* csv: NULL for no log */
     bool no_progress, no_checkpoint, no_summary;
+    mr_duration checkpoint_every;
+    bool prompt;  /* checkpoints are to be written at once */
+    char *resume; /* NULL: begin anew */
+    mr__named_rng rng[MR__MAX_RNGS];
+    size_t rngs;
     /* of the last fit; a path is NULL where there is none */
     int64_t global_step;
     mr_memory memory;

@@ -74,10 +74,45 @@ static char *claim(const char *parent, int64_t *number)
     }
 }
 
+/* The folder that they are in. */
+static char *parent_of(const char *save_dir, const char *name)
+{
+    return name && name[0] ? mr__path_join(save_dir, name) : mr__strdup(save_dir[0] ? save_dir : ".");
+}
+
+int64_t mr__version_number(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return number_of(slash ? slash + 1 : path);
+}
+
+char *mr__version_dir_last(const char *save_dir, const char *name, int64_t *version)
+{
+    char *parent = parent_of(save_dir, name), *last = NULL, *path = NULL;
+    DIR *folder = parent ? opendir(parent) : NULL;
+    *version = -1;
+    if (parent && !folder && errno != ENOENT)
+        mr__io_failed("list folder", parent, errno);
+    for (const struct dirent *entry; folder && (entry = readdir(folder));) {
+        int64_t number = number_of(entry->d_name);
+        if (number <= *version || !is_folder(folder, entry->d_name))
+            continue;
+        *version = number;
+        mr__free(last);
+        last = mr__strdup(entry->d_name);
+    }
+    if (folder)
+        closedir(folder);
+    if (last)
+        path = mr__path_join(parent, last);
+    mr__free(last);
+    mr__free(parent);
+    return path;
+}
+
 char *mr__version_dir_make(const char *save_dir, const char *name, int64_t *version)
 {
-    bool level = name && name[0];
-    char *parent = level ? mr__path_join(save_dir, name) : mr__strdup(save_dir[0] ? save_dir : ".");
+    char *parent = parent_of(save_dir, name);
     char *path = NULL;
     if (parent && mr__mkdirs(parent) == MR_OK) {
         *version = next_number(parent);

@@ -9,4 +9,10 @@
  * folders. Returns the path, which the caller frees with mr__free, and N; NULL with a failure raised. */
 char *mr__version_dir_make(const char *save_dir, const char *name, int64_t *version);
 
+/* The path of the highest version_<digits> that is there, and its number; NULL without a failure if there is none. */
+char *mr__version_dir_last(const char *save_dir, const char *name, int64_t *version);
+
+/* The number in the name of such a folder; -1 for other names. */
+int64_t mr__version_number(const char *path);
+
 #endif

@@ -223,7 +223,7 @@ status=0
 check 'help: status' [ "$status" = 0 ]
 check 'help: stderr' [ ! -s "$work/err" ]
 check 'help: width' [ "$(awk 'length > 110' "$work/help" | wc -l)" = 0 ]
-for flag in seed points batch-size epochs hidden lr optimizer no-shuffle drop-last log-dir name log-every workers no-progress no-checkpoint plot help; do
+for flag in seed points batch-size epochs hidden lr optimizer no-shuffle drop-last log-dir name log-every workers checkpoint-every resume no-progress no-checkpoint plot help; do
     check "help has --$flag" grep -q -- "^  --$flag " "$work/help"
 done
 
@@ -247,7 +247,7 @@ for flag in no-shuffle drop-last no-progress no-checkpoint; do
     check "--$flag=1" says "curve: --$flag takes no value, not '1'; see curve --help" "--$flag=1"
     check "--$flag=" says "curve: --$flag takes no value, not ''; see curve --help" "--$flag="
 done
-for flag in lr optimizer log-dir name plot; do
+for flag in lr optimizer log-dir name plot checkpoint-every resume; do
     check "--$flag without a value" says "curve: a value is missing behind '--$flag'; see curve --help" "--$flag"
 done
 for flag in --colour --see --no --help=1 --seeds=1 --Seed -- --=1 -s -h -xy -; do

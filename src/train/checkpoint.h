@@ -1,0 +1,30 @@
+/* The file of a checkpoint: saved.h says what is in it. Its bytes depend on nothing but the state of the training. */
+#ifndef MILLRACE_TRAIN_CHECKPOINT_H
+#define MILLRACE_TRAIN_CHECKPOINT_H
+
+#include "log.h"
+#include "snapshot.h"
+
+#include "formats/safetensors.h"
+
+typedef struct mr__checkpoint {
+    int64_t epoch, step;
+    const mr__safetensor *entries; /* all that lies in tensors */
+    size_t count;
+    const mr_rng *rng;
+    size_t rngs;
+    const char *rng_users;
+    const uint8_t *gradients;
+    size_t params; /* how many of them */
+    struct {
+        const void *data;
+        size_t size;
+    } loader, val_loader; /* of size 0: none */
+    const mr__log_state *logged;
+    const mr__csv_mark *csv; /* NULL: none */
+} mr__checkpoint;
+
+/* Writes it. A failure names the path. */
+mr_status mr__checkpoint_write(const char *path, const mr__checkpoint *contents);
+
+#endif

@@ -1,0 +1,16 @@
+/* Cutting metrics.csv back to where it was. */
+#ifndef MILLRACE_TRAIN_CSV_CUT_H
+#define MILLRACE_TRAIN_CSV_CUT_H
+
+#include "csv_logger.h"
+
+#include "base/strbuf.h"
+
+/* Makes the file at `path` what it was at the mark: the rows behind it go, and so do columns that came later. A mark at
+ * the beginning removes the file. One that is not the file of that mark is a failure, and left alone. */
+mr_status mr__csv_cut(const char *path, const mr__csv_mark *mark);
+
+/* Puts the name at `at`, quoted or not, into `name`, and returns where the next one begins; `end` behind the last. */
+const char *mr__csv_next_name(const char *at, const char *end, mr__strbuf *name);
+
+#endif

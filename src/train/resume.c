@@ -1,0 +1,203 @@
+#include "resume.h"
+
+#include "version_dir.h"
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- one file ---- */
+
+/* The file at `path`, if it is a checkpoint of a trainer that is whole; NULL with a failure raised. */
+static mr__safetensors *open_checkpoint(const char *path)
+{
+    mr__safetensors *file = mr__safetensors_read(path);
+    if (!file)
+        return NULL;
+    const char *version = mr__safetensors_text(file, "millrace.checkpoint");
+    const long number = version ? strtol(version, NULL, 10) : 0;
+    if (!version)
+        mr__load_failed(MR_ERR_STATE, path,
+                        "it holds weights, but not the rest of a training: nothing can be resumed from it");
+    else if (number != MR__CHECKPOINT_VERSION)
+        mr__load_failed(MR_ERR_STATE, path, "it is a checkpoint of version %.20s, this Millrace reads %d",
+                        version, MR__CHECKPOINT_VERSION);
+    else if (!file->checked)
+        mr__load_failed(MR_ERR_FORMAT, path, "it is damaged: it has no checksum");
+    else
+        return file;
+    mr__safetensors_free(file);
+    return NULL;
+}
+
+/* ---- the newest of a folder ---- */
+
+typedef struct name {
+    int64_t epoch, step;
+} name;
+
+static int newest_first(const void *a, const void *b)
+{
+    const name *x = a, *y = b;
+    if (x->step != y->step)
+        return x->step < y->step ? 1 : -1;
+    return (x->epoch < y->epoch) - (x->epoch > y->epoch);
+}
+
+/* The checkpoints in a folder; NULL with a failure raised. One that is not there has none. */
+static name *list_names(const char *dir, size_t *count)
+{
+    size_t room = 8;
+    name *list = mr__alloc_array(room, sizeof *list);
+    DIR *folder = list ? opendir(dir) : NULL;
+    name one;
+    *count = 0;
+    for (const struct dirent *entry; folder && (entry = readdir(folder));) {
+        if (!mr__checkpoint_step(entry->d_name, &one.epoch, &one.step))
+            continue;
+        name *more = list;
+        if (*count == room && (more = mr__grow(list, room * sizeof *list, 2 * room * sizeof *list)))
+            room *= 2;
+        if (!more) {
+            mr__free(list);
+            list = NULL;
+            break;
+        }
+        list = more;
+        list[(*count)++] = one;
+    }
+    if (folder)
+        closedir(folder);
+    if (list)
+        qsort(list, *count, sizeof *list, newest_first);
+    return list;
+}
+
+/* Opens the newest that is whole, if there is one. */
+static mr_status find_in(const char *dir, mr__resume *found)
+{
+    size_t count = 0;
+    char *folder = mr__path_join(dir, "checkpoints");
+    name *list = folder ? list_names(folder, &count) : NULL;
+    mr_status status = list ? MR_OK : MR_ERR_MEMORY;
+    for (size_t i = 0; i < count && !status && !found->file; i++) {
+        char text[80];
+        mr__checkpoint_name(text, sizeof text, list[i].epoch, list[i].step);
+        char *path = mr__path_join(folder, text);
+        found->file = path ? open_checkpoint(path) : NULL;
+        if (found->file) {
+            found->path = path;
+            break;
+        }
+        mr__free(path);
+        status = mr_error_status();
+        if (status == MR_ERR_FORMAT) {
+            mr__log(MR_LOG_WARNING, "resume: passed over a checkpoint: %s", mr_error());
+            mr_error_clear();
+            status = MR_OK;
+        }
+    }
+    mr__free(list);
+    mr__free(folder);
+    return status;
+}
+
+/* ---- what .resume says ---- */
+
+static bool is_folder(const char *path)
+{
+    struct stat there;
+    return stat(path, &there) == 0 && S_ISDIR(there.st_mode);
+}
+
+/* The folder above, or "."; makes it. */
+static char *above(const char *path)
+{
+    char *copy = mr__strdup(path), *slash = copy ? strrchr(copy, '/') : NULL;
+    if (slash && slash != copy)
+        *slash = '\0';
+    else if (copy)
+        snprintf(copy, 2, "%s", slash ? "/" : ".");
+    return copy;
+}
+
+static mr_status find_path(const char *path, mr__resume *found)
+{
+    if (is_folder(path)) {
+        found->dir = mr__strdup(path);
+        mr_status status = found->dir ? find_in(path, found) : MR_ERR_MEMORY;
+        if (!status && !found->file)
+            status = mr__raise(MR_ERR_IO, "resume: there is no checkpoint in '%.300s'", path);
+        return status;
+    }
+    found->path = mr__strdup(path);
+    found->file = found->path ? open_checkpoint(path) : NULL;
+    if (!found->file)
+        return mr_error_status();
+    char *folder = above(path);
+    const char *slash = folder ? strrchr(folder, '/') : NULL;
+    if (folder && strcmp(slash ? slash + 1 : folder, "checkpoints") == 0)
+        found->dir = above(folder);
+    const bool failed = mr__pending();
+    mr__free(folder);
+    return failed ? mr_error_status() : MR_OK;
+}
+
+mr_status mr__resume_find(const mr_trainer *t, mr__resume *found)
+{
+    *found = (mr__resume){ .version = -1 };
+    if (strcmp(t->resume, "last") != 0) {
+        mr_status status = find_path(t->resume, found);
+        found->version = found->dir ? mr__version_number(found->dir) : -1;
+        return status;
+    }
+    if (!t->csv)
+        return mr__raise(MR_ERR_ARGUMENT, "fit: resume 'last' needs the folder that csv names");
+    found->dir = mr__version_dir_last(t->csv, t->name, &found->version);
+    if (!found->dir)
+        return mr__pending() ? mr_error_status() : MR_OK;
+    return find_in(found->dir, found);
+}
+
+void mr__resume_free(mr__resume *found)
+{
+    mr__free(found->dir);
+    mr__free(found->path);
+    mr__safetensors_free(found->file);
+}
+
+/* ---- cleaning ---- */
+
+static bool is_temporary(const char *text)
+{
+    long process;
+    unsigned number;
+    int used = 0;
+    return sscanf(text, ".mr-%ld-%u.tmp%n", &process, &number, &used) == 2 && used && !text[used];
+}
+
+static void clean(const char *dir)
+{
+    DIR *folder = opendir(dir);
+    if (!folder)
+        return;
+    for (const struct dirent *entry; (entry = readdir(folder));)
+        if (is_temporary(entry->d_name))
+            unlinkat(dirfd(folder), entry->d_name, 0); /* one that stays does no harm */
+    closedir(folder);
+}
+
+void mr__resume_clean(const char *dir)
+{
+    char *checkpoints = mr__path_join(dir, "checkpoints");
+    clean(dir);
+    if (checkpoints)
+        clean(checkpoints);
+    mr__free(checkpoints);
+}

@@ -1,0 +1,171 @@
+#include "saved.h"
+
+#include "trainer.h"
+
+#include "base/alloc.h"
+#include "base/strbuf.h"
+#include "data/loader.h"
+
+#include <stdio.h>
+
+enum { HAD_GRADIENT = 1, REQUIRES_GRADIENT = 2 };
+
+/* ---- generators ---- */
+
+typedef struct user {
+    const char *name;
+    mr_rng *rng;
+} user;
+
+static size_t list_users(const mr__fit *fit, user *users)
+{
+    const mr_trainer *t = fit->trainer;
+    size_t count = 0;
+    const user of_loaders[] = {
+        { "loader", fit->loader->order.shared },
+        { "loader.generator", fit->loader->order.generator },
+        { "val_loader", t->val_loader ? t->val_loader->order.shared : NULL },
+        { "val_loader.generator", t->val_loader ? t->val_loader->order.generator : NULL },
+    };
+    for (size_t i = 0; i < sizeof of_loaders / sizeof *of_loaders; i++)
+        if (of_loaders[i].rng)
+            users[count++] = of_loaders[i];
+    for (size_t i = 0; i < t->rngs; i++)
+        users[count++] = (user){ t->rng[i].name, t->rng[i].rng };
+    return count;
+}
+
+/* Names come from mr_trainer_add_rng, which takes none that JSON would have to escape. */
+static mr_status list_rngs(mr__fit *fit)
+{
+    user users[MR__MAX_RNGS + 4];
+    mr__saved *s = &fit->saved;
+    mr__strbuf text = { 0 };
+    const size_t count = list_users(fit, users);
+    mr__strbuf_append(&text, "[");
+    for (size_t i = 0; i < count; i++) {
+        bool known = false;
+        for (size_t j = 0; j < i; j++)
+            known = known || users[j].rng == users[i].rng;
+        if (known)
+            continue;
+        mr__strbuf_append(&text, s->rngs ? ",[" : "[");
+        for (size_t j = i; j < count; j++)
+            if (users[j].rng == users[i].rng)
+                mr__strbuf_appendf(&text, "%s\"%s\"", j == i ? "" : ",", users[j].name);
+        mr__strbuf_append(&text, "]");
+        s->rng[s->rngs++] = users[i].rng;
+    }
+    mr__strbuf_append(&text, "]");
+    s->rng_users = mr__strbuf_take(&text);
+    return s->rng_users ? MR_OK : MR_ERR_MEMORY;
+}
+
+static bool is_plain(const char *name)
+{
+    for (const char *c = name; *c; c++)
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '_'))
+            return false;
+    return *name;
+}
+
+mr_status mr_trainer_add_rng(mr_trainer *trainer, const char *name, mr_rng *rng)
+{
+    static const char call[] = "trainer_add_rng";
+    if (!trainer || !name || !rng)
+        return mr__null(call, !trainer ? "trainer" : !name ? "name" : "rng");
+    if (!is_plain(name) || strcmp(name, "loader") == 0 || strcmp(name, "val_loader") == 0)
+        return mr__raise(MR_ERR_ARGUMENT, "%s: '%.60s' is no name of letters and digits of its own", call,
+                         name);
+    for (size_t i = 0; i < trainer->rngs; i++)
+        if (strcmp(trainer->rng[i].name, name) == 0)
+            return mr__raise(MR_ERR_ARGUMENT, "%s: '%.60s' has been added before", call, name);
+    if (trainer->rngs == MR__MAX_RNGS - 4)
+        return mr__raise(MR_ERR_ARGUMENT, "%s: '%.60s' is one more than the %d that a trainer can have", call,
+                         name, MR__MAX_RNGS - 4);
+    char *copy = mr__strdup(name);
+    if (!copy)
+        return MR_ERR_MEMORY;
+    trainer->rng[trainer->rngs++] = (mr__named_rng){ copy, rng };
+    return MR_OK;
+}
+
+/* ---- gradients ---- */
+
+/* A parameter that has had a gradient is moved by momentum and decay also where it has none in a step. */
+void mr__saved_gradients(mr_params params, uint8_t *flags)
+{
+    for (size_t i = 0; i < params.count; i++) {
+        const mr_tensor *x = params.item[i].tensor;
+        flags[i] = (uint8_t)((x->own_grad.state != MR__GRAD_NONE ? HAD_GRADIENT : 0) |
+                             (x->grad ? REQUIRES_GRADIENT : 0));
+    }
+}
+
+void mr__restore_gradients(mr_params params, const uint8_t *flags)
+{
+    for (size_t i = 0; i < params.count; i++) {
+        mr_tensor *x = params.item[i].tensor;
+        if (mr_tensor_requires_grad(x) != !!(flags[i] & REQUIRES_GRADIENT))
+            (void)mr_tensor_set_requires_grad(x, flags[i] & REQUIRES_GRADIENT);
+        if (!(flags[i] & HAD_GRADIENT)) {
+            x->own_grad.state = MR__GRAD_NONE;
+        } else if (x->own_grad.data) {
+            memset(x->own_grad.data, 0, (size_t)x->numel * mr_dtype_size((mr_dtype)x->dtype));
+            x->own_grad.state = MR__GRAD_WRITTEN;
+        }
+    }
+}
+
+/* ---- the list ---- */
+
+static mr_status add_all(mr__state *list, const char *key, mr_params params)
+{
+    if (!params.item)
+        return mr_error_status();
+    for (size_t i = 0; i < params.count; i++) {
+        mr_tensor *x = params.item[i].tensor;
+        if (!x || !x->contiguous)
+            return mr__raise(MR_ERR_ARGUMENT, "fit: %.100s.%.60s, which is to be saved, is %s", key,
+                             params.item[i].name, x ? "not contiguous" : "NULL");
+        if (!mr__state_add(list, key, params.item[i].name, (mr_dtype)x->dtype, mr__shape_of(x), x->data))
+            return MR_ERR_MEMORY;
+    }
+    return MR_OK;
+}
+
+static mr_status list_counters(mr__fit *fit)
+{
+    const struct {
+        const char *name;
+        int64_t *at;
+    } counters[] = { { "epoch", &fit->step.epoch }, { "batch_index", &fit->step.batch_index },
+                     { "batches", &fit->batches },  { "samples", &fit->samples },
+                     { "phase", &fit->phase },      { "global_step", &fit->step.global_step },
+                     { "finished", &fit->finished } };
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
+        if (!mr__state_add(&fit->saved.list, "trainer", counters[i].name, MR_INT64, MR_SCALAR,
+                           counters[i].at))
+            return MR_ERR_MEMORY;
+    return MR_OK;
+}
+
+mr_status mr__saved_init(mr__fit *fit)
+{
+    mr__state *list = &fit->saved.list;
+    const mr_task_vtable *task = fit->task->vtable;
+    mr_status status = list_counters(fit);
+    if (!status && fit->schedule)
+        status = add_all(list, "trainer.schedule", mr_schedule_state(fit->schedule));
+    if (!status && task->state)
+        status = add_all(list, "trainer.task", task->state(fit->task->self));
+    if (status && !mr__pending())
+        status = mr__raise(MR_ERR_CALLBACK, "fit: the task's state failed without a message");
+    return status ? status : list_rngs(fit);
+}
+
+void mr__saved_free(mr__saved *saved)
+{
+    mr__state_drop(&saved->list);
+    mr__free(saved->rng_users);
+}

@@ -1,0 +1,57 @@
+/*
+ * What a checkpoint holds besides the model's tensors, and under which names:
+ *
+ *     optimizer.*             mr_optim_state
+ *     trainer.schedule.*      mr_schedule_state
+ *     trainer.epoch, …        counters, and where in the loop they stand
+ *     trainer.task.*          the task's own
+ *     trainer.rng.N           the N-th generator, as torch.get_rng_state() gives it; metadata say who has it
+ *     trainer.loader          mr_loader_save; trainer.val_loader the same
+ *     trainer.gradients       of each parameter, whether it has had a gradient (1), and requires one (2)
+ *     trainer.logged          of each name that was logged: its value over the epoch so far, and that one's weight;
+ *     trainer.logged_flags      whether there is one (1), and whether all of it were float32 (2)
+ *     trainer.metrics         what mr_trainer_metric gives
+ *     trainer.csv.*           how many bytes and rows metrics.csv has, and its first line
+ */
+#ifndef MILLRACE_TRAIN_SAVED_H
+#define MILLRACE_TRAIN_SAVED_H
+
+#include "optim/optim.h"
+
+#include <millrace/train.h>
+
+typedef struct mr__fit mr__fit;
+
+enum { MR__CHECKPOINT_VERSION = 1, MR__MAX_RNGS = 32 };
+
+#define MR__SAVED_PREFIX "trainer."
+#define MR__SAVED_OPTIMIZER "optimizer"
+
+/* Where in the loop of a fit its counters stand. */
+typedef enum mr__phase {
+    MR__IN_BATCHES = 0, /* before the next batch of an epoch, or the first */
+    MR__AT_EPOCH_END    /* behind the last one: what ends an epoch is to come */
+} mr__phase;
+
+typedef struct mr__saved {
+    mr__state list;            /* views of what lies where it lies as long as the fit runs */
+    mr_rng *rng[MR__MAX_RNGS]; /* each once */
+    size_t rngs;
+    char *rng_users; /* as JSON: [["loader","val_loader"],["mine"]] */
+} mr__saved;
+
+/* Lists what this fit has, which is set up. */
+mr_status mr__saved_init(mr__fit *fit);
+void mr__saved_free(mr__saved *saved);
+
+/* A generator under a name, for a trainer. */
+typedef struct mr__named_rng {
+    char *name;
+    mr_rng *rng; /* borrowed */
+} mr__named_rng;
+
+/* Writes what is known of the parameters' gradients, and puts it back. */
+void mr__saved_gradients(mr_params params, uint8_t *flags);
+void mr__restore_gradients(mr_params params, const uint8_t *flags);
+
+#endif

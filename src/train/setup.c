@@ -1,0 +1,212 @@
+#include "setup.h"
+
+#include "restore.h"
+#include "resume.h"
+#include "summary.h"
+#include "validate.h"
+#include "version_dir.h"
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "data/loader.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- what the task makes ---- */
+
+static mr_status make_parts(mr__fit *fit)
+{
+    mr_task *task = fit->task;
+    fit->params = mr_module_parameters(task->model);
+    if (!fit->params.item)
+        return mr_error_status();
+    fit->optim = task->vtable->configure_optimizers(task->self, task->model);
+    if (!fit->optim) {
+        if (!mr__pending())
+            mr__raise(MR_ERR_CALLBACK, "fit: configure_optimizers gave no optimizer");
+        return mr_error_status();
+    }
+    if (task->vtable->configure_schedule &&
+        !(fit->schedule = task->vtable->configure_schedule(task->self, fit->optim))) {
+        if (!mr__pending())
+            mr__raise(MR_ERR_CALLBACK, "fit: configure_schedule gave no schedule");
+        return mr_error_status();
+    }
+    fit->tape = mr_tape_new(fit->loader->order.shared);
+    fit->reporter = mr__reporter_new();
+    if (!fit->tape || !fit->reporter)
+        return MR_ERR_MEMORY;
+    fit->step.model = task->model;
+    fit->step.tape = fit->tape;
+    fit->step.self = task->self;
+    fit->reporter->bar = !fit->trainer->no_progress;
+    fit->reporter->total = mr_loader_len(fit->loader);
+    const int64_t limit = fit->trainer->limit_batches;
+    if (limit >= 0 && (fit->reporter->total < 0 || fit->reporter->total > limit))
+        fit->reporter->total = limit;
+    mr_status status = mr__validate_prepare(fit);
+    return status ? status : mr__saved_init(fit);
+}
+
+/* ---- logs ---- */
+
+/* A training that begins in a folder where another has not got as far as to a checkpoint. */
+static mr_status begin_again(mr__fit *fit, mr__resume *found)
+{
+    static const mr__csv_mark nothing = { .header = "" };
+    mr__reporter *r = fit->reporter;
+    if (!fit->trainer->no_summary)
+        mr__log(MR_LOG_INFO, "resume: there is no checkpoint in '%s': starting from the beginning",
+                fit->trainer->log_dir);
+    mr__resume_clean(found->dir);
+    mr__csv_logger *old = mr__csv_logger_resume(found->dir, &nothing); /* removes its rows */
+    if (!old || mr__csv_logger_close(old))
+        return mr_error_status();
+    r->csv = mr__csv_logger_open(found->dir);
+    return r->csv ? MR_OK : mr_error_status();
+}
+
+static mr_status go_on(mr__fit *fit, mr__resume *found)
+{
+    mr__csv_mark mark;
+    if (!fit->trainer->no_summary)
+        mr__log(MR_LOG_INFO, "resume: going on from '%s'", found->path);
+    mr__resume_clean(found->dir);
+    if (!mr__restore_mark(found->file, &mark))
+        return mr__load_failed(MR_ERR_FORMAT, found->path, "it says nothing of metrics.csv");
+    fit->reporter->csv = mr__csv_logger_resume(found->dir, &mark);
+    fit->reporter->any_rows = mark.rows > 0;
+    return fit->reporter->csv ? MR_OK : mr_error_status();
+}
+
+static mr_status open_new(mr__fit *fit)
+{
+    fit->reporter->csv = mr__csv_logger_open(fit->trainer->log_dir);
+    return fit->reporter->csv ? MR_OK : mr_error_status();
+}
+
+static mr_status open_folder(mr__fit *fit, mr__resume *found)
+{
+    mr_trainer *t = fit->trainer;
+    mr__reporter *r = fit->reporter;
+    if (found->dir) {
+        t->log_dir = mr__strdup(found->dir);
+        r->version = found->version;
+    } else {
+        t->log_dir = mr__version_dir_make(t->csv, t->name, &r->version);
+        if (t->log_dir && t->resume && !found->file && !t->no_summary)
+            mr__log(MR_LOG_INFO, "resume: there is no checkpoint: starting from the beginning in '%s'",
+                    t->log_dir);
+    }
+    return t->log_dir ? MR_OK : mr_error_status();
+}
+
+static mr_status prepare_checkpoints(mr__fit *fit, mr__resume *found)
+{
+    mr_trainer *t = fit->trainer;
+    mr__reporter *r = fit->reporter;
+    if (t->no_checkpoint)
+        return MR_OK;
+    r->checkpoint_dir = mr__path_join(t->log_dir, "checkpoints");
+    if (!r->checkpoint_dir)
+        return mr_error_status();
+    if (mkdir(r->checkpoint_dir, 0777) && !(found->dir && errno == EEXIST))
+        return mr__io_failed("make folder", r->checkpoint_dir, errno);
+    r->clean = found->dir;
+    r->prompt = t->prompt;
+    r->snapshot = mr__snapshot_new(fit);
+    return r->snapshot ? MR_OK : mr_error_status();
+}
+
+static mr_status open_logs(mr__fit *fit, mr__resume *found)
+{
+    mr_trainer *t = fit->trainer;
+    mr_status status = open_folder(fit, found);
+    if (!status)
+        status = !found->dir ? open_new(fit) : found->file ? go_on(fit, found) : begin_again(fit, found);
+    if (status)
+        return status;
+    t->metrics_path = mr__strdup(mr__csv_logger_path(fit->reporter->csv));
+    return t->metrics_path ? prepare_checkpoints(fit, found) : mr_error_status();
+}
+
+/* ---- where it begins ---- */
+
+static mr_status set_triggers(mr__fit *fit)
+{
+    const mr_trainer *t = fit->trainer;
+    const mr__extent extent = { .batches = &fit->batches,
+                                .samples = &fit->samples,
+                                .steps = &fit->step.global_step,
+                                .epoch_batches = fit->reporter->total,
+                                .max_epochs = t->max_epochs,
+                                .max_steps = t->max_steps };
+    return mr__trigger_set(&fit->checkpoint, "fit: checkpoint_every", t->checkpoint_every, &extent,
+                           mr__now());
+}
+
+/* The paths of a fit of which nothing is left to be done. */
+static mr_status name_files(mr__fit *fit, const mr__resume *found)
+{
+    mr_trainer *t = fit->trainer;
+    mr__csv_mark mark;
+    t->checkpoint_path = mr__strdup(found->path);
+    t->log_dir = mr__strdup(found->dir);
+    if (found->dir && mr__restore_mark(found->file, &mark) && mark.rows > 0)
+        t->metrics_path = mr__path_join(found->dir, "metrics.csv");
+    return mr__pending() ? mr_error_status() : MR_OK;
+}
+
+static mr_status go_back(mr__fit *fit, const mr__resume *found)
+{
+    const mr_trainer *t = fit->trainer;
+    mr_status status = mr__restore(fit, found->path, found->file);
+    if (status)
+        return status;
+    fit->resumed = true;
+    const bool at_limit =
+        mr__reached(t->max_epochs, fit->step.epoch) || mr__reached(t->max_steps, fit->step.global_step);
+    if (fit->finished && at_limit) {
+        status = name_files(fit, found);
+        if (!status && !t->no_summary)
+            mr__log(MR_LOG_INFO, "resume: nothing to do: '%s' is the end of a training", found->path);
+        if (!status && strcmp(t->resume, "last") == 0) {
+            /* It may have been killed when all was done, but for this. */
+            mr__checkpoint_remove_others(found->path);
+            mr__resume_clean(found->dir);
+        }
+        return status ? status : MR_END;
+    }
+    fit->finished = 0;
+    if (t->max_epochs >= 0 && fit->step.epoch > t->max_epochs)
+        return mr__load_failed(MR_ERR_ARGUMENT, found->path,
+                               "it has made %lld epochs, more than max_epochs, %lld",
+                               (long long)fit->step.epoch, (long long)t->max_epochs);
+    return MR_OK;
+}
+
+static mr_status begin(mr__fit *fit, mr__resume *found)
+{
+    mr_trainer *t = fit->trainer;
+    mr_status status = t->resume ? mr__resume_find(t, found) : MR_OK;
+    if (!status && found->file)
+        status = go_back(fit, found);
+    if (!status && t->csv)
+        status = open_logs(fit, found);
+    if (!status && !t->no_summary)
+        status = mr__summary_log(fit->task->model);
+    return status ? status : set_triggers(fit);
+}
+
+mr_status mr__set_up(mr__fit *fit)
+{
+    mr__resume found = { .version = -1 };
+    mr_status status = make_parts(fit);
+    if (!status)
+        status = begin(fit, &found);
+    mr__resume_free(&found);
+    return status ? status : mr__reporter_start(fit->reporter);
+}

@@ -1,0 +1,17 @@
+/* What a fit needs before it begins, and where it begins. */
+#ifndef MILLRACE_TRAIN_SETUP_H
+#define MILLRACE_TRAIN_SETUP_H
+
+#include "trainer.h"
+
+/* Makes optimizer, schedule and tapes, goes back to the checkpoint that is to be resumed, opens the logs and starts the
+ * reporter. MR_END: the fit that was resumed is finished, and no file was touched. */
+mr_status mr__set_up(mr__fit *fit);
+
+/* Whether a count has come to a limit; -1 is none. */
+static inline bool mr__reached(int64_t limit, int64_t count)
+{
+    return limit >= 0 && count >= limit;
+}
+
+#endif

@@ -133,7 +133,8 @@ typedef struct mr_trainer_opts {
     int64_t limit_val_batches;       /* the same of a validation */
     int64_t check_val_every_n_epoch; /* default 1 */
     /* How often a checkpoint is written, as a duration: "7ba", "10ep", "90s"; default "1ep", at the end of each epoch. One
-     * that falls due while gradients are accumulated is taken after their update. A last one is always written at the end. */
+     * that falls due while gradients are accumulated is taken after their update; the clock is looked at ten times a second.
+     * Each is written in the background, unless the next one comes before its turn. A last one is always written at the end. */
     const char *checkpoint_every;
     /* Go on from a checkpoint as if nothing had happened since: its path, that of a version folder, or "last": the newest of
      * the version folder with the highest number under csv/name, or if there is none the beginning, in that same folder. */

@@ -38,7 +38,7 @@ MR_API const char *mr_version(void);
 typedef enum mr_status {
     MR_OK = 0,
     MR_END = 1,            /* no more batches in this epoch, no more samples in this stream */
-    MR_INTERRUPTED = 2,    /* a signal asked for an orderly end; not given yet */
+    MR_INTERRUPTED = 2,    /* a signal asked for an orderly end */
     MR_ERR_ARGUMENT = -1,  /* a value out of range, a NULL handle, options that exclude each other */
     MR_ERR_SHAPE = -2,     /* sizes that do not fit each other */
     MR_ERR_DTYPE = -3,     /* an element type that the call does not take */

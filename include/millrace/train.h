@@ -139,6 +139,10 @@ typedef struct mr_trainer_opts {
     /* Go on from a checkpoint as if nothing had happened since: its path, that of a version folder, or "last": the newest of
      * the version folder with the highest number under csv/name, or if there is none the beginning, in that same folder. */
     const char *resume;
+    /* While fit runs, SIGINT and SIGTERM end it in order: it ends the update that it is at (or leaves a validation), writes a
+     * checkpoint and the logs, and returns MR_INTERRUPTED; a second signal has its default action. SIGUSR1 writes a
+     * checkpoint, and the training goes on. For one fit at a time in a process; without it no signal is touched. */
+    bool handle_signals;
 } mr_trainer_opts;
 
 /* Makes a trainer; strings are copied. */
@@ -160,7 +164,7 @@ MR_API void mr_trainer_free(mr_trainer *trainer);
  *
  * The status is the first failure of anything: a step, a sample, the log. A loss that is NaN or infinite
  * ends the fit with MR_ERR_NONFINITE, before the weights are touched. A loader without batches is no failure: the fit
- * says so, and ends, as Lightning's does. Uses one background thread, for log,
+ * says so, and ends, as Lightning's does. MR_INTERRUPTED: see handle_signals. Uses one background thread, for log,
  * bar and checkpoints; it has ended when this returns. */
 MR_API MR_CHECKED mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader);
 
@@ -180,6 +184,9 @@ MR_API const char *mr_trainer_log_dir(const mr_trainer *trainer);
 MR_API const char *mr_trainer_metrics_path(const mr_trainer *trainer);
 MR_API const char *mr_trainer_checkpoint_path(const mr_trainer *trainer);
 MR_API int64_t mr_trainer_global_step(const mr_trainer *trainer);
+
+/* The number of the signal that interrupted the last fit, with which a program is to end (exit status 128 + number); 0: none. */
+MR_API int mr_trainer_signal(const mr_trainer *trainer);
 
 /* What the last fit took, data aside. */
 MR_API mr_memory mr_trainer_memory(const mr_trainer *trainer);

@@ -2,11 +2,14 @@
 #include "trainer.h"
 
 #include "setup.h"
+#include "signals.h"
 #include "train_step.h"
 #include "validate.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
+
+#include <signal.h>
 
 /* ---- the loop ---- */
 
@@ -42,14 +45,24 @@ static bool falls_due(mr__fit *fit)
     return mr__trigger_clock(trigger, mr__now());
 }
 
+static void look_at_signals(mr__fit *fit)
+{
+    fit->signal = mr__signals_end();
+    if (mr__signals_save() || fit->signal)
+        fit->checkpoint_due = true;
+}
+
 /* One that falls due while gradients are added up is taken after their update. */
 static mr_status checkpoint_if_due(mr__fit *fit)
 {
     if (MR__UNLIKELY(falls_due(fit)))
         fit->checkpoint_due = true;
+    if (MR__UNLIKELY(fit->signals && mr__signals_any()))
+        look_at_signals(fit);
     if (MR__LIKELY(!fit->checkpoint_due) || fit->window)
         return MR_OK;
-    return take_checkpoint(fit, MR__IN_BATCHES, fit->step.epoch);
+    mr_status status = take_checkpoint(fit, MR__IN_BATCHES, fit->step.epoch);
+    return !status && fit->signal ? MR_INTERRUPTED : status;
 }
 
 /* ---- an epoch ---- */
@@ -80,7 +93,7 @@ static mr_status end_batches(mr__fit *fit)
         report_step(fit);
     if (!status && fit->checkpoint_due)
         status = take_checkpoint(fit, MR__AT_EPOCH_END, fit->step.epoch);
-    return status;
+    return !status && fit->signal ? MR_INTERRUPTED : status;
 }
 
 /* MR_OK at the end of the epoch, which is then complete, or of the steps. That end is within an epoch for a training that
@@ -111,9 +124,17 @@ static mr_status run_batches(mr__fit *fit, bool *complete)
 static mr_status end_epoch(mr__fit *fit, bool complete)
 {
     bool validated = false;
-    mr_status status = complete ? mr__train_epoch_ended(fit) : MR_OK;
+    mr_status status = MR_OK;
+    if (complete && fit->phase != MR__AT_VALIDATION)
+        status = mr__train_epoch_ended(fit);
     if (!status && complete)
         status = mr__validate(fit, &validated);
+    if (status == MR_INTERRUPTED)
+        fit->signal = mr__signals_end();
+    if (status == MR_INTERRUPTED && !fit->stopped) {
+        mr_status taken = take_checkpoint(fit, MR__AT_VALIDATION, fit->step.epoch);
+        return taken ? taken : status;
+    }
     if (!status)
         status = mr__log_epoch(fit, false);
     return !status && validated ? mr__train_validated(fit) : status;
@@ -176,7 +197,9 @@ static void say_why(const mr__fit *fit, mr_status status)
     const mr_trainer *t = fit->trainer;
     if (t->no_summary)
         return;
-    if (status == MR_END)
+    if (status == MR_INTERRUPTED)
+        mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: %s.", t->signal == SIGINT ? "SIGINT" : "SIGTERM");
+    else if (status == MR_END)
         mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: No training batches.");
     else if (mr__reached(t->max_steps, fit->step.global_step))
         mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: `max_steps=%lld` reached.", (long long)t->max_steps);
@@ -184,13 +207,14 @@ static void say_why(const mr__fit *fit, mr_status status)
         mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: `max_epochs=%lld` reached.", (long long)t->max_epochs);
 }
 
-/* Ends the reporter: MR_OK, or what it failed with. */
+/* Ends the reporter: the status that the fit had if it was no failure, or what the reporter failed with. */
 static mr_status finish(mr__fit *fit, mr_status status)
 {
     mr_trainer *trainer = fit->trainer;
     mr__reporter *r = fit->reporter;
     mr_status reported = r ? mr__reporter_finish(r) : MR_OK;
     trainer->global_step = fit->step.global_step;
+    trainer->signal = status == MR_INTERRUPTED ? fit->signal : 0;
     if (r && atomic_load(&r->written) == 0 && !r->any_rows) { /* without a row there is no file */
         mr__free(trainer->metrics_path);
         trainer->metrics_path = NULL;
@@ -199,7 +223,7 @@ static mr_status finish(mr__fit *fit, mr_status status)
         reported = MR_ERR_MEMORY;
     if (status >= 0 && !reported)
         say_why(fit, status);
-    return reported;
+    return reported ? reported : status == MR_INTERRUPTED ? status : MR_OK;
 }
 
 /* Ends what set_up began. What failed first, in the training, is what the caller hears of. */
@@ -234,14 +258,21 @@ mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader)
     fit->task = task;
     fit->loader = loader;
     mr_loader_rewind(loader); /* an epoch that somebody has begun is not ours to end */
-    mr_status status = mr__set_up(fit);
+    mr_status status = trainer->handle_signals ? mr__signals_take() : MR_OK;
+    fit->signals = trainer->handle_signals && !status;
+    if (!status)
+        status = mr__set_up(fit);
     if (status == MR_END) {
         trainer->global_step = fit->step.global_step;
         status = MR_OK;
     } else {
         status = status ? status : run_epochs(fit);
+        if (!status && fit->signals && (fit->signal = mr__signals_end()))
+            status = MR_INTERRUPTED; /* too late to matter to the fit, but not to the program */
         status = wind_up(fit, status);
     }
+    if (fit->signals)
+        mr__signals_give_back();
     mr_loader_rewind(loader);
     trainer->memory = mr_memory_of(task->model, fit->optim, fit->tape);
     mr__reporter_free(fit->reporter);
@@ -249,6 +280,8 @@ mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader)
     mr_tape_free(fit->val_tape);
     mr__modes_free(&fit->modes);
     mr__saved_free(&fit->saved);
+    mr__free(fit->val_start.loader);
+    mr__free(fit->val_start.rng);
     mr__log_free(&fit->log);
     mr_schedule_free(fit->schedule);
     mr_optim_free(fit->optim);

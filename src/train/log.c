@@ -249,6 +249,13 @@ mr_status mr__log_epoch(mr__fit *fit, bool validating)
     return MR_OK;
 }
 
+void mr__log_forget(mr__fit_log *log, bool validating)
+{
+    for (size_t i = 0; i < log->key_count; i++)
+        if (log->key[i].validating == validating)
+            log->key[i].in_epoch = false;
+}
+
 void mr__log_free(mr__fit_log *log)
 {
     for (size_t i = 0; i < log->key_count; i++)

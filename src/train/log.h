@@ -48,6 +48,9 @@ void mr__log_batch_ended(mr__fit_log *log);
 /* Hands the epoch's values to the reporter as a row, keeps them in the trainer, and begins anew. */
 mr_status mr__log_epoch(mr__fit *fit, bool validating);
 
+/* Forgets what was logged over this validation or epoch. */
+void mr__log_forget(mr__fit_log *log, bool validating);
+
 void mr__log_free(mr__fit_log *log);
 
 /* Enters a name as mr_log does when it is given for the first time; NULL with the tape failed. */

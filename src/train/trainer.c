@@ -107,6 +107,7 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
     trainer->no_progress = opts->no_progress;
     trainer->no_checkpoint = opts->no_checkpoint;
     trainer->no_summary = opts->no_summary;
+    trainer->handle_signals = opts->handle_signals;
     trainer->checkpoint_every = checkpoint_every;
     trainer->prompt = opts->checkpoint_every;
     trainer->csv = mr__strdup(opts->csv);
@@ -158,6 +159,11 @@ const char *mr_trainer_checkpoint_path(const mr_trainer *trainer)
 mr_memory mr_trainer_memory(const mr_trainer *trainer)
 {
     return trainer ? trainer->memory : (mr_memory){ 0 };
+}
+
+int mr_trainer_signal(const mr_trainer *trainer)
+{
+    return trainer ? trainer->signal : 0;
 }
 
 int64_t mr_trainer_global_step(const mr_trainer *trainer)

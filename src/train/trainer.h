@@ -17,6 +17,13 @@ struct mr_task {
     void *self;
 };
 
+/* Where a validation began, for one that is broken off. */
+typedef struct mr__val_start {
+    char *loader;
+    size_t size, room;
+    mr_rng *rng; /* as many as the fit has */
+} mr__val_start;
+
 /* One fit, while it runs. `step` is what the task's training_step gets, and comes first. */
 struct mr__fit {
     mr_step step;
@@ -43,11 +50,14 @@ struct mr__fit {
     mr__trigger checkpoint;
     bool checkpoint_due;
     bool stopped;   /* within an epoch, by the limit of steps */
+    bool signals;   /* it has taken them over */
+    int signal;     /* which has asked for the end; 0: none */
     unsigned ticks; /* the reporter's, when they were last looked at */
     bool resumed;
     /* validation */
     mr_tape *val_tape; /* NULL: there is none */
     mr__modes modes;
+    mr__val_start val_start;
     mr__fit_log log;
 };
 
@@ -58,7 +68,7 @@ struct mr_trainer {
     double clip_norm, clip_value; /* -1: none */
     mr_loader *val_loader;        /* borrowed; NULL: none */
     char *csv, *name;             /* csv: NULL for no log */
-    bool no_progress, no_checkpoint, no_summary;
+    bool no_progress, no_checkpoint, no_summary, handle_signals;
     mr_duration checkpoint_every;
     bool prompt;  /* checkpoints are to be written at once */
     char *resume; /* NULL: begin anew */
@@ -66,6 +76,7 @@ struct mr_trainer {
     size_t rngs;
     /* of the last fit; a path is NULL where there is none */
     int64_t global_step;
+    int signal;
     mr_memory memory;
     mr__epoch_values epoch_values;
     char *log_dir, *metrics_path, *checkpoint_path;

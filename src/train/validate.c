@@ -1,5 +1,9 @@
 #include "validate.h"
 
+#include "signals.h"
+
+#include "base/alloc.h"
+#include "base/rng.h"
 #include "data/loader.h"
 #include "tensor/tape.h"
 
@@ -31,12 +35,49 @@ static mr_status failed_at(const mr__fit *fit, mr_status status)
                      (long long)fit->step.batch_index, failure.text);
 }
 
-static mr_status run(mr__fit *fit)
+/* ---- one that a signal breaks off: it is as if it had not begun ---- */
+
+static mr_status keep_start(mr__fit *fit)
+{
+    mr__val_start *s = &fit->val_start;
+    const void *from;
+    size_t size;
+    mr_status status = mr_loader_save(fit->trainer->val_loader, &from, &size);
+    if (status)
+        return status;
+    if (s->room < size) {
+        mr__free(s->loader);
+        s->room = 0;
+        if (!(s->loader = mr__alloc(size)))
+            return MR_ERR_MEMORY;
+        s->room = size;
+    }
+    memcpy(s->loader, from, size);
+    s->size = size;
+    if (!s->rng && !(s->rng = mr__alloc_array(fit->saved.rngs, sizeof *s->rng)))
+        return MR_ERR_MEMORY;
+    for (size_t i = 0; i < fit->saved.rngs; i++)
+        s->rng[i] = *fit->saved.rng[i];
+    return MR_OK;
+}
+
+static mr_status back_to_start(mr__fit *fit)
+{
+    const mr__val_start *s = &fit->val_start;
+    mr_status status = mr_loader_restore(fit->trainer->val_loader, s->loader, s->size);
+    for (size_t i = 0; i < fit->saved.rngs; i++)
+        *fit->saved.rng[i] = s->rng[i];
+    mr__log_forget(&fit->log, true);
+    return status ? status : MR_INTERRUPTED;
+}
+
+/* ---- running ---- */
+
+static mr_status run_batches(mr__fit *fit)
 {
     const mr_trainer *t = fit->trainer;
     const mr_batch *batch;
     mr_status status = MR_OK;
-    mr_loader_rewind(t->val_loader);
     for (fit->step.batch_index = 0; t->limit_val_batches < 0 || fit->step.batch_index < t->limit_val_batches;
          fit->step.batch_index++) {
         status = mr_loader_next(t->val_loader, &batch);
@@ -48,8 +89,17 @@ static mr_status run(mr__fit *fit)
             return failed_at(fit, status);
         mr__log_batch_ended(&fit->log);
         mr_tape_reset(fit->val_tape);
+        if (MR__UNLIKELY(fit->signals && mr__signals_end()))
+            return back_to_start(fit);
     }
     return status < 0 ? status : MR_OK;
+}
+
+static mr_status run(mr__fit *fit)
+{
+    mr_loader_rewind(fit->trainer->val_loader);
+    mr_status status = fit->signals ? keep_start(fit) : MR_OK;
+    return status ? status : run_batches(fit);
 }
 
 mr_status mr__validate(mr__fit *fit, bool *done)
@@ -62,7 +112,8 @@ mr_status mr__validate(mr__fit *fit, bool *done)
     mr_module_train(fit->task->model, false);
     fit->step.tape = fit->val_tape;
     mr_status status = run(fit);
-    mr_loader_rewind(fit->trainer->val_loader);
+    if (status != MR_INTERRUPTED)
+        mr_loader_rewind(fit->trainer->val_loader);
     fit->step.tape = fit->tape;
     fit->step.batch_index = batches;
     mr__modes_restore(&fit->modes, fit->task->model);

@@ -7,7 +7,7 @@
 /* What a validation needs, if the trainer has a loader for it. */
 mr_status mr__validate_prepare(mr__fit *fit);
 
-/* Runs it if this epoch has one; *done says so. */
+/* Runs it if this epoch has one; *done says so. MR_INTERRUPTED: a signal asked for the end, and all is as before. */
 mr_status mr__validate(mr__fit *fit, bool *done);
 
 #endif

@@ -92,6 +92,40 @@ for round in 1 2; do
     check "other, round $round: the same" same other killed
 done
 
+# ---- signals ----
+
+# interrupted SIGNAL STATUS: again and again until it comes to its end, which is soon, since no step is lost.
+interrupted()
+{
+    rm -rf "$work/killed"
+    times=0 status=$2
+    while [ "$status" = "$2" ] && [ "$times" -lt 100 ]; do
+        status=0 times=$((times + 1))
+        timeout --preserve-status -s "$1" "0.0$((3 + $(random 7)))" "$curve" --no-progress --log-dir "$work/killed" $all \
+            >"$work/out" 2>"$work/err" || status=$?
+    done
+    echo "note: $times runs by SIG$1"
+    [ "$status" = 0 ] && same whole killed
+}
+# ended SIGNAL STATUS: one that has begun to write rows ends so, and says why.
+ended()
+{
+    "$curve" --no-progress --log-dir "$work/ended$1" --epochs 100000000 --log-every 1 >"$work/out" 2>"$work/err" &
+    pid=$! waited=0 status=0
+    while [ ! -s "$work/ended$1/my_lt_module/version_0/metrics.csv" ] && [ "$waited" -lt 600 ]; do
+        sleep 0.1
+        waited=$((waited + 1))
+    done
+    kill -"$1" "$pid"
+    wait "$pid" || status=$?
+    [ "$status" = "$2" ] && [ "$(tail -n 1 "$work/err")" = "\`Trainer.fit\` stopped: SIG$1." ] || { echo "$status"; cat "$work/err"; return 1; }
+    [ "$(names "ended$1" | wc -l)" = 1 ]
+}
+check 'SIGINT: the end' ended INT 130
+check 'SIGTERM: the end' ended TERM 143
+check 'SIGINT' interrupted INT 130
+check 'SIGTERM' interrupted TERM 143
+
 # ---- more epochs later ----
 
 run longer --epochs 40 --log-every 1 --resume last

@@ -41,14 +41,22 @@ typedef struct own {
     mr_param state[2];
 } own;
 
-static int kill_after;      /* so many steps of this process; 0: never */
+static int kill_after; /* so many steps of this process; 0: never */
+static int kill_by = SIGKILL;
+static int second_signal; /* behind that; negative: SIGKILL so many steps later */
+static int last_signal;
 static long pause_us = 200; /* microseconds in each step, so that there are checkpoints */
 
 static void maybe_die(void)
 {
     nanosleep(&(struct timespec){ 0, pause_us * 1000 }, NULL);
-    if (kill_after && --kill_after == 0)
+    if (kill_after && --kill_after == 0) {
+        raise(kill_by);
+        if (second_signal > 0)
+            raise(second_signal);
+    } else if (kill_after == 0 && second_signal < 0 && ++second_signal == 0) {
         raise(SIGKILL);
+    }
 }
 
 static mr_tensor *forward(mr_module *m, mr_tape *t, mr_tensor *x)
@@ -170,6 +178,7 @@ static mr_status fit(const char *name, const char *resume, const mr_trainer_opts
     (void)mr_trainer_set_val_loader(t, val);
     (void)mr_trainer_add_rng(t, "task", of_task);
     mr_status status = mr_trainer_fit(t, task, train);
+    last_signal = mr_trainer_signal(t);
     mr_trainer_free(t);
     mr_task_free(task);
     mr_module_free(model);
@@ -298,6 +307,131 @@ static void test_every_step(void)
     CHECK(same("each_whole", "each"));
 }
 
+/* ---- signals ---- */
+
+/* Interrupted by one signal after the other, in training and in validation, until it comes to its end. */
+static void check_interrupted(const char *name, mr_trainer_opts opts, int most)
+{
+    char whole[60];
+    int times = 0;
+    mr_status status = MR_INTERRUPTED;
+    opts.checkpoint_every = "100ep";
+    opts.handle_signals = true;
+    snprintf(whole, sizeof whole, "%s_whole", name);
+    CHECK_EQ_I64(fit(whole, NULL, &opts, 0, false), MR_OK);
+    for (; status == MR_INTERRUPTED && times < 200; times++) {
+        kill_by = times % 2 ? SIGINT : SIGTERM;
+        kill_after = 1 + (int)random_below((unsigned)most);
+        status = fit(name, "last", &opts, 0, false);
+        CHECK_EQ_I64(last_signal, status == MR_INTERRUPTED ? kill_by : 0);
+    }
+    kill_after = 0;
+    CHECK_EQ_I64(status, MR_OK);
+    CHECK(times > 5);
+    CHECK(same(whole, name));
+}
+
+static void test_interrupted(void)
+{
+    mr_trainer_opts opts = { .max_epochs = EPOCHS, .log_every_n_steps = 1 };
+    check_interrupted("int", opts, 12);
+    opts.accumulate_grad_batches = 4;
+    check_interrupted("int_windows", opts, 12);
+    opts.max_steps = 13;
+    check_interrupted("int_steps", opts, 8);
+}
+
+/* What a process does with these signals, the second after the first: its status, or minus the signal. */
+static int send(int first, int second, bool handle)
+{
+    int how;
+    mr_trainer_opts opts = { .max_epochs = EPOCHS, .handle_signals = handle };
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        kill_by = first;
+        kill_after = 5;
+        second_signal = second;
+        _exit(fit("sent", NULL, &opts, 0, false) == MR_INTERRUPTED ? 100 + last_signal : 0);
+    }
+    if (!CHECK(child > 0 && waitpid(child, &how, 0) == child))
+        return 0;
+    return WIFSIGNALED(how) ? -WTERMSIG(how) : WEXITSTATUS(how);
+}
+
+static void test_signals(void)
+{
+    CHECK_EQ_I64(send(SIGINT, 0, true), 100 + SIGINT);
+    CHECK_EQ_I64(send(SIGTERM, 0, true), 100 + SIGTERM);
+    CHECK_EQ_I64(send(SIGTERM, SIGTERM, true), -SIGTERM);
+    CHECK_EQ_I64(send(SIGTERM, SIGINT, true), -SIGINT);
+    CHECK_EQ_I64(send(SIGINT, SIGTERM, true), -SIGTERM);
+    CHECK_EQ_I64(send(SIGUSR1, 0, true), 0);
+    CHECK_EQ_I64(send(SIGUSR1, SIGINT, true), 100 + SIGINT);
+    CHECK_EQ_I64(send(SIGINT, 0, false), -SIGINT);
+    CHECK_EQ_I64(send(SIGTERM, 0, false), -SIGTERM);
+    CHECK_EQ_I64(send(SIGUSR1, 0, false), -SIGUSR1);
+}
+
+/* SIGUSR1 writes a checkpoint that was not due, and the training goes on from there, or to its end. */
+static void test_saving(void)
+{
+    mr_trainer_opts opts = { .max_epochs = 3, .log_every_n_steps = 1, .checkpoint_every = "1000ba" };
+    opts.handle_signals = true;
+    CHECK_EQ_I64(fit("saved_whole", NULL, &opts, 0, false), MR_OK);
+    pause_us = 10000;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        kill_by = SIGUSR1;
+        kill_after = 4;
+        second_signal = -20; /* and killed so many steps later */
+        _exit(fit("saved", "last", &opts, 0, false));
+    }
+    CHECK(child > 0 && waitpid(child, NULL, 0) == child);
+    pause_us = 200;
+    CHECK_EQ_I64(count_entries(in_folder("saved/version_0/checkpoints")), 1);
+    CHECK(file_exists(in_folder("saved/version_0/checkpoints/epoch=0-step=3.safetensors")));
+    CHECK_EQ_I64(fit("saved", "last", &opts, 0, false), MR_OK);
+    CHECK(same("saved_whole", "saved"));
+}
+
+static mr_status inner_status;
+
+static mr_tensor *fit_within(mr_step *s, const mr_batch *b)
+{
+    static const mr_trainer_opts opts = { .max_epochs = 1, .handle_signals = true };
+    static bool within;
+    if (!within) {
+        within = true;
+        inner_status = fit("inner", NULL, &opts, 0, false);
+    }
+    return training_step(s, b);
+}
+
+/* Handlers belong to the process. */
+static void test_two_fits(void)
+{
+    static const mr_task_vtable vtable = { .training_step = fit_within, .configure_optimizers = optimizers };
+    mr_rng *rng = mr_rng_new(1);
+    mr_dataset *data = mr_dataset_new(&data_vtable, NULL, 0, fields, 2);
+    mr_loader *train = mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = 25 });
+    mr_module *model = model_new(rng);
+    own o = { .rng = rng };
+    mr_task *task = mr_task_new(&vtable, model, &o, sizeof o);
+    mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){
+        .max_epochs = 1, .handle_signals = true, .no_progress = true, .no_summary = true });
+    CHECK_EQ_I64(mr_trainer_fit(t, task, train), MR_OK);
+    CHECK_EQ_I64(inner_status, MR_ERR_STATE);
+    CHECK_EQ_STR(mr_error(), "fit: another fit handles signals already");
+    mr_trainer_free(t);
+    mr_task_free(task);
+    mr_module_free(model);
+    mr_loader_free(train);
+    mr_dataset_free(data);
+    mr_rng_free(rng);
+}
+
 /* ---- what does not fit ---- */
 
 static void expect(const char *text)
@@ -310,6 +444,7 @@ static void test_failures(void)
 {
     mr_trainer_opts opts = { .max_epochs = 4, .checkpoint_every = "1ep" };
     pause_us = 10000;
+    kill_by = SIGKILL;
     CHECK(!fit_in_child("failures", &opts, 9 + 4 + 9 + 4 + 9 + 2, 0)); /* nearly three epochs */
     pause_us = 200;
     opts.max_epochs = 1;
@@ -366,6 +501,10 @@ int main(void)
     RUN(test_longer);
     RUN(test_every_step);
     RUN(test_killed);
+    RUN(test_interrupted);
+    RUN(test_signals);
+    RUN(test_saving);
+    RUN(test_two_fits);
     RUN(test_failures);
     RUN(test_generators);
     return files_report();

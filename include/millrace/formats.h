@@ -7,6 +7,7 @@
 #define MILLRACE_FORMATS_H
 
 #include <millrace/nn.h>
+#include <millrace/schedules.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,6 +26,15 @@ typedef struct mr_load_opts {
  * key and both shapes. When it fails, the module is unchanged. What a trainer's checkpoint holds besides, under
  * "optimizer." and "trainer.", is passed over. A file with a checksum, as those have, is refused if it does not hold. */
 MR_API MR_CHECKED mr_status mr_module_load(mr_module *module, const char *path, const mr_load_opts *opts);
+
+/* The state of an optimizer or a schedule (mr_optim_state, mr_schedule_state: readable names) as a safetensors file with a
+ * checksum, written as mr_module_save writes. Loaded into one that was made alike; what does not fit is a failure, and
+ * changes nothing. To go on where a run ended: module, optimizer and schedule, made in this order, then all three loaded;
+ * the generators and the loader have states of their own (mr_rng_get_state, mr_loader_save). */
+MR_API MR_CHECKED mr_status mr_optim_save(mr_optim *optim, const char *path);
+MR_API MR_CHECKED mr_status mr_optim_load(mr_optim *optim, const char *path);
+MR_API MR_CHECKED mr_status mr_schedule_save(mr_schedule *schedule, const char *path);
+MR_API MR_CHECKED mr_status mr_schedule_load(mr_schedule *schedule, const char *path);
 
 #ifdef __cplusplus
 }

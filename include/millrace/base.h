@@ -73,6 +73,9 @@ MR_API void mr_error_clear(void);
  * the first cause wins. */
 MR_API mr_status mr_fail(mr_status status, const char *format, ...) MR_PRINTF(2, 3);
 
+/* Puts "context: " before the text of the failure that is pending, in a callback that knows where it happened. */
+MR_API void mr_fail_context(const char *format, ...) MR_PRINTF(1, 2);
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 /* Where the library gets its memory. `allocate` returns `bytes` bytes aligned to `alignment` (a power of
@@ -87,6 +90,15 @@ typedef struct mr_allocator {
 /* Replaces the allocator (copied); NULL restores the C library's. Call it before anything else has been
  * made, from one thread: memory made by one allocator must not be released by another. */
 MR_API void mr_set_allocator(const mr_allocator *allocator);
+
+/* Memory from there, for datasets and operations of your own: aligned to 64 bytes; NULL with a failure raised when there
+ * is none. mr_calloc's is zeroed; mr_grow makes a larger block of one with `used` bytes in it, which is freed unless
+ * it fails. A copy of a string; of NULL, NULL. mr_free takes NULL as well. */
+MR_API void *mr_alloc(size_t bytes);
+MR_API void *mr_calloc(size_t count, size_t size);
+MR_API void *mr_grow(void *memory, size_t used, size_t bytes);
+MR_API char *mr_strdup(const char *text);
+MR_API void mr_free(void *memory);
 
 /* ---- log ------------------------------------------------------------------------------------- */
 

@@ -69,6 +69,9 @@ MR_API mr_dataset *mr_dataset_new(const mr_dataset_vtable *vtable, const void *s
  * fields named by `names` ("0", "1", … where that is NULL). Borrows the tensors, which are contiguous. */
 MR_API mr_dataset *mr_dataset_from_tensors(mr_tensor *const *tensors, const char *const *names, int count);
 
+/* The struct of a dataset made with this vtable, for functions of its kind; NULL of another. A view. */
+MR_API void *mr_dataset_self(mr_dataset *dataset, const mr_dataset_vtable *vtable);
+
 /* Frees a dataset. Loaders and cursors over it must not be used afterwards, but may be freed. */
 MR_API void mr_dataset_free(mr_dataset *dataset);
 

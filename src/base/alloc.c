@@ -97,3 +97,30 @@ bool mr__copy_self(const char *call, const void *self, size_t size, void **copy)
         memcpy(*copy, self, size);
     return true;
 }
+
+/* ---- for users ---- */
+
+void *mr_alloc(size_t bytes)
+{
+    return mr__alloc(bytes);
+}
+
+void *mr_calloc(size_t count, size_t size)
+{
+    return mr__alloc_zeroed(mr__mul_size(count, size));
+}
+
+void *mr_grow(void *memory, size_t used, size_t bytes)
+{
+    return mr__grow(memory, used, bytes);
+}
+
+char *mr_strdup(const char *text)
+{
+    return mr__strdup(text);
+}
+
+void mr_free(void *memory)
+{
+    mr__free(memory);
+}

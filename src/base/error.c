@@ -54,15 +54,12 @@ mr_status mr_fail(mr_status status, const char *format, ...)
     return status;
 }
 
-void mr__add_context(const char *format, ...)
+static void add_context(const char *format, va_list args)
 {
     char context[MR__ERROR_BYTES], text[MR__ERROR_BYTES];
     if (!last.pending)
         return;
-    va_list args;
-    va_start(args, format);
     vsnprintf(context, sizeof context, format, args);
-    va_end(args);
     memcpy(text, last.failure.text, sizeof text);
     size_t used = strlen(context);
     if (used > sizeof text - 3)
@@ -75,6 +72,22 @@ void mr__add_context(const char *format, ...)
         rest = sizeof text - 1 - used;
     memcpy(last.failure.text + used, text, rest);
     last.failure.text[used + rest] = '\0';
+}
+
+void mr__add_context(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add_context(format, args);
+    va_end(args);
+}
+
+void mr_fail_context(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add_context(format, args);
+    va_end(args);
 }
 
 mr_status mr__null(const char *call, const char *what)

@@ -113,6 +113,11 @@ mr_dataset *mr_stream_new(const mr_stream_vtable *vtable, const void *self, size
     return dataset;
 }
 
+void *mr_dataset_self(mr_dataset *dataset, const mr_dataset_vtable *vtable)
+{
+    return dataset && dataset->map == vtable ? dataset->self : NULL;
+}
+
 void mr__dataset_hold(mr_dataset *dataset)
 {
     atomic_fetch_add(&dataset->holders, 1);

@@ -1,0 +1,63 @@
+/*
+ * Millrace, sources: tables in CSV and TSV files, also packed as .gz or .zst. Link with millrace-files.
+ *
+ * A file is RFC 4180's: cells between delimiters, in quotes where they hold a delimiter, a quote (doubled) or the end of
+ * a line; lines end in LF or CRLF, the last one also without. A byte order mark is passed over, and so are empty lines.
+ *
+ * Threads: the dataset's callbacks may run on several at once.
+ */
+#ifndef MILLRACE_SOURCES_CSV_H
+#define MILLRACE_SOURCES_CSV_H
+
+#include <millrace/sources/rows.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One field of the samples. */
+typedef struct mr_csv_field {
+    const char *name;
+    /* Its columns: names with commas between them, "x1:x9" for those from one to another, "*" for all that no other field
+     * names; "#3" is the column with number 3, from 0. One column makes a number, several an array of as many. Default: the
+     * column of the field's name. */
+    const char *columns;
+    mr_dtype dtype; /* default float32; with classes int64 */
+    mr_missing
+        missing; /* of a cell that is empty or says NA, N/A, NaN, null, NULL, <NA>, and what else pandas takes for it */
+    double fill;
+    /* Words instead of numbers: a cell counts as its place in this list. */
+    const char *const *words;
+    int word_count;
+    /* The same with the words that are there, in the order of their bytes (pandas' categories). Not for streams. */
+    bool classes;
+} mr_csv_field;
+
+typedef struct mr_csv_opts {
+    char delimiter;     /* default ',', for a name that ends in .tsv, .tsv.gz or .tsv.zst '\t' */
+    char quote;         /* default '"' */
+    char comment;       /* lines that begin with it are passed over; default: none */
+    bool no_header;     /* the first line is data: columns have numbers only */
+    int64_t skip_lines; /* before the header; default 0 */
+} mr_csv_opts;
+
+/* Makes a dataset of the rows of a file, which is mapped (a packed one is unpacked in memory), with an index of its rows
+ * in memory: 8 bytes for each 16. The strings are copied. `fields` NULL: each column is a field, float32 where the first 100
+ * rows have numbers (missing ones are NaN), else classes. A row with more or fewer cells than the header, and a cell that
+ * is no number, fail when they are read: "'a.csv': line 17, column 'age': 'x' is no number". */
+MR_API mr_dataset *mr_csv_new(const char *path, const mr_csv_field *fields, int field_count,
+                              const mr_csv_opts *opts);
+
+/* The same from the front to the back, in little memory, of a file that may be longer than memory; "-" is standard
+ * input. One reader has all: it cannot be split. It resumes where it stands. */
+MR_API mr_dataset *mr_csv_stream_new(const char *path, const mr_csv_field *fields, int field_count,
+                                     const mr_csv_opts *opts);
+
+/* The words of a field of classes, in the order of their numbers, of a dataset by mr_csv_new: views, valid as the dataset
+ * is. NULL after a failure. */
+MR_API const char *const *mr_csv_words(mr_dataset *dataset, const char *field, int *count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,301 @@
+/* Which column goes where: from a file's first line and the fields that are asked for. */
+#include "csv.h"
+
+#include <string.h>
+
+/* ---- the first line ---- */
+
+static bool ends_in(const char *path, const char *suffix)
+{
+    size_t n = strlen(path), m = strlen(suffix);
+    return n >= m && strcmp(path + n - m, suffix) == 0;
+}
+
+static mr__csv_format format_of(const char *path, const mr_csv_opts *opts)
+{
+    mr__csv_format f = { .delimiter = ',', .quote = '"', .header = true };
+    if (ends_in(path, ".tsv") || ends_in(path, ".tsv.gz") || ends_in(path, ".tsv.zst"))
+        f.delimiter = '\t';
+    if (opts) {
+        f.delimiter = opts->delimiter ? opts->delimiter : f.delimiter;
+        f.quote = opts->quote ? opts->quote : f.quote;
+        f.comment = opts->comment;
+        f.header = !opts->no_header;
+        f.skip_lines = opts->skip_lines;
+    }
+    return f;
+}
+
+/* The first record behind the mark, the lines to skip, and lines that are none; NULL when there is none. */
+static const char *first_record(const mr__csv_format *format, const char *at, const char *end, int64_t *line)
+{
+    bool complete;
+    if (end - at >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0)
+        at += 3;
+    *line = 1;
+    for (int64_t i = 0; i < format->skip_lines && at < end; i++, ++*line) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        at = stop ? stop + 1 : end;
+    }
+    for (; at < end; ++*line) {
+        const char *next = mr__csv_record_end(format, at, end, &complete);
+        if (!mr__csv_is_blank(format, at, next))
+            return at;
+        at = next;
+    }
+    return NULL;
+}
+
+static mr_status read_header(mr__csv_plan *plan, const char *at, const char *end, int64_t line)
+{
+    const char *from = at;
+    mr__csv_cell cell;
+    end = mr__csv_trim(at, end);
+    for (plan->columns = 0; from; plan->columns++)
+        if (!mr__csv_next_cell(&plan->format, &from, end, &cell))
+            return mr_fail(MR_ERR_FORMAT, "'%s': line %lld: a quote that is not closed, or text behind it",
+                           plan->path, (long long)line);
+    plan->target = mr_calloc((size_t)plan->columns, sizeof *plan->target);
+    if (!plan->target)
+        return mr_error_status();
+    for (int64_t i = 0; i < plan->columns; i++)
+        plan->target[i].field = -1;
+    if (!plan->format.header)
+        return MR_OK;
+    plan->column = mr_calloc((size_t)plan->columns, sizeof *plan->column);
+    if (!plan->column)
+        return mr_error_status();
+    for (int64_t i = 0; i < plan->columns; i++) {
+        if (!mr__csv_next_cell(&plan->format, &at, end, &cell))
+            return mr_error_status();
+        plan->column[i] = mr_alloc((size_t)(cell.end - cell.at) + 1);
+        if (!plan->column[i])
+            return mr_error_status();
+        mr__csv_cell_text(&plan->format, &cell, plan->column[i]);
+    }
+    return MR_OK;
+}
+
+/* ---- columns by their names ---- */
+
+/* "#3" or a name; -1 when there is none. */
+static int64_t find_column(const mr__csv_plan *plan, const char *at, size_t length)
+{
+    if (plan->column)
+        for (int64_t i = 0; i < plan->columns; i++)
+            if (strlen(plan->column[i]) == length && memcmp(plan->column[i], at, length) == 0)
+                return i;
+    int64_t number = 0;
+    if (length < 2 || *at != '#' || length > 12)
+        return -1;
+    for (size_t i = 1; i < length; i++) {
+        if (at[i] < '0' || at[i] > '9')
+            return -1;
+        number = number * 10 + (at[i] - '0');
+    }
+    return number < plan->columns ? number : -1;
+}
+
+static mr_status no_column(const mr__csv_plan *plan, const char *field, const char *at, size_t length)
+{
+    return mr_fail(MR_ERR_ARGUMENT, "csv_new: field '%s': '%s' has no column '%.*s'%s", field, plan->path,
+                   (int)length, at, plan->column ? "" : ": without a header columns are #0, #1 and so on");
+}
+
+static mr_status claim(mr__csv_plan *plan, int field, int64_t column, int64_t *count)
+{
+    if (plan->target[column].field >= 0)
+        return mr_fail(MR_ERR_ARGUMENT,
+                       "csv_new: column '%s' of '%s' is named twice, by fields '%s' and '%s'",
+                       plan->column ? plan->column[column] : "", plan->path,
+                       plan->field[plan->target[column].field].name, plan->field[field].name);
+    plan->target[column] = (mr__csv_target){ .field = field, .offset = (size_t)(*count)++ };
+    return MR_OK;
+}
+
+/* One name, or two with a colon between them where there is no column with that name. */
+static mr_status claim_range(mr__csv_plan *plan, int field, const char *at, size_t length, int64_t *count)
+{
+    int64_t first = find_column(plan, at, length), last = first;
+    if (first < 0) {
+        const char *colon = memchr(at, ':', length);
+        if (!colon)
+            return no_column(plan, plan->field[field].name, at, length);
+        size_t left = (size_t)(colon - at), right = length - left - 1;
+        first = find_column(plan, at, left);
+        last = find_column(plan, colon + 1, right);
+        if (first < 0)
+            return no_column(plan, plan->field[field].name, at, left);
+        if (last < 0)
+            return no_column(plan, plan->field[field].name, colon + 1, right);
+        if (last < first)
+            return mr_fail(MR_ERR_ARGUMENT, "csv_new: field '%s': '%.*s' goes from column %lld back to %lld",
+                           plan->field[field].name, (int)length, at, (long long)first, (long long)last);
+    }
+    for (int64_t i = first; i <= last; i++)
+        if (claim(plan, field, i, count) < 0)
+            return mr_error_status();
+    return MR_OK;
+}
+
+static mr_status claim_names(mr__csv_plan *plan, int field, const char *names, int64_t *count)
+{
+    if (find_column(plan, names, strlen(names)) >= 0) /* one whose name has a comma, too */
+        return claim_range(plan, field, names, strlen(names), count);
+    while (names) {
+        const char *comma = strchr(names, ',');
+        size_t length = comma ? (size_t)(comma - names) : strlen(names);
+        if (claim_range(plan, field, names, length, count) < 0)
+            return mr_error_status();
+        names = comma ? comma + 1 : NULL;
+    }
+    return MR_OK;
+}
+
+/* ---- fields ---- */
+
+static bool is_floating(mr_dtype dtype)
+{
+    return dtype == MR_FLOAT32 || dtype == MR_FLOAT64;
+}
+
+static mr_status check_field(const mr_csv_field *f)
+{
+    bool words = f->classes || f->words;
+    if (!f->name || !*f->name)
+        return mr_fail(MR_ERR_ARGUMENT, "csv_new: a field without a name");
+    if (words && is_floating(f->dtype) && f->dtype != MR_FLOAT32)
+        return mr_fail(MR_ERR_DTYPE, "csv_new: field '%s': classes are whole numbers, not %s", f->name,
+                       mr_dtype_name(f->dtype));
+    if (f->missing == MR_MISSING_NAN && (words || !is_floating(f->dtype)))
+        return mr_fail(MR_ERR_DTYPE, "csv_new: field '%s': there is no NaN among whole numbers", f->name);
+    return MR_OK;
+}
+
+static mr_status add_words(mr__csv_plan *plan, int field, const mr_csv_field *from)
+{
+    for (int i = 0; i < from->word_count; i++) {
+        int64_t before = plan->words[field].count;
+        if (mr__words_add(&plan->words[field], from->words[i], strlen(from->words[i])) < 0)
+            return mr_error_status();
+        if (plan->words[field].count == before)
+            return mr_fail(MR_ERR_ARGUMENT, "csv_new: field '%s': the word '%s' is there twice", from->name,
+                           from->words[i]);
+    }
+    return MR_OK;
+}
+
+static mr_status add_field(mr__csv_plan *plan, int i, const mr_csv_field *from)
+{
+    if (check_field(from) < 0)
+        return mr_error_status();
+    mr_field *to = &plan->field[i];
+    to->dtype = (from->classes || from->words) && from->dtype == MR_FLOAT32 ? MR_INT64 : from->dtype;
+    to->name = mr_strdup(from->name);
+    if (!to->name)
+        return mr_error_status();
+    plan->options[i] =
+        (mr_csv_field){ .missing = from->missing, .fill = from->fill, .classes = from->classes };
+    return add_words(plan, i, from);
+}
+
+/* "*": what no other field has named. */
+static mr_status claim_rest(mr__csv_plan *plan, int field, int64_t *count)
+{
+    for (int64_t i = 0; i < plan->columns; i++)
+        if (plan->target[i].field < 0 && claim(plan, field, i, count) < 0)
+            return mr_error_status();
+    if (!*count)
+        return mr_fail(MR_ERR_ARGUMENT, "csv_new: field '%s': '%s' has no column that no other field names",
+                       plan->field[field].name, plan->path);
+    return MR_OK;
+}
+
+static mr_status claim_columns(mr__csv_plan *plan, const mr_csv_field *fields)
+{
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < plan->field_count; i++) {
+            const char *names = fields[i].columns ? fields[i].columns : fields[i].name;
+            bool rest = strcmp(names, "*") == 0;
+            int64_t count = 0;
+            if (rest != (pass == 1))
+                continue;
+            if ((rest ? claim_rest(plan, i, &count) : claim_names(plan, i, names, &count)) < 0)
+                return mr_error_status();
+            plan->field[i].shape = rest || count > 1 ? MR_SHAPE(count) : MR_SCALAR;
+        }
+    for (int64_t i = 0; i < plan->columns; i++) {
+        mr__csv_target *target = &plan->target[i];
+        if (target->field < 0)
+            continue;
+        const mr_field *f = &plan->field[target->field];
+        target->dtype = f->dtype;
+        target->number = is_floating(f->dtype);
+        target->offset *= mr_dtype_size(f->dtype);
+        target->stride = (size_t)(f->shape.ndim ? f->shape.dim[0] : 1) * mr_dtype_size(f->dtype);
+    }
+    return MR_OK;
+}
+
+/* ---- the plan ---- */
+
+static mr_status make(mr__csv_plan *plan, const mr_csv_field *fields, int field_count)
+{
+    plan->field = mr_calloc((size_t)field_count, sizeof *plan->field);
+    plan->options = mr_calloc((size_t)field_count, sizeof *plan->options);
+    plan->words = mr_calloc((size_t)field_count, sizeof *plan->words);
+    if (!plan->field || !plan->options || !plan->words)
+        return mr_error_status();
+    plan->field_count = field_count;
+    for (int i = 0; i < field_count; i++)
+        if (add_field(plan, i, &fields[i]) < 0)
+            return mr_error_status();
+    return claim_columns(plan, fields);
+}
+
+mr_status mr__csv_plan_open(mr__csv_plan *plan, const char *path, const mr_csv_opts *opts, const char *bytes,
+                            size_t size, size_t *data, int64_t *line)
+{
+    bool complete;
+    plan->format = format_of(path, opts);
+    plan->path = mr_strdup(path);
+    if (!plan->path)
+        return mr_error_status();
+    if (plan->format.delimiter == plan->format.quote || plan->format.delimiter == '\n' ||
+        plan->format.quote == '\n')
+        return mr_fail(MR_ERR_ARGUMENT, "csv_new: delimiter and quote are the same, or a line break");
+    const char *at = first_record(&plan->format, bytes, bytes + size, line);
+    if (!at)
+        return mr_fail(MR_ERR_FORMAT, "'%s' has no lines", path);
+    const char *next = mr__csv_record_end(&plan->format, at, bytes + size, &complete);
+    if (read_header(plan, at, next, *line) < 0)
+        return mr_error_status();
+    for (const char *p = at; plan->format.header && p < next; p++)
+        *line += *p == '\n';
+    *data = (size_t)((plan->format.header ? next : at) - bytes);
+    return MR_OK;
+}
+
+mr_status mr__csv_plan_fields(mr__csv_plan *plan, const mr_csv_field *fields, int field_count)
+{
+    if (field_count < 0 || (field_count > 0) != (fields != NULL))
+        return mr_fail(MR_ERR_ARGUMENT, "csv_new: %d fields", field_count);
+    return make(plan, fields, field_count);
+}
+
+void mr__csv_plan_free(mr__csv_plan *plan)
+{
+    for (int64_t i = 0; plan->column && i < plan->columns; i++)
+        mr_free(plan->column[i]);
+    for (int i = 0; i < plan->field_count; i++) {
+        mr_free((char *)(uintptr_t)plan->field[i].name);
+        mr__words_free(&plan->words[i]);
+    }
+    mr_free(plan->column);
+    mr_free(plan->target);
+    mr_free(plan->field);
+    mr_free(plan->options);
+    mr_free(plan->words);
+    mr_free(plan->path);
+    *plan = (mr__csv_plan){ 0 };
+}

@@ -1,0 +1,109 @@
+#include "csv.h"
+
+#include <string.h>
+
+/* ---- records ---- */
+
+static char *find(const char *at, const char *end, char c)
+{
+    return at < end ? memchr(at, c, (size_t)(end - at)) : NULL;
+}
+
+const char *mr__csv_record_end(const mr__csv_format *format, const char *at, const char *end, bool *complete)
+{
+    /* A line break ends the record where the quotes before it pair up. */
+    bool inside = false, comment = format->comment && at < end && *at == format->comment;
+    const char *quotes = at, *line = at;
+    *complete = false;
+    for (;;) {
+        const char *stop = find(line, end, '\n');
+        if (!stop)
+            return end;
+        const char *quote = comment ? NULL : find(quotes, stop, format->quote);
+        while (quote) {
+            inside = !inside;
+            quote = find(quote + 1, stop, format->quote);
+        }
+        if (!inside) {
+            *complete = true;
+            return stop + 1;
+        }
+        quotes = line = stop + 1;
+    }
+}
+
+const char *mr__csv_trim(const char *at, const char *end)
+{
+    if (end > at && end[-1] == '\n')
+        end--;
+    if (end > at && end[-1] == '\r')
+        end--;
+    return end;
+}
+
+bool mr__csv_is_blank(const mr__csv_format *format, const char *at, const char *end)
+{
+    return mr__csv_trim(at, end) == at || (format->comment && *at == format->comment);
+}
+
+/* ---- cells ---- */
+
+/* The quote that ends a cell: one that is not doubled. */
+static const char *closing(const char *at, const char *end, char quote)
+{
+    for (;;) {
+        at = find(at, end, quote);
+        if (!at || at + 1 == end || at[1] != quote)
+            return at;
+        at += 2;
+    }
+}
+
+bool mr__csv_next_cell(const mr__csv_format *format, const char **at, const char *end, mr__csv_cell *cell)
+{
+    const char *p = *at;
+    cell->quoted = p < end && *p == format->quote;
+    if (cell->quoted) {
+        cell->at = ++p;
+        p = closing(p, end, format->quote);
+        if (!p)
+            return false;
+        cell->end = p++;
+        if (p < end && *p != format->delimiter)
+            return false;
+    } else {
+        cell->at = p;
+        while (p < end && *p != format->delimiter)
+            p++;
+        cell->end = p;
+    }
+    *at = p < end ? p + 1 : NULL;
+    return true;
+}
+
+char *mr__csv_cell_text(const mr__csv_format *format, const mr__csv_cell *cell, char *out)
+{
+    size_t n = 0;
+    for (const char *p = cell->at; p < cell->end; p++) {
+        out[n++] = *p;
+        p += cell->quoted && *p == format->quote && p + 1 < cell->end;
+    }
+    out[n] = 0;
+    return out;
+}
+
+bool mr__csv_is_missing(const mr__csv_cell *cell)
+{
+    static const char *const words[] = { "NA",  "NaN",      "nan",    "NULL",    "null",    "N/A",
+                                         "n/a", "None",     "<NA>",   "-NaN",    "-nan",    "#N/A",
+                                         "#NA", "#N/A N/A", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN" };
+    size_t length = (size_t)(cell->end - cell->at);
+    if (length == 0)
+        return true;
+    if (length > 8 || length < 2 || (unsigned char)(*cell->at - '0') < 10 * (length < 6))
+        return false;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strlen(words[i]) == length && memcmp(words[i], cell->at, length) == 0)
+            return true;
+    return false;
+}

@@ -1,0 +1,185 @@
+/* From the cells of a row to the fields of a sample. */
+#include "csv.h"
+
+#include "number.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { SHOWN = 40 };
+
+/* "'a.csv': line 17, column 'age': " in front of what is wrong. */
+static mr_status wrong(const mr__csv_plan *plan, int64_t line, int64_t column, const mr__csv_cell *cell,
+                       const char *what)
+{
+    char number[32];
+    snprintf(number, sizeof number, "#%lld", (long long)column);
+    const char *name = plan->column ? plan->column[column] : number;
+    size_t length = (size_t)(cell->end - cell->at);
+    return mr_fail(MR_ERR_FORMAT, "'%s': line %lld, column '%s': '%.*s%s' %s", plan->path, (long long)line,
+                   name, length > SHOWN ? SHOWN : (int)length, cell->at, length > SHOWN ? "..." : "", what);
+}
+
+static void write_double(mr_dtype dtype, void *to, double value)
+{
+    if (dtype == MR_FLOAT32)
+        *(float *)to = (float)value;
+    else
+        *(double *)to = value;
+}
+
+static bool write_int(mr_dtype dtype, void *to, int64_t value)
+{
+    switch (dtype) {
+    case MR_INT64:
+        *(int64_t *)to = value;
+        return true;
+    case MR_INT32:
+        *(int32_t *)to = (int32_t)value;
+        return value == (int32_t)value;
+    case MR_UINT8:
+        *(uint8_t *)to = (uint8_t)value;
+        return value == (uint8_t)value;
+    case MR_BOOL:
+        *(bool *)to = value != 0;
+        return value == 0 || value == 1;
+    default:
+        return false;
+    }
+}
+
+static bool is_floating(mr_dtype dtype)
+{
+    return dtype == MR_FLOAT32 || dtype == MR_FLOAT64;
+}
+
+static bool read_bool(const mr__csv_cell *cell, int64_t *value)
+{
+    size_t length = (size_t)(cell->end - cell->at);
+    *value = length == 4 && strncasecmp(cell->at, "true", 4) == 0;
+    return *value || (length == 5 && strncasecmp(cell->at, "false", 5) == 0);
+}
+
+static bool number_of_word(const mr__csv_plan *plan, int field, const mr__csv_cell *cell, int64_t *number)
+{
+    const mr__words *words = &plan->words[field];
+    size_t length = (size_t)(cell->end - cell->at);
+    char text[256], *longer = NULL;
+    if (cell->quoted && memchr(cell->at, plan->format.quote, length)) {
+        if (length >= sizeof text && !(longer = mr_alloc(length + 1)))
+            return false;
+        const char *plain = mr__csv_cell_text(&plan->format, cell, longer ? longer : text);
+        *number = mr__words_find(words, plain, strlen(plain));
+        mr_free(longer);
+    } else {
+        *number = mr__words_find(words, cell->at, length);
+    }
+    return *number >= 0;
+}
+
+static mr_status missing_cell(const mr__csv_plan *plan, int64_t line, int64_t column, int field, void *to,
+                              const mr__csv_cell *cell)
+{
+    const mr_csv_field *options = &plan->options[field];
+    mr_dtype dtype = plan->field[field].dtype;
+    switch (options->missing) {
+    case MR_MISSING_SKIP:
+        return MR_END;
+    case MR_MISSING_NAN:
+        write_double(dtype, to, NAN);
+        return MR_OK;
+    case MR_MISSING_FILL:
+        if (is_floating(dtype))
+            write_double(dtype, to, options->fill);
+        else
+            write_int(dtype, to, (int64_t)options->fill);
+        return MR_OK;
+    default:
+        return wrong(plan, line, column, cell, "is missing");
+    }
+}
+
+static mr_status read_cell(const mr__csv_plan *plan, int64_t line, int64_t column, const mr__csv_cell *cell,
+                           int field, void *to)
+{
+    mr_dtype dtype = plan->field[field].dtype;
+    int64_t whole;
+    double value;
+    if (plan->words[field].count) {
+        if (number_of_word(plan, field, cell, &whole)) {
+            write_int(dtype, to, whole);
+            return MR_OK;
+        }
+        return mr__csv_is_missing(cell) ? missing_cell(plan, line, column, field, to, cell)
+                                        : wrong(plan, line, column, cell, "is none of the words");
+    }
+    if (is_floating(dtype)) {
+        bool number = mr__read_double(cell->at, cell->end, &value);
+        if (number && (!isnan(value) || plan->options[field].missing == MR_MISSING_FAIL)) {
+            write_double(dtype, to, value);
+            return MR_OK;
+        }
+    } else if (mr__read_int64(cell->at, cell->end, &whole) || (dtype == MR_BOOL && read_bool(cell, &whole))) {
+        return write_int(dtype, to, whole) ? MR_OK
+                                           : wrong(plan, line, column, cell, "does not fit the field's type");
+    }
+    if (mr__csv_is_missing(cell))
+        return missing_cell(plan, line, column, field, to, cell);
+    return wrong(plan, line, column, cell, is_floating(dtype) ? "is no number" : "is no whole number");
+}
+
+static mr_status wrong_count(const mr__csv_plan *plan, const char *at, const char *end, int64_t line)
+{
+    mr__csv_cell cell;
+    int64_t count = 0;
+    while (at && mr__csv_next_cell(&plan->format, &at, end, &cell))
+        count++;
+    return mr_fail(MR_ERR_FORMAT, "'%s': line %lld has %lld cells, not %lld", plan->path, (long long)line,
+                   (long long)count, (long long)plan->columns);
+}
+
+/* Most cells are plain numbers: where the next begins, or NULL when this one is none, or not in its place. */
+static const char *plain_cell(const mr__csv_plan *plan, int64_t column, const char *at, const char *end,
+                              void *const *field, int64_t row)
+{
+    const mr__csv_target *target = &plan->target[column];
+    double value;
+    const char *behind = target->number ? mr__read_plain(at, end, &value) : NULL;
+    if (!behind || behind == end || *behind != plan->format.delimiter || column + 1 == plan->columns)
+        return NULL;
+    write_double(target->dtype, (char *)field[target->field] + (size_t)row * target->stride + target->offset,
+                 value);
+    return behind + 1;
+}
+
+mr_status mr__csv_read_row(const mr__csv_plan *plan, const char *at, const char *end, int64_t line,
+                           void *const *field, int64_t row)
+{
+    const char *begin = at;
+    mr_status left_out = MR_OK;
+    end = mr__csv_trim(at, end);
+    for (int64_t column = 0; at; column++) {
+        mr__csv_cell cell;
+        const char *next = column < plan->columns ? plain_cell(plan, column, at, end, field, row) : NULL;
+        if (next) {
+            at = next;
+            continue;
+        }
+        if (!mr__csv_next_cell(&plan->format, &at, end, &cell))
+            return mr_fail(MR_ERR_FORMAT,
+                           "'%s': line %lld, cell %lld: a quote that is not closed, or text behind it",
+                           plan->path, (long long)line, (long long)column + 1);
+        if (column == plan->columns || (!at && column + 1 < plan->columns))
+            return wrong_count(plan, begin, end, line);
+        const mr__csv_target *target = &plan->target[column];
+        if (target->field < 0)
+            continue;
+        char *to = (char *)field[target->field] + (size_t)row * target->stride + target->offset;
+        mr_status s = read_cell(plan, line, column, &cell, target->field, to);
+        if (s < 0)
+            return s;
+        if (s == MR_END)
+            left_out = MR_END;
+    }
+    return left_out;
+}

@@ -1,0 +1,79 @@
+#include "window.h"
+
+#include <string.h>
+
+enum { FIRST_ROOM = 1 << 18 };
+
+mr_status mr__window_more(mr__window *w)
+{
+    if (w->at) {
+        memmove(w->bytes, w->bytes + w->at, w->filled - w->at);
+        w->base += w->at;
+        w->filled -= w->at;
+        w->at = 0;
+    }
+    if (w->filled == w->room) {
+        size_t room = w->room ? w->room * 2 : FIRST_ROOM;
+        if (w->filled >= MR__LONGEST_RECORD)
+            return mr_fail(MR_ERR_FORMAT, "'%s': a record of more than %zu MB from byte %llu on",
+                           mr__input_path(w->input), MR__LONGEST_RECORD >> 20, (unsigned long long)w->base);
+        char *bytes = mr_grow(w->bytes, w->filled, room);
+        if (!bytes)
+            return mr_error_status();
+        w->bytes = bytes;
+        w->room = room;
+    }
+    int64_t n = mr__input_read(w->input, w->bytes + w->filled, w->room - w->filled);
+    if (n < 0)
+        return mr_error_status();
+    w->filled += (size_t)n;
+    w->end = n == 0;
+    return MR_OK;
+}
+
+mr_status mr__window_record(mr__window *w, mr__record_end *record_end, const void *format, const char **end)
+{
+    for (;;) {
+        bool complete = false;
+        if (w->at < w->filled)
+            *end = record_end(format, w->bytes + w->at, w->bytes + w->filled, &complete);
+        if (complete || (w->end && w->at < w->filled))
+            return MR_OK;
+        if (w->end || !w->input)
+            return MR_END;
+        if (mr__window_more(w) < 0)
+            return mr_error_status();
+    }
+}
+
+mr_status mr__window_seek(mr__window *w, uint64_t offset)
+{
+    if (!w->input)
+        return MR_OK;
+    if (offset < w->base || offset - w->base > w->filled) {
+        if (mr__input_seek(w->input, offset) < 0)
+            return mr_error_status();
+        w->base = offset;
+        w->filled = 0;
+        w->end = false;
+    }
+    w->at = (size_t)(offset - w->base);
+    return MR_OK;
+}
+
+mr_status mr__window_open(mr__window *w, const char *path, uint64_t offset)
+{
+    *w = (mr__window){ .input = mr__input_open(path), .base = offset };
+    if (w->input && mr__input_seek(w->input, offset) == MR_OK)
+        return MR_OK;
+    mr_status s = mr_error_status();
+    mr__window_close(w);
+    return s;
+}
+
+void mr__window_close(mr__window *w)
+{
+    mr__input_close(w->input);
+    mr_free(w->bytes);
+    *w = (mr__window){ 0 };
+}

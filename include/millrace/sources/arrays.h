@@ -1,0 +1,68 @@
+/*
+ * Millrace, sources: arrays in files, as NumPy and the MNIST family of datasets keep them; sequences of tokens; text. Link
+ * with millrace-files.
+ *
+ * Plain files are mapped, not read: opening one of any size takes no time and no memory. Packed ones (.gz, .zst) are
+ * unpacked in memory.
+ *
+ * Threads: the dataset's callbacks may run on several at once.
+ */
+#ifndef MILLRACE_SOURCES_ARRAYS_H
+#define MILLRACE_SOURCES_ARRAYS_H
+
+#include <millrace/data.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- NPY, IDX ------------------------------------------------------------------------------------------- */
+
+/* One field of the samples: an array whose first dimension is the sample. */
+typedef struct mr_array_file {
+    const char *path; /* .npy or IDX, known by the first bytes, also packed */
+    const char *name; /* of the field; default: the file's, without folder and suffixes */
+} mr_array_file;
+
+/* Makes a dataset of the rows of arrays, whose first dimensions are equal: images and labels, say. Types are the files',
+ * in either order of bytes; numbers of 32 and 64 bits without a sign become int64 (those that do not fit fail when they are
+ * read). Arrays in Fortran's order have one dimension, or are refused. */
+MR_API mr_dataset *mr_arrays_new(const mr_array_file *files, int count);
+
+/* Makes a tensor of a whole file (numpy.load). */
+MR_API mr_tensor *mr_npy_load(const char *path);
+
+/* Writes a tensor (numpy.save), so that a crash leaves the old file or the new. bfloat16 is none of NumPy's types. */
+MR_API MR_CHECKED mr_status mr_npy_save(const mr_tensor *tensor, const char *path);
+
+/* ---- sequences: language models --------------------------------------------------------------------------- */
+
+/* Windows of a long sequence: samples have the fields "x" and "y", int64 (length), with y one step ahead of x. Windows begin
+ * every `stride` steps; what does not fill one at the end is left out. */
+typedef struct mr_tokens_opts {
+    mr_dtype
+        dtype; /* of a token in the file: MR_UINT16 (default), MR_INT32, MR_INT64, MR_UINT8; little-endian */
+    int64_t stride; /* default: the length, so that each token is predicted once */
+    int64_t skip;   /* bytes of a header in front; default 0 */
+} mr_tokens_opts;
+
+/* Makes a dataset of a file of token numbers without a header, mapped. */
+MR_API mr_dataset *mr_tokens_new(const char *path, int64_t length, const mr_tokens_opts *opts);
+
+typedef struct mr_text_opts {
+    int64_t stride; /* as above, in characters or bytes */
+    bool
+        characters; /* the characters of UTF-8 are numbered in their order; otherwise the bytes, as 0 to 255 */
+} mr_text_opts;
+
+/* The same of a text, mapped where its bytes are the tokens; characters are kept as 4 bytes each in memory. */
+MR_API mr_dataset *mr_text_new(const char *path, int64_t length, const mr_text_opts *opts);
+
+/* How many characters there are, and which: the code point of each number (views, valid as the dataset is; NULL of bytes).
+ * -1 after a failure. */
+MR_API int64_t mr_text_characters(mr_dataset *text, const uint32_t **code_points);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

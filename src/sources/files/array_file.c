@@ -1,0 +1,83 @@
+#include "array_file.h"
+
+#include <string.h>
+
+static mr_status check_size(const mr__array_file *a, const char *path, size_t data)
+{
+    int64_t bytes = a->element_bytes;
+    for (int d = 0; d < a->shape.ndim; d++)
+        if (__builtin_mul_overflow(bytes, a->shape.dim[d], &bytes))
+            return mr_fail(MR_ERR_FORMAT, "'%s': an array that is too large for any file", path);
+    size_t there = a->bytes.size - data;
+    if ((uint64_t)bytes != there)
+        return mr_fail(MR_ERR_FORMAT, "'%s' should have %lld bytes of elements, %zu are there", path,
+                       (long long)bytes, there);
+    return MR_OK;
+}
+
+mr_status mr__array_file_open(mr__array_file *a, const char *path)
+{
+    size_t data = 0;
+    *a = (mr__array_file){ 0 };
+    if (mr__bytes_open(&a->bytes, path) < 0)
+        return mr_error_status();
+    mr_status s = mr__is_npy(&a->bytes) ? mr__npy_header(a, path, &data) : mr__idx_header(a, path, &data);
+    if (s == MR_OK)
+        s = check_size(a, path, data);
+    a->data = s == MR_OK ? a->bytes.at + data : NULL;
+    if (s < 0)
+        mr__array_file_close(a);
+    return s;
+}
+
+void mr__array_file_close(mr__array_file *a)
+{
+    mr__bytes_close(&a->bytes);
+    a->data = NULL;
+}
+
+/* ---- elements ---- */
+
+static void swap(void *bytes, int64_t count, int size)
+{
+    for (int64_t i = 0; i < count; i++) {
+        char *at = (char *)bytes + i * size;
+        for (int j = 0; j < size / 2; j++) {
+            char c = at[j];
+            at[j] = at[size - 1 - j];
+            at[size - 1 - j] = c;
+        }
+    }
+}
+
+/* Numbers without a sign as int64. */
+static mr_status widen(const mr__array_file *a, const char *from, int64_t first, int64_t count, int64_t *out)
+{
+    for (int64_t i = 0; i < count; i++) {
+        unsigned char bytes[8];
+        uint64_t value = 0;
+        memcpy(bytes, from + i * a->element_bytes, (size_t)a->element_bytes);
+        bool highest_first = a->swapped == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
+        for (int j = 0; j < a->element_bytes; j++)
+            value = value << 8 | bytes[highest_first ? j : a->element_bytes - 1 - j];
+        if (value > INT64_MAX)
+            return mr_fail(MR_ERR_FORMAT, "element %lld is %llu, more than an int64 holds",
+                           (long long)(first + i), (unsigned long long)value);
+        out[i] = (int64_t)value;
+    }
+    return MR_OK;
+}
+
+mr_status mr__array_file_read(const mr__array_file *a, int64_t first, int64_t count, void *out)
+{
+    const char *from = a->data + first * a->element_bytes;
+    if (a->no_sign)
+        return widen(a, from, first, count, out);
+    memcpy(out, from, (size_t)count * (size_t)a->element_bytes);
+    if (a->swapped)
+        swap(out, count, a->element_bytes);
+    if (a->dtype == MR_BOOL)
+        for (int64_t i = 0; i < count; i++)
+            ((unsigned char *)out)[i] = ((unsigned char *)out)[i] != 0;
+    return MR_OK;
+}

@@ -1,0 +1,31 @@
+/* One array in a file: NPY or IDX. */
+#ifndef MILLRACE_SOURCES_ARRAY_FILE_H
+#define MILLRACE_SOURCES_ARRAY_FILE_H
+
+#include "input.h"
+
+#include <millrace/tensor.h>
+
+typedef struct mr__array_file {
+    mr__bytes bytes;
+    const char *data;
+    mr_shape shape;
+    mr_dtype dtype;    /* that its elements are given as */
+    int element_bytes; /* in the file */
+    bool swapped;      /* the other order of bytes */
+    bool no_sign;      /* 32 or 64 bits without a sign */
+} mr__array_file;
+
+/* Opens a file and checks that all of the array is there. */
+mr_status mr__array_file_open(mr__array_file *array, const char *path);
+void mr__array_file_close(mr__array_file *array);
+
+/* Writes `count` elements from number `first` on to `out`, as the array's dtype. */
+mr_status mr__array_file_read(const mr__array_file *array, int64_t first, int64_t count, void *out);
+
+/* The formats' headers: shape and types out of the bytes, the length of the header to *data. */
+mr_status mr__npy_header(mr__array_file *array, const char *path, size_t *data);
+mr_status mr__idx_header(mr__array_file *array, const char *path, size_t *data);
+bool mr__is_npy(const mr__bytes *bytes);
+
+#endif

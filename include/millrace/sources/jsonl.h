@@ -1,0 +1,41 @@
+/*
+ * Millrace, sources: files with a JSON object in each line (JSON lines), also packed as .gz or .zst. Link with
+ * millrace-files.
+ *
+ * Threads: the dataset's callbacks may run on several at once.
+ */
+#ifndef MILLRACE_SOURCES_JSONL_H
+#define MILLRACE_SOURCES_JSONL_H
+
+#include <millrace/sources/rows.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One field of the samples: a number, true or false, an array of them (of arrays, …) with the field's shape, or a word. */
+typedef struct mr_jsonl_field {
+    const char *name;
+    const char *key;    /* of an object inside another: "user.age"; default: the name */
+    mr_dtype dtype;     /* default float32; with words int64 */
+    mr_shape shape;     /* default: a single value */
+    mr_missing missing; /* of a key that is not there, and of null */
+    double fill;
+    const char *const *words; /* strings count as their places in this list */
+    int word_count;
+} mr_jsonl_field;
+
+/* Makes a dataset of the lines of a file, which is mapped (a packed one is unpacked in memory), with an index of them in
+ * memory: 8 bytes for each 8. Strings are copied; empty lines are passed over. What does not fit a field fails when it is read:
+ * "'a.jsonl': line 17, key 'user.age': a string, not a number". A row that MR_MISSING_SKIP leaves out is found when the
+ * file is opened, which then takes as long as reading it. */
+MR_API mr_dataset *mr_jsonl_new(const char *path, const mr_jsonl_field *fields, int field_count);
+
+/* The same from the front to the back, in little memory; "-" is standard input. One reader has all: it cannot be split. It
+ * resumes where it stands. */
+MR_API mr_dataset *mr_jsonl_stream_new(const char *path, const mr_jsonl_field *fields, int field_count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,252 @@
+/* Lines of JSON by their number, and from the front to the back. */
+#include "jsonl.h"
+
+#include "window.h"
+
+#include <string.h>
+
+/* ---- the plan ---- */
+
+static mr_status check_field(const char *call, const mr_jsonl_field *f)
+{
+    const bool floating = f->dtype == MR_FLOAT32 || f->dtype == MR_FLOAT64;
+    const bool whole =
+        f->dtype == MR_INT64 || f->dtype == MR_INT32 || f->dtype == MR_UINT8 || f->dtype == MR_BOOL;
+    if (!f->name || !*f->name)
+        return mr_fail(MR_ERR_ARGUMENT, "%s: a field without a name", call);
+    if (!floating && !whole)
+        return mr_fail(MR_ERR_DTYPE,
+                       "%s: field '%s': %s is none of float32, float64, int64, int32, uint8, bool", call,
+                       f->name, mr_dtype_name(f->dtype));
+    if (f->words && f->dtype == MR_FLOAT64)
+        return mr_fail(MR_ERR_DTYPE, "%s: field '%s': words are whole numbers, not float64", call, f->name);
+    if (f->missing == MR_MISSING_NAN && (!floating || f->words))
+        return mr_fail(MR_ERR_DTYPE, "%s: field '%s': there is no NaN among whole numbers", call, f->name);
+    return MR_OK;
+}
+
+static mr_status add_field(mr__jsonl_plan *plan, const char *call, int i, const mr_jsonl_field *from)
+{
+    if (check_field(call, from) < 0)
+        return mr_error_status();
+    mr_field *to = &plan->field[i];
+    to->dtype = from->words && from->dtype == MR_FLOAT32 ? MR_INT64 : from->dtype;
+    to->shape = from->shape;
+    to->name = mr_strdup(from->name);
+    plan->key[i] = mr_strdup(from->key ? from->key : from->name);
+    if (!to->name || !plan->key[i])
+        return mr_error_status();
+    plan->options[i] = (mr_jsonl_field){ .missing = from->missing, .fill = from->fill };
+    plan->skips = plan->skips || from->missing == MR_MISSING_SKIP;
+    for (int j = 0; from->words && j < from->word_count; j++)
+        if (mr__words_add(&plan->words[i], from->words[j], strlen(from->words[j])) != j)
+            return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': the word '%s' is there twice", call, from->name,
+                           from->words[j]);
+    return MR_OK;
+}
+
+mr_status mr__jsonl_plan_make(mr__jsonl_plan *plan, const char *call, const char *path,
+                              const mr_jsonl_field *fields, int field_count)
+{
+    if (!path || !fields || field_count < 1)
+        return mr_fail(MR_ERR_ARGUMENT, "%s: %s", call,
+                       path ? "there is at least one field" : "path is NULL");
+    plan->path = mr_strdup(path);
+    plan->field = mr_calloc((size_t)field_count, sizeof *plan->field);
+    plan->key = mr_calloc((size_t)field_count, sizeof *plan->key);
+    plan->options = mr_calloc((size_t)field_count, sizeof *plan->options);
+    plan->words = mr_calloc((size_t)field_count, sizeof *plan->words);
+    if (!plan->path || !plan->field || !plan->key || !plan->options || !plan->words)
+        return mr_error_status();
+    plan->field_count = field_count;
+    for (int i = 0; i < field_count; i++)
+        if (add_field(plan, call, i, &fields[i]) < 0)
+            return mr_error_status();
+    return MR_OK;
+}
+
+void mr__jsonl_plan_free(mr__jsonl_plan *plan)
+{
+    for (int i = 0; i < plan->field_count; i++) {
+        mr_free((char *)(uintptr_t)plan->field[i].name);
+        mr_free(plan->key[i]);
+        mr__words_free(&plan->words[i]);
+    }
+    mr_free(plan->path);
+    mr_free(plan->field);
+    mr_free(plan->key);
+    mr_free(plan->options);
+    mr_free(plan->words);
+}
+
+/* ---- by number ---- */
+
+enum { INDEX_STEP = 8 }; /* lines from one place that is kept to the next */
+
+typedef struct jsonl {
+    mr__jsonl_plan plan;
+    mr__bytes bytes;
+    uint64_t *place;
+    int64_t rows, places, room, step;
+} jsonl;
+
+static const char *end_of(const jsonl *j)
+{
+    return j->bytes.at + j->bytes.size;
+}
+
+static const char *next_line(const jsonl *j, const char *at, const char **end)
+{
+    bool complete;
+    for (; at < end_of(j); at = *end) {
+        *end = mr__jsonl_line_end(NULL, at, end_of(j), &complete);
+        if (!mr__jsonl_is_blank(at, *end))
+            return at;
+    }
+    return NULL;
+}
+
+/* Counted only for messages. */
+static int64_t line_of(const jsonl *j, const char *at)
+{
+    int64_t line = 1;
+    for (const char *p = j->bytes.at; (p = memchr(p, '\n', (size_t)(at - p))); p++)
+        line++;
+    return line;
+}
+
+static mr_status read_row(const jsonl *j, const char *at, const char *end, void *const *field, int64_t row)
+{
+    mr_status s = mr__jsonl_read_row(&j->plan, at, end, 0, field, row);
+    if (s >= 0)
+        return s;
+    mr_error_clear();
+    return mr__jsonl_read_row(&j->plan, at, end, line_of(j, at), field, row);
+}
+
+static mr_status get_many(void *self, const int64_t *indices, int64_t count, const mr_sample *first)
+{
+    const jsonl *j = *(jsonl **)self;
+    const char *at = NULL, *end = NULL;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t passed = indices[i] % j->step;
+        if (at && indices[i] == indices[i - 1] + 1) {
+            at = next_line(j, end, &end);
+        } else {
+            at = next_line(j, j->bytes.at + j->place[indices[i] / j->step], &end);
+            while (passed-- > 0)
+                at = next_line(j, end, &end);
+        }
+        if (read_row(j, at, end, first->field, i) < 0)
+            return mr_error_status();
+    }
+    return MR_OK;
+}
+
+static mr_status get(void *self, int64_t index, const mr_sample *sample)
+{
+    return get_many(self, &index, 1, sample);
+}
+
+static int64_t len(void *self)
+{
+    return (*(jsonl **)self)->rows;
+}
+
+static void jsonl_free(jsonl *j)
+{
+    mr__jsonl_plan_free(&j->plan);
+    mr__bytes_close(&j->bytes);
+    mr_free(j->place);
+    mr_free(j);
+}
+
+static void destroy(void *self)
+{
+    jsonl_free(*(jsonl **)self);
+}
+
+static mr_status keep_place(jsonl *j, const char *at)
+{
+    if (j->rows++ % j->step)
+        return MR_OK;
+    if (j->places == j->room) {
+        int64_t room = j->room ? j->room * 2 : 1024;
+        uint64_t *place = mr_grow(j->place, (size_t)j->places * sizeof *place, (size_t)room * sizeof *place);
+        if (!place)
+            return mr_error_status();
+        j->place = place;
+        j->room = room;
+    }
+    j->place[j->places++] = (uint64_t)(at - j->bytes.at);
+    return MR_OK;
+}
+
+/* Room for one sample, to see whether a row is left out. */
+static void **sample_room(const mr__jsonl_plan *plan, char **memory)
+{
+    size_t bytes = 0;
+    void **field = mr_calloc((size_t)plan->field_count, sizeof *field);
+    for (int pass = 0; field && pass < 2; pass++) {
+        bytes = 0;
+        for (int i = 0; i < plan->field_count; i++) {
+            size_t each = mr_dtype_size(plan->field[i].dtype);
+            for (int d = 0; d < plan->field[i].shape.ndim; d++)
+                each *= (size_t)plan->field[i].shape.dim[d];
+            if (pass)
+                field[i] = *memory + bytes;
+            bytes += (each + 63) / 64 * 64;
+        }
+        if (!pass && !(*memory = mr_alloc(bytes))) {
+            mr_free(field);
+            return NULL;
+        }
+    }
+    return field;
+}
+
+static mr_status make_index(jsonl *j)
+{
+    char *memory = NULL;
+    void **field = j->plan.skips ? sample_room(&j->plan, &memory) : NULL;
+    if (j->plan.skips && !field)
+        return mr_error_status();
+    mr_status s = MR_OK;
+    j->step = j->plan.skips ? 1 : INDEX_STEP; /* what is left out is not between two lines that are kept */
+    const char *end, *at = next_line(j, j->bytes.at, &end);
+    for (; at && s >= 0; at = next_line(j, end, &end)) {
+        bool left_out = false;
+        if (field) {
+            left_out = mr__jsonl_read_row(&j->plan, at, end, 0, field, 0) == MR_END;
+            mr_error_clear(); /* a bad line is one when it is read */
+        }
+        s = left_out ? MR_OK : keep_place(j, at);
+    }
+    mr_free(memory);
+    mr_free(field);
+    return s < 0 ? s : MR_OK;
+}
+
+mr_dataset *mr_jsonl_new(const char *path, const mr_jsonl_field *fields, int field_count)
+{
+    static const mr_dataset_vtable vtable = {
+        .len = len, .get = get, .get_many = get_many, .destroy = destroy
+    };
+    jsonl *j = mr_calloc(1, sizeof *j);
+    if (!j)
+        return NULL;
+    mr_dataset *dataset = NULL;
+    /* The dataset first: it looks at the shapes. */
+    if (mr__jsonl_plan_make(&j->plan, "jsonl_new", path, fields, field_count) == MR_OK &&
+        mr__bytes_open(&j->bytes, path) == MR_OK)
+        dataset = mr_dataset_new(&vtable, &j, sizeof j, j->plan.field, j->plan.field_count);
+    if (!dataset) {
+        jsonl_free(j);
+        return NULL;
+    }
+    if (make_index(j) < 0) {
+        mr_dataset_free(dataset);
+        return NULL;
+    }
+    return dataset;
+}

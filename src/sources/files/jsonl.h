@@ -1,0 +1,33 @@
+/* What the two kinds of JSON lines dataset share. */
+#ifndef MILLRACE_SOURCES_JSONL_INTERNAL_H
+#define MILLRACE_SOURCES_JSONL_INTERNAL_H
+
+#include <millrace/sources/jsonl.h>
+
+#include "words.h"
+
+typedef struct mr__jsonl_plan {
+    char *path;
+    int field_count;
+    mr_field *field; /* names are owned */
+    char **key;
+    mr_jsonl_field *options; /* strings are gone */
+    mr__words *words;
+    bool skips; /* some row may be left out */
+} mr__jsonl_plan;
+
+mr_status mr__jsonl_plan_make(mr__jsonl_plan *plan, const char *call, const char *path,
+                              const mr_jsonl_field *fields, int field_count);
+void mr__jsonl_plan_free(mr__jsonl_plan *plan);
+
+/* Writes a line into row `row` of a sample's fields. MR_OK, MR_END when it is to be left out, or a failure with the line. */
+mr_status mr__jsonl_read_row(const mr__jsonl_plan *plan, const char *at, const char *end, int64_t line,
+                             void *const *field, int64_t row);
+
+/* The end of a line, as mr__record_end; `format` is not looked at. */
+const char *mr__jsonl_line_end(const void *format, const char *at, const char *end, bool *complete);
+
+/* Whether there is nothing but blanks in it. */
+bool mr__jsonl_is_blank(const char *at, const char *end);
+
+#endif

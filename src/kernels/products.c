@@ -9,11 +9,21 @@
 enum { ROW_UNIT = 48, COLUMN_UNIT = 64 };
 
 typedef struct product {
-    bool transpose_a, transpose_b, add;
+    bool transpose_a, transpose_b, add, relu;
     int64_t m, n, k, lda, ldb, ldc;
     const float *a, *b, *bias;
     float *c;
 } product;
+
+/* A part of c as it comes out of the cache. */
+static void rectify(const product *p, float *c, int64_t rows, int64_t columns)
+{
+    if (columns == p->ldc)
+        mr__k->relu(c, c, rows * columns);
+    else
+        for (int64_t i = 0; i < rows; i++)
+            mr__k->relu(c + i * p->ldc, c + i * p->ldc, columns);
+}
 
 static void some_rows(void *work, int64_t begin, int64_t end)
 {
@@ -21,6 +31,8 @@ static void some_rows(void *work, int64_t begin, int64_t end)
     mr__k->gemm_bias(p->transpose_a, p->transpose_b, end - begin, p->n, p->k,
                      p->a + (p->transpose_a ? begin : begin * p->lda), p->lda, p->b, p->ldb,
                      p->c + begin * p->ldc, p->ldc, p->bias, p->add);
+    if (p->relu)
+        rectify(p, p->c + begin * p->ldc, end - begin, p->n);
 }
 
 static void some_columns(void *work, int64_t begin, int64_t end)
@@ -29,6 +41,8 @@ static void some_columns(void *work, int64_t begin, int64_t end)
     mr__k->gemm_bias(p->transpose_a, p->transpose_b, p->m, end - begin, p->k, p->a, p->lda,
                      p->b + (p->transpose_b ? begin * p->ldb : begin), p->ldb, p->c + begin, p->ldc,
                      p->bias ? p->bias + begin : NULL, p->add);
+    if (p->relu)
+        rectify(p, p->c + begin, p->m, end - begin);
 }
 
 static bool is_large(int64_t m, int64_t n, int64_t k)
@@ -50,7 +64,7 @@ void mr__product(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64
                  int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc, bool add)
 {
     if (is_large(m, n, k))
-        divide((product){ transpose_a, transpose_b, add, m, n, k, lda, ldb, ldc, a, b, NULL, c });
+        divide((product){ transpose_a, transpose_b, add, false, m, n, k, lda, ldb, ldc, a, b, NULL, c });
     else
         mr__k->gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, c, ldc, add);
 }
@@ -58,15 +72,26 @@ void mr__product(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64
 void mr__linear(float *y, const float *x, const float *w, const float *b, int64_t m, int64_t k, int64_t n)
 {
     if (is_large(m, n, k))
-        divide((product){ false, true, false, m, n, k, k, k, n, x, w, b, y });
+        divide((product){ false, true, false, false, m, n, k, k, k, n, x, w, b, y });
     else
         mr__k->linear(y, x, w, b, m, k, n);
+}
+
+void mr__linear_relu(float *y, const float *x, const float *w, const float *b, int64_t m, int64_t k,
+                     int64_t n)
+{
+    if (is_large(m, n, k)) {
+        divide((product){ false, true, false, true, m, n, k, k, k, n, x, w, b, y });
+    } else {
+        mr__k->linear(y, x, w, b, m, k, n);
+        mr__k->relu(y, y, m * n);
+    }
 }
 
 void mr__linear_dx(float *dx, const float *dy, const float *w, int64_t m, int64_t k, int64_t n, bool add)
 {
     if (is_large(m, n, k))
-        divide((product){ false, false, add, m, k, n, n, k, k, dy, w, NULL, dx });
+        divide((product){ false, false, add, false, m, k, n, n, k, k, dy, w, NULL, dx });
     else
         mr__k->linear_dx(dx, dy, w, m, k, n, add);
 }
@@ -93,7 +118,7 @@ void mr__linear_dw(float *dw, float *db, const float *dy, const float *x, int64_
         mr__k->linear_dw(dw, db, dy, x, m, k, n, add_dw, add_db);
         return;
     }
-    divide((product){ true, false, add_dw, n, k, m, n, k, k, dy, x, NULL, dw });
+    divide((product){ true, false, add_dw, false, n, k, m, n, k, k, dy, x, NULL, dw });
     if (db) {
         sums s = { db, dy, m, n, add_db };
         int64_t grain = MR__GRAIN_ELEMENTS / m;

@@ -1,5 +1,8 @@
 #include "initial.h"
 #include "module.h"
+#include "together.h"
+
+#include "tensor/tape.h"
 
 typedef struct linear {
     mr_tensor *weight, *bias; /* bias: NULL when there is none */
@@ -11,7 +14,15 @@ static mr_tensor *forward(mr_module *module, mr_tape *tape, mr_tensor *x)
     return l->bias ? mr_linear(tape, x, l->weight, l->bias) : mr_linear_no_bias(tape, x, l->weight);
 }
 
-static const mr_module_vtable vtable = { .type = "Linear", .forward = forward };
+const mr_module_vtable mr__linear_vtable = { .type = "Linear", .forward = forward };
+
+mr_tensor *mr__linear_relu_of(mr_module *module, mr_tape *tape, mr_tensor *x)
+{
+    const linear *l = mr_module_self(module);
+    if (!l->bias && !mr__usable(l->weight))
+        return forward(module, tape, x);
+    return mr__linear_then_relu(tape, x, l->weight, l->bias);
+}
 
 mr_module *mr_linear_new(int64_t in_features, int64_t out_features, mr_rng *rng, const mr_linear_opts *opts)
 {
@@ -24,7 +35,7 @@ mr_module *mr_linear_new(int64_t in_features, int64_t out_features, mr_rng *rng,
         return NULL;
     }
     linear none = { NULL, NULL };
-    mr_module *module = mr_module_new(&vtable, &none, sizeof none);
+    mr_module *module = mr_module_new(&mr__linear_vtable, &none, sizeof none);
     linear *l = mr_module_self(module);
     if (!l)
         return NULL;

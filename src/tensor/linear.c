@@ -1,6 +1,8 @@
 /* The product of a linear layer: y = x w^T + b. */
 #include "tape.h"
 
+#include "kernels/kernels.h"
+#include "kernels/parallel.h"
 #include "kernels/products.h"
 
 /* rows = all of x's dimensions but the last */
@@ -63,10 +65,9 @@ DEFINE_COLUMN_SUMS(column_sums_f64, double)
 
 /* ---- backward ---- */
 
-static void linear_backward(mr_tape *tape, mr__node *node)
+static void give_gradients(mr_tape *tape, mr__node *node, const void *dy)
 {
     mr_tensor *x = node->in[0], *w = node->in[1], *b = node->count > 2 ? node->in[2] : NULL;
-    const void *dy = mr__grad_of(node->out);
     linear_sizes s = sizes_of(x, w);
     bool f32 = w->dtype == MR_FLOAT32, add = false, add_b = false;
     void *dw = mr__grad_target(tape, w, &add);
@@ -86,6 +87,36 @@ static void linear_backward(mr_tape *tape, mr__node *node)
         mr__linear_dx(dx, dy, (const float *)w->data, s.m, s.k, s.n, add);
     else if (dx)
         linear_dx_f64(dx, dy, (const double *)w->data, s, add);
+}
+
+static void linear_backward(mr_tape *tape, mr__node *node)
+{
+    give_gradients(tape, node, mr__grad_of(node->out));
+}
+
+typedef struct mask_job {
+    float *to;
+    const float *dy, *y;
+} mask_job;
+
+static void mask_some(void *work, int64_t begin, int64_t end)
+{
+    const mask_job *j = work;
+    mr__k->relu_backward(j->to + begin, j->dy + begin, j->y + begin, end - begin, false);
+}
+
+/* The gradient before the ReLU takes the place of the one behind it, which nobody else reads unless it is retained. */
+static void linear_relu_backward(mr_tape *tape, mr__node *node)
+{
+    const mr_tensor *y = node->out;
+    float *dy = mr__grad_of(node->out);
+    mask_job j = { .to = y->grad->retain ? mr__work(tape, MR_FLOAT32, y->numel) : dy,
+                   .dy = dy,
+                   .y = (const float *)y->data };
+    if (!j.to)
+        return;
+    mr__parallel(mask_some, &j, y->numel, MR__GRAIN_ELEMENTS, 16);
+    give_gradients(tape, node, j.to);
 }
 
 /* ---- forward ---- */
@@ -124,7 +155,7 @@ static bool has_numel(const mr_tensor *x, const int64_t *shape)
     return mr__numel("linear", &s, (mr_dtype)x->dtype) >= 0;
 }
 
-static mr_tensor *linear(mr_tape *tape, mr_tensor *x, mr_tensor *w, mr_tensor *b)
+static mr_tensor *linear(mr_tape *tape, mr_tensor *x, mr_tensor *w, mr_tensor *b, bool relu)
 {
     if (MR__UNLIKELY(!fits(x, w, b)))
         return wrong_shapes(tape, x, w, b);
@@ -146,7 +177,10 @@ static mr_tensor *linear(mr_tape *tape, mr_tensor *x, mr_tensor *w, mr_tensor *b
     mr_tensor *y = mr__result(tape, (mr_dtype)x->dtype, x->ndim, shape);
     if (!y)
         return NULL;
-    if (x->dtype == MR_FLOAT32)
+    if (MR__UNLIKELY(relu))
+        mr__linear_relu((float *)y->data, (const float *)x->data, (const float *)w->data,
+                        b ? (const float *)b->data : NULL, s.m, s.k, s.n);
+    else if (x->dtype == MR_FLOAT32)
         mr__linear((float *)y->data, (const float *)x->data, (const float *)w->data,
                    b ? (const float *)b->data : NULL, s.m, s.k, s.n);
     else
@@ -154,7 +188,8 @@ static mr_tensor *linear(mr_tape *tape, mr_tensor *x, mr_tensor *w, mr_tensor *b
                    b ? (const double *)b->data : NULL, s);
     if (!mr__tracks(tape, x) && !mr__tracks(tape, w) && !(b && mr__tracks(tape, b)))
         return y;
-    mr__node *node = mr__record(tape, sizeof *node, "linear", y, linear_backward);
+    mr__node *node =
+        mr__record(tape, sizeof *node, "linear", y, relu ? linear_relu_backward : linear_backward);
     if (!node)
         return NULL;
     mr__add_input(node, x, w->grad != NULL);
@@ -166,10 +201,19 @@ static mr_tensor *linear(mr_tape *tape, mr_tensor *x, mr_tensor *w, mr_tensor *b
 
 mr_tensor *mr_linear(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias)
 {
-    return mr__ready_layer(tape, "linear", x, weight, bias) ? linear(tape, x, weight, bias) : NULL;
+    return mr__ready_layer(tape, "linear", x, weight, bias) ? linear(tape, x, weight, bias, false) : NULL;
 }
 
 mr_tensor *mr_linear_no_bias(mr_tape *tape, mr_tensor *x, mr_tensor *weight)
 {
-    return mr__ready_layer(tape, "linear", x, weight, weight) ? linear(tape, x, weight, NULL) : NULL;
+    return mr__ready_layer(tape, "linear", x, weight, weight) ? linear(tape, x, weight, NULL, false) : NULL;
+}
+
+mr_tensor *mr__linear_then_relu(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias)
+{
+    if (!mr__ready_layer(tape, "linear", x, weight, bias ? bias : weight))
+        return NULL;
+    if (weight->dtype == MR_FLOAT32)
+        return linear(tape, x, weight, bias, true);
+    return mr_relu(tape, linear(tape, x, weight, bias, false));
 }

@@ -261,6 +261,9 @@ static inline void *mr__grad_target(mr_tape *tape, mr_tensor *x, bool *add)
 /* Scratch memory until the end of this backward. NULL when memory is out (the tape has stopped then). */
 void *mr__scratch(mr_tape *tape, mr_dtype dtype, int64_t count);
 
+/* relu(x w^T + b) as one operation; bias NULL: none. The results are those of mr_linear and mr_relu, to the bit. */
+mr_tensor *mr__linear_then_relu(mr_tape *tape, mr_tensor *x, mr_tensor *weight, mr_tensor *bias);
+
 /* Room for `count` elements inside one operation, or inside its backward: until the next call on this tape, which gets the
  * same memory. NULL, with the tape stopped, when there is none. */
 void *mr__work(mr_tape *tape, mr_dtype dtype, int64_t count);

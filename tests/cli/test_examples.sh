@@ -164,6 +164,12 @@ check '11_predict without weights' [ "$(cat err)" = "cannot read 'nowhere.safete
 run 12_own_operation
 check 12_own_operation near 12_own_operation.want out 1.01e-4
 
+# ---- parts of data, and weights ----
+
+run 13_split_and_weights
+check 13_split_and_weights same 13_split_and_weights.want out
+check '13_split_and_weights: no complaint' [ ! -s err ]
+
 # ---- that is all of them ----
 
 check 'each example is here' [ "$(ls "$MR_BIN" | grep -c '^[0-9][0-9]_')" = "$(grep -c '^==' "$MR_TEST_DATA/examples.txt")" ]

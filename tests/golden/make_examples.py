@@ -11,7 +11,7 @@ import os
 import pandas
 import torch
 import torch.nn.functional as F
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, WeightedRandomSampler, random_split
 
 
 class MyCurve(Dataset):
@@ -203,11 +203,21 @@ def own_operation():
     print(f'y = {b.item():.4f} P3({d.item():.4f} x), and nearly nothing else')
 
 
+def split_and_weights():
+    train, rest = random_split(MyCurve(12), [9, 3])
+    print(len(train), 'and', len(rest), 'points')
+    loader = DataLoader(train, batch_size=6, sampler=WeightedRandomSampler([1]*8 + [8], 12))
+    for _ in range(2):
+        for x, y in loader:
+            print(x)
+
+
 def main():
     torch.set_num_threads(1)
     here = os.path.dirname(os.path.abspath(__file__))
     programs = (dataset, stream, loader, batches_in_order, batches_shuffled, gradient_descent, batch_training,
-                model_and_loss, trainer, logging, predict, own_operation)
+                model_and_loss, trainer, logging, predict, own_operation,
+                split_and_weights)
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         for number, program in enumerate(programs, 1):

@@ -346,6 +346,12 @@ static void test_refused_lengths(void)
 {
     mr_rng *rng = mr_rng_new(0);
     const int64_t some[] = { 1, 2 };
+    mr_dataset *large = fixture_new((fixture){ .length = INT64_C(1) << 32 });
+    CHECK(mr_loader_new(large, rng, &(mr_loader_opts){ .shuffle = true }) == NULL);
+    CHECK_EQ_STR(mr_error(), "loader: torch's shuffle takes at most 2^32-1 samples, not 4294967296; "
+                             "mr_permutation_sampler_new gives an order of any length");
+    mr_error_clear();
+    mr_dataset_free(large);
     refuse_sampler(mr_sequential_sampler_new(-1), "sequential_sampler_new: length -1 is negative");
     refuse_sampler(mr_permutation_sampler_new(-1, 0), "permutation_sampler_new: length -1 is negative");
     refuse_sampler(mr_random_sampler_new(0, rng, NULL),

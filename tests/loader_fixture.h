@@ -162,6 +162,7 @@ static inline void fixture_hash_batch(uint64_t *hash, const mr_batch *b)
     fixture_hash(hash, &b->rows, sizeof b->rows);
     fixture_hash(hash, &b->epoch, sizeof b->epoch);
     fixture_hash(hash, &b->position, sizeof b->position);
+    fixture_hash(hash, &b->number, sizeof b->number);
     fixture_hash(hash, b->indices, (size_t)b->rows * sizeof *b->indices);
     fixture_hash(hash, b->valid, (size_t)b->rows);
     for (int i = 0; i < b->field_count; i++)

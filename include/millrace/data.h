@@ -122,6 +122,7 @@ typedef struct mr_batch {
     int64_t position;        /* of the first row: samples delivered in this epoch before it */
     const int64_t *indices;  /* which sample each row is; in a stream, its number in the epoch */
     const bool *valid;       /* whether each row is a sample, not padding */
+    int64_t number;          /* of this batch in the order of the epoch, from 0 */
 } mr_batch;
 
 /* The sample at `index` of a dataset by index, as a batch whose tensors have the shape of one sample. Makes
@@ -192,6 +193,9 @@ typedef struct mr_loader_opts {
     int64_t
         max_bad_samples; /* with MR_BAD_SKIP: so many in an epoch, and the next one is a failure; default: any number */
 
+    bool
+        unordered; /* with workers: batches come as they are ready; `number` and `indices` of each record the order */
+
     int64_t shards;        /* of a stream: how many it is cut into; default: the stream's own number, or 1 */
     int64_t shuffle_block; /* of a stream that is shuffled: samples held for that; default 1024 */
 } mr_loader_opts;
@@ -208,7 +212,8 @@ typedef struct mr_loader_opts {
  * is read ahead, by one at a time. What is delivered, in which order, and what is drawn from generators does not
  * depend on the number of workers. A failure is returned when its batch is due. Batches are made ahead beyond the end
  * of an epoch where its order is known; so what a sampler without state is asked, and streams, may begin an epoch
- * that nobody asks for. Batches that take a few microseconds are made by the calling thread, which costs less.
+ * that nobody asks for. Unordered, the batches of an epoch are those that they are otherwise, and all come before the next
+ * epoch's; those of one shard of a stream keep their order, and a state knows which of them came. Batches that take a few microseconds are made by the calling thread, which costs less.
  *
  * With a timeout a sample that takes longer ends the epoch with MR_ERR_STATE, and names it. A worker that does not
  * come back from a callback is left behind, with the memory that it writes to; a new one takes its place. Freeing and

@@ -40,6 +40,7 @@ mr_status mr__ahead_init(mr_loader *loader, const mr_loader_opts *opts, int64_t 
     a->opts.workers = opts->workers;
     a->opts.timeout = opts->timeout;
     a->opts.skip = loader->bad.skip;
+    a->opts.unordered = opts->unordered;
     mr__ahead_size(loader, capacity);
     a->epoch = -1;
     a->expected = mr_rng_new(0);
@@ -182,7 +183,7 @@ static void prepare_end(mr__ahead *a, mr__ticket *t)
 static void prepare_by_index(mr_loader *loader, mr__ticket *t)
 {
     mr__ahead *a = &loader->ahead;
-    int64_t rows = mr__order_take(&loader->order, t->slot->index, t->slot->valid, loader->batch_size);
+    int64_t rows = mr__loader_take(loader, t->slot, a->epoch);
     t->taken = loader->order.at;
     if (rows < 0) {
         t->failed_row = 0;

@@ -101,6 +101,7 @@ mr_loader *mr_loader_new(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts 
     loader->streams = dataset->stream != NULL;
     loader->bad.skip = loader->filler.skip = opts->on_bad_sample == MR_BAD_SKIP;
     loader->bad.most = opts->max_bad_samples;
+    loader->unordered = opts->unordered;
     loader->epoch = -1;
     bool made = mr__order_init(&loader->order, dataset, rng, opts->shuffle) == MR_OK;
     int64_t capacity = loader->batch_size; /* a batch is never larger than the dataset */
@@ -157,6 +158,7 @@ void mr_loader_free(mr_loader *loader)
     mr__order_free(&loader->order);
     mr__strbuf_free(&loader->state);
     mr__bad_free(&loader->bad);
+    mr__done_free(&loader->done);
     mr__free(loader);
 }
 
@@ -231,9 +233,19 @@ mr_status mr_loader_set_collate(mr_loader *loader, mr_collate_function collate, 
 
 /* ---- filling a slot on this thread ---- */
 
+int64_t mr__loader_take(mr_loader *loader, mr__slot_batch *slot, int64_t epoch)
+{
+    int64_t rows;
+    do {
+        rows = mr__order_take(&loader->order, slot->index, slot->valid, loader->batch_size);
+        slot->batch.number = loader->order.batches - 1;
+    } while (rows > 0 && epoch == loader->epoch && mr__done_has(&loader->done, slot->batch.number));
+    return rows;
+}
+
 static int64_t fill_by_index(mr_loader *loader, mr__slot_batch *slot)
 {
-    int64_t rows = mr__order_take(&loader->order, slot->index, slot->valid, loader->batch_size), failed;
+    int64_t rows = mr__loader_take(loader, slot, loader->epoch), failed;
     loader->taken = loader->order.at;
     if (rows <= 0 || (rows < loader->batch_size && loader->drop_last))
         return rows < 0 ? -1 : 0;
@@ -286,6 +298,7 @@ static mr_status begin_epoch(mr_loader *loader)
     loader->epoch++;
     loader->position = loader->taken = 0;
     loader->bad.in_epoch = 0;
+    mr__done_clear(&loader->done);
     if (loader->streams)
         mr__merge_begin(&loader->merge);
     mr_status status;
@@ -316,6 +329,14 @@ int64_t mr__loader_without_bad(mr_loader *loader, mr__slot_batch *slot, int64_t 
     return left;
 }
 
+/* Which batch of the epoch this is. */
+static mr_status take_note(mr_loader *loader, mr__slot_batch *slot)
+{
+    if (loader->streams)
+        slot->batch.number = loader->done.below;
+    return mr__done_add(&loader->done, slot->batch.number, loader->taken);
+}
+
 /* The number of rows of the next batch: 0 at the end of the epoch, -1 after a failure. */
 static int64_t next_slot(mr_loader *loader, mr__slot_batch **slot)
 {
@@ -325,11 +346,14 @@ static int64_t next_slot(mr_loader *loader, mr__slot_batch **slot)
         rows = left = loader->streams              ? mr__merge_next(loader, slot)
                       : loader->ahead.opts.workers ? mr__ahead_next(loader, slot)
                                                    : mr__loader_fill(loader, slot);
-        if (MR__UNLIKELY(rows >= 0 && rows < loader->batch_size && !loader->order_ended)) {
+        if (MR__UNLIKELY(rows >= 0 && rows < loader->batch_size && !loader->order_ended) &&
+            (rows == 0 || !loader->unordered)) {
             mr__order_end(&loader->order);
             loader->order_ended = true;
         }
-        if (loader->bad.skip && !loader->streams && *slot)
+        if (rows > 0 && take_note(loader, *slot))
+            rows = left = -1;
+        else if (loader->bad.skip && !loader->streams && *slot)
             left = mr__loader_without_bad(loader, *slot, rows);
     } while (rows > 0 && left == 0);
     if (left == 0)

@@ -10,6 +10,7 @@
 
 #include "ahead.h"
 #include "collate.h"
+#include "done.h"
 #include "faults.h"
 #include "fill.h"
 #include "merge.h"
@@ -30,7 +31,9 @@ struct mr_loader {
     bool in_epoch;
     int64_t epoch;    /* the current one, or the last; -1 before the first */
     int64_t position; /* samples delivered in it */
-    int64_t taken;    /* indices of the order that they took */
+    int64_t taken;    /* indices of the order that were handed out up to the last batch */
+    mr__done done;    /* which batches were delivered */
+    bool unordered;
     bool order_ended; /* mr__order_end was called in this epoch */
     mr__bad bad;
     mr__order order;
@@ -55,6 +58,9 @@ void mr__loader_leave(mr_loader *loader);
 /* Takes down the samples that could not be had. The rows that are left; -1 if there are too many, or if the batch had failed
  * besides. */
 int64_t mr__loader_without_bad(mr_loader *loader, mr__slot_batch *slot, int64_t rows);
+
+/* Takes the indices of the next batch of an epoch that was not delivered yet; as mr__order_take. */
+int64_t mr__loader_take(mr_loader *loader, mr__slot_batch *slot, int64_t epoch);
 
 /* Fills the next slot of the ring on the calling thread. The number of rows: 0 at the end, -1 after a failure. */
 int64_t mr__loader_fill(mr_loader *loader, mr__slot_batch **slot);

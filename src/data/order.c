@@ -81,7 +81,7 @@ void mr__order_seed(mr__order *order)
 
 mr_status mr__order_start(mr__order *order, int64_t epoch)
 {
-    order->at = 0;
+    order->at = order->batches = 0;
     order->began = false;
     order->exhausted = false;
     order->now = !order->now;
@@ -170,8 +170,10 @@ int64_t mr__order_take(mr__order *order, int64_t *index, bool *valid, int64_t co
     int64_t n = order->sampler   ? take_sampled(order, index, valid, count)
                 : order->shuffle ? take_shuffled(order, index, count)
                                  : take_in_order(order, index, count);
-    if (n > 0)
+    if (n > 0) {
         order->at += n;
+        order->batches++;
+    }
     order->exhausted = mr__order_of_batches(order) ? n <= 0 : n < count;
     return n;
 }

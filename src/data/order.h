@@ -29,8 +29,8 @@ typedef struct mr__order {
     mr_rng *seeded;      /* what the permutation is drawn from without a generator */
     mr_sampler *sampler; /* adopted; NULL: none */
     mr__shuffle shuffled;
-    bool began; /* the permutation of this epoch */
-    int64_t at; /* indices handed out in this epoch */
+    bool began;          /* the permutation of this epoch */
+    int64_t at, batches; /* indices handed out in this epoch, and in how many turns */
     bool exhausted;
     mr__order_key key[2]; /* of this epoch, key[now], and of the one before */
     int now;

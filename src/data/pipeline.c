@@ -24,7 +24,8 @@ struct mr__pipeline {
     pthread_mutex_t lock;
     pthread_cond_t work, done;
     mr__ticket *ticket;       /* opts.slots of them */
-    int64_t head, open, tail; /* ever growing; ticket n is ticket[n % slots] */
+    mr__ticket **ring;        /* in the order in which they are delivered */
+    int64_t head, open, tail; /* ever growing; ticket n is ring[n % slots] */
     bool held;                /* the ticket before head is with the consumer */
     mr__worker *worker;
     mr__lanes *lanes; /* adopted when threads are left behind */
@@ -37,7 +38,7 @@ struct mr__pipeline {
 
 static mr__ticket *at(const mr__pipeline *p, int64_t number)
 {
-    return &p->ticket[number % p->opts.slots];
+    return p->ring[number % p->opts.slots];
 }
 
 /* ---- parts ---- */
@@ -93,7 +94,7 @@ static void finish(mr__pipeline *p, mr__ticket *t, int64_t failed, int64_t nanos
     if (++t->finished < t->parts)
         return;
     atomic_store_explicit(&t->done, true, memory_order_release);
-    if (p->awaited && t == at(p, p->head))
+    if (p->awaited && (p->opts.unordered || t == at(p, p->head)))
         pthread_cond_signal(&p->done);
 }
 
@@ -171,9 +172,12 @@ static void *worker_main(void *user)
 static mr_status make_slots(mr__pipeline *p)
 {
     p->ticket = mr__alloc_zeroed(mr__mul_size((size_t)p->opts.slots, sizeof *p->ticket));
+    p->ring = mr__alloc_array((size_t)p->opts.slots, sizeof *p->ring);
     p->worker = mr__alloc_zeroed((size_t)p->opts.workers * sizeof *p->worker);
-    if (!p->ticket || !p->worker)
+    if (!p->ticket || !p->ring || !p->worker)
         return MR_ERR_MEMORY;
+    for (int64_t i = 0; i < p->opts.slots; i++)
+        p->ring[i] = &p->ticket[i];
     for (int64_t i = 0; i < p->opts.slots; i++)
         if (!(p->ticket[i].slot = mr__slot_new(p->dataset, p->opts.capacity, false)))
             return MR_ERR_MEMORY;
@@ -257,6 +261,7 @@ static void destroy(mr__pipeline *p)
     for (int i = 0; p->worker && i < p->opts.workers; i++)
         mr__filler_free(&p->worker[i].filler);
     mr__free(p->ticket);
+    mr__free(p->ring);
     mr__free(p->worker);
     mr__lanes_free(p->lanes);
     pthread_mutex_destroy(&p->lock);
@@ -352,16 +357,34 @@ mr__ticket *mr__pipeline_head(mr__pipeline *p)
     return p->head < p->tail ? at(p, p->head) : NULL;
 }
 
-static mr_status await(mr__pipeline *p, mr__ticket *t, mr__filler *filler)
+/* The number of the ticket to deliver: one that is done; -1: none is. Those of one lane are done in their order. */
+static int64_t ready(const mr__pipeline *p)
+{
+    const int64_t epoch = at(p, p->head)->epoch, end = p->opts.unordered ? p->tail : p->head + 1;
+    for (int64_t i = p->head; i < end && at(p, i)->epoch == epoch; i++)
+        if (atomic_load_explicit(&at(p, i)->done, memory_order_acquire) && (i == p->head || !at(p, i)->end))
+            return i;
+    return -1;
+}
+
+/* Whether the consumer is better off working on the ticket than waiting. Unordered it never is: it could get hold of the very
+ * sample that the others need not wait for. */
+static bool should_help(const mr__pipeline *p, const mr__ticket *t)
+{
+    return !p->opts.unordered && t->claimed < t->parts && !(t->lane && t->lane->in_hand);
+}
+
+static mr_status await(mr__pipeline *p, mr__filler *filler)
 {
     mr_status status = MR_OK;
+    mr__ticket *head = at(p, p->head);
     pthread_mutex_lock(&p->lock);
     p->awaited = true;
-    while (status == MR_OK && !atomic_load_explicit(&t->done, memory_order_relaxed)) {
+    while (status == MR_OK && ready(p) < 0) {
         if (p->opts.timeout > 0)
             status = watch(p);
-        else if (t->claimed < t->parts && !(t->lane && t->lane->in_hand))
-            run_part(p, t, filler);
+        else if (should_help(p, head))
+            run_part(p, head, filler);
         else
             pthread_cond_wait(&p->done, &p->lock);
     }
@@ -370,21 +393,31 @@ static mr_status await(mr__pipeline *p, mr__ticket *t, mr__filler *filler)
     return status;
 }
 
+/* Under the lock: a ticket comes to the head, and the others keep their order. */
+static void bring_forward(mr__pipeline *p, int64_t number)
+{
+    mr__ticket *t = at(p, number);
+    for (; number > p->head; number--)
+        p->ring[number % p->opts.slots] = at(p, number - 1);
+    p->ring[p->head % p->opts.slots] = t;
+}
+
 mr_status mr__pipeline_next(mr__pipeline *p, mr__filler *filler, mr__ticket **ticket)
 {
-    mr__ticket *t = at(p, p->head);
-    if (!atomic_load_explicit(&t->done, memory_order_acquire)) {
-        mr_status status = await(p, t, filler);
+    int64_t number = ready(p);
+    if (number < 0) {
+        mr_status status = await(p, filler);
         if (status < 0)
             return status;
+        number = ready(p);
     }
     pthread_mutex_lock(&p->lock);
-    p->head++;
+    bring_forward(p, number);
+    *ticket = at(p, p->head++);
     if (p->open < p->head)
         p->open = p->head;
     pthread_mutex_unlock(&p->lock);
     p->held = true;
-    *ticket = t;
     return MR_OK;
 }
 

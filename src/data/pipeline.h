@@ -14,6 +14,9 @@
  * consumer's again: what was written is seen because the lock, or `done`, lies between. Parts of a ticket are claimed
  * from the front, tickets from the oldest; those of one lane are read one after the other, by whichever thread.
  *
+ * Unordered, the consumer takes the first ticket of the oldest's epoch that is done, and moves it to the head under the lock;
+ * those of one lane stay in order, and the end of an epoch comes after all of its tickets. Then it does not work itself.
+ *
  * The consumer works too: it claims parts of the ticket that it waits for as long as some are left. So a batch that no
  * worker has begun costs what it costs without workers, and a pipeline whose threads are slow to wake delays nothing.
  * With a time limit it does not, since it could not watch itself.
@@ -65,6 +68,7 @@ typedef struct mr__pipeline_opts {
     int64_t slots, capacity; /* tickets in the ring, and rows of each */
     double timeout;          /* seconds for one sample; 0: no limit */
     bool skip;               /* samples that cannot be had */
+    bool unordered;          /* tickets are delivered as they are done */
 } mr__pipeline_opts;
 
 /* Starts the workers. NULL after a failure. */
@@ -88,7 +92,7 @@ int64_t mr__pipeline_posted(const mr__pipeline *pipeline);
 /* The oldest posted ticket, NULL if there is none; it need not be done. */
 mr__ticket *mr__pipeline_head(mr__pipeline *pipeline);
 
-/* Waits until the oldest ticket is done, works on it with `filler`, and hands it over: it stays the consumer's until
+/* Waits until the oldest ticket (unordered: one of its epoch's) is done, works on it with `filler`, and hands it over: it stays the consumer's until
  * mr__pipeline_release. Fails when a sample took too long: then the pipeline must be closed. What became of the ticket
  * itself is in it. */
 mr_status mr__pipeline_next(mr__pipeline *pipeline, mr__filler *filler, mr__ticket **ticket);

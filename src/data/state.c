@@ -115,10 +115,11 @@ static void write_state(mr_loader *loader, mr__strbuf *to)
     mr__write_bool(to, loader->in_epoch);
     mr__write_i64(to, loader->epoch);
     mr__write_i64(to, loader->in_epoch ? loader->position : 0);
-    mr__write_i64(to, loader->in_epoch ? loader->taken : 0);
     mr__write_bool(to, loader->in_epoch && loader->order_ended);
     mr__write_int(to, loader->in_epoch ? key->seed : 0, 8);
     mr__bad_write(&loader->bad, to);
+    if (loader->in_epoch)
+        mr__done_write(&loader->done, to);
     if (order->generator)
         write_generator(to, order->generator);
     if (loader->in_epoch && key->before)
@@ -151,11 +152,12 @@ mr_status mr_loader_save(mr_loader *loader, const void **bytes, size_t *size)
 /* What the bytes say, besides the facts. */
 typedef struct state {
     bool in_epoch, order_ended;
-    int64_t epoch, position, taken;
+    int64_t epoch, position;
     uint64_t seed;
     const unsigned char *generator, *before, *sampler; /* NULL: none */
     mr__merge merge;                                   /* of a stream */
     mr__bad bad;
+    mr__done done; /* inside an epoch */
 } state;
 
 static mr_status damaged(void)
@@ -163,18 +165,25 @@ static mr_status damaged(void)
     return mr__raise(MR_ERR_FORMAT, "loader_restore: the state is damaged");
 }
 
-static bool sensible(const mr_loader *loader, const state *s)
+/* Whether the batches that were delivered took what they can have taken. */
+static bool sensible_batches(const mr_loader *loader, const state *s)
 {
     const mr__order *order = &loader->order;
-    if (s->epoch < -1 || s->epoch == INT64_MAX || s->position < 0 || s->taken < 0)
+    const mr__done *done = &s->done;
+    const int64_t last = done->count ? done->early[done->count - 1].taken : done->taken;
+    if (loader->streams)
+        return done->taken == 0 && done->count == 0;
+    return s->position <= last && (order->sampler || last <= order->len) &&
+           done->taken / loader->batch_size <= done->below;
+}
+
+static bool sensible(const mr_loader *loader, const state *s)
+{
+    if (s->epoch < -1 || s->epoch == INT64_MAX || s->position < 0)
         return false;
     if (!s->in_epoch)
-        return !s->position && !s->taken && !s->order_ended;
-    if (s->epoch < 0)
-        return false;
-    if (loader->streams)
-        return s->taken == 0;
-    return s->position <= s->taken && (order->sampler || s->taken <= order->len);
+        return !s->position && !s->order_ended;
+    return s->epoch >= 0 && sensible_batches(loader, s);
 }
 
 static mr_status read_state(const mr_loader *loader, mr__reader *from, state *s)
@@ -199,10 +208,13 @@ static mr_status read_state(const mr_loader *loader, mr__reader *from, state *s)
     s->in_epoch = mr__read_bool(from);
     s->epoch = mr__read_i64(from);
     s->position = mr__read_i64(from);
-    s->taken = mr__read_i64(from);
     s->order_ended = mr__read_bool(from);
     s->seed = mr__read_int(from, 8);
     if (!mr__bad_read(&s->bad, from) && !from->failed)
+        return mr_error_status();
+    if (s->in_epoch)
+        mr__done_read(&s->done, from);
+    if (mr__pending())
         return mr_error_status();
     if (order->generator)
         s->generator = mr__read_bytes(from, MR_RNG_STATE_BYTES);
@@ -233,7 +245,8 @@ static mr_status restore_sources(mr__order *order, const state *s)
 
 static mr_status resume(mr_loader *loader, state *s)
 {
-    mr_status status = mr__order_resume(&loader->order, s->epoch, s->taken);
+    mr_status status = mr__order_resume(&loader->order, s->epoch, loader->done.taken);
+    loader->order.batches = loader->done.below;
     if (status == MR_OK && loader->ahead.opts.workers)
         status = mr__ahead_resume(loader);
     if (status == MR_OK)
@@ -258,7 +271,10 @@ static mr_status restore(mr_loader *loader, state *s)
     loader->started = loader->started || s->epoch >= 0;
     loader->epoch = s->epoch;
     loader->position = s->position;
-    loader->taken = s->taken;
+    mr__done_free(&loader->done);
+    loader->done = s->done;
+    s->done = (mr__done){ 0 };
+    loader->taken = loader->done.taken;
     loader->order_ended = s->order_ended;
     return s->in_epoch ? resume(loader, s) : MR_OK;
 }
@@ -281,6 +297,7 @@ mr_status mr_loader_restore(mr_loader *loader, const void *bytes, size_t size)
     if (status == MR_OK)
         status = restore(loader, &s);
     mr__bad_free(&s.bad);
+    mr__done_free(&s.done);
     mr__merge_free(&s.merge);
     if (status != MR_OK && !mr__pending())
         mr__raise(status < 0 ? status : MR_ERR_CALLBACK,

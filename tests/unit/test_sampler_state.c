@@ -105,8 +105,62 @@ static void test_every_sampler(void)
     }
 }
 
+/* ---- batches as they are ready: each comes once, with its number, also when another loader goes on ---- */
+
+static void take_unordered(mr_loader *loader, int64_t batches, int *times, const int64_t *first_of,
+                           int64_t count)
+{
+    const mr_batch *b;
+    while (batches-- != 0 && mr_loader_next(loader, &b) == MR_OK) {
+        if (!CHECK(b->number >= 0 && b->number < count))
+            return;
+        times[b->number]++;
+        CHECK_EQ_I64(b->indices[0], first_of[b->number]);
+    }
+}
+
+static void test_unordered(void)
+{
+    for (int kind = BATCHES_FROM; kind < SAMPLER_KINDS; kind++)
+        for (int64_t k = 0; k < 5; k++) {
+            int64_t first_of[ROWS], count = 0;
+            int times[ROWS] = { 0 };
+            const mr_batch *b;
+            mr_rng *rng = mr_rng_new(4), *other = mr_rng_new(4);
+            mr_dataset *data =
+                fixture_new((fixture){ .length = 2 * ROWS, .bad = -1, .bad2 = -1, .delay = 2000 });
+            const mr_loader_opts unordered = { .batch_size = 30, .workers = 3, .unordered = true };
+            mr_loader *in_order = mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = 30 });
+            mr_loader *first = mr_loader_new(data, other, &unordered),
+                      *second = mr_loader_new(data, other, &unordered);
+            mr_loader_set_sampler(in_order, sampler_of_kind(kind, rng, NULL));
+            mr_loader_set_sampler(first, sampler_of_kind(kind, other, NULL));
+            mr_loader_set_sampler(second, sampler_of_kind(kind, other, NULL));
+            for (; mr_loader_next(in_order, &b) == MR_OK; count++) {
+                CHECK_EQ_I64(b->number, count);
+                first_of[count] = b->indices[0];
+            }
+            const void *state;
+            size_t size;
+            take_unordered(first, k, times, first_of, count);
+            CHECK_EQ_I64(mr_loader_save(first, &state, &size), MR_OK);
+            CHECK_EQ_I64(mr_loader_restore(second, state, size), MR_OK);
+            if (k <= count) /* otherwise the second begins an epoch of its own */
+                take_unordered(second, -1, times, first_of, count);
+            for (int64_t i = 0; k <= count && i < count; i++)
+                CHECK_EQ_I64(times[i], 1);
+            mr_loader_free(in_order);
+            mr_loader_free(first);
+            mr_loader_free(second);
+            mr_dataset_free(data);
+            mr_rng_free(rng);
+            mr_rng_free(other);
+        }
+}
+
 int main(void)
 {
     RUN(test_every_sampler);
+    RUN(test_unordered);
     return check_report();
 }

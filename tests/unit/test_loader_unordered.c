@@ -1,0 +1,378 @@
+/* Batches as they are ready: the same ones, each once, also across a save; and how far ahead they are made. */
+#include "loader_fixture.h"
+
+#include <string.h>
+
+enum { LENGTH = 61, MOST_BATCHES = 64 };
+
+static const fixture fine = { .length = LENGTH, .bad = -1, .bad2 = -1 };
+
+/* ---- a sample that keeps one batch back until others have come ---- */
+
+static atomic_bool may_go, waited;
+
+static mr_status slow_get(void *self, int64_t index, const mr_sample *sample)
+{
+    (void)self;
+    if (index == 1) {
+        for (int i = 0; i < 10000 && !atomic_load(&may_go); i++)
+            nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+        atomic_store(&waited, true);
+    } else {
+        nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
+    }
+    fixture_write(sample, index);
+    return MR_OK;
+}
+
+static const mr_dataset_vtable slow_vtable = { .len = fixture_len, .get = slow_get };
+
+static void test_slow_sample(void)
+{
+    for (int epoch = 0; epoch < 2; epoch++) {
+        fixture f = fine;
+        f.length = 40;
+        atomic_store(&may_go, false);
+        atomic_store(&waited, false);
+        mr_rng *rng = mr_rng_new(0);
+        mr_dataset *d = mr_dataset_new(&slow_vtable, &f, sizeof f, fixture_fields, 2);
+        mr_loader *l = mr_loader_new(
+            d, rng, &(mr_loader_opts){ .batch_size = 4, .workers = 2, .prefetch = 5, .unordered = true });
+        const mr_batch *b;
+        bool seen[10] = { false };
+        for (int64_t i = 0; i < 10 && CHECK_EQ_I64(mr_loader_next(l, &b), MR_OK); i++) {
+            if (i < 4) /* the first batch is not yet there, and four others are */
+                CHECK(b->number != 0 && !atomic_load(&waited));
+            atomic_store(&may_go, i >= 3);
+            CHECK_EQ_I64(b->position, 4 * i);
+            CHECK_EQ_I64(b->indices[0], 4 * b->number);
+            CHECK_EQ_I64(((int64_t *)mr_tensor_data(b->field[0]))[6], 4 * b->number + 3);
+            CHECK(!seen[b->number]);
+            seen[b->number] = true;
+        }
+        CHECK_EQ_I64(mr_loader_next(l, &b), MR_END);
+        mr_loader_free(l);
+        mr_dataset_free(d);
+        mr_rng_free(rng);
+    }
+}
+
+/* ---- the same batches ---- */
+
+typedef struct setup {
+    bool shuffle, own, drop_last, skip;
+    int64_t batch_size;
+    int delay;
+} setup;
+
+typedef struct machine {
+    mr_rng *rng, *own;
+    mr_dataset *dataset;
+    mr_loader *loader;
+} machine;
+
+static machine start(const setup *s, int workers, bool unordered)
+{
+    fixture f = fine;
+    f.delay = s->delay;
+    f.bad = s->skip ? 17 : -1;
+    machine m = { .rng = mr_rng_new(7), .own = mr_rng_new(8) };
+    m.dataset = fixture_new(f);
+    m.loader = mr_loader_new(m.dataset, m.rng,
+                             &(mr_loader_opts){ .batch_size = s->batch_size,
+                                                .shuffle = s->shuffle,
+                                                .drop_last = s->drop_last,
+                                                .workers = workers,
+                                                .on_bad_sample = s->skip ? MR_BAD_SKIP : MR_BAD_STOP,
+                                                .unordered = unordered });
+    if (s->own)
+        CHECK_EQ_I64(mr_loader_set_generator(m.loader, m.own), MR_OK);
+    return m;
+}
+
+static void stop(machine *m)
+{
+    mr_loader_free(m->loader);
+    mr_dataset_free(m->dataset);
+    mr_rng_free(m->rng);
+    mr_rng_free(m->own);
+}
+
+/* All of a batch but its position. */
+static uint64_t content(const mr_batch *b)
+{
+    mr_batch same = *b;
+    uint64_t hash = 14695981039346656037u;
+    same.position = 0;
+    fixture_hash_batch(&hash, &same);
+    return hash;
+}
+
+static uint64_t generators(const machine *m)
+{
+    uint64_t hash = 14695981039346656037u;
+    unsigned char state[MR_RNG_STATE_BYTES];
+    mr_rng_get_state(m->rng, state);
+    fixture_hash(&hash, state, sizeof state);
+    mr_rng_get_state(m->own, state);
+    fixture_hash(&hash, state, sizeof state);
+    return hash;
+}
+
+/* One call: takes note of the batch's content by its number. False at the end. */
+static bool take(machine *m, uint64_t *by_number, int64_t *rows)
+{
+    const mr_batch *b;
+    mr_status status = mr_loader_next(m->loader, &b);
+    if (status != MR_OK) {
+        CHECK_EQ_I64(status, MR_END);
+        return false;
+    }
+    CHECK_EQ_I64(b->position, *rows);
+    if (CHECK(b->number >= 0 && b->number < MOST_BATCHES))
+        by_number[b->number] += content(b); /* a batch that comes twice is seen */
+    *rows += b->rows;
+    return true;
+}
+
+static void move(const setup *s, machine *m, int workers, bool unordered)
+{
+    const void *view;
+    size_t size = 0;
+    unsigned char state[MR_RNG_STATE_BYTES];
+    CHECK_EQ_I64(mr_loader_save(m->loader, &view, &size), MR_OK);
+    unsigned char *bytes = malloc(size);
+    memcpy(bytes, view, size);
+    mr_rng_get_state(m->rng, state);
+    stop(m);
+    *m = start(s, workers, unordered);
+    CHECK_EQ_I64(mr_loader_restore(m->loader, bytes, size), MR_OK);
+    CHECK_EQ_I64(mr_rng_set_state(m->rng, state, sizeof state), MR_OK);
+    CHECK_EQ_I64(mr_loader_save(m->loader, &view, &size), MR_OK);
+    CHECK(memcmp(bytes, view, size) == 0);
+    free(bytes);
+}
+
+/* Three epochs; after `first` and `second` calls of each the loader is saved and another one goes on. */
+static void compare(const setup *s, int workers, int first, int second)
+{
+    uint64_t want[3][MOST_BATCHES] = { { 0 } }, got[3][MOST_BATCHES] = { { 0 } };
+    machine ordered = start(s, 0, false), m = start(s, workers, true);
+    for (int epoch = 0; epoch < 3; epoch++) {
+        int64_t rows = 0, all = 0, batches = 0;
+        while (take(&ordered, want[epoch], &all))
+            batches++;
+        for (int i = 0;; i++) {
+            if (i == first)
+                move(s, &m, (workers + 1) % 4, i % 2);
+            if (i == second)
+                move(s, &m, workers, true);
+            if (!take(&m, got[epoch], &rows))
+                break;
+        }
+        CHECK_EQ_I64(rows, all);
+        CHECK(memcmp(want[epoch], got[epoch], sizeof want[epoch]) == 0);
+        CHECK(generators(&m) == generators(&ordered));
+    }
+    stop(&m);
+    stop(&ordered);
+}
+
+static void test_same_batches(void)
+{
+    for (int kind = 0; kind < 32; kind++) {
+        setup s = { .batch_size = 1 + kind % 9 };
+        s.shuffle = kind & 1;
+        s.own = kind & 2;
+        s.drop_last = kind & 4;
+        s.skip = kind & 8;
+        s.delay = kind & 16 ? 30 : 0;
+        for (int workers = 0; workers <= 8; workers++)
+            compare(&s, workers, -1, -1);
+        for (int calls = 0; calls < 18; calls++)
+            compare(&s, 1 + calls % 4, calls, calls + kind % 5);
+    }
+}
+
+/* A stream in shards: those of one lane stay in order, and each sample comes once, also across a save. */
+static void test_streams(void)
+{
+    for (int kind = 0; kind < 24; kind++)
+        for (int at = 0; at < 12; at++) {
+            fixture f = fine;
+            f.delay = kind % 3 ? 30 : 0;
+            mr_loader_opts opts = { .batch_size = 3 + kind % 5,
+                                    .workers = 1 + kind % 4,
+                                    .shards = 1 + kind % 6,
+                                    .shuffle = kind & 1,
+                                    .shuffle_block = kind & 1 ? 20 : 0,
+                                    .unordered = true };
+            mr_rng *rng = mr_rng_new(7);
+            mr_dataset *d = fixture_stream_new(f);
+            mr_loader *l = mr_loader_new(d, rng, &opts);
+            const mr_batch *b;
+            unsigned char seen[LENGTH] = { 0 };
+            int64_t shorter = 0, rows = 0;
+            for (int i = 0;; i++) {
+                if (i == at) {
+                    const void *bytes;
+                    size_t size;
+                    opts.workers = (opts.workers + 1) % 4;
+                    opts.unordered = kind % 4 != 0;
+                    mr_loader *other = mr_loader_new(d, rng, &opts);
+                    CHECK_EQ_I64(mr_loader_save(l, &bytes, &size), MR_OK);
+                    CHECK_EQ_I64(mr_loader_restore(other, bytes, size), MR_OK);
+                    mr_loader_free(l);
+                    l = other;
+                }
+                if (mr_loader_next(l, &b) != MR_OK)
+                    break;
+                CHECK_EQ_I64(b->number, i);
+                CHECK_EQ_I64(b->position, rows);
+                for (int64_t r = 0; r < b->rows; r++)
+                    seen[((int64_t *)mr_tensor_data(b->field[0]))[2 * r]]++;
+                CHECK_EQ_I64(shorter, 0);
+                shorter += b->rows < opts.batch_size;
+                rows += b->rows;
+            }
+            for (int i = 0; i < LENGTH; i++)
+                CHECK_EQ_I64(seen[i], 1);
+            mr_loader_free(l);
+            mr_dataset_free(d);
+            mr_rng_free(rng);
+        }
+    CHECK_EQ_I64(atomic_load(&cursors_open), 0);
+}
+
+/* A failure comes when its batch is ready, and the next epoch is a whole one. */
+static void test_fault(void)
+{
+    for (int workers = 0; workers < 4; workers++) {
+        fixture f = fine;
+        f.bad = 5;
+        f.delay = 50;
+        mr_rng *rng = mr_rng_new(0);
+        mr_dataset *d = fixture_new(f);
+        mr_loader *l = mr_loader_new(
+            d, rng, &(mr_loader_opts){ .batch_size = 4, .workers = workers, .unordered = true });
+        const mr_batch *b;
+        for (int64_t epoch = 0; epoch < 3; epoch++) {
+            mr_status status;
+            while ((status = mr_loader_next(l, &b)) == MR_OK)
+                CHECK(b->epoch == epoch && b->number != 1);
+            CHECK_EQ_I64(status, MR_ERR_FORMAT);
+            CHECK_EQ_STR(mr_error(), "loader: sample 5: row is damaged");
+        }
+        mr_loader_free(l);
+        mr_dataset_free(d);
+        mr_rng_free(rng);
+    }
+}
+
+/* ---- how far ahead ---- */
+
+enum { ROW = 1024, ROWS = 400 };
+
+static atomic_int_least64_t begun, due, furthest;
+
+static int64_t wide_len(void *self)
+{
+    (void)self;
+    return ROWS;
+}
+
+static mr_status wide_get(void *self, int64_t index, const mr_sample *sample)
+{
+    (void)self;
+    int64_t ahead = atomic_fetch_add(&begun, 1) + 1 - atomic_load(&due), seen = atomic_load(&furthest);
+    while (ahead > seen && !atomic_compare_exchange_weak(&furthest, &seen, ahead)) {}
+    memset(sample->field[0], (int)index, ROW);
+    return MR_OK;
+}
+
+static const mr_dataset_vtable wide_vtable = { .len = wide_len, .get = wide_get };
+static const mr_field wide_field = { "row", MR_UINT8, { 1, { ROW } } };
+
+static atomic_int_least64_t live, peak;
+
+static void *counting_allocate(void *user, size_t bytes, size_t alignment)
+{
+    (void)user;
+    size_t *block = aligned_alloc(alignment < 64 ? 64 : alignment, 64 + (bytes + 63) / 64 * 64);
+    if (!block)
+        return NULL;
+    *block = bytes;
+    int64_t now = atomic_fetch_add(&live, (int64_t)bytes) + (int64_t)bytes, seen = atomic_load(&peak);
+    while (now > seen && !atomic_compare_exchange_weak(&peak, &seen, now)) {}
+    return (char *)block + 64;
+}
+
+static void counting_release(void *user, void *memory)
+{
+    (void)user;
+    if (!memory)
+        return;
+    size_t *block = (size_t *)((char *)memory - 64);
+    atomic_fetch_sub(&live, (int64_t)*block);
+    free(block);
+}
+
+/* Most samples that were begun before the batch they are in was asked for; two epochs. */
+static int64_t samples_ahead(const mr_loader_opts *opts)
+{
+    mr_rng *rng = mr_rng_new(0);
+    mr_dataset *d = mr_dataset_new(&wide_vtable, NULL, 0, &wide_field, 1);
+    mr_loader *l = mr_loader_new(d, rng, opts);
+    const mr_batch *b;
+    atomic_store(&begun, 0);
+    atomic_store(&furthest, 0);
+    atomic_store(&due, 0);
+    atomic_store(&peak, atomic_load(&live));
+    for (int epoch = 0; epoch < 2; epoch++)
+        for (;;) {
+            atomic_fetch_add(&due, opts->batch_size);
+            if (mr_loader_next(l, &b) != MR_OK)
+                break;
+            nanosleep(&(struct timespec){ .tv_nsec = 300000 }, NULL); /* slower than the workers */
+        }
+    mr_loader_free(l);
+    mr_dataset_free(d);
+    mr_rng_free(rng);
+    return atomic_load(&furthest);
+}
+
+static void test_bytes_ahead(void)
+{
+    enum { BATCH = 20 };
+    static const mr_allocator counting = { counting_allocate, counting_release, NULL };
+    mr_set_allocator(&counting);
+    for (int unordered = 0; unordered < 2; unordered++) {
+        mr_loader_opts opts = { .batch_size = BATCH, .workers = 2, .prefetch = 15, .unordered = unordered };
+        opts.timeout = 1000; /* so that all batches are made by workers, small as they are */
+        int64_t free_ahead = samples_ahead(&opts), free_peak = atomic_load(&peak) - atomic_load(&live);
+        CHECK(free_ahead > 8 * BATCH && free_ahead <= 15 * BATCH);
+        CHECK(free_peak >= 16 * BATCH * ROW);
+        static const int64_t bounds[] = { 1, BATCH * ROW, 3 * BATCH * ROW + 5, 7 * BATCH * ROW };
+        for (int i = 0; i < 4; i++) {
+            opts.prefetch_bytes = bounds[i];
+            int64_t ahead = samples_ahead(&opts) * ROW, used = atomic_load(&peak) - atomic_load(&live);
+            int64_t batches = bounds[i] / (BATCH * ROW) > 0 ? bounds[i] / (BATCH * ROW) : 1;
+            CHECK(ahead <= batches * BATCH * ROW);
+            CHECK(ahead > batches * BATCH * ROW / 2);   /* and it is made use of */
+            CHECK(used >= (batches + 1) * BATCH * ROW); /* those, the one in hand, */
+            CHECK(used <= (batches + 3) * BATCH * ROW + 24 * 1024 +
+                              batches * 2048); /* and two for what is made at once */
+        }
+    }
+    mr_set_allocator(NULL);
+}
+
+int main(void)
+{
+    RUN(test_bytes_ahead);
+    RUN(test_slow_sample);
+    RUN(test_same_batches);
+    RUN(test_streams);
+    RUN(test_fault);
+    return check_report();
+}

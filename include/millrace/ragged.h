@@ -31,6 +31,11 @@ typedef struct mr_ragged {
  * failure. By the thread that writes the sample. */
 MR_API void *mr_ragged_resize(mr_ragged *ragged, int64_t count);
 
+/* Makes a dataset of items that lie in memory: sample i has the rows of `values` from offsets[i] up to offsets[i + 1], in a field
+ * called `name`. `offsets` is int64, with one more element than there are samples, and does not decrease. Borrows the
+ * tensors, which are contiguous. mr_zip_new puts labels beside it. */
+MR_API mr_dataset *mr_dataset_from_ragged(mr_tensor *values, mr_tensor *offsets, const char *name);
+
 /* ---- dense tensors of ragged fields: functions for mr_loader_set_collate --------------------------------------- */
 
 typedef struct mr_collate_pad_opts {

@@ -23,7 +23,7 @@ extern "C" {
 
 /* The numbers 0 to length - 1 in an order that hangs on (seed, epoch) and nothing else: a few hundred bytes, whatever
  * the length, which may be as large as INT64_MAX. Any place can be asked for, in any order, and for any number its place;
- * each takes about 40 ns. Several threads may ask at once. */
+ * each takes about 40 ns, and half of that where a sampler takes many in a row. Several threads may ask at once. */
 typedef struct mr_permutation mr_permutation;
 
 /* Makes the permutation of epoch 0. All 64 bits of the seed count. */
@@ -120,6 +120,9 @@ MR_API mr_sampler *mr_batch_list_sampler_new(const int64_t *indices, const int64
 
 /* How long the sample at `index` is, not negative; of no other sample's business, and the same each time. */
 typedef int64_t (*mr_length_function)(void *user, int64_t index);
+
+/* One whose `user` is the offsets (an mr_tensor) that mr_dataset_from_ragged takes. */
+MR_API int64_t mr_length_by_offsets(void *offsets, int64_t index);
 
 typedef struct mr_bucket_sampler_opts {
     int64_t pool; /* batches whose samples are sorted together; default 100 */

@@ -129,6 +129,40 @@ int64_t mr__permutation_at(const mr_permutation *p, int64_t position)
     return (int64_t)x;
 }
 
+/* The two digits count up, so that only one division is needed. */
+void mr__permutation_take(const mr_permutation *p, int64_t position, int64_t *number, int64_t count)
+{
+    enum { LANES = 8 };
+    int64_t done = 0;
+    if (p->length > MR__TABLE && count >= LANES) {
+        uint64_t left = (uint64_t)position / p->right, right = (uint64_t)position % p->right, l[LANES],
+                 r[LANES];
+        for (; count - done >= LANES; done += LANES) {
+            for (int k = 0; k < LANES; k++) {
+                l[k] = left;
+                r[k] = right;
+                bool turn = ++right == p->right;
+                right = turn ? 0 : right;
+                left += turn;
+            }
+            for (int i = 0; i < MR__ROUNDS; i += 2) {
+                for (int k = 0; k < LANES; k++)
+                    l[k] = add(l[k], draw(p->key[i], r[k], p->left), p->left);
+                for (int k = 0; k < LANES; k++)
+                    r[k] = add(r[k], draw(p->key[i + 1], l[k], p->right), p->right);
+            }
+            for (int k = 0; k < LANES; k++) {
+                uint64_t x = l[k] * p->right + r[k];
+                while (MR__UNLIKELY(x >= (uint64_t)p->length))
+                    x = forward(p, x);
+                number[done + k] = (int64_t)x;
+            }
+        }
+    }
+    for (; done < count; done++)
+        number[done] = mr__permutation_at(p, position + done);
+}
+
 int64_t mr__permutation_find(const mr_permutation *p, int64_t number)
 {
     if (p->length <= MR__TABLE)

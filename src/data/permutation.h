@@ -24,6 +24,9 @@ struct mr_permutation {
 
 mr_status mr__permutation_init(mr_permutation *p, const char *call, int64_t length, uint64_t seed);
 
+/* What is at `count` positions from one on: several at a time, whose rounds do not wait for each other. */
+void mr__permutation_take(const mr_permutation *p, int64_t position, int64_t *number, int64_t count);
+
 /* What is at a position, and where a number is; both below the length. */
 int64_t mr__permutation_at(const mr_permutation *p, int64_t position);
 int64_t mr__permutation_find(const mr_permutation *p, int64_t number);

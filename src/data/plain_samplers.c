@@ -48,8 +48,7 @@ static mr_status many_permuted(void *self, int64_t *index, bool *valid, int64_t 
     plain *p = self;
     (void)valid;
     *count = some(p, most);
-    for (int64_t i = 0; i < *count; i++)
-        index[i] = mr__permutation_at(&p->order, p->at + i);
+    mr__permutation_take(&p->order, p->at, index, *count);
     p->at += *count;
     return *count ? MR_OK : MR_END;
 }

@@ -1,8 +1,9 @@
 /* Millrace's own order: that it is a permutation, that it hangs on (seed, epoch) alone, and that it looks random. */
 #include "check.h"
 
+#include "data/permutation.h"
+
 #include <millrace/random.h>
-#include <millrace/samplers.h>
 
 #include <stdlib.h>
 
@@ -54,6 +55,29 @@ static void test_large(void)
             upper += number >= length / 2;
         }
         CHECK(upper > 850 && upper < 1150);
+        mr_permutation_free(p);
+    }
+}
+
+/* Many at a time are what they are one by one, at the edges of digits and of the length, too. */
+static void test_many(void)
+{
+    const int64_t lengths[] = { 5, 128, 129, 130, 143, 144, 145, 1000, 99999, INT64_C(1) << 40, INT64_MAX };
+    int64_t many[100];
+    for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
+        mr_permutation *p = mr_permutation_new(lengths[k], k);
+        for (int64_t from = 0; from < 150; from += 7)
+            for (int end = 0; end < 2; end++) {
+                int64_t at = end ? lengths[k] - from - 1 : from, left = lengths[k] - at;
+                if (at < 0 || left <= 0)
+                    continue;
+                int64_t count = left < 100 ? left : from % 50 + 1;
+                mr__permutation_take(p, at, many, count);
+                for (int64_t i = 0; i < count; i++)
+                    if (many[i] != mr_permutation_at(p, at + i))
+                        CHECK_EQ_I64(many[i], mr_permutation_at(p, at + i));
+                CHECK(count > 0);
+            }
         mr_permutation_free(p);
     }
 }
@@ -288,6 +312,7 @@ int main(void)
 {
     RUN(test_every_number_once);
     RUN(test_large);
+    RUN(test_many);
     RUN(test_seed_and_epoch);
     RUN(test_is_kept);
     RUN(test_looks_random);

@@ -263,6 +263,32 @@ MR_API int64_t mr_loader_bad_samples(const mr_loader *loader, const mr_bad_sampl
 /* Leaves the epoch early: the next mr_loader_next begins the next one (Python's break, and a new iter). */
 MR_API void mr_loader_rewind(mr_loader *loader);
 
+/* ---- where the time goes ---- */
+
+/* Seconds, and what went by in one: samples, and bytes of their fields. */
+typedef struct mr_loader_stage {
+    double seconds, samples, bytes;
+} mr_loader_stage;
+
+/* Since the loader was made. Calls that follow quickly on each other are timed now and then, and the rest is reckoned. */
+typedef struct mr_loader_stats {
+    int64_t batches, samples, bytes; /* delivered */
+    mr_loader_stage fill;            /* in the dataset, added up over all threads */
+    mr_loader_stage collate;         /* in the collate function */
+    mr_loader_stage wait;            /* in mr_loader_next */
+    mr_loader_stage caller;          /* between a batch and the next one of the same epoch */
+    mr_loader_stage all;             /* of the last two */
+    double ready;                    /* batches that were ready when one was asked for, on average */
+    int64_t prefetch;                /* of at most so many; 0 without workers */
+    bool loader_bound;               /* more time in mr_loader_next than with the caller */
+} mr_loader_stats;
+
+MR_API void mr_loader_get_stats(const mr_loader *loader, mr_loader_stats *stats);
+
+/* Writes them as a line of words that begins with "loader-bound: " or "model-bound: " to `text`, at most `room` bytes with
+ * the '\0'. Its length, as snprintf. */
+MR_API int mr_loader_explain(const mr_loader *loader, char *text, size_t room);
+
 /* ---- state: stopping anywhere, and going on ---- */
 
 /* Where the caller stands: behind the last batch that it got, inside an epoch or between two, however far batches were

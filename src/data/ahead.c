@@ -19,11 +19,10 @@ enum {
 void mr__ahead_size(mr_loader *loader, int64_t capacity)
 {
     mr__ahead *a = &loader->ahead;
-    int64_t most = a->prefetch, row_bytes = 0;
+    const int64_t row_bytes = loader->sample_bytes;
+    int64_t most = a->prefetch;
     if (!most)
         most = a->opts.workers > 1 ? 2 * (int64_t)a->opts.workers : 4;
-    for (int f = 0; f < loader->dataset->field_count; f++)
-        row_bytes += (int64_t)loader->dataset->row_bytes[f];
     if (a->prefetch_bytes && row_bytes > 0) {
         int64_t rows = a->prefetch_bytes / row_bytes, batches = capacity > 0 ? rows / capacity : rows;
         most = batches < 1 ? 1 : batches < most ? batches : most;
@@ -284,6 +283,10 @@ int64_t mr__ahead_next(mr_loader *loader, mr__slot_batch **slot)
     post(loader);
     if (!mr__pipeline_head(a->pipeline))
         return fill_directly(loader, slot);
+    if (loader->stats.entered) {
+        loader->stats.looks += loader->stats.stride;
+        loader->stats.ready += loader->stats.stride * mr__pipeline_ready(a->pipeline);
+    }
     if (mr__pipeline_next(a->pipeline, &loader->filler, &t) < 0) {
         mr__ahead_stop(loader);
         return -1;
@@ -299,6 +302,8 @@ int64_t mr__ahead_next(mr_loader *loader, mr__slot_batch **slot)
         return 0;
     if (t->lane)
         loader->merge.here = t->turn;
+    loader->stats.filling += t->nanoseconds;
+    loader->stats.filled += t->rows;
     if (t->rows > 0)
         learn_cost(a, t->nanoseconds * loader->batch_size / t->rows);
     return t->rows;

@@ -99,6 +99,8 @@ mr_loader *mr_loader_new(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts 
     loader->batch_size = opts->batch_size ? opts->batch_size : 1;
     loader->drop_last = opts->drop_last;
     loader->streams = dataset->stream != NULL;
+    for (int f = 0; f < dataset->field_count; f++)
+        loader->sample_bytes += (int64_t)dataset->row_bytes[f];
     loader->bad.skip = loader->filler.skip = opts->on_bad_sample == MR_BAD_SKIP;
     loader->bad.most = opts->max_bad_samples;
     loader->unordered = opts->unordered;
@@ -266,6 +268,7 @@ static int64_t fill_from_stream(mr_loader *loader, mr__slot_batch *slot)
 int64_t mr__loader_fill(mr_loader *loader, mr__slot_batch **slot)
 {
     *slot = loader->ring[loader->next_slot];
+    loader->stats.own = true;
     mr__faults_clear(*slot);
     int64_t rows = loader->streams ? fill_from_stream(loader, *slot) : fill_by_index(loader, *slot);
     if (rows > 0)
@@ -363,24 +366,33 @@ static int64_t next_slot(mr_loader *loader, mr__slot_batch **slot)
     return left;
 }
 
-mr_status mr_loader_next(mr_loader *loader, const mr_batch **batch)
+static mr_status collate(mr_loader *loader, const mr_batch *samples)
 {
-    if (!loader || !batch)
-        return mr__settle(mr__null("loader_next", loader ? "batch" : "loader"));
-    if (mr__pending()) /* something failed since the last status: that is what the caller must hear of */
-        return mr__settle(mr_error_status());
+    const int64_t begin = loader->stats.entered ? mr__clock() : 0;
+    mr_status status = mr__collate(&loader->collated, samples);
+    if (begin) {
+        const int64_t spent = mr__clock() - begin, all = spent * loader->stats.stride;
+        loader->stats.collating += all;
+        if (loader->stats.own)
+            loader->stats.filling -= all; /* of which all of this call will be part */
+    }
+    return status;
+}
+
+static mr_status next_batch(mr_loader *loader, const mr_batch **batch)
+{
     if (!loader->in_epoch) {
         mr_status status = begin_epoch(loader);
         if (status < 0)
-            return mr__settle(status);
+            return status;
     }
     mr__slot_batch *slot;
     int64_t rows = next_slot(loader, &slot);
     if (rows <= 0)
-        return rows < 0 ? mr__settle(mr_error_status()) : MR_END;
+        return rows < 0 ? mr_error_status() : MR_END;
     if (MR__UNLIKELY(mr__slot_finish(slot, rows) < 0)) {
         mr__loader_leave(loader);
-        return mr__settle(mr_error_status());
+        return mr_error_status();
     }
     for (int64_t i = 0; loader->streams && i < rows; i++)
         slot->index[i] = loader->position + i;
@@ -389,14 +401,26 @@ mr_status mr_loader_next(mr_loader *loader, const mr_batch **batch)
     loader->position += rows;
     *batch = &slot->batch;
     if (loader->collated.function) {
-        mr_status status = mr__collate(&loader->collated, &slot->batch);
+        mr_status status = collate(loader, &slot->batch);
         if (status != MR_OK) {
             mr__loader_leave(loader);
-            return mr__settle(status);
+            return status;
         }
         *batch = &loader->collated.batch;
     }
     return MR_OK;
+}
+
+mr_status mr_loader_next(mr_loader *loader, const mr_batch **batch)
+{
+    if (!loader || !batch)
+        return mr__settle(mr__null("loader_next", loader ? "batch" : "loader"));
+    if (mr__pending()) /* something failed since the last status: that is what the caller must hear of */
+        return mr__settle(mr_error_status());
+    mr__stats_enter(&loader->stats);
+    mr_status status = next_batch(loader, batch);
+    mr__stats_leave(&loader->stats, status == MR_OK ? (*batch)->rows : status == MR_END ? 0 : -1);
+    return status < 0 ? mr__settle(status) : status;
 }
 
 void mr_loader_rewind(mr_loader *loader)

@@ -16,6 +16,7 @@
 #include "merge.h"
 #include "order.h"
 #include "slot.h"
+#include "stats.h"
 
 #include "base/strbuf.h"
 
@@ -36,6 +37,8 @@ struct mr_loader {
     bool unordered;
     bool order_ended; /* mr__order_end was called in this epoch */
     mr__bad bad;
+    mr__stats stats;
+    int64_t sample_bytes;
     mr__order order;
     mr__filler filler; /* the calling thread's */
     mr__merge merge;   /* of a stream */

@@ -352,6 +352,14 @@ int64_t mr__pipeline_posted(const mr__pipeline *p)
     return p->tail - p->head;
 }
 
+int64_t mr__pipeline_ready(const mr__pipeline *p)
+{
+    int64_t count = 0;
+    for (int64_t i = p->head; i < p->tail; i++)
+        count += !at(p, i)->end && atomic_load_explicit(&at(p, i)->done, memory_order_relaxed);
+    return count;
+}
+
 mr__ticket *mr__pipeline_head(mr__pipeline *p)
 {
     return p->head < p->tail ? at(p, p->head) : NULL;

@@ -89,6 +89,9 @@ void mr__pipeline_post(mr__pipeline *pipeline, int64_t count);
 /* Posted tickets that were not delivered. */
 int64_t mr__pipeline_posted(const mr__pipeline *pipeline);
 
+/* Of these, the batches that are done. */
+int64_t mr__pipeline_ready(const mr__pipeline *pipeline);
+
 /* The oldest posted ticket, NULL if there is none; it need not be done. */
 mr__ticket *mr__pipeline_head(mr__pipeline *pipeline);
 

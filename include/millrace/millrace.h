@@ -25,5 +25,6 @@
 #include <millrace/formats.h>
 #include <millrace/plot.h>
 #include <millrace/train.h>
+#include <millrace/callbacks.h>
 
 #endif

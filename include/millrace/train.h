@@ -52,6 +52,10 @@ typedef struct mr_step {
     int64_t epoch;       /* from 0 */
     int64_t batch_index; /* in this epoch, from 0 */
     int64_t global_step; /* optimizer steps made so far */
+    mr_trainer *trainer;
+    mr_optim *optim;
+    const mr_batch *batch; /* NULL between batches */
+    const mr_tensor *loss; /* what training_step gave; NULL elsewhere */
 } mr_step;
 
 typedef struct mr_task_vtable {
@@ -104,6 +108,9 @@ typedef struct mr_log_opts {
  * (another shape, other options, more than 256 names) fails the step. */
 MR_API void mr_log(mr_step *step, const char *name, const mr_tensor *value, const mr_log_opts *opts);
 
+/* The same for a number. */
+MR_API void mr_log_value(mr_step *step, const char *name, double value, const mr_log_opts *opts);
+
 /* In a training step: leaves this batch out, as if it were not there; what the step returns does not matter (Lightning's
  * None). */
 MR_API void mr_step_skip(mr_step *step);
@@ -143,6 +150,7 @@ typedef struct mr_trainer_opts {
      * checkpoint and the logs, and returns MR_INTERRUPTED; a second signal has its default action. SIGUSR1 writes a
      * checkpoint, and the training goes on. For one fit at a time in a process; without it no signal is touched. */
     bool handle_signals;
+    int64_t min_epochs, min_steps; /* before that mr_trainer_stop (early stopping) ends nothing; default 0 */
 } mr_trainer_opts;
 
 /* Makes a trainer; strings are copied. */

@@ -1,196 +1,12 @@
-/* The training loop. */
-#include "trainer.h"
-
+/* A fit from its beginning to its end. */
+#include "loop.h"
 #include "setup.h"
 #include "signals.h"
-#include "train_step.h"
-#include "validate.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
 
 #include <signal.h>
-
-/* ---- the loop ---- */
-
-/* After an update. */
-static void report_step(mr__fit *fit)
-{
-    if ((fit->step.global_step + 1) % fit->trainer->log_every == 0 && fit->log.logged)
-        mr__reporter_row(fit->reporter, fit->step.epoch, fit->step.global_step, fit->log.logged,
-                         fit->log.metric, fit->log.row_value);
-    fit->step.global_step++;
-}
-
-/* ---- checkpoints ---- */
-
-/* The file is named after the epoch of the last step. */
-static mr_status take_checkpoint(mr__fit *fit, mr__phase phase, int64_t epoch)
-{
-    fit->phase = phase;
-    fit->checkpoint_due = false;
-    return mr__reporter_snapshot(fit->reporter, epoch);
-}
-
-/* After a batch. The clock is looked at when the reporter has woken up. */
-static bool falls_due(mr__fit *fit)
-{
-    mr__trigger *trigger = &fit->checkpoint;
-    if (trigger->by != MR__BY_CLOCK)
-        return mr__trigger_counted(trigger);
-    const unsigned ticks = atomic_load_explicit(&fit->reporter->ticks, memory_order_relaxed);
-    if (ticks == fit->ticks)
-        return false;
-    fit->ticks = ticks;
-    return mr__trigger_clock(trigger, mr__now());
-}
-
-static void look_at_signals(mr__fit *fit)
-{
-    fit->signal = mr__signals_end();
-    if (mr__signals_save() || fit->signal)
-        fit->checkpoint_due = true;
-}
-
-/* One that falls due while gradients are added up is taken after their update. */
-static mr_status checkpoint_if_due(mr__fit *fit)
-{
-    if (MR__UNLIKELY(falls_due(fit)))
-        fit->checkpoint_due = true;
-    if (MR__UNLIKELY(fit->signals && mr__signals_any()))
-        look_at_signals(fit);
-    if (MR__LIKELY(!fit->checkpoint_due) || fit->window)
-        return MR_OK;
-    mr_status status = take_checkpoint(fit, MR__IN_BATCHES, fit->step.epoch);
-    return !status && fit->signal ? MR_INTERRUPTED : status;
-}
-
-/* ---- an epoch ---- */
-
-static mr_status run_batch(mr__fit *fit, const mr_batch *batch)
-{
-    bool updated;
-    mr_status status = mr__reporter_status(fit->reporter);
-    if (!status)
-        status = mr__train_batch(fit, batch, &updated);
-    if (status)
-        return status;
-    if (updated)
-        report_step(fit);
-    fit->batches++;
-    fit->samples += batch->rows;
-    fit->step.batch_index++;
-    mr__reporter_progress(fit->reporter, fit->step.batch_index);
-    return checkpoint_if_due(fit);
-}
-
-/* A window that the end of the epoch has cut short. */
-static mr_status end_batches(mr__fit *fit)
-{
-    bool updated;
-    mr_status status = mr__train_rest(fit, &updated);
-    if (!status && updated)
-        report_step(fit);
-    if (!status && fit->checkpoint_due)
-        status = take_checkpoint(fit, MR__AT_EPOCH_END, fit->step.epoch);
-    return !status && fit->signal ? MR_INTERRUPTED : status;
-}
-
-/* MR_OK at the end of the epoch, which is then complete, or of the steps. That end is within an epoch for a training that
- * goes on to more steps later: so what is kept of it is how it stands here. */
-static mr_status run_batches(mr__fit *fit, bool *complete)
-{
-    const mr_trainer *t = fit->trainer;
-    const mr_batch *batch;
-    while (!mr__reached(t->max_steps, fit->step.global_step)) {
-        mr_status status = MR_END;
-        if (!mr__reached(t->limit_batches, fit->step.batch_index))
-            status = mr_loader_next(fit->loader, &batch);
-        if (status == MR_END) {
-            *complete = true;
-            return end_batches(fit);
-        }
-        if (!status)
-            status = run_batch(fit, batch);
-        if (status)
-            return status;
-    }
-    *complete = fit->step.batch_index == fit->reporter->total;
-    fit->stopped = true;
-    return take_checkpoint(fit, MR__IN_BATCHES, fit->step.epoch);
-}
-
-/* In Lightning's order: the schedule, validation and its row, the epoch's row, a schedule that looks at a metric. */
-static mr_status end_epoch(mr__fit *fit, bool complete)
-{
-    bool validated = false;
-    mr_status status = MR_OK;
-    if (complete && fit->phase != MR__AT_VALIDATION)
-        status = mr__train_epoch_ended(fit);
-    if (!status && complete)
-        status = mr__validate(fit, &validated);
-    if (status == MR_INTERRUPTED)
-        fit->signal = mr__signals_end();
-    if (status == MR_INTERRUPTED && !fit->stopped) {
-        mr_status taken = take_checkpoint(fit, MR__AT_VALIDATION, fit->step.epoch);
-        return taken ? taken : status;
-    }
-    if (!status)
-        status = mr__log_epoch(fit, false);
-    return !status && validated ? mr__train_validated(fit) : status;
-}
-
-static mr_status run_epoch(mr__fit *fit)
-{
-    mr__reporter *r = fit->reporter;
-    if (r->bar) {
-        mr__reporter_progress(r, fit->step.batch_index);
-        atomic_store_explicit(&r->epoch, fit->step.epoch, memory_order_relaxed);
-        atomic_store_explicit(&r->epoch_began, mr__now(), memory_order_relaxed);
-    }
-    bool complete = true;
-    mr_status status = fit->phase == MR__IN_BATCHES ? run_batches(fit, &complete) : MR_OK;
-    if (!status && fit->trainer->limit_batches >= 0)
-        mr_loader_rewind(fit->loader);
-    return !status && fit->step.batch_index ? end_epoch(fit, complete) : status;
-}
-
-/* ---- all of them ---- */
-
-static mr_status end_of_epoch(mr__fit *fit)
-{
-    const int64_t epoch = fit->step.epoch++;
-    fit->step.batch_index = 0;
-    fit->phase = MR__IN_BATCHES;
-    fit->finished = mr__reached(fit->trainer->max_epochs, fit->step.epoch) ||
-                    mr__reached(fit->trainer->max_steps, fit->step.global_step);
-    if (fit->finished || fit->checkpoint_due || mr__trigger_epoch(&fit->checkpoint, fit->step.epoch))
-        return take_checkpoint(fit, MR__IN_BATCHES, epoch);
-    return MR_OK;
-}
-
-/* A fit that was resumed within an epoch ends that first, whatever the limit of steps. */
-static mr_status run_epochs(mr__fit *fit)
-{
-    const mr_trainer *t = fit->trainer;
-    bool within = fit->step.batch_index > 0;
-    while (!mr__reached(t->max_epochs, fit->step.epoch) &&
-           (within || !mr__reached(t->max_steps, fit->step.global_step))) {
-        within = false;
-        mr_status status = run_epoch(fit);
-        if (status)
-            return status;
-        if (fit->step.batch_index == 0)
-            return MR_END; /* an epoch without batches: the next ones would have none either */
-        if (fit->stopped) {
-            mr__reporter_finish_snapshot(fit->reporter);
-            return MR_OK;
-        }
-        if ((status = end_of_epoch(fit)))
-            return status;
-    }
-    return MR_OK;
-}
 
 static void say_why(const mr__fit *fit, mr_status status)
 {
@@ -239,52 +55,108 @@ static mr_status wind_up(mr__fit *fit, mr_status status)
     return status;
 }
 
-mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader)
+/* The callbacks' last words, which may be about a failure, and the model may be changed by. */
+static mr_status say_goodbye(mr__fit *fit, mr_status status)
 {
-    if (!trainer || !task || !loader)
-        return mr__settle(mr__null("fit", !trainer ? "trainer" : !task ? "task" : "loader"));
-    if (mr__pending())
-        return mr__settle(mr_error_status());
-    mr__fit *fit = mr__alloc_zeroed(sizeof *fit);
-    if (!fit)
-        return mr__settle(MR_ERR_MEMORY);
+    mr__failure first;
+    if (status >= 0) {
+        mr_status said = mr__hooks(fit, MR__ON_TRAIN_END);
+        if (!said)
+            said = mr__hooks(fit, MR__ON_FIT_END);
+        return said < 0 ? said : status;
+    }
+    mr__failure_take(&first);
+    mr_error_clear();
+    mr__failure_raise(&first);
+    (void)mr_error(); /* read: it is not pending for the hook */
+    (void)mr__hooks(fit, MR__ON_EXCEPTION);
+    mr_error_clear();
+    fit->phase = MR__IN_BATCHES;
+    (void)mr__take_saves(fit, fit->step.epoch);
+    mr_error_clear();
+    mr__failure_raise(&first);
+    return status;
+}
+
+static mr_status train(mr__fit *fit)
+{
+    mr_status status = mr__hooks(fit, MR__ON_TRAIN_START);
+    if (!status)
+        status = mr__run_epochs(fit);
+    if (!status && fit->signals && (fit->signal = mr__signals_end()))
+        status = MR_INTERRUPTED; /* too late to matter to the fit, but not to the program */
+    return say_goodbye(fit, status);
+}
+
+static mr_status run(mr__fit *fit)
+{
+    mr_status status = mr__set_up(fit);
+    if (status == MR_END) {
+        fit->trainer->global_step = fit->step.global_step;
+        status = mr__hooks(fit, MR__ON_FIT_END);
+        return status < 0 ? status : MR_OK;
+    }
+    return wind_up(fit, status ? status : train(fit));
+}
+
+static void free_fit(mr__fit *fit)
+{
+    mr__reporter_free(fit->reporter);
+    mr_tape_free(fit->tape);
+    mr_tape_free(fit->val_tape);
+    mr__modes_free(&fit->modes);
+    mr__saved_free(&fit->saved);
+    for (size_t i = 0; i < fit->saves; i++) {
+        mr__free(fit->save[i].path);
+        mr__free(fit->save[i].remove);
+    }
+    mr__free(fit->val_start.loader);
+    mr__free(fit->val_start.rng);
+    mr__free(fit->val_start.list);
+    mr__log_free(&fit->log);
+    mr_schedule_free(fit->schedule);
+    mr_optim_free(fit->optim);
+    mr__free(fit);
+}
+
+/* What the last fit has left in the trainer. */
+static void forget(mr_trainer *trainer)
+{
     char **stale[] = { &trainer->log_dir, &trainer->metrics_path, &trainer->checkpoint_path };
     for (int i = 0; i < 3; i++) {
         mr__free(*stale[i]);
         *stale[i] = NULL;
     }
     mr__epoch_values_free(&trainer->epoch_values);
+    trainer->signal = 0;
+}
+
+mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader)
+{
+    if (!trainer || !task || !loader)
+        return mr__settle(mr__null("fit", !trainer ? "trainer" : !task ? "task" : "loader"));
+    if (mr__pending())
+        return mr__settle(mr_error_status());
+    if (trainer->fit)
+        return mr__settle(mr__raise(MR_ERR_STATE, "fit: the trainer is in a fit already"));
+    mr__fit *fit = mr__alloc_zeroed(sizeof *fit);
+    if (!fit)
+        return mr__settle(MR_ERR_MEMORY);
+    forget(trainer);
     fit->trainer = trainer;
     fit->task = task;
     fit->loader = loader;
+    trainer->fit = fit;
     mr_loader_rewind(loader); /* an epoch that somebody has begun is not ours to end */
     mr_status status = trainer->handle_signals ? mr__signals_take() : MR_OK;
     fit->signals = trainer->handle_signals && !status;
     if (!status)
-        status = mr__set_up(fit);
-    if (status == MR_END) {
-        trainer->global_step = fit->step.global_step;
-        status = MR_OK;
-    } else {
-        status = status ? status : run_epochs(fit);
-        if (!status && fit->signals && (fit->signal = mr__signals_end()))
-            status = MR_INTERRUPTED; /* too late to matter to the fit, but not to the program */
-        status = wind_up(fit, status);
-    }
+        status = run(fit);
     if (fit->signals)
         mr__signals_give_back();
     mr_loader_rewind(loader);
     trainer->memory = mr_memory_of(task->model, fit->optim, fit->tape);
-    mr__reporter_free(fit->reporter);
-    mr_tape_free(fit->tape);
-    mr_tape_free(fit->val_tape);
-    mr__modes_free(&fit->modes);
-    mr__saved_free(&fit->saved);
-    mr__free(fit->val_start.loader);
-    mr__free(fit->val_start.rng);
-    mr__log_free(&fit->log);
-    mr_schedule_free(fit->schedule);
-    mr_optim_free(fit->optim);
-    mr__free(fit);
+    trainer->fit = NULL;
+    free_fit(fit);
     return mr__settle(status);
 }

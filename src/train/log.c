@@ -154,33 +154,56 @@ static void log_step(mr__fit *fit, uint32_t at, double x)
         log->logged++;
 }
 
-void mr_log(mr_step *step, const char *name, const mr_tensor *value, const mr_log_opts *opts)
+static void add(mr__log_key *k);
+
+static void log_number(mr__fit *fit, const char *name, double x, bool is_float, const mr_log_opts *opts)
 {
     static const mr_log_opts defaults = { 0 };
-    mr__fit *fit = (mr__fit *)step;
-    if (!step || !mr__ready1(step->tape, "log", value))
-        return;
-    if (MR__UNLIKELY(!name || !*name || value->numel != 1)) {
-        if (!name || !*name)
-            mr__fail(step->tape, MR_ERR_ARGUMENT, "log: name is %s", name ? "empty" : "NULL");
-        else
-            mr__fail(step->tape, MR_ERR_SHAPE, "log: '%s' has shape %s, not one element", name,
-                     mr__tensor_text(value).text);
-        return;
-    }
+    mr_log_opts of_epoch;
     opts = opts ? opts : &defaults;
-    mr__log_key *key = key_of(fit, step->tape, name, opts);
+    if (MR__UNLIKELY(fit->log.between)) {
+        of_epoch = *opts;
+        of_epoch.on_epoch = of_epoch.no_step = true;
+        opts = &of_epoch;
+    }
+    mr__log_key *key = key_of(fit, fit->step.tape, name, opts);
     if (!key)
         return;
-    double x = value_of(value);
     if (key->step_metric >= 0)
         log_step(fit, (uint32_t)key->step_metric, x);
     if (key->epoch_metric >= 0) {
         key->in_batch = true;
         key->batch_value = x;
         key->batch_weight = opts->weight > 0 ? opts->weight : fit->log.rows;
-        key->only_floats = key->only_floats && value->dtype == MR_FLOAT32;
+        key->only_floats = key->only_floats && is_float;
+        if (fit->log.between)
+            add(key);
     }
+}
+
+static bool is_name(mr_step *step, const char *name)
+{
+    if (MR__LIKELY(name && *name))
+        return true;
+    mr__fail(step->tape, MR_ERR_ARGUMENT, "log: name is %s", name ? "empty" : "NULL");
+    return false;
+}
+
+void mr_log(mr_step *step, const char *name, const mr_tensor *value, const mr_log_opts *opts)
+{
+    if (!step || !mr__ready1(step->tape, "log", value) || !is_name(step, name))
+        return;
+    if (MR__UNLIKELY(value->numel != 1))
+        mr__fail(step->tape, MR_ERR_SHAPE, "log: '%s' has shape %s, not one element", name,
+                 mr__tensor_text(value).text);
+    else
+        log_number((mr__fit *)step, name, value_of(value), value->dtype == MR_FLOAT32, opts);
+}
+
+void mr_log_value(mr_step *step, const char *name, double value, const mr_log_opts *opts)
+{
+    if (step && !step->tape->failed && is_name(step, name))
+        log_number((mr__fit *)step, name, value, false, opts);
 }
 
 /* ---- batches and epochs ---- */
@@ -188,6 +211,7 @@ void mr_log(mr_step *step, const char *name, const mr_tensor *value, const mr_lo
 void mr__log_begin(mr__fit_log *log, bool validating, int64_t rows)
 {
     log->validating = validating;
+    log->between = false;
     log->rows = (double)rows;
     log->logged = log->next = 0;
     for (size_t i = 0; MR__UNLIKELY(log->epoch_keys) && i < log->key_count; i++)
@@ -213,6 +237,14 @@ static void add(mr__log_key *k)
     }
 }
 
+void mr__log_between(mr__fit_log *log, bool validating)
+{
+    log->validating = validating;
+    log->between = true;
+    log->rows = 1;
+    log->next = 0;
+}
+
 void mr__log_batch_ended(mr__fit_log *log)
 {
     for (size_t i = 0; MR__UNLIKELY(log->epoch_keys) && i < log->key_count; i++)
@@ -226,6 +258,7 @@ mr_status mr__log_epoch(mr__fit *fit, bool validating)
     uint32_t metric[MR__MAX_METRICS];
     double value[MR__MAX_METRICS];
     size_t count = 0;
+    fit->trainer->epoch_values.round++;
     for (size_t i = 0; log->epoch_keys && i < log->key_count; i++) {
         mr__log_key *k = &log->key[i];
         if (k->validating != validating || !k->in_epoch)
@@ -269,14 +302,19 @@ mr_status mr__epoch_value_set(mr__epoch_values *values, const char *name, double
     for (size_t i = 0; i < values->count; i++)
         if (strcmp(values->name[i], name) == 0) {
             values->value[i] = value;
+            values->updated[i] = values->round;
             return MR_OK;
         }
     if (!values->name)
         values->name = mr__alloc_array(MR__MAX_METRICS, sizeof *values->name);
     if (!values->value)
         values->value = mr__alloc_array(MR__MAX_METRICS, sizeof *values->value);
-    if (!values->name || !values->value || !(values->name[values->count] = mr__strdup(name)))
+    if (!values->updated)
+        values->updated = mr__alloc_array(MR__MAX_METRICS, sizeof *values->updated);
+    if (!values->name || !values->value || !values->updated ||
+        !(values->name[values->count] = mr__strdup(name)))
         return MR_ERR_MEMORY;
+    values->updated[values->count] = values->round;
     values->value[values->count++] = value;
     return MR_OK;
 }
@@ -295,7 +333,8 @@ void mr__epoch_values_free(mr__epoch_values *values)
         mr__free(values->name[i]);
     mr__free(values->name);
     mr__free(values->value);
-    *values = (mr__epoch_values){ NULL, NULL, 0 };
+    mr__free(values->updated);
+    *values = (mr__epoch_values){ .name = NULL };
 }
 
 double mr_trainer_metric(const mr_trainer *trainer, const char *name)

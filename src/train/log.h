@@ -34,7 +34,8 @@ typedef struct mr__fit_log {
     size_t key_count, epoch_keys;
     size_t next; /* where the next name is looked for first */
     bool validating;
-    double rows; /* of the batch */
+    bool between; /* behind the last batch of an epoch or a validation: values are its own */
+    double rows;  /* of the batch */
     /* the row of this step */
     size_t logged;
     uint32_t metric[MR__MAX_METRICS];
@@ -44,6 +45,9 @@ typedef struct mr__fit_log {
 /* Before a step, and after a batch whose values count. */
 void mr__log_begin(mr__fit_log *log, bool validating, int64_t rows);
 void mr__log_batch_ended(mr__fit_log *log);
+
+/* Behind the last batch, before mr__log_epoch. */
+void mr__log_between(mr__fit_log *log, bool validating);
 
 /* Hands the epoch's values to the reporter as a row, keeps them in the trainer, and begins anew. */
 mr_status mr__log_epoch(mr__fit *fit, bool validating);
@@ -89,7 +93,9 @@ mr_status mr__log_restore(mr__fit *fit, const char *keys, const char *metrics,
 typedef struct mr__epoch_values {
     char **name;
     double *value;
+    int64_t *updated; /* the round in which each was set */
     size_t count;
+    int64_t round; /* the end of an epoch, or of a validation */
 } mr__epoch_values;
 
 /* Sets a value. */

@@ -90,20 +90,25 @@ static void draw_bar(mr__reporter *r, bool last)
 }
 
 /* The rows that the checkpoint speaks of are on the disk before it is, and the one before goes after that. */
-static void write_copy(mr__reporter *r, int which)
+static mr_status write_copy(mr__reporter *r, int which)
 {
+    const mr__save *to = &r->to[which];
     char path[sizeof r->path];
     mr__csv_mark mark;
-    if (r->csv) {
+    mr_status status =
+        to->path ? MR_OK : mr__snapshot_path(r->snapshot, which, r->checkpoint_dir, path, sizeof path);
+    if (!status && r->csv) {
         mark = mr__csv_logger_mark(r->csv);
-        if (mr__csv_logger_sync(r->csv)) {
-            fail(r);
-            return;
-        }
+        status = mr__csv_logger_sync(r->csv);
     }
-    if (mr__snapshot_write(r->snapshot, which, r->checkpoint_dir, r->csv ? &mark : NULL, path, sizeof path)) {
-        fail(r);
-        return;
+    if (!status)
+        status = mr__snapshot_write(r->snapshot, which, to->path ? to->path : path, r->csv ? &mark : NULL);
+    if (status)
+        return status;
+    if (to->path) {
+        if (to->remove)
+            unlink(to->remove);
+        return MR_OK;
     }
     if (r->clean)
         mr__checkpoint_remove_others(path);
@@ -111,6 +116,14 @@ static void write_copy(mr__reporter *r, int which)
         unlink(r->path);
     r->clean = false;
     memcpy(r->path, path, sizeof path);
+    return MR_OK;
+}
+
+static void drop_save(mr__save *save)
+{
+    mr__free(save->path);
+    mr__free(save->remove);
+    *save = (mr__save){ NULL, NULL };
 }
 
 /* Writes what waits: the rows before the snapshot, then the checkpoint. A snapshot that is not seen here was taken behind
@@ -120,12 +133,14 @@ static void write_checkpoint(mr__reporter *r)
     pthread_mutex_lock(&r->mutex);
     int which = r->writing = r->waiting;
     r->waiting = -1;
+    pthread_cond_signal(&r->free);
     pthread_mutex_unlock(&r->mutex);
     if (which < 0)
         return;
     write_rows(r, r->mark[which]);
-    if (!atomic_load_explicit(&r->failed, memory_order_relaxed))
-        write_copy(r, which);
+    if (!atomic_load_explicit(&r->failed, memory_order_relaxed) && write_copy(r, which))
+        fail(r);
+    drop_save(&r->to[which]);
     pthread_mutex_lock(&r->mutex);
     r->writing = -1;
     pthread_cond_signal(&r->free);
@@ -144,7 +159,7 @@ static void *work(void *user)
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
         pthread_mutex_lock(&r->mutex);
-        if (!r->stop && !(r->prompt && r->waiting >= 0))
+        if (!r->stop && !(r->waiting >= 0 && (r->prompt || r->to[r->waiting].path)))
             pthread_cond_timedwait(&r->wake, &r->mutex, &until);
         stop = r->stop;
         pthread_mutex_unlock(&r->mutex);
@@ -222,19 +237,46 @@ void mr__reporter_row(mr__reporter *r, int64_t epoch, int64_t step, size_t count
     atomic_store_explicit(&r->written, at + words, memory_order_release);
 }
 
+/* Waits until what must be written has its turn. With the mutex held. */
+static void make_way(mr__reporter *r, bool for_all)
+{
+    while (r->waiting >= 0 && (for_all || r->to[r->waiting].path)) {
+        pthread_cond_signal(&r->wake);
+        pthread_cond_wait(&r->free, &r->mutex);
+    }
+}
+
+/* With the mutex held, which is given back. */
+static mr_status take(mr__reporter *r, int64_t epoch, mr__save save)
+{
+    const int which = r->writing == 0; /* the one that is not being written */
+    r->mark[which] = atomic_load_explicit(&r->written, memory_order_relaxed);
+    mr_status status = mr__snapshot_take(r->snapshot, which, epoch);
+    r->to[which] = save;
+    if (status)
+        drop_save(&r->to[which]);
+    r->waiting = status ? -1 : which;
+    r->last = save.path ? r->last : which;
+    if ((r->prompt || save.path) && r->writing < 0)
+        pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->mutex);
+    return status;
+}
+
 mr_status mr__reporter_snapshot(mr__reporter *r, int64_t epoch)
 {
     if (!r->snapshot)
         return MR_OK;
     pthread_mutex_lock(&r->mutex);
-    r->last = r->writing == 0; /* the one that is not being written */
-    r->mark[r->last] = atomic_load_explicit(&r->written, memory_order_relaxed);
-    mr_status status = mr__snapshot_take(r->snapshot, r->last, epoch);
-    r->waiting = status ? -1 : r->last;
-    if (r->prompt && r->writing < 0)
-        pthread_cond_signal(&r->wake);
-    pthread_mutex_unlock(&r->mutex);
-    return status;
+    make_way(r, false);
+    return take(r, epoch, (mr__save){ NULL, NULL });
+}
+
+mr_status mr__reporter_save(mr__reporter *r, int64_t epoch, mr__save save)
+{
+    pthread_mutex_lock(&r->mutex);
+    make_way(r, true);
+    return take(r, epoch, save);
 }
 
 void mr__reporter_finish_snapshot(mr__reporter *r)
@@ -271,6 +313,8 @@ void mr__reporter_free(mr__reporter *r)
         return;
     mr__reporter_finish(r);
     mr__csv_logger_close(r->csv);
+    for (int i = 0; i < MR__SNAPSHOTS; i++)
+        drop_save(&r->to[i]);
     mr__snapshot_free(r->snapshot);
     mr__free(r->checkpoint_dir);
     mr__free(r->ring);

@@ -21,6 +21,11 @@
 
 enum { MR__MAX_METRICS = 256, MR__ROW_WORDS = 1 << 15 };
 
+/* A checkpoint that is to be written to this path, and what is to be removed then; owned. */
+typedef struct mr__save {
+    char *path, *remove;
+} mr__save;
+
 typedef struct mr__metric {
     const char *name; /* borrowed from the caller of mr_log */
     bool prog_bar, logged;
@@ -56,6 +61,7 @@ typedef struct mr__reporter {
     int waiting, writing;       /* which copies do so; -1: none */
     int last;                   /* the one that was taken last */
     size_t mark[MR__SNAPSHOTS]; /* where in the rows each was taken */
+    mr__save to[MR__SNAPSHOTS]; /* where each goes; NULL: it is one of the trainer's own */
     bool prompt;                /* they are written at once, not at the next tick */
     bool clean;                 /* others in the folder go when one is written */
     char *checkpoint_dir;       /* adopted */
@@ -84,6 +90,9 @@ void mr__reporter_row(mr__reporter *reporter, int64_t epoch, int64_t step, size_
 
 /* Takes a snapshot, which will be written unless the next one comes before its turn; `epoch` is that of the last step. */
 mr_status mr__reporter_snapshot(mr__reporter *reporter, int64_t epoch);
+
+/* Takes a snapshot that will be written as `save` says, which is adopted, whatever comes behind it. */
+mr_status mr__reporter_save(mr__reporter *reporter, int64_t epoch, mr__save save);
 
 /* Has the last one written again, as that of a fit of which nothing is left to be done. */
 void mr__reporter_finish_snapshot(mr__reporter *reporter);

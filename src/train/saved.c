@@ -142,12 +142,55 @@ static mr_status list_counters(mr__fit *fit)
     } counters[] = { { "epoch", &fit->step.epoch }, { "batch_index", &fit->step.batch_index },
                      { "batches", &fit->batches },  { "samples", &fit->samples },
                      { "phase", &fit->phase },      { "global_step", &fit->step.global_step },
-                     { "finished", &fit->finished } };
+                     { "stop", &fit->stop },        { "finished", &fit->finished } };
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
         if (!mr__state_add(&fit->saved.list, "trainer", counters[i].name, MR_INT64, MR_SCALAR,
                            counters[i].at))
             return MR_ERR_MEMORY;
     return MR_OK;
+}
+
+static mr_status add_callback(mr__state *list, mr_callback *callback, size_t number)
+{
+    const mr_callback_vtable *vtable = callback->vtable;
+    char key[120];
+    if (!vtable->state)
+        return MR_OK;
+    snprintf(key, sizeof key, "trainer.callback.%zu.%.80s", number, vtable->name);
+    mr_status status = add_all(list, key, vtable->state(callback->self));
+    if (status && !mr__pending())
+        mr__raise(MR_ERR_CALLBACK, "fit: the state of %.80s failed without a message", vtable->name);
+    return status;
+}
+
+static size_t bytes_of(const mr_tensor *x)
+{
+    return (size_t)x->numel * mr_dtype_size((mr_dtype)x->dtype);
+}
+
+bool mr__saved_keep(const mr__saved *saved, char **memory)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < saved->list.count; i++)
+        total += bytes_of(saved->list.item[i].tensor);
+    if (!*memory && !(*memory = mr__alloc(total)))
+        return false;
+    char *to = *memory;
+    for (size_t i = 0; i < saved->list.count; i++) {
+        const mr_tensor *x = saved->list.item[i].tensor;
+        memcpy(to, x->data, bytes_of(x));
+        to += bytes_of(x);
+    }
+    return true;
+}
+
+void mr__saved_put_back(const mr__saved *saved, const char *memory)
+{
+    for (size_t i = 0; i < saved->list.count; i++) {
+        const mr_tensor *x = saved->list.item[i].tensor;
+        memcpy(x->data, memory, bytes_of(x));
+        memory += bytes_of(x);
+    }
 }
 
 mr_status mr__saved_init(mr__fit *fit)
@@ -161,6 +204,8 @@ mr_status mr__saved_init(mr__fit *fit)
         status = add_all(list, "trainer.task", task->state(fit->task->self));
     if (status && !mr__pending())
         status = mr__raise(MR_ERR_CALLBACK, "fit: the task's state failed without a message");
+    for (size_t i = 0; i < fit->trainer->callbacks && !status; i++)
+        status = add_callback(list, fit->trainer->callback[i], i);
     return status ? status : list_rngs(fit);
 }
 

@@ -5,6 +5,7 @@
  *     trainer.schedule.*      mr_schedule_state
  *     trainer.epoch, …        counters, and where in the loop they stand
  *     trainer.task.*          the task's own
+ *     trainer.callback.*      those of callbacks: their number, name, and their own
  *     trainer.rng.N           the N-th generator, as torch.get_rng_state() gives it; metadata say who has it
  *     trainer.loader          mr_loader_save; trainer.val_loader the same
  *     trainer.gradients       of each parameter, whether it has had a gradient (1), and requires one (2)
@@ -44,6 +45,10 @@ typedef struct mr__saved {
 /* Lists what this fit has, which is set up. */
 mr_status mr__saved_init(mr__fit *fit);
 void mr__saved_free(mr__saved *saved);
+
+/* Copies what the list's tensors hold to *memory, which is made if it is NULL; and puts it back. */
+bool mr__saved_keep(const mr__saved *saved, char **memory);
+void mr__saved_put_back(const mr__saved *saved, const char *memory);
 
 /* A generator under a name, for a trainer. */
 typedef struct mr__named_rng {

@@ -47,7 +47,12 @@ static mr_status make_parts(mr__fit *fit)
     const int64_t limit = fit->trainer->limit_batches;
     if (limit >= 0 && (fit->reporter->total < 0 || fit->reporter->total > limit))
         fit->reporter->total = limit;
+    fit->step.trainer = fit->trainer;
+    fit->step.optim = fit->optim;
+    fit->events = mr__events_wanted(fit->trainer);
     mr_status status = mr__validate_prepare(fit);
+    if (!status)
+        status = mr__hooks(fit, MR__ON_FIT_START);
     return status ? status : mr__saved_init(fit);
 }
 
@@ -167,8 +172,10 @@ static mr_status go_back(mr__fit *fit, const mr__resume *found)
     if (status)
         return status;
     fit->resumed = true;
-    const bool at_limit =
-        mr__reached(t->max_epochs, fit->step.epoch) || mr__reached(t->max_steps, fit->step.global_step);
+    if ((status = mr__hooks(fit, MR__ON_RESTORED)))
+        return status;
+    const bool at_limit = fit->stop || mr__reached(t->max_epochs, fit->step.epoch) ||
+                          mr__reached(t->max_steps, fit->step.global_step);
     if (fit->finished && at_limit) {
         status = name_files(fit, found);
         if (!status && !t->no_summary)

@@ -234,15 +234,19 @@ static mr_status keep_mark(copy *c, const mr__csv_mark *mark)
     return MR_OK;
 }
 
-mr_status mr__snapshot_write(mr__snapshot *s, int which, const char *dir, const mr__csv_mark *csv, char *path,
-                             size_t room)
+mr_status mr__snapshot_path(const mr__snapshot *s, int which, const char *dir, char *path, size_t room)
 {
-    copy *c = &s->copy[which];
     char name[80];
-    mr__checkpoint_name(name, sizeof name, c->epoch, c->step);
+    mr__checkpoint_name(name, sizeof name, s->copy[which].epoch, s->copy[which].step);
     int length = snprintf(path, room, "%s/%s", dir, name);
     if (length < 0 || (size_t)length >= room)
         return mr__raise(MR_ERR_IO, "checkpoint: the path of '%.200s…' is too long", dir);
+    return MR_OK;
+}
+
+mr_status mr__snapshot_write(mr__snapshot *s, int which, const char *path, const mr__csv_mark *csv)
+{
+    copy *c = &s->copy[which];
     if (csv && !c->marked && keep_mark(c, csv))
         return MR_ERR_MEMORY;
     const mr__checkpoint contents = {

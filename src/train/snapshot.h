@@ -27,10 +27,13 @@ mr_status mr__snapshot_take(mr__snapshot *snapshot, int which, int64_t epoch);
 /* Says that of copy `which`, which was taken, nothing is left to be done. */
 void mr__snapshot_finish(mr__snapshot *snapshot, int which);
 
-/* Writes copy `which` to dir/epoch=E-step=S.safetensors. Fills in `path`, which has room for `room` bytes. For one
- * thread at a time, but the other copy may be taken meanwhile. `csv`: how far the log was; NULL: there is none. */
-mr_status mr__snapshot_write(mr__snapshot *snapshot, int which, const char *dir, const mr__csv_mark *csv,
-                             char *path, size_t room);
+/* Writes the path of copy `which`, dir/epoch=E-step=S.safetensors, to `path`, which has room for `room` bytes. */
+mr_status mr__snapshot_path(const mr__snapshot *snapshot, int which, const char *dir, char *path,
+                            size_t room);
+
+/* Writes copy `which` there. For one thread at a time, but the other copy may be taken meanwhile. `csv`: how far the log
+ * was; NULL: there is none. */
+mr_status mr__snapshot_write(mr__snapshot *snapshot, int which, const char *path, const mr__csv_mark *csv);
 
 /* The name of a checkpoint, and back: false for other names. */
 void mr__checkpoint_name(char *name, size_t room, int64_t epoch, int64_t step);

@@ -32,7 +32,6 @@ static const char *name_of(double loss)
 /* The task's loss; NULL after a failure, or for a batch that is passed over. */
 static mr_tensor *loss_of(mr__fit *fit, const mr_batch *batch, mr_status *status)
 {
-    mr__log_begin(&fit->log, false, batch->rows);
     fit->skipped = false;
     fit->weight = (double)batch->rows;
     mr_tensor *loss = fit->task->vtable->training_step(&fit->step, batch);
@@ -75,7 +74,10 @@ static mr_status update(mr__fit *fit, bool *updated)
         mr__scale_grads(fit->params, 1 / fit->window_weight);
     fit->window = 0;
     fit->window_weight = 0;
-    mr_status status = clip(fit);
+    mr_status status = mr__hooks(fit, MR__ON_BEFORE_OPTIMIZER_STEP);
+    if (MR__UNLIKELY(status))
+        return status == MR_END ? MR_OK : failed_at(fit, status);
+    status = clip(fit);
     if (!status)
         status = mr_optim_step(fit->optim);
     if (!status && fit->schedule && fit->task->vtable->schedule_each_step)
@@ -84,25 +86,44 @@ static mr_status update(mr__fit *fit, bool *updated)
     return status < 0 ? failed_at(fit, status) : MR_OK;
 }
 
-mr_status mr__train_batch(mr__fit *fit, const mr_batch *batch, bool *updated)
+/* The loss's gradients are added to those of the window. MR_END: a hook leaves the batch out. */
+static mr_status add_gradients(mr__fit *fit, mr_tensor *loss)
 {
-    mr_status status;
-    mr_tensor *loss = loss_of(fit, batch, &status);
-    *updated = false;
-    if (MR__UNLIKELY(!loss)) {
-        mr_tape_reset(fit->tape);
-        return status;
-    }
-    if (fit->window == 0)
+    mr_status status = MR_OK;
+    fit->step.loss = loss;
+    if (fit->window == 0) {
+        if (MR__UNLIKELY((status = mr__hooks(fit, MR__ON_BEFORE_ZERO_GRAD)) != MR_OK))
+            return status;
         mr_optim_zero_grad(fit->optim);
+    }
+    if (MR__UNLIKELY((status = mr__hooks(fit, MR__ON_BEFORE_BACKWARD)) != MR_OK))
+        return status;
     if (fit->trainer->accumulate > 1) {
         loss = mr_mul_scalar(fit->tape, loss, fit->weight);
         fit->window_weight += fit->weight;
     }
     if (MR__UNLIKELY((status = mr_backward(fit->tape, loss)) < 0))
-        return failed_at(fit, status);
+        return status;
+    fit->window++;
+    status = mr__hooks(fit, MR__ON_AFTER_BACKWARD);
+    return status < 0 ? status : MR_OK;
+}
+
+mr_status mr__train_batch(mr__fit *fit, const mr_batch *batch, bool *updated)
+{
+    mr_status status;
+    mr_tensor *loss = loss_of(fit, batch, &status);
+    *updated = false;
+    if (MR__LIKELY(loss)) {
+        status = add_gradients(fit, loss);
+        fit->step.loss = NULL;
+        if (MR__UNLIKELY(status < 0))
+            return failed_at(fit, status);
+    }
     mr_tape_reset(fit->tape);
-    return ++fit->window < fit->trainer->accumulate ? MR_OK : update(fit, updated);
+    if (MR__UNLIKELY(!loss || status == MR_END))
+        return status < 0 ? status : MR_OK;
+    return fit->window < fit->trainer->accumulate ? MR_OK : update(fit, updated);
 }
 
 mr_status mr__train_rest(mr__fit *fit, bool *updated)

@@ -74,6 +74,10 @@ static bool acceptable(const mr_trainer_opts *opts)
     else if (opts->check_val_every_n_epoch < 0)
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: check_val_every_n_epoch %lld is not at least 1",
                   (long long)opts->check_val_every_n_epoch);
+    else if (opts->min_epochs < 0)
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: min_epochs %lld is negative", (long long)opts->min_epochs);
+    else if (opts->min_steps < 0)
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: min_steps %lld is negative", (long long)opts->min_steps);
     else if (opts->limit_train_batches < 0)
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: limit_train_batches %lld is not at least 1",
                   (long long)opts->limit_train_batches);
@@ -107,6 +111,8 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
     trainer->no_progress = opts->no_progress;
     trainer->no_checkpoint = opts->no_checkpoint;
     trainer->no_summary = opts->no_summary;
+    trainer->min_epochs = opts->min_epochs;
+    trainer->min_steps = opts->min_steps;
     trainer->handle_signals = opts->handle_signals;
     trainer->checkpoint_every = checkpoint_every;
     trainer->prompt = opts->checkpoint_every;
@@ -125,6 +131,10 @@ void mr_trainer_free(mr_trainer *trainer)
     if (!trainer)
         return;
     mr__epoch_values_free(&trainer->epoch_values);
+    for (size_t i = 0; i < trainer->callbacks; i++) {
+        trainer->callback[i]->adopted = false;
+        mr_callback_free(trainer->callback[i]);
+    }
     for (size_t i = 0; i < trainer->rngs; i++)
         mr__free(trainer->rng[i].name);
     mr__free(trainer->resume);

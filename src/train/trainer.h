@@ -2,6 +2,7 @@
 #ifndef MILLRACE_TRAIN_TRAINER_H
 #define MILLRACE_TRAIN_TRAINER_H
 
+#include "callback.h"
 #include "duration.h"
 #include "log.h"
 #include "reporter.h"
@@ -17,11 +18,14 @@ struct mr_task {
     void *self;
 };
 
+enum { MR__MAX_CALLBACKS = 32, MR__MAX_SAVES = 8 };
+
 /* Where a validation began, for one that is broken off. */
 typedef struct mr__val_start {
     char *loader;
     size_t size, room;
     mr_rng *rng; /* as many as the fit has */
+    char *list;  /* what the fit's list of saved tensors held */
 } mr__val_start;
 
 /* One fit, while it runs. `step` is what the task's training_step gets, and comes first. */
@@ -44,15 +48,20 @@ struct mr__fit {
     /* how far it is, besides what `step` says */
     int64_t batches, samples; /* that were trained on, in all */
     int64_t phase;            /* an mr__phase */
+    int64_t stop;             /* 1: a callback has asked for the end */
     int64_t finished;         /* 1: a limit was reached, and all that comes behind it is done */
     /* checkpoints */
     mr__saved saved;
     mr__trigger checkpoint;
     bool checkpoint_due;
-    bool stopped;   /* within an epoch, by the limit of steps */
-    bool signals;   /* it has taken them over */
-    int signal;     /* which has asked for the end; 0: none */
-    unsigned ticks; /* the reporter's, when they were last looked at */
+    mr__save save[MR__MAX_SAVES]; /* what mr_trainer_save has asked for */
+    size_t saves;
+    uint32_t events; /* that anybody listens to */
+    bool left;       /* a hook has left the epoch */
+    bool stopped;    /* within an epoch, by the limit of steps or by a callback */
+    bool signals;    /* it has taken them over */
+    int signal;      /* which has asked for the end; 0: none */
+    unsigned ticks;  /* the reporter's, when they were last looked at */
     bool resumed;
     /* validation */
     mr_tape *val_tape; /* NULL: there is none */
@@ -62,7 +71,8 @@ struct mr__fit {
 };
 
 struct mr_trainer {
-    int64_t max_epochs, max_steps;                /* -1: no limit */
+    int64_t max_epochs, max_steps; /* -1: no limit */
+    int64_t min_epochs, min_steps;
     int64_t log_every, accumulate, limit_batches; /* limit: -1 for none */
     int64_t limit_val_batches, check_val_every;
     double clip_norm, clip_value; /* -1: none */
@@ -74,6 +84,9 @@ struct mr_trainer {
     char *resume; /* NULL: begin anew */
     mr__named_rng rng[MR__MAX_RNGS];
     size_t rngs;
+    mr_callback *callback[MR__MAX_CALLBACKS]; /* adopted */
+    size_t callbacks;
+    mr__fit *fit; /* that is running; NULL */
     /* of the last fit; a path is NULL where there is none */
     int64_t global_step;
     int signal;
@@ -81,5 +94,11 @@ struct mr_trainer {
     mr__epoch_values epoch_values;
     char *log_dir, *metrics_path, *checkpoint_path;
 };
+
+/* Calls the hooks of an event. */
+static inline mr_status mr__hooks(mr__fit *fit, mr__event event)
+{
+    return MR__LIKELY(!(fit->events & 1u << event)) ? MR_OK : mr__run_hooks(fit, event);
+}
 
 #endif

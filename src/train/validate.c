@@ -58,7 +58,7 @@ static mr_status keep_start(mr__fit *fit)
         return MR_ERR_MEMORY;
     for (size_t i = 0; i < fit->saved.rngs; i++)
         s->rng[i] = *fit->saved.rng[i];
-    return MR_OK;
+    return mr__saved_keep(&fit->saved, &s->list) ? MR_OK : MR_ERR_MEMORY;
 }
 
 static mr_status back_to_start(mr__fit *fit)
@@ -67,6 +67,7 @@ static mr_status back_to_start(mr__fit *fit)
     mr_status status = mr_loader_restore(fit->trainer->val_loader, s->loader, s->size);
     for (size_t i = 0; i < fit->saved.rngs; i++)
         *fit->saved.rng[i] = s->rng[i];
+    mr__saved_put_back(&fit->saved, s->list);
     mr__log_forget(&fit->log, true);
     return status ? status : MR_INTERRUPTED;
 }
@@ -84,7 +85,13 @@ static mr_status run_batches(mr__fit *fit)
         if (status != MR_OK)
             break;
         mr__log_begin(&fit->log, true, batch->rows);
-        status = fit->task->vtable->validation_step(&fit->step, batch);
+        fit->step.batch = batch;
+        status = mr__hooks(fit, MR__ON_VALIDATION_BATCH_START);
+        if (status == MR_OK)
+            status = fit->task->vtable->validation_step(&fit->step, batch);
+        if (status == MR_OK && !fit->val_tape->failed)
+            status = mr__hooks(fit, MR__ON_VALIDATION_BATCH_END);
+        fit->step.batch = NULL;
         if (status != MR_OK || fit->val_tape->failed || mr__pending())
             return failed_at(fit, status);
         mr__log_batch_ended(&fit->log);
@@ -99,7 +106,15 @@ static mr_status run(mr__fit *fit)
 {
     mr_loader_rewind(fit->trainer->val_loader);
     mr_status status = fit->signals ? keep_start(fit) : MR_OK;
-    return status ? status : run_batches(fit);
+    if (!status)
+        status = mr__hooks(fit, MR__ON_VALIDATION_START);
+    if (!status)
+        status = run_batches(fit);
+    if (!status) {
+        mr__log_between(&fit->log, true);
+        status = mr__hooks(fit, MR__ON_VALIDATION_END);
+    }
+    return status;
 }
 
 mr_status mr__validate(mr__fit *fit, bool *done)
@@ -117,7 +132,9 @@ mr_status mr__validate(mr__fit *fit, bool *done)
     fit->step.tape = fit->tape;
     fit->step.batch_index = batches;
     mr__modes_restore(&fit->modes, fit->task->model);
-    return status ? status : mr__log_epoch(fit, true);
+    if (!status)
+        status = mr__log_epoch(fit, true);
+    return status ? status : mr__hooks(fit, MR__ON_METRICS);
 }
 
 mr_status mr_trainer_set_val_loader(mr_trainer *trainer, mr_loader *loader)

@@ -45,6 +45,7 @@ static int kill_after; /* so many steps of this process; 0: never */
 static int kill_by = SIGKILL;
 static int second_signal; /* behind that; negative: SIGKILL so many steps later */
 static int last_signal;
+static bool with_callbacks;
 static long pause_us = 200; /* microseconds in each step, so that there are checkpoints */
 
 static void maybe_die(void)
@@ -177,7 +178,20 @@ static mr_status fit(const char *name, const char *resume, const mr_trainer_opts
     mr_trainer *t = mr_trainer_new(&opts);
     (void)mr_trainer_set_val_loader(t, val);
     (void)mr_trainer_add_rng(t, "task", of_task);
+    if (with_callbacks) {
+        (void)mr_trainer_add_callback(
+            t, mr_early_stopping_new("val_loss",
+                                     &(mr_early_stopping_opts){ .patience = 50, .restore_best = true }));
+        (void)mr_trainer_add_callback(
+            t, mr_model_checkpoint_new(&(mr_model_checkpoint_opts){ .monitor = "val_loss",
+                                                                    .save_top_k = 2,
+                                                                    .save_last = true,
+                                                                    .filename = "{epoch}-{val_loss:.3f}" }));
+        (void)mr_trainer_add_callback(t, mr_lr_monitor_new(&(mr_lr_monitor_opts){ .log_momentum = true }));
+    }
     mr_status status = mr_trainer_fit(t, task, train);
+    if (status < 0 && with_callbacks)
+        printf("    %s\n", mr_error());
     last_signal = mr_trainer_signal(t);
     mr_trainer_free(t);
     mr_task_free(task);
@@ -234,8 +248,12 @@ static void check_killed(const char *name, const mr_trainer_opts *opts, int roun
     for (int i = 0; i < rounds; i++) {
         int kills = 0;
         snprintf(killed, sizeof killed, "%s_%d", name, i);
-        while (kills < 100 && !fit_in_child(killed, opts, 1 + (int)random_below(40), (int)random_below(3)))
+        const long pause_before = pause_us;
+        while (kills < 100 && !fit_in_child(killed, opts, 1 + (int)random_below(40), (int)random_below(3))) {
             kills++;
+            pause_us += 100; /* on a slow machine checkpoints need more time */
+        }
+        pause_us = pause_before;
         CHECK(kills < 100);
         CHECK(same(whole, killed));
     }
@@ -249,6 +267,9 @@ static void test_killed(void)
                              .accumulate_grad_batches = 2,
                              .gradient_clip_norm = 0.5 };
     check_killed("every", &opts, 3);
+    with_callbacks = true;
+    check_killed("callbacks", &opts, 3);
+    with_callbacks = false;
     opts.accumulate_grad_batches = 4; /* of nine batches: a window of one is left at the end of an epoch */
     opts.checkpoint_every = "3ba";
     check_killed("windows", &opts, 3);
@@ -335,6 +356,9 @@ static void test_interrupted(void)
 {
     mr_trainer_opts opts = { .max_epochs = EPOCHS, .log_every_n_steps = 1 };
     check_interrupted("int", opts, 12);
+    with_callbacks = true;
+    check_interrupted("int_callbacks", opts, 12);
+    with_callbacks = false;
     opts.accumulate_grad_batches = 4;
     check_interrupted("int_windows", opts, 12);
     opts.max_steps = 13;

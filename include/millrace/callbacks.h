@@ -1,0 +1,129 @@
+/*
+ * Millrace, train layer: callbacks, which are called at the events of a training, can change what follows, and keep a state
+ * that checkpoints hold.
+ *
+ * Threads: all hooks run on the thread that called fit.
+ */
+#ifndef MILLRACE_CALLBACKS_H
+#define MILLRACE_CALLBACKS_H
+
+#include <millrace/train.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- callbacks of your own --------------------------------------------------------------------------------- */
+
+/* A hook. `step` says where the training is: its `batch`, and behind training_step its `loss`, where there are some. MR_OK,
+ * mr_fail(…), which ends the fit, or where that is said MR_END. */
+typedef mr_status mr_hook(void *self, mr_step *step);
+
+/* All are optional. The order is Lightning's; at each event the callbacks come in the order of adding. */
+typedef struct mr_callback_vtable {
+    const char *name; /* "EarlyStopping": in messages, and in the names of its state */
+    mr_hook *on_fit_start;
+    mr_hook *on_train_start;       /* also of a fit that was resumed */
+    mr_hook *on_train_epoch_start; /* not of an epoch that was resumed within */
+    mr_hook *on_train_batch_start; /* MR_END: leave the rest of the epoch, this batch included */
+    mr_hook *on_before_zero_grad;  /* behind training_step, if a window of accumulated batches begins */
+    mr_hook *on_before_backward;   /* MR_END: leave this batch out */
+    mr_hook *on_after_backward;
+    mr_hook
+        *on_before_optimizer_step; /* the gradients are complete, and not clipped yet; MR_END: no update */
+    mr_hook *on_train_batch_end;   /* global_step counts the update, if there was one */
+    mr_hook *on_validation_start;
+    mr_hook *on_validation_batch_start;
+    mr_hook *on_validation_batch_end;
+    mr_hook *on_validation_end;  /* mr_log of a value for the validation */
+    mr_hook *on_train_epoch_end; /* mr_log of a value for the epoch */
+    /* The values of a validation, and then those of an epoch, have been worked out: mr_trainer_metric has them. */
+    mr_hook *on_metrics;
+    mr_hook *on_train_end; /* also after an interruption, not after a failure */
+    mr_hook *on_fit_end;   /* the same; also when a fit that was resumed has nothing left to do */
+    mr_hook *on_exception; /* the fit has failed: mr_error has the text */
+    /* What it keeps, as a task's `state` (mr_task_vtable). Asked for once, after on_fit_start. */
+    mr_params (*state)(void *self);
+    mr_hook *on_restored; /* the state has been read from a checkpoint */
+    /* Frees what `self` holds. */
+    void (*destroy)(void *self);
+} mr_callback_vtable;
+
+typedef struct mr_callback mr_callback;
+
+/* Makes a callback; the `size` bytes at `self` are copied, `vtable` is borrowed. */
+MR_API mr_callback *mr_callback_new(const mr_callback_vtable *vtable, const void *self, size_t size);
+MR_API void mr_callback_free(mr_callback *callback);
+
+/* The copy of the struct. Views it. */
+MR_API void *mr_callback_self(const mr_callback *callback);
+
+/* Adopts a callback, for all fits of this trainer from now on. */
+MR_API mr_status mr_trainer_add_callback(mr_trainer *trainer, mr_callback *callback);
+
+/* ---- what hooks can do ------------------------------------------------------------------------------------------ */
+
+/* Ends the training behind this batch (with its window of accumulated ones), or this epoch in a hook at its end, as soon as
+ * min_epochs and min_steps allow. The fit then ends as one that has come to its limit. */
+MR_API void mr_trainer_stop(mr_trainer *trainer);
+
+/* Writes a checkpoint to this path as soon as the training is between two batches: in the background, and without being
+ * passed over for a newer one. `remove` (NULL: none) is removed after that. Paths are copied. */
+MR_API mr_status mr_trainer_save(mr_trainer *trainer, const char *path, const char *remove);
+
+/* ---- callbacks that are there ------------------------------------------------------------------------------------ */
+
+typedef enum mr_better { MR_LESS_IS_BETTER = 0, MR_MORE_IS_BETTER } mr_better;
+
+typedef struct mr_early_stopping_opts {
+    mr_better mode;
+    double min_delta; /* a change that is not larger is no improvement; default 0 */
+    int64_t
+        patience; /* checks without improvement until the end; default 3; MR_ZERO_INT: the first one ends it */
+    bool not_strict;      /* that the metric is missing is no failure */
+    bool no_finite_check; /* NaN and infinity are values like others */
+    bool has_stopping_threshold, has_divergence_threshold;
+    double stopping_threshold;   /* stop once it is better than that */
+    double divergence_threshold; /* stop once it is worse than that */
+    bool restore_best;           /* when the fit ends, give the model the weights of the best check */
+    bool verbose;                /* a line for each improvement */
+} mr_early_stopping_opts;
+
+/* Stops when a metric, logged for epochs or validations, has not improved for `patience` of its values (Lightning's
+ * EarlyStopping, which counts in the same way, and restores nothing). `monitor` is copied. */
+MR_API mr_callback *mr_early_stopping_new(const char *monitor, const mr_early_stopping_opts *opts);
+
+typedef struct mr_model_checkpoint_opts {
+    const char *monitor; /* the metric that says which are best; default: none, the latest are kept */
+    mr_better mode;
+    int64_t save_top_k; /* how many are kept; default 1; MR_ZERO_INT: none; -1: all */
+    bool save_last;     /* also as last.safetensors, each time */
+    const char
+        *every; /* a duration, looked at when an epoch or validation has its values; default: each time */
+    bool save_on_exception; /* as exception.safetensors; it goes on behind the batch that failed */
+    const char *dir;        /* default: checkpoints in the version folder */
+    /* {epoch}, {step} and {METRIC} stand for "epoch=3", …; {val_loss:.2f} for that with a format; other text for itself.
+     * Default "best-{epoch}-{step}". ".safetensors" comes behind it, and "-v1" before that where the file is there. */
+    const char *filename;
+    bool verbose; /* a line for each that is written */
+} mr_model_checkpoint_opts;
+
+/* Keeps the best checkpoints, besides the trainer's own, which are for resuming. They are complete: any can be resumed. */
+MR_API mr_callback *mr_model_checkpoint_new(const mr_model_checkpoint_opts *opts);
+
+/* The path of the best so far, or of the latest without a monitor; "". Views it. And its metric; NAN. */
+MR_API const char *mr_model_checkpoint_best_path(const mr_callback *callback);
+MR_API double mr_model_checkpoint_best_score(const mr_callback *callback);
+
+typedef struct mr_lr_monitor_opts {
+    bool at_epochs;    /* once an epoch, not at each step */
+    bool log_momentum; /* also the momentum, or beta1 */
+} mr_lr_monitor_opts;
+
+/* Logs the learning rate as lr-NAME ("lr-adam"), of several groups as lr-NAME/pg1, …. */
+MR_API mr_callback *mr_lr_monitor_new(const mr_lr_monitor_opts *opts);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

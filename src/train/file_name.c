@@ -1,0 +1,88 @@
+#include "file_name.h"
+
+#include "base/error.h"
+#include "base/float_text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { NAME_BYTES = 64, FORMAT_BYTES = 8 };
+
+typedef struct field {
+    char name[NAME_BYTES], format[FORMAT_BYTES]; /* "%.2f"; "": none */
+} field;
+
+static mr_status wrong(const char *text, const char *why)
+{
+    return mr__raise(MR_ERR_ARGUMENT, "the file name '%.100s' %s", text, why);
+}
+
+/* Reads what stands in braces, and moves behind it. NULL, or what is wrong. */
+static const char *read_field(const char **at, field *f)
+{
+    const char *end = strchr(*at, '}');
+    if (!end)
+        return "has a { without a }";
+    const char *colon = memchr(*at, ':', (size_t)(end - *at));
+    const size_t length = (size_t)((colon ? colon : end) - *at);
+    if (length == 0 || length >= NAME_BYTES || memchr(*at, '{', length) || memchr(*at, '/', length))
+        return "has braces without a name";
+    memcpy(f->name, *at, length);
+    f->name[length] = '\0';
+    f->format[0] = '\0';
+    if (colon) {
+        const char *c = colon + 1;
+        const bool fine =
+            c[0] == '.' && c[1] >= '0' && c[1] <= '9' && c[2] && strchr("feg", c[2]) && c + 3 == end;
+        if (!fine)
+            return "has a format that is not one such as .2f";
+        snprintf(f->format, sizeof f->format, "%%%.3s", c);
+    }
+    *at = end + 1;
+    return NULL;
+}
+
+static void append_value(mr__strbuf *out, const field *f, double value, bool whole)
+{
+    char text[MR__FLOAT_TEXT_BYTES];
+    mr__strbuf_appendf(out, "%s=", f->name);
+    if (f->format[0]) {
+        const char kind = f->format[3];
+        const int digits = f->format[2] - '0';
+        if (kind == 'f')
+            mr__strbuf_appendf(out, "%.*f", digits, value);
+        else if (kind == 'e')
+            mr__strbuf_appendf(out, "%.*e", digits, value);
+        else
+            mr__strbuf_appendf(out, "%.*g", digits, value);
+    } else if (whole) {
+        mr__strbuf_appendf(out, "%lld", (long long)value);
+    } else {
+        mr__strbuf_append(out, mr__format_double(text, value));
+    }
+}
+
+mr_status mr__file_name(mr__strbuf *out, const char *format, mr__name_value value_of, const void *user)
+{
+    const char *at = format;
+    while (*at) {
+        field f;
+        double value = 0;
+        bool whole = false;
+        if (*at == '/' || *at == '}')
+            return wrong(format, *at == '/' ? "has a slash" : "has a } without a {");
+        if (*at != '{') {
+            mr__strbuf_append_bytes(out, at++, 1);
+            continue;
+        }
+        at++;
+        const char *why = read_field(&at, &f);
+        if (why)
+            return wrong(format, why);
+        if (value_of && !value_of(user, f.name, &value, &whole))
+            return mr__raise(MR_ERR_ARGUMENT, "the file name '%.100s' wants %s, which was not logged", format,
+                             f.name);
+        append_value(out, &f, value, whole);
+    }
+    return out->failed ? MR_ERR_MEMORY : MR_OK;
+}

@@ -1,0 +1,245 @@
+/* The training loop: epochs, their batches, and the checkpoints between them. */
+#include "loop.h"
+
+#include "setup.h"
+#include "signals.h"
+#include "train_step.h"
+#include "validate.h"
+
+#include "base/alloc.h"
+
+/* After an update, which is counted; its row has the number that it had before. */
+static void report_step(mr__fit *fit)
+{
+    if (fit->step.global_step % fit->trainer->log_every == 0 && fit->log.logged)
+        mr__reporter_row(fit->reporter, fit->step.epoch, fit->step.global_step - 1, fit->log.logged,
+                         fit->log.metric, fit->log.row_value);
+}
+
+/* ---- checkpoints ---- */
+
+/* The file is named after the epoch of the last step. */
+static mr_status take_checkpoint(mr__fit *fit, mr__phase phase, int64_t epoch)
+{
+    fit->phase = phase;
+    fit->checkpoint_due = false;
+    return mr__reporter_snapshot(fit->reporter, epoch);
+}
+
+/* After a batch. The clock is looked at when the reporter has woken up. */
+static bool falls_due(mr__fit *fit)
+{
+    mr__trigger *trigger = &fit->checkpoint;
+    if (trigger->by != MR__BY_CLOCK)
+        return mr__trigger_counted(trigger);
+    const unsigned ticks = atomic_load_explicit(&fit->reporter->ticks, memory_order_relaxed);
+    if (ticks == fit->ticks)
+        return false;
+    fit->ticks = ticks;
+    return mr__trigger_clock(trigger, mr__now());
+}
+
+/* What mr_trainer_save has asked for. */
+mr_status mr__take_saves(mr__fit *fit, int64_t epoch)
+{
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < fit->saves; i++) {
+        if (!status) {
+            status = mr__reporter_save(fit->reporter, epoch, fit->save[i]);
+        } else {
+            mr__free(fit->save[i].path);
+            mr__free(fit->save[i].remove);
+        }
+    }
+    fit->saves = 0;
+    return status;
+}
+
+static void look_at_signals(mr__fit *fit)
+{
+    fit->signal = mr__signals_end();
+    if (mr__signals_save() || fit->signal)
+        fit->checkpoint_due = true;
+}
+
+/* One that falls due while gradients are added up is taken after their update. */
+static mr_status checkpoint_if_due(mr__fit *fit)
+{
+    if (MR__UNLIKELY(falls_due(fit)))
+        fit->checkpoint_due = true;
+    if (MR__UNLIKELY(fit->signals && mr__signals_any()))
+        look_at_signals(fit);
+    if (MR__LIKELY(!fit->checkpoint_due && !fit->saves) || fit->window)
+        return MR_OK;
+    mr_status status = MR_OK;
+    if (fit->saves) {
+        fit->phase = MR__IN_BATCHES;
+        status = mr__take_saves(fit, fit->step.epoch);
+    }
+    if (status || !fit->checkpoint_due)
+        return status;
+    status = take_checkpoint(fit, MR__IN_BATCHES, fit->step.epoch);
+    return !status && fit->signal ? MR_INTERRUPTED : status;
+}
+
+/* ---- an epoch ---- */
+
+/* MR_END: a hook leaves the rest of the epoch. */
+static mr_status run_batch(mr__fit *fit, const mr_batch *batch)
+{
+    bool updated;
+    mr_status status = mr__reporter_status(fit->reporter);
+    if (status)
+        return status;
+    fit->step.batch = batch;
+    mr__log_begin(&fit->log, false, batch->rows);
+    status = mr__hooks(fit, MR__ON_TRAIN_BATCH_START);
+    if (MR__LIKELY(!status))
+        status = mr__train_batch(fit, batch, &updated);
+    if (MR__UNLIKELY(status))
+        return status;
+    fit->step.global_step += updated;
+    status = mr__hooks(fit, MR__ON_TRAIN_BATCH_END);
+    fit->step.batch = NULL;
+    if (updated)
+        report_step(fit);
+    fit->batches++;
+    fit->samples += batch->rows;
+    fit->step.batch_index++;
+    mr__reporter_progress(fit->reporter, fit->step.batch_index);
+    return status < 0 ? status : checkpoint_if_due(fit);
+}
+
+/* A window that the end of the epoch has cut short. */
+static mr_status end_batches(mr__fit *fit)
+{
+    bool updated;
+    fit->step.batch = NULL;
+    mr_status status = mr__train_rest(fit, &updated);
+    if (!status && updated) {
+        fit->step.global_step++;
+        report_step(fit);
+    }
+    if (!status && fit->checkpoint_due)
+        status = take_checkpoint(fit, MR__AT_EPOCH_END, fit->step.epoch);
+    return !status && fit->signal ? MR_INTERRUPTED : status;
+}
+
+/* A callback has asked for the end, and may have it here. */
+static bool may_stop(const mr__fit *fit)
+{
+    const mr_trainer *t = fit->trainer;
+    return MR__UNLIKELY(fit->stop) && !fit->window && fit->step.global_step >= t->min_steps &&
+           fit->step.epoch >= t->min_epochs;
+}
+
+/* MR_OK at the end of the epoch, which is then complete, or of the steps. That end is within an epoch for a training that
+ * goes on to more steps later: so what is kept of it is how it stands here. */
+static mr_status run_batches(mr__fit *fit, bool *complete)
+{
+    const mr_trainer *t = fit->trainer;
+    const mr_batch *batch;
+    while (!mr__reached(t->max_steps, fit->step.global_step) && !may_stop(fit)) {
+        mr_status status = MR_END;
+        if (!mr__reached(t->limit_batches, fit->step.batch_index))
+            status = mr_loader_next(fit->loader, &batch);
+        if (MR__LIKELY(!status) && (status = run_batch(fit, batch)) == MR_END) {
+            mr_loader_rewind(fit->loader);
+            fit->left = true;
+        }
+        if (status == MR_END) {
+            *complete = true;
+            return end_batches(fit);
+        }
+        if (status)
+            return status;
+    }
+    *complete = fit->step.batch_index == fit->reporter->total;
+    fit->stopped = true;
+    return take_checkpoint(fit, MR__IN_BATCHES, fit->step.epoch);
+}
+
+/* In Lightning's order: the schedule, validation and its row, the epoch's row, a schedule that looks at a metric. */
+static mr_status end_epoch(mr__fit *fit, bool complete)
+{
+    bool validated = false;
+    mr_status status = MR_OK;
+    if (complete && fit->phase != MR__AT_VALIDATION)
+        status = mr__train_epoch_ended(fit);
+    if (!status && complete)
+        status = mr__validate(fit, &validated);
+    if (status == MR_INTERRUPTED)
+        fit->signal = mr__signals_end();
+    if (status == MR_INTERRUPTED && !fit->stopped) {
+        mr_status taken = take_checkpoint(fit, MR__AT_VALIDATION, fit->step.epoch);
+        return taken ? taken : status;
+    }
+    mr__log_between(&fit->log, false);
+    if (!status)
+        status = mr__hooks(fit, MR__ON_TRAIN_EPOCH_END);
+    if (!status)
+        status = mr__log_epoch(fit, false);
+    if (!status)
+        status = mr__hooks(fit, MR__ON_METRICS);
+    return !status && validated ? mr__train_validated(fit) : status;
+}
+
+static mr_status run_epoch(mr__fit *fit)
+{
+    mr__reporter *r = fit->reporter;
+    if (r->bar) {
+        mr__reporter_progress(r, fit->step.batch_index);
+        atomic_store_explicit(&r->epoch, fit->step.epoch, memory_order_relaxed);
+        atomic_store_explicit(&r->epoch_began, mr__now(), memory_order_relaxed);
+    }
+    bool complete = true;
+    mr_status status = MR_OK;
+    fit->left = false;
+    if (fit->phase == MR__IN_BATCHES && fit->step.batch_index == 0)
+        status = mr__hooks(fit, MR__ON_TRAIN_EPOCH_START);
+    if (!status && fit->phase == MR__IN_BATCHES)
+        status = run_batches(fit, &complete);
+    if (!status && fit->trainer->limit_batches >= 0)
+        mr_loader_rewind(fit->loader);
+    return !status && (fit->step.batch_index || fit->left) ? end_epoch(fit, complete) : status;
+}
+
+/* ---- all of them ---- */
+
+static mr_status end_of_epoch(mr__fit *fit)
+{
+    const int64_t epoch = fit->step.epoch++;
+    fit->step.batch_index = 0;
+    fit->phase = MR__IN_BATCHES;
+    fit->finished = mr__reached(fit->trainer->max_epochs, fit->step.epoch) ||
+                    mr__reached(fit->trainer->max_steps, fit->step.global_step) || may_stop(fit);
+    mr_status status = mr__take_saves(fit, epoch);
+    if (status)
+        return status;
+    if (fit->finished || fit->checkpoint_due || mr__trigger_epoch(&fit->checkpoint, fit->step.epoch))
+        return take_checkpoint(fit, MR__IN_BATCHES, epoch);
+    return MR_OK;
+}
+
+/* One that was resumed within an epoch ends that first, whatever the limit of steps. */
+mr_status mr__run_epochs(mr__fit *fit)
+{
+    const mr_trainer *t = fit->trainer;
+    bool within = fit->step.batch_index > 0;
+    while (!mr__reached(t->max_epochs, fit->step.epoch) &&
+           (within || !(mr__reached(t->max_steps, fit->step.global_step) || may_stop(fit)))) {
+        within = false;
+        mr_status status = run_epoch(fit);
+        if (status)
+            return status;
+        if (fit->step.batch_index == 0 && !fit->left)
+            return MR_END; /* an epoch without batches: the next ones would have none either */
+        if (fit->stopped) {
+            mr__reporter_finish_snapshot(fit->reporter);
+            return mr__take_saves(fit, fit->step.epoch);
+        }
+        if ((status = end_of_epoch(fit)))
+            return status;
+    }
+    return MR_OK;
+}

@@ -1,0 +1,13 @@
+/* The training loop. */
+#ifndef MILLRACE_TRAIN_LOOP_H
+#define MILLRACE_TRAIN_LOOP_H
+
+#include "trainer.h"
+
+/* Runs epochs from where the fit stands until a limit is reached: MR_OK; MR_END: there were no batches; MR_INTERRUPTED. */
+mr_status mr__run_epochs(mr__fit *fit);
+
+/* Takes the snapshots that mr_trainer_save has asked for; `epoch` is that of the last step. */
+mr_status mr__take_saves(mr__fit *fit, int64_t epoch);
+
+#endif

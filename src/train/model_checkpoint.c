@@ -1,0 +1,366 @@
+/* ModelCheckpoint. */
+#include "file_name.h"
+#include "monitor.h"
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/option.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { KEPT_NAME = 256, MOST_KEPT = 1000 };
+
+/* One that is kept, without the folder, which is no part of the state. */
+typedef struct kept {
+    char name[KEPT_NAME];
+    double score;
+} kept;
+
+typedef struct keeper {
+    char *monitor, *dir, *filename; /* monitor, dir: NULL for none */
+    mr_model_checkpoint_opts opts;
+    mr_duration every;
+    mr__trigger trigger;
+    mr__monitor seen;
+    int64_t batches, epochs; /* counted here, for the trigger */
+    int64_t room, count;     /* of those that are kept; all are kept where room is 0 */
+    char (*names)[KEPT_NAME];
+    double *scores;
+    char best_name[KEPT_NAME];
+    double best_score;
+    char *best_path;
+    char *folder; /* of this fit */
+    mr_param *state;
+    size_t states;
+} keeper;
+
+/* ---- names ---- */
+
+static bool value_of(const void *user, const char *name, double *value, bool *whole)
+{
+    const mr_step *step = user;
+    *whole = strcmp(name, "epoch") == 0 || strcmp(name, "step") == 0;
+    if (*whole) {
+        *value = (double)(strcmp(name, "epoch") == 0 ? step->epoch : step->global_step);
+        return true;
+    }
+    const double *found = mr__epoch_value(&step->trainer->epoch_values, name);
+    if (found)
+        *value = *found;
+    return found;
+}
+
+static bool is_kept(const keeper *k, const char *name)
+{
+    for (int64_t i = 0; i < k->count; i++)
+        if (strcmp(k->names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* The name for now, with a version where another that is kept has it. */
+static mr_status make_name(const keeper *k, const mr_step *step, char name[KEPT_NAME])
+{
+    mr__strbuf text = { 0 };
+    int64_t epoch, number;
+    mr_status status = mr__file_name(&text, k->filename, value_of, step);
+    for (int version = 0; !status; version++) {
+        int length = version
+                         ? snprintf(name, KEPT_NAME, "%s-v%d.safetensors", mr__strbuf_text(&text), version)
+                         : snprintf(name, KEPT_NAME, "%s.safetensors", mr__strbuf_text(&text));
+        if (length < 0 || length >= KEPT_NAME)
+            status = mr__raise(MR_ERR_ARGUMENT, "the file name '%.60s…' is too long", mr__strbuf_text(&text));
+        else if (mr__checkpoint_step(name, &epoch, &number))
+            status = mr__raise(MR_ERR_ARGUMENT,
+                               "the file name '%.100s' is that of the trainer's own checkpoints", name);
+        else if (!is_kept(k, name))
+            break;
+    }
+    mr__strbuf_free(&text);
+    return status;
+}
+
+/* ---- state ---- */
+
+static void drop_state(keeper *k)
+{
+    for (size_t i = 0; i < k->states; i++)
+        mr_tensor_free(k->state[i].tensor);
+    mr__free(k->state);
+    mr__free(k->folder);
+    mr__free(k->best_path);
+    k->state = NULL;
+    k->folder = k->best_path = NULL;
+    k->states = 0;
+}
+
+static mr_status begin(void *self, mr_step *step)
+{
+    keeper *k = self;
+    const mr_trainer *t = step->trainer;
+    drop_state(k);
+    k->count = k->batches = k->epochs = k->seen.count = 0;
+    memset(k->names, 0, (size_t)k->room * sizeof *k->names);
+    memset(k->scores, 0, (size_t)k->room * sizeof *k->scores);
+    memset(k->best_name, 0, sizeof k->best_name);
+    k->best_score = NAN;
+    const mr__extent extent = { .batches = &((mr__fit *)step)->batches,
+                                .samples = &((mr__fit *)step)->samples,
+                                .steps = &step->global_step,
+                                .epoch_batches = ((mr__fit *)step)->reporter->total,
+                                .max_epochs = t->max_epochs,
+                                .max_steps = t->max_steps };
+    return mr__trigger_set(&k->trigger, "every", k->every, &extent, mr__now());
+}
+
+static bool add(keeper *k, const char *name, mr_dtype dtype, mr_shape shape, void *data)
+{
+    k->state[k->states] = (mr_param){ name, mr_tensor_wrap(dtype, shape, data) };
+    return k->state[k->states].tensor && ++k->states;
+}
+
+static mr_params state(void *self)
+{
+    keeper *k = self;
+    k->state = mr__alloc_array(6, sizeof *k->state);
+    if (!k->state || !add(k, "kept", MR_INT64, MR_SCALAR, &k->count) ||
+        !add(k, "names", MR_UINT8, MR_SHAPE(k->room, KEPT_NAME), k->names) ||
+        !add(k, "scores", MR_FLOAT64, MR_SHAPE(k->room), k->scores) ||
+        !add(k, "best_name", MR_UINT8, MR_SHAPE(KEPT_NAME), k->best_name) ||
+        !add(k, "best_score", MR_FLOAT64, MR_SCALAR, &k->best_score) ||
+        !add(k, "checks", MR_INT64, MR_SCALAR, &k->seen.count))
+        return (mr_params){ NULL, 0 };
+    return (mr_params){ k->state, k->states };
+}
+
+/* The folder is known when the logs are open. */
+static mr_status open_folder(keeper *k, const mr_trainer *t)
+{
+    if (k->folder)
+        return MR_OK;
+    if (!k->dir && !*mr_trainer_log_dir(t))
+        return mr__raise(MR_ERR_ARGUMENT, "there is neither a dir nor a csv folder to write to");
+    k->folder = k->dir ? mr__strdup(k->dir) : mr__path_join(t->log_dir, "checkpoints");
+    return k->folder ? mr__mkdirs(k->folder) : MR_ERR_MEMORY;
+}
+
+static mr_status find_best_path(keeper *k)
+{
+    mr__free(k->best_path);
+    k->best_path = k->folder && *k->best_name ? mr__path_join(k->folder, k->best_name) : NULL;
+    return k->folder && *k->best_name && !k->best_path ? MR_ERR_MEMORY : MR_OK;
+}
+
+static mr_status restored(void *self, mr_step *step)
+{
+    keeper *k = self;
+    (void)step;
+    if (k->count < 0 || k->count > k->room)
+        return mr__raise(MR_ERR_FORMAT, "its state makes no sense");
+    for (int64_t i = 0; i < k->room; i++)
+        k->names[i][KEPT_NAME - 1] = '\0';
+    k->best_name[KEPT_NAME - 1] = '\0';
+    return MR_OK;
+}
+
+static mr_status train_begins(void *self, mr_step *step)
+{
+    keeper *k = self;
+    mr_status status = open_folder(k, step->trainer);
+    return status ? status : find_best_path(k);
+}
+
+/* ---- keeping ---- */
+
+static bool is_better(const keeper *k, double a, double b)
+{
+    if (isnan(a) || isnan(b))
+        return !isnan(a) && isnan(b);
+    return k->opts.mode == MR_LESS_IS_BETTER ? a < b : a > b;
+}
+
+/* Which of those that are kept has to go for one more; -1: none, there is room. */
+static int64_t worst(const keeper *k)
+{
+    int64_t at = 0;
+    if (k->opts.save_top_k < 0 || k->count < k->room)
+        return -1;
+    for (int64_t i = 1; k->monitor && i < k->count; i++)
+        if (is_better(k, k->scores[at], k->scores[i]))
+            at = i;
+    return at; /* without a monitor the oldest, which is the first */
+}
+
+static mr_status save(keeper *k, mr_step *step, const char *name, const char *instead)
+{
+    char *path = mr__path_join(k->folder, name), *old = instead ? mr__path_join(k->folder, instead) : NULL;
+    mr_status status = path && (!instead || old) ? mr_trainer_save(step->trainer, path, old) : MR_ERR_MEMORY;
+    mr__free(path);
+    mr__free(old);
+    return status;
+}
+
+static void remember(keeper *k, int64_t at, const char *name, double score)
+{
+    if (at >= 0) {
+        memmove(k->names[at], k->names[at + 1], (size_t)(k->count - at - 1) * sizeof *k->names);
+        memmove(k->scores + at, k->scores + at + 1, (size_t)(k->count - at - 1) * sizeof *k->scores);
+        k->count--;
+    }
+    if (k->opts.save_top_k > 0) {
+        memset(k->names[k->count], 0, KEPT_NAME);
+        memcpy(k->names[k->count], name, strlen(name));
+        k->scores[k->count++] = score;
+    }
+}
+
+static mr_status keep(keeper *k, mr_step *step, double score)
+{
+    char name[KEPT_NAME];
+    const int64_t out = worst(k);
+    if (k->opts.save_top_k == 0 || (out >= 0 && k->monitor && !is_better(k, score, k->scores[out])))
+        return MR_OK;
+    mr_status status = make_name(k, step, name);
+    if (!status)
+        status = save(k, step, name, out >= 0 ? k->names[out] : NULL);
+    if (status)
+        return status;
+    remember(k, out, name, score);
+    if (!k->monitor || !*k->best_name || is_better(k, score, k->best_score)) {
+        memset(k->best_name, 0, KEPT_NAME);
+        memcpy(k->best_name, name, strlen(name));
+        k->best_score = score;
+    }
+    if (k->opts.verbose && k->monitor)
+        mr__log(MR_LOG_INFO,
+                "Epoch %lld, global step %lld: '%s' reached %.5f (best %.5f), saving model to '%s/%s'",
+                (long long)step->epoch, (long long)step->global_step, k->monitor, score, k->best_score,
+                k->folder, name);
+    return find_best_path(k);
+}
+
+static bool is_due(keeper *k, const mr_step *step)
+{
+    if (k->every.unit == MR_NO_UNIT)
+        return true;
+    return mr__trigger_counted(&k->trigger) || mr__trigger_epoch(&k->trigger, step->epoch + 1) ||
+           mr__trigger_clock(&k->trigger, mr__now());
+}
+
+static mr_status check(void *self, mr_step *step)
+{
+    keeper *k = self;
+    double score = NAN;
+    mr_status status = MR_OK;
+    if (k->monitor)
+        status = mr__monitor_look(&k->seen, step, k->monitor, &score);
+    else if (((mr__fit *)step)->log.validating)
+        return MR_OK; /* behind the epoch, not also behind its validation */
+    if (status || !is_due(k, step))
+        return status == MR_END ? MR_OK : status;
+    status = keep(k, step, score);
+    if (!status && k->opts.save_last)
+        status = save(k, step, "last.safetensors", NULL);
+    return status;
+}
+
+static mr_status epoch_begins(void *self, mr_step *step)
+{
+    const keeper *k = self;
+    return !k->monitor || k->seen.count || step->epoch < step->trainer->check_val_every
+               ? MR_OK
+               : mr__monitor_missing(step, k->monitor);
+}
+
+static mr_status failed(void *self, mr_step *step)
+{
+    keeper *k = self;
+    if (!k->opts.save_on_exception || open_folder(k, step->trainer))
+        return MR_OK;
+    char *path = mr__path_join(k->folder, "exception.safetensors");
+    mr_status status = path ? mr_trainer_save(step->trainer, path, NULL) : MR_ERR_MEMORY;
+    mr__free(path);
+    return status;
+}
+
+/* ---- making ---- */
+
+static void destroy(void *self)
+{
+    keeper *k = self;
+    drop_state(k);
+    mr__free(k->monitor);
+    mr__free(k->dir);
+    mr__free(k->filename);
+    mr__free(k->names);
+    mr__free(k->scores);
+}
+
+static const mr_callback_vtable vtable = { .name = "ModelCheckpoint",
+                                           .on_fit_start = begin,
+                                           .on_train_start = train_begins,
+                                           .on_train_epoch_start = epoch_begins,
+                                           .on_metrics = check,
+                                           .on_exception = failed,
+                                           .state = state,
+                                           .on_restored = restored,
+                                           .destroy = destroy };
+
+static mr_status acceptable(keeper *k)
+{
+    static const char call[] = "model_checkpoint";
+    const mr_model_checkpoint_opts *o = &k->opts;
+    mr__strbuf ignored = { 0 };
+    if ((unsigned)o->mode > MR_MORE_IS_BETTER)
+        return mr__raise(MR_ERR_ARGUMENT, "%s: there is no mode %d", call, (int)o->mode);
+    if (o->save_top_k < -1 || o->save_top_k > MOST_KEPT)
+        return mr__raise(MR_ERR_ARGUMENT, "%s: save_top_k %lld is not -1 to %d", call,
+                         (long long)o->save_top_k, MOST_KEPT);
+    mr_status status = mr__duration_option(call, "every", o->every, &k->every);
+    if (!status && (status = mr__file_name(&ignored, o->filename, NULL, NULL)))
+        mr__add_context("%s", call);
+    mr__strbuf_free(&ignored);
+    return status;
+}
+
+mr_callback *mr_model_checkpoint_new(const mr_model_checkpoint_opts *opts)
+{
+    keeper k = { .opts = opts ? *opts : (mr_model_checkpoint_opts){ 0 } };
+    mr_callback *callback = NULL;
+    k.opts.save_top_k = mr__option_int(k.opts.save_top_k, 1);
+    if (!k.opts.filename)
+        k.opts.filename = "best-{epoch}-{step}";
+    if (acceptable(&k))
+        return NULL;
+    k.room = k.opts.save_top_k > 0 ? k.opts.save_top_k : 0;
+    k.best_score = NAN;
+    k.monitor = mr__strdup(k.opts.monitor);
+    k.dir = mr__strdup(k.opts.dir);
+    k.filename = mr__strdup(k.opts.filename);
+    k.names = mr__alloc_zeroed((size_t)(k.room + 1) * sizeof *k.names);
+    k.scores = mr__alloc_zeroed((size_t)(k.room + 1) * sizeof *k.scores);
+    if ((!k.opts.monitor || k.monitor) && (!k.opts.dir || k.dir) && k.filename && k.names && k.scores)
+        callback = mr_callback_new(&vtable, &k, sizeof k);
+    if (!callback)
+        destroy(&k);
+    return callback;
+}
+
+static const keeper *keeper_of(const mr_callback *callback)
+{
+    return callback && callback->vtable == &vtable ? callback->self : NULL;
+}
+
+const char *mr_model_checkpoint_best_path(const mr_callback *callback)
+{
+    const keeper *k = keeper_of(callback);
+    return k && k->best_path ? k->best_path : "";
+}
+
+double mr_model_checkpoint_best_score(const mr_callback *callback)
+{
+    const keeper *k = keeper_of(callback);
+    return k ? k->best_score : NAN;
+}

@@ -1,0 +1,27 @@
+#include "monitor.h"
+
+#include "base/strbuf.h"
+
+mr_status mr__monitor_look(mr__monitor *monitor, mr_step *step, const char *name, double *value)
+{
+    const mr__epoch_values *values = &step->trainer->epoch_values;
+    const double *found = mr__epoch_value(values, name);
+    if (!found || values->updated[found - values->value] != values->round)
+        return MR_END;
+    monitor->count++;
+    *value = *found;
+    return MR_OK;
+}
+
+mr_status mr__monitor_missing(const mr_step *step, const char *name)
+{
+    const mr__epoch_values *values = &step->trainer->epoch_values;
+    mr__strbuf list = { 0 };
+    for (size_t i = 0; i < values->count; i++)
+        mr__strbuf_appendf(&list, "%s%.60s", i ? ", " : "", values->name[i]);
+    mr_status status =
+        mr__raise(MR_ERR_ARGUMENT, "there is no metric '%.60s' of an epoch or a validation, but %.200s", name,
+                  values->count ? mr__strbuf_text(&list) : "none");
+    mr__strbuf_free(&list);
+    return status;
+}

@@ -1,0 +1,267 @@
+/* ModelCheckpoint: which files are kept, what they are called, and that each can be resumed. */
+#include "check.h"
+#include "fit.h"
+
+#include "train/file_name.h"
+
+/* ---- names ---- */
+
+static bool value_of(const void *user, const char *name, double *value, bool *whole)
+{
+    (void)user;
+    *whole = strcmp(name, "epoch") == 0;
+    *value = *whole ? 3 : 0.254;
+    return strcmp(name, "missing") != 0;
+}
+
+static void check_name(const char *format, const char *wanted)
+{
+    mr__strbuf out = { 0 };
+    CHECK_EQ_I64(mr__file_name(&out, format, value_of, NULL), MR_OK);
+    CHECK_EQ_STR(mr__strbuf_text(&out), wanted);
+    mr__strbuf_free(&out);
+}
+
+static void check_refused(const char *format, const char *why)
+{
+    char wanted[300];
+    mr__strbuf out = { 0 };
+    CHECK_EQ_I64(mr__file_name(&out, format, value_of, NULL), MR_ERR_ARGUMENT);
+    snprintf(wanted, sizeof wanted, "the file name '%s' %s", format, why);
+    CHECK_EQ_STR(mr_error(), wanted);
+    mr__strbuf_free(&out);
+    CHECK(!mr_model_checkpoint_new(&(mr_model_checkpoint_opts){ .filename = format }) ||
+          strstr(why, "wants"));
+    if (!strstr(why, "wants")) {
+        snprintf(wanted, sizeof wanted, "model_checkpoint: the file name '%s' %s", format, why);
+        CHECK_EQ_STR(mr_error(), wanted);
+    }
+}
+
+static void test_names(void)
+{
+    check_name("plain", "plain");
+    check_name("{epoch}-{val_loss:.2f}", "epoch=3-val_loss=0.25");
+    check_name("a{epoch}b", "aepoch=3b");
+    check_name("{val_loss}", "val_loss=0.254");
+    check_name("{val_loss:.1e}", "val_loss=2.5e-01");
+    check_name("{val_loss:.1g}", "val_loss=0.3");
+    check_name("{epoch:.1f}", "epoch=3.0");
+    check_refused("a/b", "has a slash");
+    check_refused("a}b", "has a } without a {");
+    check_refused("a{b", "has a { without a }");
+    check_refused("{}", "has braces without a name");
+    check_refused("{a/b}", "has braces without a name");
+    check_refused("{:.2f}", "has braces without a name");
+    check_refused("{a:2f}", "has a format that is not one such as .2f");
+    check_refused("{a:.2s}", "has a format that is not one such as .2f");
+    check_refused("{a:.22f}", "has a format that is not one such as .2f");
+    check_refused("{a:%n}", "has a format that is not one such as .2f");
+    check_refused("{missing}", "wants missing, which was not logged");
+}
+
+/* ---- files ---- */
+
+static const double *curve;
+
+static mr_status validation_step(mr_step *s, const mr_batch *b)
+{
+    (void)b;
+    mr_log(s, "val_loss", mr_scalar(s->tape, MR_FLOAT64, curve[s->epoch]), NULL);
+    return MR_OK;
+}
+
+static const mr_task_vtable vtable = { .training_step = fit_step,
+                                       .configure_optimizers = fit_optimizers,
+                                       .validation_step = validation_step };
+
+static char best[600];
+static double score;
+
+static mr_status train(const char *name, const mr_model_checkpoint_opts *opts, int64_t epochs,
+                       const char *resume)
+{
+    fit f = fit_new(10);
+    mr_task *task = mr_task_new(&vtable, f.model, NULL, 0);
+    mr_loader *val = mr_loader_new(f.data, f.rng, &(mr_loader_opts){ .batch_size = 10 });
+    mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){ .max_epochs = epochs,
+                                                       .csv = files_folder,
+                                                       .name = name,
+                                                       .resume = resume,
+                                                       .no_progress = true,
+                                                       .no_summary = true });
+    mr_callback *c = mr_model_checkpoint_new(opts);
+    CHECK_EQ_I64(mr_trainer_set_val_loader(t, val), MR_OK);
+    CHECK_EQ_I64(mr_trainer_add_callback(t, c), MR_OK);
+    mr_status status = mr_trainer_fit(t, task, f.loader);
+    snprintf(best, sizeof best, "%s", mr_model_checkpoint_best_path(c));
+    score = mr_model_checkpoint_best_score(c);
+    mr_trainer_free(t);
+    mr_loader_free(val);
+    mr_task_free(task);
+    fit_free(&f);
+    return status;
+}
+
+/* The names in a folder, sorted, with spaces between. */
+static const char *listing(const char *folder)
+{
+    static char list[2000];
+    char command[700];
+    snprintf(command, sizeof command, "ls '%s' | tr '\\n' ' '", in_folder(folder));
+    FILE *ls = popen(command, "r");
+    size_t got = ls ? fread(list, 1, sizeof list - 1, ls) : 0;
+    list[got] = '\0';
+    if (ls)
+        pclose(ls);
+    return list;
+}
+
+static void check_files(mr_model_checkpoint_opts opts, const char *wanted, const char *wanted_best)
+{
+    static int number;
+    char name[40], folder[80];
+    snprintf(name, sizeof name, "files%d", number++);
+    CHECK_EQ_I64(train(name, &opts, 6, NULL), MR_OK);
+    snprintf(folder, sizeof folder, "%s/version_0/checkpoints", name);
+    CHECK_EQ_STR(listing(folder), wanted);
+    const char *slash = strrchr(best, '/');
+    CHECK_EQ_STR(slash ? slash + 1 : best, wanted_best);
+}
+
+#define OWN "epoch=5-step=18.safetensors "
+
+static void test_files(void)
+{
+    static const double values[] = { 5, 3, 4, 2, 6, 2.5 };
+    curve = values;
+    check_files((mr_model_checkpoint_opts){ 0 }, "best-epoch=5-step=18.safetensors " OWN,
+                "best-epoch=5-step=18.safetensors");
+    check_files((mr_model_checkpoint_opts){ .monitor = "val_loss" }, "best-epoch=3-step=12.safetensors " OWN,
+                "best-epoch=3-step=12.safetensors");
+    CHECK(score == 2);
+    check_files((mr_model_checkpoint_opts){ .monitor = "val_loss", .mode = MR_MORE_IS_BETTER },
+                "best-epoch=4-step=15.safetensors " OWN, "best-epoch=4-step=15.safetensors");
+    check_files(
+        (mr_model_checkpoint_opts){
+            .monitor = "val_loss", .save_top_k = 3, .filename = "{val_loss:.1f}", .save_last = true },
+        OWN "last.safetensors val_loss=2.0.safetensors val_loss=2.5.safetensors val_loss=3.0.safetensors ",
+        "val_loss=2.0.safetensors");
+    check_files((mr_model_checkpoint_opts){ .monitor = "val_loss", .save_top_k = -1, .filename = "{epoch}" },
+                "epoch=0.safetensors epoch=1.safetensors epoch=2.safetensors epoch=3.safetensors "
+                "epoch=4.safetensors " OWN "epoch=5.safetensors ",
+                "epoch=3.safetensors");
+}
+
+static void test_more_files(void)
+{
+    static const double values[] = { 5, 3, 4, 2, 6, 2.5 };
+    curve = values;
+    check_files((mr_model_checkpoint_opts){ .save_top_k = 2 },
+                "best-epoch=4-step=15.safetensors best-epoch=5-step=18.safetensors " OWN,
+                "best-epoch=5-step=18.safetensors");
+    check_files((mr_model_checkpoint_opts){ .save_top_k = MR_ZERO_INT }, OWN, "");
+    check_files((mr_model_checkpoint_opts){ .save_top_k = -1, .filename = "e{epoch}", .every = "2ep" },
+                "eepoch=1.safetensors eepoch=3.safetensors eepoch=5.safetensors " OWN,
+                "eepoch=5.safetensors");
+    check_files((mr_model_checkpoint_opts){ .save_top_k = 3, .filename = "same" },
+                OWN "same-v1.safetensors same-v3.safetensors same.safetensors ", "same-v1.safetensors");
+}
+
+/* Any of them can be resumed, and then gives what the training gave. */
+static void test_resuming(void)
+{
+    static const double values[] = { 5, 3, 4, 2, 6, 2.5 };
+    char command[1500], from[700];
+    curve = values;
+    const mr_model_checkpoint_opts opts = { .monitor = "val_loss",
+                                            .save_top_k = 2,
+                                            .filename = "{val_loss:.1f}" };
+    CHECK_EQ_I64(train("whole", &opts, 6, NULL), MR_OK);
+    CHECK_EQ_I64(train("part", &opts, 4, NULL), MR_OK);
+    snprintf(from, sizeof from, "%s/val_loss=3.0.safetensors", in_folder("part/version_0/checkpoints"));
+    CHECK_EQ_I64(train("part", &opts, 6, from), MR_OK); /* from epoch 1 */
+    snprintf(command, sizeof command, "diff -rq '%s' '%s'", in_folder("whole"), in_folder("part"));
+    CHECK(system(command) == 0);
+}
+
+/* ---- failures ---- */
+
+static mr_tensor *fail_later(mr_step *s, const mr_batch *b, mr_tensor *loss)
+{
+    (void)b;
+    return s->global_step == 7 ? mr_mul_scalar(s->tape, loss, NAN) : loss;
+}
+
+static void test_exception(void)
+{
+    const mr_model_checkpoint_opts opts = { .save_on_exception = true };
+    static const double values[] = { 5, 3, 4, 2, 6, 2.5 };
+    curve = values;
+    fit f = fit_new(10);
+    hook.step = fail_later;
+    mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){
+        .max_epochs = 6, .csv = files_folder, .name = "fails", .no_progress = true, .no_summary = true });
+    CHECK_EQ_I64(mr_trainer_add_callback(t, mr_model_checkpoint_new(&opts)), MR_OK);
+    CHECK_EQ_I64(mr_trainer_fit(t, f.task, f.loader), MR_ERR_NONFINITE);
+    CHECK_EQ_STR(mr_error(), "fit: the loss is nan at epoch 2, step 7");
+    CHECK(file_exists(in_folder("fails/version_0/checkpoints/exception.safetensors")));
+    CHECK_EQ_I64(
+        mr_module_load(f.model, in_folder("fails/version_0/checkpoints/exception.safetensors"), NULL), MR_OK);
+    mr_trainer_free(t);
+    fit_free(&f);
+}
+
+static void refuse(mr_model_checkpoint_opts opts, const char *text)
+{
+    CHECK(!mr_model_checkpoint_new(&opts));
+    CHECK_EQ_STR(mr_error(), text);
+}
+
+static void test_refusing(void)
+{
+    static const double values[] = { 5, 3, 4, 2, 6, 2.5 };
+    curve = values;
+    refuse((mr_model_checkpoint_opts){ .save_top_k = -2 },
+           "model_checkpoint: save_top_k -2 is not -1 to 1000");
+    refuse((mr_model_checkpoint_opts){ .save_top_k = 1001 },
+           "model_checkpoint: save_top_k 1001 is not -1 to 1000");
+    refuse((mr_model_checkpoint_opts){ .mode = (mr_better)7 }, "model_checkpoint: there is no mode 7");
+    refuse((mr_model_checkpoint_opts){ .every = "x" },
+           "model_checkpoint: every 'x' does not begin with a number");
+    mr_model_checkpoint_opts opts = { .monitor = "x" };
+    CHECK_EQ_I64(train("missing", &opts, 3, NULL), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(),
+                 "fit: ModelCheckpoint: there is no metric 'x' of an epoch or a validation, but val_loss");
+    opts = (mr_model_checkpoint_opts){ .filename = "{epoch}-{step}" };
+    CHECK_EQ_I64(train("taken", &opts, 3, NULL), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(),
+                 "fit: ModelCheckpoint: the file name 'epoch=0-step=3.safetensors' is that of the trainer's "
+                 "own checkpoints");
+    opts = (mr_model_checkpoint_opts){ .filename = "{x}" };
+    CHECK_EQ_I64(train("unknown", &opts, 3, NULL), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "fit: ModelCheckpoint: the file name '{x}' wants x, which was not logged");
+    CHECK_EQ_STR(mr_model_checkpoint_best_path(NULL), "");
+    CHECK(isnan(mr_model_checkpoint_best_score(NULL)));
+    fit f = fit_new(10);
+    mr_trainer *t =
+        mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 1, .no_progress = true, .no_summary = true });
+    CHECK_EQ_I64(mr_trainer_add_callback(t, mr_model_checkpoint_new(NULL)), MR_OK);
+    CHECK_EQ_I64(mr_trainer_fit(t, f.task, f.loader), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "fit: ModelCheckpoint: there is neither a dir nor a csv folder to write to");
+    mr_trainer_free(t);
+    fit_free(&f);
+}
+
+int main(void)
+{
+    if (!files_begin())
+        return 1;
+    RUN(test_names);
+    RUN(test_files);
+    RUN(test_more_files);
+    RUN(test_resuming);
+    RUN(test_exception);
+    RUN(test_refusing);
+    return files_report();
+}

@@ -12,10 +12,10 @@ bool mr__fault_note(mr__slot_batch *slot, int64_t row, int64_t sample)
     mr__failure failure;
     mr__failure_take(&failure);
     const size_t length = strlen(failure.text) + 1;
-    mr__fault *fault = mr__try_alloc(sizeof *fault + length);
+    mr_error_clear(); /* if there is no memory, that is what the caller hears of */
+    mr__fault *fault = mr__alloc(sizeof *fault + length);
     if (!fault)
         return false;
-    mr_error_clear();
     fault->row = row;
     fault->sample = sample;
     memcpy(fault->text, failure.text, length);

@@ -242,8 +242,11 @@ static mr_status read_block(mr__lane *lane, mr__filler *filler, const mr_sample 
                             int64_t row)
 {
     mr_status status = MR_OK;
-    if (!lane->block && !(lane->block = mr__slot_new(lane->dataset, lane->cut.block, false)))
-        return MR_ERR_MEMORY;
+    if (!lane->block) {
+        lane->block = mr__slot_new(lane->dataset, lane->cut.block, false);
+        if (!lane->block || mr__pending()) /* a name that found no memory */
+            return MR_ERR_MEMORY;
+    }
     if (lane->resumes)
         mr__mark_copy(&lane->block_begin, &lane->from);
     else

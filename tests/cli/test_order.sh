@@ -43,6 +43,10 @@ n=0
 while read -r kind flags; do
     n=$((n + 1))
     check "$flags" same "$flags" "$work/want.$n" "$kind"
+    case $flags in *--workers*) continue ;; esac
+    for workers in 1 2 7; do # the same for any number of workers
+        check "$flags --workers $workers" same "$flags --workers $workers" "$work/want.$n" "$kind"
+    done
 done <"$work/runs"
 check 'all runs of order.txt' [ "$n" = 182 ]
 

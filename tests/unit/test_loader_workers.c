@@ -322,6 +322,52 @@ static void test_watchdog(void)
     mr_set_log_hook(NULL, NULL);
 }
 
+/* A worker that is in a callback for ever keeps nobody from leaving the epoch, restoring, or saving. */
+static void test_leaving_blocked(void)
+{
+    mr_set_log_hook(count_warning, NULL);
+    for (int kind = 0; kind < 8; kind++) {
+        fixture f = fine;
+        f.bad = kind & 4 ? 8 : 22; /* blocks in the second batch, or in the third */
+        warnings = 0;
+        atomic_store(&let_go, false);
+        atomic_store(&blocked, false);
+        atomic_store(&destroyed, false);
+        mr_rng *rng = mr_rng_new(0);
+        mr_dataset *d = mr_dataset_new(&blocking_vtable, &f, sizeof f, fixture_fields, 2);
+        mr_loader *l = mr_loader_new(
+            d, rng,
+            &(mr_loader_opts){ .batch_size = 8, .workers = 2, .timeout = 0.1, .unordered = kind & 1 });
+        const mr_batch *b;
+        const void *bytes;
+        size_t size;
+        CHECK_EQ_I64(mr_loader_next(l, &b), MR_OK);
+        while (!atomic_load(&blocked))
+            nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+        CHECK_EQ_I64(mr_loader_save(l, &bytes, &size), MR_OK);
+        if (kind & 2) {
+            unsigned char *copy = malloc(size);
+            memcpy(copy, bytes, size);
+            CHECK_EQ_I64(mr_loader_restore(l, copy, size), MR_OK);
+            free(copy);
+        } else {
+            mr_loader_rewind(l);
+        }
+        CHECK_EQ_I64(warnings, 1);
+        atomic_store(&let_go, true);
+        CHECK_EQ_I64(mr_loader_next(l, &b), MR_OK);
+        CHECK_EQ_I64(b->epoch, kind & 2 ? 0 : 1);
+        CHECK_EQ_I64(b->position, kind & 2 ? 8 : 0);
+        mr_loader_free(l);
+        mr_dataset_free(d);
+        for (int i = 0; i < 5000 && !atomic_load(&destroyed); i++)
+            nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+        CHECK(atomic_load(&destroyed));
+        mr_rng_free(rng);
+    }
+    mr_set_log_hook(NULL, NULL);
+}
+
 static void test_wrong_options(void)
 {
     mr_rng *rng = mr_rng_new(0);
@@ -356,6 +402,7 @@ int main(void)
     RUN(test_worker_fault);
     RUN(test_closing);
     RUN(test_watchdog);
+    RUN(test_leaving_blocked);
     RUN(test_wrong_options);
     return check_report();
 }

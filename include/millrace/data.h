@@ -98,7 +98,7 @@ typedef struct mr_stream_vtable {
     void (*destroy)(void *self);
     /* Optional: where a cursor stands, `cursor_state_size` bytes, written after a sample was read, and read by a new cursor
      * of the same shard, which goes on behind that sample. Without them a loader's state is restored by reading all
-     * samples before, and throwing them away. Only for one machine to the next if the bytes are. */
+     * samples before, and throwing them away. A state can go to another machine if these bytes can. */
     size_t cursor_state_size;
     void (*tell)(void *cursor, void *state);
     mr_status (*seek)(void *cursor, const void *state);
@@ -174,9 +174,9 @@ MR_API void mr_sampler_free(mr_sampler *sampler);
 
 /* ---- the loader (torch's DataLoader) -------------------------------------------------------------------------- */
 
-/* A sample that its callback fails for ends the epoch with a failure, or is left out: then its batch is shorter, and all others
- * are what they would have been (a batch of which nothing is left is not delivered); a stream goes on with its next
- * sample, so that its batches are full. A stream that fails a thousand times in a row ends the epoch all the same. */
+/* What becomes of a sample that its callback fails for: the epoch ends with the failure; or it is left out. Then its batch is
+ * shorter, and all others are what they would have been (a batch of which nothing is left is not delivered); a stream
+ * goes on with its next sample, so that its batches are full, but ends the epoch when it fails a thousand times in a row. */
 typedef enum mr_bad_policy { MR_BAD_STOP = 0, MR_BAD_SKIP = 1 } mr_bad_policy;
 
 typedef struct mr_loader_opts {
@@ -189,35 +189,33 @@ typedef struct mr_loader_opts {
     int64_t prefetch_bytes; /* and bytes, of which one batch is always allowed; default: no bound */
     double timeout;         /* seconds that a worker may take for one sample; default: no limit */
 
-    mr_bad_policy on_bad_sample; /* what becomes of a sample that cannot be had; default MR_BAD_STOP */
-    int64_t
-        max_bad_samples; /* with MR_BAD_SKIP: so many in an epoch, and the next one is a failure; default: any number */
-
-    bool
-        unordered; /* with workers: batches come as they are ready; `number` and `indices` of each record the order */
-
+    mr_bad_policy on_bad_sample; /* default MR_BAD_STOP */
+    int64_t max_bad_samples;     /* in an epoch, at most: one more is a failure; default: any number */
+    bool unordered;              /* with workers: batches come as they are ready; each has its `number` */
     int64_t shards;        /* of a stream: how many it is cut into; default: the stream's own number, or 1 */
-    int64_t shuffle_block; /* of a stream that is shuffled: samples held for that; default 1024 */
+    int64_t shuffle_block; /* of a stream that is shuffled: samples held in memory for that; default 1024 */
 } mr_loader_opts;
 
-/* A stream in several shards is read by as many workers at once, and never two of them in one shard. Up to 32 are open at a
- * time; they take turns in giving whole batches, and what is left at their ends is put together, so only the last batch of an
- * epoch is short. With `shuffle` the shards come in another order each epoch, and the samples of what is read together, in a new
- * one, `shuffle_block` of them at a time in memory: each open shard has its part of that. The seed of both is drawn as torch's
- * RandomSampler draws its own. Which samples are in a batch hangs on the stream, the options and the seed, not on workers. A
- * stream that promises a length (`len`) must keep to it: too few samples, or too many, are a failure. */
-
 /* Workers are threads that live from the first batch until the loader is freed. Then several of them, and the one that
- * asks for batches, call the dataset's get or get_many at once, and parts of a batch may be written by several. A stream
- * is read ahead, by one at a time. What is delivered, in which order, and what is drawn from generators does not
- * depend on the number of workers. A failure is returned when its batch is due. Batches are made ahead beyond the end
- * of an epoch where its order is known; so what a sampler without state is asked, and streams, may begin an epoch
- * that nobody asks for. Unordered, the batches of an epoch are those that they are otherwise, and all come before the next
- * epoch's; those of one shard of a stream keep their order, and a state knows which of them came. Batches that take a few microseconds are made by the calling thread, which costs less.
+ * asks for batches, call the dataset's get or get_many at once, and parts of a batch may be written by several. What is
+ * delivered, in which order, and what is drawn from generators does not depend on the number of workers. A failure is
+ * returned when its batch is due. Batches are made ahead beyond the end of an epoch where its order is known; so what a
+ * sampler without state is asked, and streams, may begin an epoch that nobody asks for. Batches that take a few
+ * microseconds are made by the calling thread, which costs less.
  *
  * With a timeout a sample that takes longer ends the epoch with MR_ERR_STATE, and names it. A worker that does not
  * come back from a callback is left behind, with the memory that it writes to; a new one takes its place. Freeing and
- * rewinding a loader wait for callbacks that are under way, for the time of `timeout`, or else ten seconds. */
+ * rewinding a loader wait for callbacks that are under way, for the time of `timeout`, or else ten seconds.
+ *
+ * Unordered, the batches of an epoch are those that they are otherwise, and all of them come before the next epoch's, but
+ * in the order in which they are ready; those of one shard of a stream keep theirs. A state knows which of them came.
+ *
+ * A stream in several shards is read by as many workers at once, never by two of them in one shard. Up to 32 are open at
+ * a time; they take turns in giving whole batches, and what is left at their ends is put together, so only the last
+ * batch of an epoch is short. With `shuffle` the shards come in another order each epoch, and so do the samples of what is
+ * read one after the other, `shuffle_block` of them at a time, of which each open shard has its part. The seed of both is
+ * drawn as torch's RandomSampler draws its own. Which samples are in a batch hangs on the stream, the options and the seed
+ * alone. A stream that promises a length (`len`) must keep to it: too few samples, or too many, are a failure. */
 
 /* Makes a loader. Borrows the dataset and `rng`, which stands for torch's default generator: each epoch
  * draws from it what DataLoader draws (two words when the epoch begins, and with shuffle two more at its

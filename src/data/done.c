@@ -25,23 +25,22 @@ bool mr__done_has(const mr__done *done, int64_t number)
     return false;
 }
 
-static bool make_room(mr__done *done)
+mr_status mr__done_reserve(mr__done *done, int64_t room)
 {
-    if (done->count < done->room)
-        return true;
-    int64_t wanted = done->room ? 2 * done->room : 16;
     const size_t bytes = sizeof *done->early;
-    mr__early *early = mr__grow(done->early, (size_t)done->room * bytes, (size_t)wanted * bytes);
+    if (room <= done->room)
+        return MR_OK;
+    mr__early *early = mr__grow(done->early, (size_t)done->room * bytes, (size_t)room * bytes);
     if (!early)
-        return false;
+        return MR_ERR_MEMORY;
     done->early = early;
-    done->room = wanted;
-    return true;
+    done->room = room;
+    return MR_OK;
 }
 
 static mr_status add_early(mr__done *done, int64_t number, int64_t taken)
 {
-    if (!make_room(done))
+    if (done->count == done->room && mr__done_reserve(done, done->room ? 2 * done->room : 16))
         return MR_ERR_MEMORY;
     int64_t at = done->count++;
     for (; at > 0 && done->early[at - 1].number > number; at--)

@@ -17,6 +17,9 @@ typedef struct mr__done {
     int64_t count, room;
 } mr__done;
 
+/* Room for so many that come early, so that none is asked for later. */
+mr_status mr__done_reserve(mr__done *done, int64_t room);
+
 void mr__done_clear(mr__done *done);
 void mr__done_free(mr__done *done);
 

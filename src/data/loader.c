@@ -115,7 +115,8 @@ mr_loader *mr_loader_new(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts 
     if (made && dataset->stream)
         made = make_merge(loader, opts);
     if (made && opts->workers)
-        made = mr__ahead_init(loader, opts, capacity) == MR_OK;
+        made = mr__ahead_init(loader, opts, capacity) == MR_OK &&
+               (!opts->unordered || mr__done_reserve(&loader->done, loader->ahead.opts.slots) == MR_OK);
     if (!made) {
         mr_loader_free(loader);
         return NULL;

@@ -281,6 +281,7 @@ typedef struct mr_loader_stats {
     bool loader_bound;               /* more time in mr_loader_next than with the caller */
 } mr_loader_stats;
 
+/* Writes them to `stats`; zeros without a loader. */
 MR_API void mr_loader_get_stats(const mr_loader *loader, mr_loader_stats *stats);
 
 /* Writes them as a line of words that begins with "loader-bound: " or "model-bound: " to `text`, at most `room` bytes with

@@ -78,6 +78,10 @@ typedef struct mr_task_vtable {
      * it and a fit that is resumed goes on with it. Views tensors that stay where they are while the fit runs;
      * mr_tensor_wrap makes one of a number in your struct. Asked for once, when a fit begins. */
     mr_params (*state)(void *self);
+    /* Optional: what is done with a batch of mr_trainer_test, as validation_step; and the predictions for a batch, on the
+     * tape, of mr_trainer_predict. Without it the model is run on the batch's first field. */
+    mr_status (*test_step)(mr_step *step, const mr_batch *batch);
+    mr_tensor *(*predict_step)(mr_step *step, const mr_batch *batch);
 } mr_task_vtable;
 
 /* Makes a task. `vtable` and `model` are borrowed; the `size` bytes at `self` are copied (size 0: none). */
@@ -151,6 +155,15 @@ typedef struct mr_trainer_opts {
      * checkpoint, and the training goes on. For one fit at a time in a process; without it no signal is touched. */
     bool handle_signals;
     int64_t min_epochs, min_steps; /* before that mr_trainer_stop (early stopping) ends nothing; default 0 */
+    /* How often to validate, as a duration, instead of at the end of epochs: "0.25ep" is in every epoch after each quarter
+     * of its batches (rounded down, as in Lightning), "100ba" after every 100 batches, counted over all epochs; "90s". */
+    const char *val_check_interval;
+    int64_t
+        num_sanity_val_steps; /* batches of validation before the training, from which nothing is kept; default: none; -1: all */
+    const char *
+        max_time; /* "3600s": the time of training, over all resumptions, after which it ends; default: no limit */
+    int64_t
+        fast_dev_run; /* so many batches of training and validation, no files, no early stopping or model checkpoints */
 } mr_trainer_opts;
 
 /* Makes a trainer; strings are copied. */
@@ -183,8 +196,32 @@ MR_API mr_status mr_trainer_add_rng(mr_trainer *trainer, const char *name, mr_rn
 /* Validates at the end of epochs, on all batches of `loader`, which is borrowed; the task has a validation_step. */
 MR_API mr_status mr_trainer_set_val_loader(mr_trainer *trainer, mr_loader *loader);
 
-/* What was last logged under this name for a whole epoch, in the last fit; NAN when there is none. */
+/* ---- without training --------------------------------------------------------------------------------------- */
+
+/* Runs validation_step, or test_step, on all batches of a loader, with the model in evaluation mode and nothing recorded. What
+ * the steps log is reduced over the batches; mr_trainer_metric has it then, and a table of it goes to the log (unless
+ * no_summary), as Lightning prints it. No file is written. Not while the trainer fits. */
+MR_API MR_CHECKED mr_status mr_trainer_validate(mr_trainer *trainer, mr_task *task, mr_loader *loader);
+MR_API MR_CHECKED mr_status mr_trainer_test(mr_trainer *trainer, mr_task *task, mr_loader *loader);
+
+/* The predictions for all batches of a loader, one behind the other along the first dimension. Makes a tensor; NULL after a
+ * failure, such as batches whose predictions do not fit together, or none. */
+MR_API mr_tensor *mr_trainer_predict(mr_trainer *trainer, mr_task *task, mr_loader *loader);
+
+/* ---- what came of it ------------------------------------------------------------------------------------------ */
+
+/* What was last logged under this name for a whole epoch or a validation; NAN when there is none. */
 MR_API double mr_trainer_metric(const mr_trainer *trainer, const char *name);
+
+/* A value that was logged for an epoch or a validation. */
+typedef struct mr_point {
+    int64_t epoch, step; /* step: updates made so far */
+    double value;
+} mr_point;
+
+/* The history of the last fit: all values under this name, in order. Views *count points, valid until the next fit; NULL
+ * when there are none. Of a fit that was resumed, what it did itself. */
+MR_API const mr_point *mr_trainer_history(const mr_trainer *trainer, const char *name, size_t *count);
 
 /* Of the last fit: its version folder, its metrics file, its last checkpoint; "" when there is none. Views, valid
  * until the next fit. And the optimizer steps made. */

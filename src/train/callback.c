@@ -101,6 +101,14 @@ static mr_hook *hook_of(const mr_callback *callback, mr__event event)
     return hook;
 }
 
+/* A fast development run has no use for those that keep files or end the training. */
+static bool takes_part(const mr_trainer *trainer, const mr_callback *callback)
+{
+    const char *name = callback->vtable->name;
+    return !trainer->fast_dev_run ||
+           (strcmp(name, "EarlyStopping") != 0 && strcmp(name, "ModelCheckpoint") != 0);
+}
+
 uint32_t mr__events_wanted(const mr_trainer *trainer)
 {
     uint32_t wanted = 0;
@@ -124,7 +132,7 @@ mr_status mr__run_hooks(mr__fit *fit, mr__event event)
 {
     const mr_trainer *t = fit->trainer;
     for (size_t i = 0; i < t->callbacks; i++) {
-        mr_hook *hook = hook_of(t->callback[i], event);
+        mr_hook *hook = takes_part(t, t->callback[i]) ? hook_of(t->callback[i], event) : NULL;
         mr_status status = hook ? hook(t->callback[i]->self, &fit->step) : MR_OK;
         if (status < 0 || mr__pending())
             return failed(t->callback[i], event, status);

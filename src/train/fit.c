@@ -2,6 +2,7 @@
 #include "loop.h"
 #include "setup.h"
 #include "signals.h"
+#include "validate.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -15,6 +16,10 @@ static void say_why(const mr__fit *fit, mr_status status)
         return;
     if (status == MR_INTERRUPTED)
         mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: %s.", t->signal == SIGINT ? "SIGINT" : "SIGTERM");
+    else if (fit->time_over)
+        mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: `max_time=%g` seconds reached.", t->max_time.amount);
+    else if (fit->stop)
+        mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: a callback has asked for it.");
     else if (status == MR_END)
         mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: No training batches.");
     else if (mr__reached(t->max_steps, fit->step.global_step))
@@ -80,7 +85,9 @@ static mr_status say_goodbye(mr__fit *fit, mr_status status)
 
 static mr_status train(mr__fit *fit)
 {
-    mr_status status = mr__hooks(fit, MR__ON_TRAIN_START);
+    mr_status status = mr__sanity_check(fit);
+    if (!status)
+        status = mr__hooks(fit, MR__ON_TRAIN_START);
     if (!status)
         status = mr__run_epochs(fit);
     if (!status && fit->signals && (fit->signal = mr__signals_end()))
@@ -128,6 +135,7 @@ static void forget(mr_trainer *trainer)
         *stale[i] = NULL;
     }
     mr__epoch_values_free(&trainer->epoch_values);
+    mr__history_free(&trainer->history);
     trainer->signal = 0;
 }
 

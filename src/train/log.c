@@ -160,6 +160,8 @@ static void log_number(mr__fit *fit, const char *name, double x, bool is_float, 
 {
     static const mr_log_opts defaults = { 0 };
     mr_log_opts of_epoch;
+    if (MR__UNLIKELY(fit->log.muted))
+        return;
     opts = opts ? opts : &defaults;
     if (MR__UNLIKELY(fit->log.between)) {
         of_epoch = *opts;
@@ -273,6 +275,9 @@ mr_status mr__log_epoch(mr__fit *fit, bool validating)
             value[count++] = x;
         }
         mr_status status = mr__epoch_value_set(&fit->trainer->epoch_values, m->name, x);
+        if (!status && fit->optim)
+            status = mr__history_add(&fit->trainer->history, m->name,
+                                     (mr_point){ fit->step.epoch, fit->step.global_step, x });
         if (status)
             return status;
     }

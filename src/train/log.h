@@ -34,6 +34,7 @@ typedef struct mr__fit_log {
     size_t key_count, epoch_keys;
     size_t next; /* where the next name is looked for first */
     bool validating;
+    bool muted;   /* values are looked at, and thrown away */
     bool between; /* behind the last batch of an epoch or a validation: values are its own */
     double rows;  /* of the batch */
     /* the row of this step */
@@ -97,6 +98,22 @@ typedef struct mr__epoch_values {
     size_t count;
     int64_t round; /* the end of an epoch, or of a validation */
 } mr__epoch_values;
+
+/* ---- the values of all epochs ---- */
+
+typedef struct mr__series {
+    char *name;
+    mr_point *point;
+    size_t count, room;
+} mr__series;
+
+typedef struct mr__history {
+    mr__series *series;
+    size_t count, room;
+} mr__history;
+
+mr_status mr__history_add(mr__history *history, const char *name, mr_point point);
+void mr__history_free(mr__history *history);
 
 /* Sets a value. */
 mr_status mr__epoch_value_set(mr__epoch_values *values, const char *name, double value);

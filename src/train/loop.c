@@ -23,20 +23,23 @@ static mr_status take_checkpoint(mr__fit *fit, mr__phase phase, int64_t epoch)
 {
     fit->phase = phase;
     fit->checkpoint_due = false;
+    fit->elapsed = fit->elapsed_before + mr__now() - fit->began;
     return mr__reporter_snapshot(fit->reporter, epoch);
 }
 
-/* After a batch. The clock is looked at when the reporter has woken up. */
-static bool falls_due(mr__fit *fit)
+/* What goes by the clock, which is looked at when the reporter has woken up. */
+static void look_at_clock(mr__fit *fit)
 {
-    mr__trigger *trigger = &fit->checkpoint;
-    if (trigger->by != MR__BY_CLOCK)
-        return mr__trigger_counted(trigger);
+    const mr_trainer *t = fit->trainer;
     const unsigned ticks = atomic_load_explicit(&fit->reporter->ticks, memory_order_relaxed);
     if (ticks == fit->ticks)
-        return false;
+        return;
     fit->ticks = ticks;
-    return mr__trigger_clock(trigger, mr__now());
+    const double now = mr__now();
+    fit->checkpoint_due |= mr__trigger_clock(&fit->checkpoint, now);
+    fit->val_due |= mr__trigger_clock(&fit->validation, now);
+    if (t->max_time.unit && fit->elapsed_before + now - fit->began >= t->max_time.amount)
+        fit->time_over = true;
 }
 
 /* What mr_trainer_save has asked for. */
@@ -62,24 +65,52 @@ static void look_at_signals(mr__fit *fit)
         fit->checkpoint_due = true;
 }
 
-/* One that falls due while gradients are added up is taken after their update. */
-static mr_status checkpoint_if_due(mr__fit *fit)
+static bool is_interrupted(const mr__fit *fit)
 {
-    if (MR__UNLIKELY(falls_due(fit)))
-        fit->checkpoint_due = true;
+    return fit->signal != 0;
+}
+
+/* A validation within an epoch. `phase`: where a resumption goes on if it is broken off. */
+static mr_status validate_if_due(mr__fit *fit, mr__phase phase)
+{
+    if (!fit->val_due)
+        return MR_OK;
+    fit->val_due = false;
+    mr_status status = mr__validate_run(fit);
+    if (status == MR_INTERRUPTED) {
+        fit->signal = mr__signals_end();
+        mr_status taken = take_checkpoint(fit, phase, fit->step.epoch);
+        return taken ? taken : status;
+    }
+    return status ? status : mr__train_validated(fit);
+}
+
+/* What is due between two batches. */
+static mr_status do_what_is_due(mr__fit *fit)
+{
+    mr_status status = validate_if_due(fit, MR__MID_VALIDATION);
+    fit->phase = MR__IN_BATCHES;
+    if (!status && fit->saves)
+        status = mr__take_saves(fit, fit->step.epoch);
+    if (!status && (fit->checkpoint_due || is_interrupted(fit)))
+        status = take_checkpoint(fit, MR__IN_BATCHES, fit->step.epoch);
+    return !status && is_interrupted(fit) ? MR_INTERRUPTED : status;
+}
+
+/* What falls due while gradients are added up is done after their update. */
+static mr_status between_batches(mr__fit *fit)
+{
+    fit->checkpoint_due |= mr__trigger_counted(&fit->checkpoint);
+    if (MR__UNLIKELY(fit->val_period || fit->validation.by == MR__BY_COUNT))
+        fit->val_due |= fit->val_period ? fit->step.batch_index % fit->val_period == 0
+                                        : mr__trigger_counted(&fit->validation);
+    if (MR__UNLIKELY(fit->clocked))
+        look_at_clock(fit);
     if (MR__UNLIKELY(fit->signals && mr__signals_any()))
         look_at_signals(fit);
-    if (MR__LIKELY(!fit->checkpoint_due && !fit->saves) || fit->window)
+    if (MR__LIKELY(!fit->checkpoint_due && !fit->val_due && !fit->saves) || fit->window)
         return MR_OK;
-    mr_status status = MR_OK;
-    if (fit->saves) {
-        fit->phase = MR__IN_BATCHES;
-        status = mr__take_saves(fit, fit->step.epoch);
-    }
-    if (status || !fit->checkpoint_due)
-        return status;
-    status = take_checkpoint(fit, MR__IN_BATCHES, fit->step.epoch);
-    return !status && fit->signal ? MR_INTERRUPTED : status;
+    return do_what_is_due(fit);
 }
 
 /* ---- an epoch ---- */
@@ -107,7 +138,7 @@ static mr_status run_batch(mr__fit *fit, const mr_batch *batch)
     fit->samples += batch->rows;
     fit->step.batch_index++;
     mr__reporter_progress(fit->reporter, fit->step.batch_index);
-    return status < 0 ? status : checkpoint_if_due(fit);
+    return status < 0 ? status : between_batches(fit);
 }
 
 /* A window that the end of the epoch has cut short. */
@@ -120,6 +151,8 @@ static mr_status end_batches(mr__fit *fit)
         fit->step.global_step++;
         report_step(fit);
     }
+    if (!status)
+        status = validate_if_due(fit, MR__LAST_VALIDATION);
     if (!status && fit->checkpoint_due)
         status = take_checkpoint(fit, MR__AT_EPOCH_END, fit->step.epoch);
     return !status && fit->signal ? MR_INTERRUPTED : status;
@@ -129,6 +162,8 @@ static mr_status end_batches(mr__fit *fit)
 static bool may_stop(const mr__fit *fit)
 {
     const mr_trainer *t = fit->trainer;
+    if (MR__UNLIKELY(fit->time_over) && !fit->window)
+        return true;
     return MR__UNLIKELY(fit->stop) && !fit->window && fit->step.global_step >= t->min_steps &&
            fit->step.epoch >= t->min_epochs;
 }
@@ -184,6 +219,16 @@ static mr_status end_epoch(mr__fit *fit, bool complete)
     return !status && validated ? mr__train_validated(fit) : status;
 }
 
+static mr_status resume_validation(mr__fit *fit)
+{
+    fit->val_due = true;
+    if (fit->phase == MR__MID_VALIDATION)
+        return do_what_is_due(fit);
+    mr_status status = validate_if_due(fit, MR__LAST_VALIDATION);
+    fit->phase = MR__AT_EPOCH_END;
+    return status;
+}
+
 static mr_status run_epoch(mr__fit *fit)
 {
     mr__reporter *r = fit->reporter;
@@ -195,6 +240,8 @@ static mr_status run_epoch(mr__fit *fit)
     bool complete = true;
     mr_status status = MR_OK;
     fit->left = false;
+    if (fit->phase == MR__MID_VALIDATION || fit->phase == MR__LAST_VALIDATION)
+        status = resume_validation(fit);
     if (fit->phase == MR__IN_BATCHES && fit->step.batch_index == 0)
         status = mr__hooks(fit, MR__ON_TRAIN_EPOCH_START);
     if (!status && fit->phase == MR__IN_BATCHES)

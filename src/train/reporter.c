@@ -202,7 +202,7 @@ mr_status mr__reporter_start(mr__reporter *r)
         atomic_store(&r->epoch_began, mr__now());
         mr__progress_begin(&r->progress, stdout, mr__now());
     }
-    if (!r->csv && !r->bar && !r->snapshot)
+    if (!r->csv && !r->bar && !r->snapshot && !r->clock)
         return MR_OK;
     int error = pthread_create(&r->thread, NULL, work, r);
     if (error)

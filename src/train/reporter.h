@@ -39,6 +39,7 @@ typedef struct mr__reporter {
     pthread_cond_t wake; /* there is work, or the end */
     pthread_cond_t free; /* the ring has room */
     bool running, stop;
+    bool clock;        /* it is to run for its ticks alone */
     atomic_uint ticks; /* how often it has woken up */
     atomic_bool failed;
     mr__failure failure; /* read after `failed` */

@@ -147,6 +147,9 @@ static mr_status list_counters(mr__fit *fit)
         if (!mr__state_add(&fit->saved.list, "trainer", counters[i].name, MR_INT64, MR_SCALAR,
                            counters[i].at))
             return MR_ERR_MEMORY;
+    if (fit->trainer->max_time.unit &&
+        !mr__state_add(&fit->saved.list, "trainer", "elapsed", MR_FLOAT64, MR_SCALAR, &fit->elapsed))
+        return MR_ERR_MEMORY;
     return MR_OK;
 }
 

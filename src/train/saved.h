@@ -32,7 +32,9 @@ enum { MR__CHECKPOINT_VERSION = 1, MR__MAX_RNGS = 32 };
 typedef enum mr__phase {
     MR__IN_BATCHES = 0, /* before the next batch of an epoch, or the first */
     MR__AT_EPOCH_END,   /* behind the last one: what ends an epoch is to come */
-    MR__AT_VALIDATION   /* a part of that is done; its validation is to come */
+    MR__AT_VALIDATION,  /* a part of that is done; its validation is to come */
+    MR__MID_VALIDATION, /* between two batches, with a validation to come */
+    MR__LAST_VALIDATION /* the same behind the last batch */
 } mr__phase;
 
 typedef struct mr__saved {

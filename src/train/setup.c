@@ -140,6 +140,22 @@ static mr_status open_logs(mr__fit *fit, mr__resume *found)
 
 /* ---- where it begins ---- */
 
+/* A part of an epoch is counted in each anew, as Lightning does. */
+static mr_status set_validation(mr__fit *fit, const mr__extent *extent)
+{
+    const mr_duration every = fit->trainer->val_interval;
+    if (!every.unit || !fit->val_tape)
+        return MR_OK;
+    if (every.unit != MR_EPOCHS || every.amount >= 1)
+        return mr__trigger_set(&fit->validation, "fit: val_check_interval", every, extent, mr__now());
+    if (extent->epoch_batches <= 0)
+        return mr__raise(MR_ERR_ARGUMENT,
+                         "fit: val_check_interval: how many batches an epoch has is not known");
+    fit->val_period = (int64_t)((double)extent->epoch_batches * every.amount);
+    fit->val_period = fit->val_period > 0 ? fit->val_period : 1;
+    return MR_OK;
+}
+
 static mr_status set_triggers(mr__fit *fit)
 {
     const mr_trainer *t = fit->trainer;
@@ -148,9 +164,18 @@ static mr_status set_triggers(mr__fit *fit)
                                 .steps = &fit->step.global_step,
                                 .epoch_batches = fit->reporter->total,
                                 .max_epochs = t->max_epochs,
-                                .max_steps = t->max_steps };
-    return mr__trigger_set(&fit->checkpoint, "fit: checkpoint_every", t->checkpoint_every, &extent,
-                           mr__now());
+                                .max_steps = t->max_steps,
+                                .max_seconds = t->max_time.amount };
+    mr_status status =
+        mr__trigger_set(&fit->checkpoint, "fit: checkpoint_every", t->checkpoint_every, &extent, mr__now());
+    if (!status)
+        status = set_validation(fit, &extent);
+    fit->began = mr__now();
+    fit->elapsed_before = fit->elapsed;
+    fit->clocked =
+        t->max_time.unit || fit->checkpoint.by == MR__BY_CLOCK || fit->validation.by == MR__BY_CLOCK;
+    fit->reporter->clock = fit->clocked;
+    return status;
 }
 
 /* The paths of a fit of which nothing is left to be done. */
@@ -174,7 +199,8 @@ static mr_status go_back(mr__fit *fit, const mr__resume *found)
     fit->resumed = true;
     if ((status = mr__hooks(fit, MR__ON_RESTORED)))
         return status;
-    const bool at_limit = fit->stop || mr__reached(t->max_epochs, fit->step.epoch) ||
+    const bool at_limit = fit->stop || (t->max_time.unit && fit->elapsed >= t->max_time.amount) ||
+                          mr__reached(t->max_epochs, fit->step.epoch) ||
                           mr__reached(t->max_steps, fit->step.global_step);
     if (fit->finished && at_limit) {
         status = name_files(fit, found);

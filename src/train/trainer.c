@@ -74,6 +74,12 @@ static bool acceptable(const mr_trainer_opts *opts)
     else if (opts->check_val_every_n_epoch < 0)
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: check_val_every_n_epoch %lld is not at least 1",
                   (long long)opts->check_val_every_n_epoch);
+    else if (opts->num_sanity_val_steps < -1)
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: num_sanity_val_steps %lld is neither a number nor -1, all",
+                  (long long)opts->num_sanity_val_steps);
+    else if (opts->fast_dev_run < 0)
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: fast_dev_run %lld is negative",
+                  (long long)opts->fast_dev_run);
     else if (opts->min_epochs < 0)
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: min_epochs %lld is negative", (long long)opts->min_epochs);
     else if (opts->min_steps < 0)
@@ -86,14 +92,35 @@ static bool acceptable(const mr_trainer_opts *opts)
     return false;
 }
 
+/* A few batches of everything, to see whether it runs. */
+static void develop_fast(mr_trainer *t, int64_t batches)
+{
+    t->fast_dev_run = true;
+    t->max_epochs = 1;
+    t->max_steps = -1;
+    t->limit_batches = t->limit_val_batches = batches;
+    t->min_epochs = t->min_steps = t->sanity_batches = 0;
+    t->check_val_every = 1;
+    t->val_interval = (mr_duration){ 0 };
+    mr__free(t->csv);
+    t->csv = NULL;
+}
+
 mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
 {
     static const mr_trainer_opts defaults = { 0 };
-    mr_duration checkpoint_every = { 1, MR_EPOCHS };
+    static const char call[] = "trainer_new";
+    mr_duration checkpoint_every = { 1, MR_EPOCHS }, val_interval = { 0 }, max_time = { 0 };
     opts = opts ? opts : &defaults;
     if (!acceptable(opts) ||
-        mr__duration_option("trainer_new", "checkpoint_every", opts->checkpoint_every, &checkpoint_every))
+        mr__duration_option(call, "checkpoint_every", opts->checkpoint_every, &checkpoint_every) ||
+        mr__duration_option(call, "val_check_interval", opts->val_check_interval, &val_interval) ||
+        mr__duration_option(call, "max_time", opts->max_time, &max_time))
         return NULL;
+    if (max_time.unit && max_time.unit != MR_SECONDS) {
+        mr__raise(MR_ERR_ARGUMENT, "%s: max_time '%.60s' is not one of seconds", call, opts->max_time);
+        return NULL;
+    }
     mr_trainer *trainer = mr__alloc_zeroed(sizeof *trainer);
     if (!trainer)
         return NULL;
@@ -111,6 +138,9 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
     trainer->no_progress = opts->no_progress;
     trainer->no_checkpoint = opts->no_checkpoint;
     trainer->no_summary = opts->no_summary;
+    trainer->val_interval = val_interval;
+    trainer->max_time = max_time;
+    trainer->sanity_batches = opts->num_sanity_val_steps;
     trainer->min_epochs = opts->min_epochs;
     trainer->min_steps = opts->min_steps;
     trainer->handle_signals = opts->handle_signals;
@@ -119,7 +149,10 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
     trainer->csv = mr__strdup(opts->csv);
     trainer->resume = mr__strdup(opts->resume);
     trainer->name = mr__strdup(opts->name ? opts->name : "lightning_logs");
-    if ((opts->csv && !trainer->csv) || (opts->resume && !trainer->resume) || !trainer->name) {
+    if (opts->fast_dev_run)
+        develop_fast(trainer, opts->fast_dev_run);
+    if ((opts->csv && !opts->fast_dev_run && !trainer->csv) || (opts->resume && !trainer->resume) ||
+        !trainer->name) {
         mr_trainer_free(trainer);
         return NULL;
     }
@@ -131,6 +164,7 @@ void mr_trainer_free(mr_trainer *trainer)
     if (!trainer)
         return;
     mr__epoch_values_free(&trainer->epoch_values);
+    mr__history_free(&trainer->history);
     for (size_t i = 0; i < trainer->callbacks; i++) {
         trainer->callback[i]->adopted = false;
         mr_callback_free(trainer->callback[i]);

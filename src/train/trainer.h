@@ -52,7 +52,13 @@ struct mr__fit {
     int64_t finished;         /* 1: a limit was reached, and all that comes behind it is done */
     /* checkpoints */
     mr__saved saved;
-    mr__trigger checkpoint;
+    mr__trigger checkpoint, validation;
+    int64_t val_period; /* batches of an epoch from validation to validation; 0: not in this way */
+    bool val_due, time_over;
+    bool clocked; /* something goes by the clock */
+    double began,
+        elapsed; /* seconds of training: when this fit began, and of all up to the last checkpoint */
+    double elapsed_before; /* of those before */
     bool checkpoint_due;
     mr__save save[MR__MAX_SAVES]; /* what mr_trainer_save has asked for */
     size_t saves;
@@ -65,6 +71,9 @@ struct mr__fit {
     bool resumed;
     /* validation */
     mr_tape *val_tape; /* NULL: there is none */
+    mr_loader *val_loader;
+    mr_status (*val_step)(mr_step *step, const mr_batch *batch);
+    const char *val_what; /* "validation" */
     mr__modes modes;
     mr__val_start val_start;
     mr__fit_log log;
@@ -73,6 +82,9 @@ struct mr__fit {
 struct mr_trainer {
     int64_t max_epochs, max_steps; /* -1: no limit */
     int64_t min_epochs, min_steps;
+    int64_t sanity_batches; /* -1: all */
+    mr_duration val_interval, max_time;
+    bool fast_dev_run;
     int64_t log_every, accumulate, limit_batches; /* limit: -1 for none */
     int64_t limit_val_batches, check_val_every;
     double clip_norm, clip_value; /* -1: none */
@@ -92,6 +104,7 @@ struct mr_trainer {
     int signal;
     mr_memory memory;
     mr__epoch_values epoch_values;
+    mr__history history;
     char *log_dir, *metrics_path, *checkpoint_path;
 };
 

@@ -7,7 +7,16 @@
 /* What a validation needs, if the trainer has a loader for it. */
 mr_status mr__validate_prepare(mr__fit *fit);
 
+/* The same for any loader and step, which are set in `fit`. */
+mr_status mr__validate_open(mr__fit *fit);
+
+/* Runs a validation: the status as below. */
+mr_status mr__validate_run(mr__fit *fit);
+
 /* Runs it if this epoch has one; *done says so. MR_INTERRUPTED: a signal asked for the end, and all is as before. */
 mr_status mr__validate(mr__fit *fit, bool *done);
+
+/* A few batches of validation before the training, if the trainer wants that: all is as before then, and nothing logged. */
+mr_status mr__sanity_check(mr__fit *fit);
 
 #endif

@@ -273,6 +273,14 @@ static void test_killed(void)
     opts.accumulate_grad_batches = 4; /* of nine batches: a window of one is left at the end of an epoch */
     opts.checkpoint_every = "3ba";
     check_killed("windows", &opts, 3);
+    opts.val_check_interval = "0.3ep";
+    opts.num_sanity_val_steps = 2;
+    check_killed("intervals", &opts, 2);
+    opts.val_check_interval = "4ba";
+    opts.accumulate_grad_batches = 2;
+    check_killed("intervals_of_batches", &opts, 2);
+    opts.val_check_interval = NULL;
+    opts.num_sanity_val_steps = 0;
     opts.accumulate_grad_batches = 0;
     opts.limit_train_batches = 5;
     opts.limit_val_batches = 2;
@@ -361,6 +369,11 @@ static void test_interrupted(void)
     with_callbacks = false;
     opts.accumulate_grad_batches = 4;
     check_interrupted("int_windows", opts, 12);
+    opts.val_check_interval = "5ba";
+    opts.num_sanity_val_steps = -1;
+    check_interrupted("int_intervals", opts, 12);
+    opts.val_check_interval = NULL;
+    opts.num_sanity_val_steps = 0;
     opts.max_steps = 13;
     check_interrupted("int_steps", opts, 8);
 }

@@ -1,0 +1,114 @@
+/* Predictions for all batches of a loader. */
+#include "trainer.h"
+
+#include "base/alloc.h"
+#include "base/strbuf.h"
+#include "data/loader.h"
+#include "tensor/tape.h"
+
+typedef struct predictions {
+    mr__strbuf bytes;
+    mr_dtype dtype;
+    mr_shape shape; /* of all so far; no dimensions: there are none */
+    bool any;
+} predictions;
+
+static mr_status add(predictions *p, const mr_tensor *x)
+{
+    const mr_shape shape = mr__shape_of(x);
+    if (shape.ndim == 0)
+        return mr__raise(MR_ERR_SHAPE, "predict: the predictions for a batch have no dimension of rows");
+    const bool fits = !p->any || (p->dtype == (mr_dtype)x->dtype && p->shape.ndim == shape.ndim &&
+                                  memcmp(p->shape.dim + 1, shape.dim + 1,
+                                         (size_t)(shape.ndim - 1) * sizeof *shape.dim) == 0);
+    if (!fits)
+        return mr__raise(MR_ERR_SHAPE, "predict: the predictions for a batch are %s, those before %s",
+                         mr__tensor_text(x).text, mr__shape_text(&p->shape).text);
+    const size_t size = mr_dtype_size((mr_dtype)x->dtype);
+    char *dense = mr__alloc((size_t)x->numel * size);
+    if (!dense)
+        return MR_ERR_MEMORY;
+    mr__gather_elements((mr_dtype)x->dtype, dense, x);
+    mr__strbuf_append_bytes(&p->bytes, dense, (size_t)x->numel * size);
+    mr__free(dense);
+    const int64_t rows = p->any ? p->shape.dim[0] : 0;
+    p->dtype = (mr_dtype)x->dtype;
+    p->shape = shape;
+    p->shape.dim[0] += rows;
+    p->any = true;
+    return p->bytes.failed ? MR_ERR_MEMORY : MR_OK;
+}
+
+static mr_status predict_batch(mr__fit *fit, const mr_batch *batch, predictions *p)
+{
+    mr_task *task = fit->task;
+    mr_tensor *y = task->vtable->predict_step ? task->vtable->predict_step(&fit->step, batch)
+                                              : mr_forward(task->model, fit->step.tape, batch->field[0]);
+    mr_status status = mr_tape_status(fit->step.tape);
+    if (!status && !y)
+        status = mr__pending() ? mr_error_status() : mr__raise(MR_ERR_CALLBACK, "predict_step gave nothing");
+    if (!status)
+        return add(p, y);
+    mr__failure failure; /* settled already: raised again, with the batch */
+    mr__failure_take(&failure);
+    mr_error_clear();
+    return mr__raise(status, "predict: batch %lld: %s", (long long)fit->step.batch_index, failure.text);
+}
+
+static mr_status predict(mr__fit *fit, predictions *p)
+{
+    const mr_batch *batch;
+    mr_status status;
+    mr_loader_rewind(fit->loader);
+    while ((status = mr_loader_next(fit->loader, &batch)) == MR_OK) {
+        fit->step.batch = batch;
+        if ((status = predict_batch(fit, batch, p)))
+            return status;
+        mr_tape_reset(fit->step.tape);
+        fit->step.batch_index++;
+    }
+    if (status < 0)
+        return status;
+    return p->any ? MR_OK : mr__raise(MR_ERR_ARGUMENT, "predict: the loader has no batches");
+}
+
+mr_tensor *mr_trainer_predict(mr_trainer *trainer, mr_task *task, mr_loader *loader)
+{
+    predictions p = { .any = false };
+    mr_tensor *result = NULL;
+    if (!trainer || !task || !loader) {
+        mr__null("predict", !trainer ? "trainer" : !task ? "task" : "loader");
+        return NULL;
+    }
+    mr__fit *fit = mr__pending() ? NULL : mr__alloc_zeroed(sizeof *fit);
+    if (!fit)
+        return NULL;
+    mr__modes modes = { NULL };
+    fit->trainer = trainer;
+    fit->task = task;
+    fit->loader = loader;
+    fit->step = (mr_step){ .model = task->model,
+                           .self = task->self,
+                           .trainer = trainer,
+                           .tape = mr_tape_new(loader->order.shared) };
+    if (fit->step.tape && mr__modes_init(&modes, task->model) == MR_OK) {
+        mr_tape_set_grad(fit->step.tape, false);
+        mr__modes_save(&modes, task->model);
+        mr_module_train(task->model, false);
+        mr_status status = predict(fit, &p);
+        mr__modes_restore(&modes, task->model);
+        mr_loader_rewind(loader);
+        if (!status)
+            result = mr_tensor_from(p.dtype, p.shape, p.bytes.text ? p.bytes.text : "");
+        else if (!mr__pending()) { /* the loader's, which is settled */
+            mr__failure failure;
+            mr__failure_take(&failure);
+            mr__failure_raise(&failure);
+        }
+    }
+    mr__modes_free(&modes);
+    mr_tape_free(fit->step.tape);
+    mr__strbuf_free(&p.bytes);
+    mr__free(fit);
+    return result;
+}

@@ -3,6 +3,7 @@
 #include <float.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,88 @@ static void shortest(struct decimal *d, double x)
     d->point = atoi(exponent + 1) + 1;
 }
 
+/* ---- the same by integers, for most of what is logged ---- */
+
+__extension__ typedef unsigned __int128 wide;
+
+enum { MOST_POWER = 22 }; /* 2^54 10^22 is less than 2^128 */
+
+static wide power_of_ten(int k)
+{
+    static const uint64_t powers[] = {
+        UINT64_C(1),
+        UINT64_C(10),
+        UINT64_C(100),
+        UINT64_C(1000),
+        UINT64_C(10000),
+        UINT64_C(100000),
+        UINT64_C(1000000),
+        UINT64_C(10000000),
+        UINT64_C(100000000),
+        UINT64_C(1000000000),
+        UINT64_C(10000000000),
+        UINT64_C(100000000000),
+        UINT64_C(1000000000000),
+        UINT64_C(10000000000000),
+        UINT64_C(100000000000000),
+        UINT64_C(1000000000000000),
+        UINT64_C(10000000000000000),
+        UINT64_C(100000000000000000),
+        UINT64_C(1000000000000000000),
+        UINT64_C(10000000000000000000),
+    };
+    return k < 20 ? powers[k] : (wide)powers[19] * powers[k - 19];
+}
+
+/* The digits of value, which is not 0, without zeros at the end; `point` belongs to MOST_DIGITS of them. */
+static void take_digits(struct decimal *d, uint64_t value, int point)
+{
+    char text[24];
+    int count = 0;
+    for (; value; value /= 10)
+        text[count++] = (char)('0' + value % 10);
+    d->point = point + count - MOST_DIGITS;
+    d->count = 0;
+    while (count > 0 && d->count < MOST_DIGITS)
+        d->digits[d->count++] = text[--count];
+    while (d->count > 1 && d->digits[d->count - 1] == '0')
+        d->count--;
+    d->digits[d->count] = '\0';
+}
+
+/* With x = m 2^e, and k such that x 10^k has 17 digits before the point: 2m 10^k is that in units of 2^(e-1), of which
+ * 10^k are half the distance to the next number: what is nearer reads back as x. False for what does not fit. */
+static bool shortest_by_integers(struct decimal *d, double x)
+{
+    static const uint64_t last[] = { 100, 10, 1 };
+    int exponent;
+    const uint64_t m = (uint64_t)ldexp(frexp(x, &exponent), 53);
+    const int shift = 54 - exponent; /* e is exponent - 53 */
+    int k = 16 - (int)floor((exponent - 1) * 0.30102999566398120);
+    if (m == UINT64_C(1) << 52 || shift <= 0 || shift > 120 || k < 1 || k > MOST_POWER)
+        return false; /* the numbers below a power of two are twice as near */
+    wide ten = power_of_ten(k), whole = 2 * (wide)m * ten;
+    if ((uint64_t)(whole >> shift) >= UINT64_C(100000000000000000)) {
+        ten = power_of_ten(--k);
+        whole = 2 * (wide)m * ten;
+    }
+    const uint64_t digits = (uint64_t)(whole >> shift);
+    const wide rest = whole & (((wide)1 << shift) - 1);
+    if (digits < UINT64_C(10000000000000000) || digits >= UINT64_C(100000000000000000))
+        return false;
+    for (int i = 0; i < 3; i++) {
+        const wide below = ((wide)(digits % last[i]) << shift) + rest, unit = (wide)last[i] << shift;
+        const uint64_t floor_of = digits / last[i];
+        const bool up = 2 * below > unit || (2 * below == unit && floor_of % 2);
+        const wide off = up ? unit - below : below;
+        if (i == 2 || off < ten || (off == ten && m % 2 == 0)) {
+            take_digits(d, (floor_of + up) * last[i], MOST_DIGITS - k);
+            return true;
+        }
+    }
+    return false;
+}
+
 static char *put_zeros(char *to, int count)
 {
     for (; count > 0; count--)
@@ -70,8 +153,9 @@ static char *put_zeros(char *to, int count)
 
 static char *put_digits(char *to, const char *digits, int count)
 {
-    memcpy(to, digits, (size_t)count);
-    return to + count;
+    for (int i = 0; i < count; i++)
+        *to++ = digits[i];
+    return to;
 }
 
 static void put_fixed(char *to, const struct decimal *d)
@@ -106,7 +190,7 @@ static void put_exponent(char *to, const struct decimal *d)
     *to = '\0';
 }
 
-char *mr__format_double(char out[MR__FLOAT_TEXT_BYTES], double x)
+static char *format(char *out, double x, bool by_integers)
 {
     struct decimal d;
     char *to = out;
@@ -121,11 +205,22 @@ char *mr__format_double(char out[MR__FLOAT_TEXT_BYTES], double x)
     } else if (x == 0) {
         memcpy(to, "0.0", 4);
     } else {
-        shortest(&d, fabs(x));
+        if (!by_integers || !shortest_by_integers(&d, fabs(x)))
+            shortest(&d, fabs(x));
         if (d.point > -4 && d.point <= 16)
             put_fixed(to, &d);
         else
             put_exponent(to, &d);
     }
     return out;
+}
+
+char *mr__format_double(char out[MR__FLOAT_TEXT_BYTES], double x)
+{
+    return format(out, x, true);
+}
+
+char *mr__format_double_slowly(char out[MR__FLOAT_TEXT_BYTES], double x)
+{
+    return format(out, x, false);
 }

@@ -199,6 +199,18 @@ static void make_header(const mr__csv_logger *logger, mr__strbuf *line)
     mr__strbuf_append(line, LINE_END);
 }
 
+static void append_integer(mr__strbuf *line, int64_t value)
+{
+    char text[24], *at = text + sizeof text;
+    uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    do
+        *--at = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (value < 0)
+        *--at = '-';
+    mr__strbuf_append_bytes(line, at, (size_t)(text + sizeof text - at));
+}
+
 static void append_row(mr__csv_logger *logger)
 {
     char text[MR__FLOAT_TEXT_BYTES];
@@ -210,7 +222,7 @@ static void append_row(mr__csv_logger *logger)
         if (column->kind == REAL)
             mr__strbuf_append(&logger->rows, mr__format_double(text, column->real));
         else if (column->kind == INTEGER)
-            mr__strbuf_appendf(&logger->rows, "%lld", (long long)column->integer);
+            append_integer(&logger->rows, column->integer);
     }
     mr__strbuf_append(&logger->rows, LINE_END);
     logger->bytes += (int64_t)(logger->rows.length - before);

@@ -153,10 +153,47 @@ static void test_random(void)
     CHECK_EQ_I64(wrong, 0);
 }
 
+/* What is worked out by integers is what the C library gives. */
+static void test_both_ways(void)
+{
+    uint64_t state = 88172645463325252u;
+    char fast[MR__FLOAT_TEXT_BYTES], slow[MR__FLOAT_TEXT_BYTES];
+    int different = 0;
+    for (int i = 0; i < 400000; i++) {
+        double x;
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        switch (i % 5) {
+        case 0: /* a float32 */
+            x = (double)(float)((double)(state >> 11) * 0x1p-53);
+            break;
+        case 1: /* of any size that is likely */
+            x = (double)(float)ldexp((double)(state >> 11) * 0x1p-53, (int)(state % 60) - 25);
+            break;
+        case 2: /* a double */
+            x = ldexp((double)(state >> 11) * 0x1p-53, (int)(state % 80) - 30);
+            break;
+        case 3: /* few digits */
+            x = (double)(state % 100000) / (double)(state % 7 ? 1000 : 1024);
+            break;
+        default: /* near a power of ten or two */
+            x = nextafter(state % 2 ? pow(10, (double)(state % 20) - 5) : ldexp(1, (int)(state % 40) - 20),
+                          state % 3 ? 1e300 : 0);
+        }
+        mr__format_double(fast, x);
+        mr__format_double_slowly(slow, x);
+        if (strcmp(fast, slow) != 0 && different++ < 5)
+            printf("    %s is not %s\n", fast, slow);
+    }
+    CHECK_EQ_I64(different, 0);
+}
+
 int main(void)
 {
     RUN(test_table);
     RUN(test_locale);
     RUN(test_random);
+    RUN(test_both_ways);
     return check_report();
 }

@@ -164,6 +164,8 @@ typedef struct mr_trainer_opts {
         max_time; /* "3600s": the time of training, over all resumptions, after which it ends; default: no limit */
     int64_t
         fast_dev_run; /* so many batches of training and validation, no files, no early stopping or model checkpoints */
+    bool
+        skip_nonfinite; /* leave a batch out whose loss is NaN or infinite, with a line in the log, and go on */
 } mr_trainer_opts;
 
 /* Makes a trainer; strings are copied. */
@@ -184,7 +186,8 @@ MR_API void mr_trainer_free(mr_trainer *trainer);
  * unless the limits are higher now: then it goes on as one that had them from the start.
  *
  * The status is the first failure of anything: a step, a sample, the log. A loss that is NaN or infinite
- * ends the fit with MR_ERR_NONFINITE, before the weights are touched. A loader without batches is no failure: the fit
+ * ends the fit with MR_ERR_NONFINITE, before the weights are touched; the log says which samples the batch had, and which
+ * field, parameter or module went wrong first (training_step is run once more for that). A loader without batches is no failure: the fit
  * says so, and ends, as Lightning's does. MR_INTERRUPTED: see handle_signals. Uses one background thread, for log,
  * bar and checkpoints; it has ended when this returns. */
 MR_API MR_CHECKED mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader);

@@ -3,6 +3,7 @@
 #include "tensor/tape.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <string.h>
 
 /* Whether the text has "path." or "path:" as a word: a parameter's name, or what a user's module wrote. A number
@@ -40,9 +41,28 @@ static mr_tensor *no_result(const mr_module *module, mr_tape *tape)
     return NULL;
 }
 
+bool mr__all_finite(const mr_tensor *x)
+{
+    if (!mr__is_float(x->dtype) || !x->contiguous)
+        return true;
+    for (int64_t i = 0; i < x->numel; i++)
+        if (!isfinite(x->dtype == MR_FLOAT32 ? (double)((const float *)(const void *)x->data)[i]
+                                             : ((const double *)(const void *)x->data)[i]))
+            return false;
+    return true;
+}
+
 mr_tensor *mr__module_gave(const mr_module *module, mr_tape *tape, mr_tensor *y)
 {
     return MR__LIKELY(y != NULL) ? y : no_result(module, tape);
+}
+
+/* Notes the module, if it is the first one whose result is not finite; inner ones come before those around them. */
+static mr_tensor *watch(const mr_module *module, mr_tape *tape, mr_tensor *y)
+{
+    if (y && !tape->wrong && !mr__all_finite(y))
+        tape->wrong = module;
+    return y;
 }
 
 mr_tensor *mr_forward(mr_module *module, mr_tape *tape, mr_tensor *x)
@@ -51,5 +71,6 @@ mr_tensor *mr_forward(mr_module *module, mr_tape *tape, mr_tensor *x)
         return NULL;
     if (MR__UNLIKELY(!mr__module_ready("forward", module)))
         return mr__stop(tape);
-    return mr__module_gave(module, tape, module->vtable->forward(module, tape, x));
+    mr_tensor *y = mr__module_gave(module, tape, module->vtable->forward(module, tape, x));
+    return MR__LIKELY(!tape->watching) ? y : watch(module, tape, y);
 }

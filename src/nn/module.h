@@ -55,6 +55,9 @@ bool mr__module_ready(const char *call, const mr_module *module);
 /* What a call that runs a module gives back: y itself, and if that is NULL, the tape's failure names the module. */
 mr_tensor *mr__module_gave(const mr_module *module, mr_tape *tape, mr_tensor *y);
 
+/* Whether all elements are finite numbers; true for what has none, or is no dense tensor. */
+bool mr__all_finite(const mr_tensor *x);
+
 /* Keeps the first cause, which every use of the module raises from now on. */
 void mr__module_fail(mr_module *module);
 

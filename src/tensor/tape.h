@@ -53,8 +53,10 @@ enum { MR__GENERATIONS = 3 }; /* stale tensors stay recognisable for two more re
 struct mr_tape {
     bool failed;
     bool grad_enabled;
-    bool used_up; /* backward has consumed the record */
-    bool located; /* the text of the failure says in which module it began */
+    bool used_up;      /* backward has consumed the record */
+    bool located;      /* the text of the failure says in which module it began */
+    bool watching;     /* results of modules are looked at, for the first that is not finite */
+    const void *wrong; /* the module that gave it; NULL: none yet */
     mr__node *last;
     mr__arena arena; /* results and nodes */
     mr__arena grads; /* gradients of intermediates and scratch memory, during backward */

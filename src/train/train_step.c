@@ -1,5 +1,8 @@
 #include "train_step.h"
 
+#include "nonfinite.h"
+
+#include "base/log.h"
 #include "optim/optim.h"
 #include "tensor/tape.h"
 
@@ -29,6 +32,19 @@ static const char *name_of(double loss)
     return isnan(loss) ? "nan" : loss > 0 ? "inf" : "-inf";
 }
 
+/* MR_OK: the batch is left out. */
+static mr_status not_finite(mr__fit *fit, const mr_batch *batch, const char *loss)
+{
+    const long long epoch = (long long)fit->step.epoch, step = (long long)fit->step.global_step;
+    if (fit->trainer->skip_nonfinite) {
+        mr__log(MR_LOG_WARNING, "fit: the loss is %s at epoch %lld, step %lld: batch %lld is left out", loss,
+                epoch, step, (long long)fit->step.batch_index);
+        return MR_OK;
+    }
+    mr__explain_nonfinite(fit, batch);
+    return mr__raise(MR_ERR_NONFINITE, "fit: the loss is %s at epoch %lld, step %lld", loss, epoch, step);
+}
+
 /* The task's loss; NULL after a failure, or for a batch that is passed over. */
 static mr_tensor *loss_of(mr__fit *fit, const mr_batch *batch, mr_status *status)
 {
@@ -47,9 +63,7 @@ static mr_tensor *loss_of(mr__fit *fit, const mr_batch *batch, mr_status *status
         return NULL;
     }
     if (MR__UNLIKELY(!is_finite(loss))) {
-        *status =
-            mr__raise(MR_ERR_NONFINITE, "fit: the loss is %s at epoch %lld, step %lld",
-                      name_of(mr_item(loss)), (long long)fit->step.epoch, (long long)fit->step.global_step);
+        *status = not_finite(fit, batch, name_of(mr_item(loss)));
         return NULL;
     }
     mr__log_batch_ended(&fit->log);

@@ -141,6 +141,7 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
     trainer->val_interval = val_interval;
     trainer->max_time = max_time;
     trainer->sanity_batches = opts->num_sanity_val_steps;
+    trainer->skip_nonfinite = opts->skip_nonfinite;
     trainer->min_epochs = opts->min_epochs;
     trainer->min_steps = opts->min_steps;
     trainer->handle_signals = opts->handle_signals;

@@ -84,7 +84,7 @@ struct mr_trainer {
     int64_t min_epochs, min_steps;
     int64_t sanity_batches; /* -1: all */
     mr_duration val_interval, max_time;
-    bool fast_dev_run;
+    bool fast_dev_run, skip_nonfinite;
     int64_t log_every, accumulate, limit_batches; /* limit: -1 for none */
     int64_t limit_val_batches, check_val_every;
     double clip_norm, clip_value; /* -1: none */

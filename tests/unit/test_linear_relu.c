@@ -21,11 +21,12 @@ static void run(mr_module *first, mr_module *all, mr_tensor *x, bool together, b
     for (size_t i = 0; i < p.count; i++)
         mr_tensor_zero_grad(p.item[i].tensor);
     mr_tensor *y = together ? mr_forward(all, tape, x) : mr_relu(tape, mr_forward(first, tape, x));
-    if (retain)
+    if (retain && mr_tensor_requires_grad(y))
         mr_tensor_retain_grad(y);
     mr_tensor *loss = mr_sum(tape, mr_square(tape, y), MR_ALL, false);
     bool any = mr_tensor_requires_grad(loss);
-    CHECK_EQ_I64(any ? mr_backward(tape, loss) : MR_OK, MR_OK);
+    if (!CHECK_EQ_I64(any ? mr_backward(tape, loss) : MR_OK, MR_OK))
+        printf("    %s\n", mr_error());
     kept[0] = mr_tensor_keep(y);
     kept[1] = retain && any ? mr_tensor_keep(mr_tensor_grad(y)) : NULL;
     kept[2] = mr_tensor_requires_grad(x) ? mr_tensor_keep(mr_tensor_grad(x)) : NULL;

@@ -253,7 +253,7 @@ static void check_resumed(const char *path)
             CHECK_EQ_I64(mr_loader_next(first, &b), MR_OK);
         CHECK_EQ_I64(mr_loader_save(first, &bytes, &size), MR_OK);
         CHECK_EQ_I64(mr_loader_restore(second, bytes, size), MR_OK);
-        int row = 48 * k;
+        int row = 48 * k < 1000 ? 48 * k : 1000; /* the last batch is short */
         mr_status s;
         while ((s = mr_loader_next(second, &b)) == MR_OK)
             for (int64_t i = 0; i < b->rows; i++, row++)

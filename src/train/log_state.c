@@ -143,11 +143,22 @@ static mr_status enter_all(mr__fit *fit, json_t *keys, json_t *metrics, const mr
     return status;
 }
 
+/* The array of a text; NULL with a failure raised. */
+static json_t *read_array(const char *text)
+{
+    json_error_t error = { .text = "none" };
+    json_t *array = text ? json_loads(text, JSON_REJECT_DUPLICATES, &error) : NULL;
+    if (!array && !*error.text) /* the parser says nothing of memory */
+        mr__raise(MR_ERR_MEMORY, "out of memory: the names of a checkpoint wanted");
+    else if (!array)
+        damaged();
+    return array;
+}
+
 mr_status mr__log_restore(mr__fit *fit, const char *keys, const char *metrics, const mr__log_numbers *numbers)
 {
-    json_t *key_array = keys ? json_loads(keys, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    json_t *metric_array = metrics ? json_loads(metrics, 0, NULL) : NULL;
-    mr_status status = enter_all(fit, key_array, metric_array, numbers);
+    json_t *key_array = read_array(keys), *metric_array = key_array ? read_array(metrics) : NULL;
+    mr_status status = metric_array ? enter_all(fit, key_array, metric_array, numbers) : mr_error_status();
     json_decref(key_array);
     json_decref(metric_array);
     return status;

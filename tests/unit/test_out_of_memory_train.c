@@ -89,10 +89,9 @@ static mr_status fit_quietly(mr_trainer *trainer, mr_task *task, mr_loader *load
 }
 
 /* The result: the weight, and the sizes of what was written. */
-static double fit_program(mr_status *status)
+static double fit_here(mr_status *status)
 {
     double lr = 0.1, sum = 0;
-    empty_dir();
     mr_rng *rng = mr_rng_new(1);
     mr_dataset *data = mr_dataset_new(&line_vtable, NULL, 0, line_fields, 2);
     mr_loader *loader = mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = 4, .shuffle = true });
@@ -112,6 +111,38 @@ static double fit_program(mr_status *status)
     mr_dataset_free(data);
     mr_rng_free(rng);
     return sum;
+}
+
+static double fit_program(mr_status *status)
+{
+    empty_dir();
+    return fit_here(status);
+}
+
+static char half_way[] = "/tmp/millrace-half-XXXXXX.safetensors";
+
+/* The second half of a training, from the checkpoint of the first. */
+static double resume_program(mr_status *status)
+{
+    empty_dir();
+    opts_now.resume = half_way;
+    opts_now.max_epochs = 2;
+    return fit_here(status);
+}
+
+/* Has all the memory that it wants. */
+static void make_half(void)
+{
+    char command[500];
+    mr_status status;
+    refuse_end();
+    opts_now.max_epochs = 1;
+    fit_program(&status);
+    CHECK_EQ_I64(status, MR_OK);
+    CHECK(close(mkstemps(half_way, 12)) == 0);
+    snprintf(command, sizeof command, "cp '%s/lightning_logs/version_0/checkpoints/'* '%s'", dir, half_way);
+    CHECK(system(command) == 0);
+    refuse_begin();
 }
 
 static void keep_quiet(void *user, mr_log_level level, const char *line)
@@ -141,6 +172,17 @@ static void test_fit_with_checkpoints(void)
     refuse_each("checkpoints", fit_program, 120);
 }
 
+static void test_resumed_fit(void)
+{
+    opts_now = (mr_trainer_opts){ .log_every_n_steps = 1, .csv = dir };
+    make_half();
+    opts_now.no_checkpoint = true; /* they are tested above */
+    refuse.any_failure = true; /* jansson's parser does not say that memory was out */
+    refuse_each("resume", resume_program, 200);
+    refuse.any_failure = false;
+    unlink(half_way);
+}
+
 int main(void)
 {
     if (!mkdtemp(dir))
@@ -150,6 +192,7 @@ int main(void)
     RUN(test_bare_fit);
     RUN(test_fit_with_a_log);
     RUN(test_fit_with_checkpoints);
+    RUN(test_resumed_fit);
     refuse_end();
     empty_dir();
     rmdir(dir);

@@ -145,7 +145,8 @@ static void test_failed_fit(void)
     pause_ms = -1;
     CHECK_EQ_I64(run_into_files(10, &opts), MR_ERR_NONFINITE);
     pause_ms = 0;
-    CHECK_EQ_STR(file_contents(in_folder("err"), NULL), SUMMARY); /* nothing was reached */
+    const char *said = file_contents(in_folder("err"), NULL);
+    CHECK(strncmp(said, SUMMARY, strlen(SUMMARY)) == 0 && !strstr(said, "stopped")); /* nothing was reached */
     check_matches(file_contents(in_folder("out"), NULL), "^Epoch 2:  33%[^\n]* 1/3 [^\n]*\n$");
 }
 

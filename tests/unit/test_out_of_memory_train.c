@@ -177,7 +177,7 @@ static void test_resumed_fit(void)
     opts_now = (mr_trainer_opts){ .log_every_n_steps = 1, .csv = dir };
     make_half();
     opts_now.no_checkpoint = true; /* they are tested above */
-    refuse.any_failure = true; /* jansson's parser does not say that memory was out */
+    refuse.any_failure = true;     /* jansson's parser does not say that memory was out */
     refuse_each("resume", resume_program, 200);
     refuse.any_failure = false;
     unlink(half_way);

@@ -279,14 +279,14 @@ int64_t mr__ahead_next(mr_loader *loader, mr__slot_batch **slot)
 {
     mr__ahead *a = &loader->ahead;
     mr__ticket *t;
+    if (loader->stats.entered && !a->direct) {
+        loader->stats.looks += loader->stats.stride;
+        loader->stats.ready += loader->stats.stride * mr__pipeline_ready(a->pipeline);
+    }
     mr__pipeline_release(a->pipeline);
     post(loader);
     if (!mr__pipeline_head(a->pipeline))
         return fill_directly(loader, slot);
-    if (loader->stats.entered) {
-        loader->stats.looks += loader->stats.stride;
-        loader->stats.ready += loader->stats.stride * mr__pipeline_ready(a->pipeline);
-    }
     if (mr__pipeline_next(a->pipeline, &loader->filler, &t) < 0) {
         mr__ahead_stop(loader);
         return -1;

@@ -275,6 +275,21 @@ static const mr_dataset_vtable blocking_vtable = { .len = fixture_len,
                                                    .get = blocking_get,
                                                    .destroy = blocking_destroy };
 
+/* The same as a stream. */
+static mr_status blocking_next(void *cursor, const mr_sample *sample)
+{
+    fixture_cursor *c = cursor;
+    if (c->next >= c->f.length)
+        return MR_END;
+    mr_status status = blocking_get(&c->f, c->next, sample);
+    c->next += c->step;
+    return status;
+}
+
+static const mr_stream_vtable blocking_stream_vtable = {
+    .open = fixture_open, .next = blocking_next, .close = fixture_close, .destroy = blocking_destroy
+};
+
 static int warnings;
 
 static void count_warning(void *user, mr_log_level level, const char *line)
@@ -326,7 +341,8 @@ static void test_watchdog(void)
 static void test_leaving_blocked(void)
 {
     mr_set_log_hook(count_warning, NULL);
-    for (int kind = 0; kind < 8; kind++) {
+    for (int kind = 0; kind < 16; kind++) {
+        const bool stream = kind & 8;
         fixture f = fine;
         f.bad = kind & 4 ? 8 : 22; /* blocks in the second batch, or in the third */
         warnings = 0;
@@ -334,10 +350,14 @@ static void test_leaving_blocked(void)
         atomic_store(&blocked, false);
         atomic_store(&destroyed, false);
         mr_rng *rng = mr_rng_new(0);
-        mr_dataset *d = mr_dataset_new(&blocking_vtable, &f, sizeof f, fixture_fields, 2);
-        mr_loader *l = mr_loader_new(
-            d, rng,
-            &(mr_loader_opts){ .batch_size = 8, .workers = 2, .timeout = 0.1, .unordered = kind & 1 });
+        mr_dataset *d = stream ? mr_stream_new(&blocking_stream_vtable, &f, sizeof f, fixture_fields, 2)
+                               : mr_dataset_new(&blocking_vtable, &f, sizeof f, fixture_fields, 2);
+        mr_loader *l = mr_loader_new(d, rng,
+                                     &(mr_loader_opts){ .batch_size = 8,
+                                                        .shards = stream ? 1 + kind % 2 : 0,
+                                                        .workers = 2,
+                                                        .timeout = 0.1,
+                                                        .unordered = kind & 1 });
         const mr_batch *b;
         const void *bytes;
         size_t size;
@@ -363,6 +383,9 @@ static void test_leaving_blocked(void)
         for (int i = 0; i < 5000 && !atomic_load(&destroyed); i++)
             nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
         CHECK(atomic_load(&destroyed));
+        for (int i = 0; i < 5000 && atomic_load(&cursors_open); i++)
+            nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+        CHECK_EQ_I64(atomic_load(&cursors_open), 0);
         mr_rng_free(rng);
     }
     mr_set_log_hook(NULL, NULL);

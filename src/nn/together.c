@@ -12,7 +12,7 @@ size_t mr__run_together(const mr__child *children, size_t count, mr_tape *tape, 
     mr_module *first = children->module;
     const bool linear = is(children, &mr__linear_vtable);
     if (count < 2 || (!linear && !is(children, &mr__conv2d_vtable)) || !is(children + 1, &mr__relu_vtable) ||
-        !tape || !*x || (*x)->dtype != MR_FLOAT32) {
+        !tape || tape->watching || !*x || (*x)->dtype != MR_FLOAT32) {
         *x = mr_forward(first, tape, *x);
         return 1;
     }

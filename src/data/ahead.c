@@ -314,10 +314,18 @@ int64_t mr__ahead_next(mr_loader *loader, mr__slot_batch **slot)
 static void go_back(mr_loader *loader)
 {
     mr__order *order = &loader->order;
-    if (!mr__order_state_size(order) || order->at <= loader->taken || mr__pending())
+    mr__failure first;
+    const bool pending = mr__pending();
+    if (!mr__order_state_size(order) || order->at <= loader->taken)
         return;
+    if (pending) { /* what is told to the caller in the end */
+        mr__failure_take(&first);
+        mr_error_clear();
+    }
     if (mr__order_resume(order, loader->epoch, loader->taken) != MR_OK)
         mr_error_clear();
+    if (pending)
+        mr__failure_raise(&first);
 }
 
 void mr__ahead_leave(mr_loader *loader)
@@ -328,8 +336,10 @@ void mr__ahead_leave(mr_loader *loader)
         return; /* of the next epoch already */
     a->guessed = false;
     a->epoch = -1;
-    if (!a->pipeline)
+    if (!a->pipeline) {
+        go_back(loader);
         return;
+    }
     if (!mr__pipeline_clear(a->pipeline))
         mr__ahead_stop(loader);
     else

@@ -92,7 +92,7 @@ mr_sampler *mr_batch_sampler_new(mr_sampler *sampler, int64_t batch_size, bool d
                                         .next = batches_next,
                                         .len = batches_len,
                                         .destroy = batches_destroy,
-                                        .state_size = sampler->vtable->state_size,
+                                        .state_size = mr__sampler_state_size(sampler),
                                         .skip = batches_skip,
                                         .next_many = batches_next_many,
                                         .batches = true };

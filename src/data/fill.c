@@ -107,7 +107,7 @@ mr_status mr__fill(mr__filler *filler, mr__slot_batch *slot, int64_t epoch, int6
                    int64_t *failed)
 {
     const mr_dataset *dataset = filler->dataset;
-    if (!dataset->map->get_many)
+    if (!dataset->map->get_many || filler->watched) /* the time limit is for a sample */
         return fill_one_by_one(filler, slot, epoch, begin, end, failed);
     mr_sample all = { .field = slot->base, .epoch = epoch, .worker = filler->worker };
     if (begin > 0) {
@@ -115,8 +115,6 @@ mr_status mr__fill(mr__filler *filler, mr__slot_batch *slot, int64_t epoch, int6
             filler->row[f] = (char *)slot->base[f] + (size_t)begin * dataset->row_bytes[f];
         all.field = filler->row;
     }
-    if (MR__UNLIKELY(filler->watched))
-        mr__filler_watch(filler, slot->index[begin]);
     mr_status status = dataset->map->get_many(dataset->self, slot->index + begin, end - begin, &all);
     if (MR__LIKELY(status == MR_OK))
         return MR_OK;

@@ -40,9 +40,9 @@ static mr_status filter_next(void *cursor, const mr_sample *sample)
         if (status == MR_END)
             return MR_END;
         bool kept = status == MR_OK && c->keep(c->user, sample->field);
+        const int64_t number = c->read++; /* one that fails counts as well */
         if (status != MR_OK || mr__pending())
-            return mr__sample_failed("filter", mr_error_status(), c->read);
-        c->read++;
+            return mr__sample_failed("filter", mr_error_status(), number);
         if (kept)
             return MR_OK;
     }

@@ -100,15 +100,17 @@ static mr_status failed(const mr__lane *lane, mr_status status, const char *what
 }
 
 /* Reads samples and throws them away: the cursor goes to a place that it cannot seek. */
-static mr_status pass_over(mr__lane *lane, const mr_sample *sample, bool skip)
+static mr_status pass_over(mr__lane *lane, mr__filler *filler, const mr_sample *sample)
 {
     for (lane->read = 0; lane->read < lane->from.read; lane->read++) {
+        if (MR__UNLIKELY(filler->watched))
+            mr__filler_watch(filler, lane->read);
         mr_status status = lane->vtable->next(lane->cursor, sample);
         if (status == MR_END)
             return mr__raise(MR_ERR_STATE,
                              "loader: the stream has come to its end after %lld of %lld samples",
                              (long long)lane->read, (long long)lane->from.read);
-        if (status != MR_OK && !skip)
+        if (status != MR_OK && !filler->skip)
             return failed(lane, status, "");
         if (status != MR_OK)
             mr_error_clear(); /* it was taken note of when it was read first */
@@ -116,19 +118,24 @@ static mr_status pass_over(mr__lane *lane, const mr_sample *sample, bool skip)
     return MR_OK;
 }
 
-static mr_status open_cursor(mr__lane *lane, const mr_sample *sample, bool skip)
+static mr_status open_cursor(mr__lane *lane, mr__filler *filler, const mr_sample *sample)
 {
     mr_status status = MR_OK;
+    if (MR__UNLIKELY(filler->watched)) /* opening may hang, too */
+        mr__filler_watch(filler, lane->read);
     lane->cursor = lane->vtable->open(lane->dataset->self, shard_at(lane, lane->shard), lane->cut.shards);
     if (!lane->cursor && !mr__pending())
         return mr__raise(MR_ERR_CALLBACK, "loader: the stream did not open, without a message");
-    if (!lane->cursor)
+    if (!lane->cursor) {
+        if (lane->cut.shards > 1)
+            mr__add_context("loader: shard %lld", (long long)shard_at(lane, lane->shard));
         return mr_error_status();
+    }
     if (!lane->resumes)
         return MR_OK;
     lane->resumes = false;
     if (!lane->from.told)
-        return pass_over(lane, sample, skip);
+        return pass_over(lane, filler, sample);
     lane->read = lane->from.read;
     status = lane->vtable->seek(lane->cursor, lane->from.cursor);
     return status == MR_OK ? MR_OK : failed(lane, status, "seek to ");
@@ -140,7 +147,7 @@ static mr_status next_sample(mr__lane *lane, mr__filler *filler, const mr_sample
                              mr__slot_batch *slot, int64_t row)
 {
     for (int bad = 0; lane->shard < lane->cut.shards;) {
-        mr_status status = lane->cursor ? MR_OK : open_cursor(lane, sample, filler->skip);
+        mr_status status = lane->cursor ? MR_OK : open_cursor(lane, filler, sample);
         if (status != MR_OK)
             return status;
         if (MR__UNLIKELY(filler->watched))
@@ -258,13 +265,15 @@ static mr_status read_block(mr__lane *lane, mr__filler *filler, const mr_sample 
         lane->block_rows++;
         point_at_next(filler, lane->block);
     }
-    if (status < 0)
-        return status;
-    shuffle_block(lane);
-    if (lane->from.given > lane->block_rows)
-        return mr__raise(
+    if (status >= 0 && lane->from.given > lane->block_rows)
+        status = mr__raise(
             MR_ERR_STATE, "loader: block %lld of the stream has %lld samples, and %lld of it were given",
             (long long)lane->block_number, (long long)lane->block_rows, (long long)lane->from.given);
+    if (status < 0) {
+        lane->block_rows = lane->given = 0; /* a block of which a part is missing is none */
+        return status;
+    }
+    shuffle_block(lane);
     lane->given = lane->from.given;
     lane->from.given = 0;
     return MR_OK;
@@ -307,8 +316,11 @@ int64_t mr__lane_read(mr__lane *lane, mr__filler *filler, mr__slot_batch *slot, 
                 point_at_next(filler, slot);
         }
     }
-    if (status < 0)
+    if (status < 0) { /* which ends the epoch: nothing more is read in it, of what is posted already, too */
+        close_cursor(lane);
+        atomic_store_explicit(&lane->ended_epoch, epoch, memory_order_relaxed);
         return -1;
+    }
     if (status == MR_END)
         atomic_store_explicit(&lane->ended_epoch, epoch, memory_order_relaxed);
     if (lane->given < lane->block_rows) {

@@ -245,10 +245,10 @@ static mr_status stream_next(void *cursor, const mr_sample *sample)
         return MR_END;
     if (status == MR_OK)
         status = apply(&c->change, inner.field, sample, c->number);
-    if (status != MR_OK)
-        return mr__sample_failed("map", status, c->number);
-    c->number += c->step;
-    return MR_OK;
+    const int64_t number = c->number;
+    c->number +=
+        c->step; /* one that fails counts as well: those behind it keep their numbers when it is left out */
+    return status == MR_OK ? MR_OK : mr__sample_failed("map", status, number);
 }
 
 static int64_t stream_shards(void *self)

@@ -158,7 +158,7 @@ mr_sampler *mr_replica_sampler_new(mr_sampler *sampler, int rank, int replicas, 
                                         .next = next,
                                         .len = len,
                                         .destroy = destroy,
-                                        .state_size = sampler->vtable->state_size,
+                                        .state_size = mr__sampler_state_size(sampler),
                                         .skip = skip,
                                         .next_many = next_many };
         if (r.vtable.state_size) {

@@ -9,6 +9,13 @@ struct mr_sampler {
     void *self;
 };
 
+/* Bytes of state that it saves and restores; 0 for one that lacks a callback for it. */
+static inline size_t mr__sampler_state_size(const mr_sampler *sampler)
+{
+    const mr_sampler_vtable *v = sampler->vtable;
+    return v->save && v->restore ? v->state_size : 0;
+}
+
 /* The calls raise failures, also of callbacks that did not, in the name of `call`. */
 mr_status mr__sampler_begin(const mr_sampler *sampler, const char *call, int64_t epoch);
 mr_status mr__sampler_skip(const mr_sampler *sampler, const char *call, int64_t count); /* or MR_END */

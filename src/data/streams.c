@@ -256,13 +256,17 @@ static mr_status interleave_seek(void *cursor, const void *state)
     cursors *c = cursor;
     const unsigned char *at = state;
     c->all = mr__get_number(&at);
-    c->left = (int)mr__get_number(&at);
+    mr__get_number(&at); /* how many are left, which follows */
+    c->left = c->count;
     for (int i = 0; i < c->count; i++) {
         const unsigned char *next =
             at + 2 * MR__STATE_NUMBER + c->streams->inner[i]->stream->cursor_state_size;
         c->taken[i] = mr__get_number(&at);
         int64_t how = mr__get_number(&at);
+        if (c->all < 0 || c->taken[i] < 0 || how < 0 || how > 2)
+            return mr__raise(MR_ERR_FORMAT, "interleave: stream %d: a place that is none", i);
         c->ended[i] = how == 2;
+        c->left -= c->ended[i];
         mr_status status = how == 1 ? open_stream(c, i) : MR_OK;
         if (status == MR_OK && how == 1)
             status = mr__inner_seek(&c->cursor[i], &at);

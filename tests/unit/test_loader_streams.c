@@ -365,7 +365,7 @@ static void test_faults(void)
         for (int i = 0; i < 3; i++)
             CHECK_EQ_I64(mr_loader_next(l, &b), MR_OK);
         CHECK_EQ_I64(mr_loader_next(l, &b), MR_ERR_IO);
-        CHECK_EQ_STR(mr_error(), "no such file");
+        CHECK_EQ_STR(mr_error(), "loader: shard 3: no such file");
         mr_loader_free(l);
         mr_dataset_free(d);
         mr_rng_free(rng);

@@ -4,7 +4,7 @@
 
 #include <millrace/sources/csv.h>
 
-#include "words.h"
+#include "sources/words.h"
 
 typedef struct mr__csv_format {
     char delimiter, quote, comment;

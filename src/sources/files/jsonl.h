@@ -4,7 +4,7 @@
 
 #include <millrace/sources/jsonl.h>
 
-#include "words.h"
+#include "sources/words.h"
 
 typedef struct mr__jsonl_plan {
     char *path;

@@ -1,0 +1,174 @@
+/* The rows of a query, one after the other. */
+#include "rows.h"
+
+#include <string.h>
+
+typedef struct query {
+    mr__sqlite_plan plan;
+    char *text;
+    bool sharded;
+} query;
+
+typedef struct query_cursor {
+    const query *query;
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    int *place;
+    int64_t rows; /* that were gone through */
+} query_cursor;
+
+/* ---- the cursor ---- */
+
+static void cursor_close(void *self)
+{
+    query_cursor *c = self;
+    sqlite3_finalize(c->statement);
+    sqlite3_close(c->db);
+    mr_free(c->place);
+    mr_free(c);
+}
+
+static mr_status prepare(query_cursor *c, const query *q)
+{
+    const char *rest = NULL;
+    c->query = q;
+    c->place = mr_calloc((size_t)q->plan.columns, sizeof *c->place);
+    c->db = c->place ? mr__sqlite_open(q->plan.path) : NULL;
+    if (!c->db)
+        return mr_error_status();
+    if (sqlite3_prepare_v2(c->db, q->text, -1, &c->statement, &rest) != SQLITE_OK)
+        return mr__sqlite_failed(c->db, q->plan.path);
+    while (*rest == ' ' || *rest == '\n' || *rest == '\t' || *rest == ';')
+        rest++;
+    if (!c->statement || *rest)
+        return mr_fail(MR_ERR_ARGUMENT, "'%s': a query is one statement", q->plan.path);
+    return mr__sqlite_places(&q->plan, c->statement, c->place);
+}
+
+static void bind(query_cursor *c, const char *name, int64_t value)
+{
+    int at = sqlite3_bind_parameter_index(c->statement, name);
+    if (at)
+        sqlite3_bind_int64(c->statement, at, value);
+}
+
+static void *cursor_open(void *self, int64_t shard, int64_t shards)
+{
+    const query *q = *(query **)self;
+    query_cursor *c = mr_calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    if (shard > 0 && !q->sharded)
+        return c; /* without a statement there are no rows */
+    if (prepare(c, q) == MR_OK) {
+        bind(c, ":shard", shard);
+        bind(c, ":shards", shards);
+        return c;
+    }
+    cursor_close(c);
+    return NULL;
+}
+
+static mr_status step(query_cursor *c)
+{
+    int code = c->statement ? sqlite3_step(c->statement) : SQLITE_DONE;
+    if (code == SQLITE_ROW) {
+        c->rows++;
+        return MR_OK;
+    }
+    return code == SQLITE_DONE ? MR_END : mr__sqlite_failed(c->db, c->query->plan.path);
+}
+
+static mr_status cursor_next(void *self, const mr_sample *sample)
+{
+    query_cursor *c = self;
+    for (;;) {
+        mr_status s = step(c);
+        if (s == MR_OK)
+            s = mr__sqlite_read(&c->query->plan, c->statement, c->place, c->rows, sample->field, 0);
+        else if (s == MR_END)
+            return s;
+        if (s != MR_END)
+            return s;
+    }
+}
+
+static void cursor_tell(void *self, void *state)
+{
+    memcpy(state, &((const query_cursor *)self)->rows, sizeof(int64_t));
+}
+
+static mr_status cursor_seek(void *self, const void *state)
+{
+    query_cursor *c = self;
+    int64_t to;
+    memcpy(&to, state, sizeof to);
+    while (c->rows < to) {
+        mr_status s = step(c);
+        if (s < 0)
+            return s;
+        if (s == MR_END)
+            return mr_fail(MR_ERR_STATE,
+                           "'%s': the query has %lld rows, and had %lld or more: it has changed",
+                           c->query->plan.path, (long long)c->rows, (long long)to);
+    }
+    return MR_OK;
+}
+
+/* ---- making ---- */
+
+static void query_free(query *q)
+{
+    mr__sqlite_plan_free(&q->plan);
+    mr_free(q->text);
+    mr_free(q);
+}
+
+static void destroy(void *self)
+{
+    query_free(*(query **)self);
+}
+
+/* Once, for what is wrong with the query to be said now. */
+static mr_status try_out(query *q)
+{
+    query_cursor *c = mr_calloc(1, sizeof *c);
+    if (!c)
+        return mr_error_status();
+    mr_status s = prepare(c, q);
+    if (s == MR_OK) {
+        q->sharded = sqlite3_bind_parameter_index(c->statement, ":shard") &&
+                     sqlite3_bind_parameter_index(c->statement, ":shards");
+        if (sqlite3_bind_parameter_count(c->statement) != (q->sharded ? 2 : 0))
+            s = mr_fail(MR_ERR_ARGUMENT,
+                        "sqlite_stream_new: a query has no parameters, or :shard and :shards");
+        else if (!sqlite3_stmt_readonly(c->statement))
+            s = mr_fail(MR_ERR_ARGUMENT, "sqlite_stream_new: a query that writes");
+    }
+    cursor_close(c);
+    return s;
+}
+
+mr_dataset *mr_sqlite_stream_new(const char *path, const char *text, const mr_sqlite_field *fields,
+                                 int field_count)
+{
+    static const mr_stream_vtable vtable = { .open = cursor_open,
+                                             .next = cursor_next,
+                                             .close = cursor_close,
+                                             .destroy = destroy,
+                                             .cursor_state_size = sizeof(int64_t),
+                                             .tell = cursor_tell,
+                                             .seek = cursor_seek };
+    query *q = mr_calloc(1, sizeof *q);
+    if (!q)
+        return NULL;
+    mr_dataset *dataset = NULL;
+    q->text = mr_strdup(text);
+    if (mr__sqlite_plan_make(&q->plan, "sqlite_stream_new", path, text ? "the query" : NULL, fields,
+                             field_count) == MR_OK &&
+        q->text && try_out(q) == MR_OK)
+        dataset = mr_stream_new(&vtable, &q, sizeof q, q->plan.field, q->plan.field_count);
+    if (!dataset)
+        query_free(q);
+    return dataset;
+}

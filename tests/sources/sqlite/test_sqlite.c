@@ -1,0 +1,281 @@
+/* Tables and queries of SQLite: values by number and in order, shards, going on, faults in words. */
+#include <millrace/sources/sqlite.h>
+
+#include "check.h"
+#include "files.h"
+
+#include <sqlite3.h>
+
+static mr_rng *rng;
+
+static const char *make(const char *sql)
+{
+    sqlite3 *db = NULL;
+    char *said = NULL;
+    unlink(in_folder("a.db"));
+    CHECK(sqlite3_open(in_folder("a.db"), &db) == SQLITE_OK);
+    if (!CHECK(sqlite3_exec(db, sql, NULL, NULL, &said) == SQLITE_OK))
+        printf("    %s\n", said);
+    sqlite3_free(said);
+    sqlite3_close(db);
+    return in_folder("a.db");
+}
+
+static const char people[] =
+    "CREATE TABLE \"peo\"\"ple\" (id INTEGER PRIMARY KEY, age, height REAL, weight REAL, city TEXT, picture "
+    "BLOB, ok);"
+    "INSERT INTO \"peo\"\"ple\" VALUES (3, 41, 1.75, 80, 'Bonn', x'0102', 1), (-7, 9, 1.2, 30.5, "
+    "'K\xc3\xb6ln', x'ff00', 0),"
+    " (900, NULL, 1.9, NULL, 'Bonn', x'0000', 1), (5, 20, 2, 99, 'Bonn', x'0a0b', 1);";
+
+static const char *const cities[] = { "K\xc3\xb6ln", "Bonn" };
+static const mr_sqlite_field fields[] = {
+    { .name = "age", .dtype = MR_INT64, .missing = MR_MISSING_FILL, .fill = -1 },
+    { .name = "size", .columns = "height,weight", .missing = MR_MISSING_NAN },
+    { .name = "city", .words = cities, .word_count = 2 },
+    { .name = "picture", .dtype = MR_UINT8, .shape = { 2, { 1, 2 } } },
+    { .name = "ok", .dtype = MR_BOOL },
+};
+
+/* In the order of ids: -7, 3, 5, 900. */
+static void check_person(const mr_batch *b, int i)
+{
+    static const int64_t age[] = { 9, 41, 20, -1 }, city[] = { 0, 1, 1, 1 };
+    static const float size[4][2] = { { 1.2f, 30.5f }, { 1.75f, 80 }, { 2, 99 }, { 1.9f, NAN } };
+    static const unsigned char picture[4][2] = { { 0xff, 0 }, { 1, 2 }, { 10, 11 }, { 0, 0 } };
+    if (!CHECK(b != NULL)) {
+        printf("    %s\n", mr_error());
+        return;
+    }
+    const float *got = mr_tensor_data(b->field[1]);
+    CHECK_EQ_I64(*(int64_t *)mr_tensor_data(b->field[0]), age[i]);
+    CHECK(got[0] == size[i][0] && (got[1] == size[i][1] || (i == 3 && isnan(got[1]))));
+    CHECK_EQ_I64(*(int64_t *)mr_tensor_data(b->field[2]), city[i]);
+    CHECK(memcmp(mr_tensor_data(b->field[3]), picture[i], 2) == 0);
+    CHECK_EQ_I64(*(bool *)mr_tensor_data(b->field[4]), i != 0);
+}
+
+static void test_table(void)
+{
+    mr_dataset *d = mr_sqlite_new(make(people), "peo\"ple", fields, 5);
+    CHECK_EQ_I64(mr_dataset_len(d), 4);
+    for (int i = 3; i >= 0; i--) {
+        mr_batch *b = mr_dataset_get(d, i);
+        check_person(b, i);
+        mr_batch_free(b);
+    }
+    mr_dataset_free(d);
+
+    const mr_sqlite_field some[] = { { .name = "age", .missing = MR_MISSING_SKIP } };
+    d = mr_sqlite_new(in_folder("a.db"), "peo\"ple", some, 1);
+    CHECK_EQ_I64(mr_dataset_len(d), 3);
+    mr_batch *b = mr_dataset_get(d, 2);
+    CHECK(*(float *)mr_tensor_data(b->field[0]) == 20);
+    mr_batch_free(b);
+    mr_dataset_free(d);
+}
+
+static void test_query(void)
+{
+    mr_dataset *d =
+        mr_sqlite_stream_new(make(people), "SELECT * FROM \"peo\"\"ple\" ORDER BY id; ", fields, 5);
+    mr_cursor *cursor = mr_stream_open(d);
+    const mr_batch *b;
+    CHECK_EQ_I64(mr_dataset_len(d), -1);
+    for (int i = 0; i < 4; i++)
+        if (CHECK_EQ_I64(mr_cursor_next(cursor, &b), MR_OK))
+            check_person(b, i);
+    CHECK_EQ_I64(mr_cursor_next(cursor, &b), MR_END);
+    mr_cursor_free(cursor);
+    mr_dataset_free(d);
+
+    const mr_sqlite_field some[] = { { .name = "n", .missing = MR_MISSING_SKIP } };
+    d = mr_sqlite_stream_new(in_folder("a.db"), "SELECT age * 2 AS n FROM \"peo\"\"ple\" ORDER BY id DESC",
+                             some, 1);
+    cursor = mr_stream_open(d);
+    CHECK_EQ_I64(mr_cursor_next(cursor, &b), MR_OK);
+    CHECK(*(float *)mr_tensor_data(b->field[0]) == 40);
+    mr_cursor_free(cursor);
+    mr_dataset_free(d);
+}
+
+/* ---- a thousand rows: workers, shards, going on ---- */
+
+static const char numbers[] = "CREATE TABLE t (n INTEGER);"
+                              "WITH RECURSIVE c(x) AS (SELECT 0 UNION ALL SELECT x + 1 FROM c WHERE x < 999)"
+                              " INSERT INTO t SELECT x FROM c;";
+static const mr_sqlite_field n = { .name = "n", .dtype = MR_INT64 };
+
+static void test_workers(void)
+{
+    mr_dataset *d = mr_sqlite_new(make(numbers), "t", &n, 1);
+    for (int workers = 0; workers < 4; workers++) {
+        mr_loader *loader =
+            mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 7, .shuffle = true, .workers = workers });
+        const mr_batch *b;
+        int64_t rows = 0;
+        while (mr_loader_next(loader, &b) == MR_OK)
+            for (int64_t i = 0; i < b->rows; i++, rows++)
+                CHECK_EQ_I64(((int64_t *)mr_tensor_data(b->field[0]))[i], b->indices[i]);
+        CHECK_EQ_I64(rows, 1000);
+        mr_loader_free(loader);
+    }
+    mr_dataset_free(d);
+}
+
+static void test_resumed(void)
+{
+    mr_dataset *d = mr_sqlite_stream_new(make(numbers), "SELECT n FROM t ORDER BY n", &n, 1);
+    const mr_batch *b;
+    const void *bytes;
+    size_t size;
+    for (int k = 0; k < 5; k++) {
+        mr_loader *first = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 200, .workers = k % 3 }),
+                  *second =
+                      mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 200, .workers = (k + 1) % 3 });
+        for (int i = 0; i < k; i++)
+            CHECK_EQ_I64(mr_loader_next(first, &b), MR_OK);
+        CHECK_EQ_I64(mr_loader_save(first, &bytes, &size), MR_OK);
+        CHECK_EQ_I64(mr_loader_restore(second, bytes, size), MR_OK);
+        int64_t row = 200 * k;
+        while (mr_loader_next(second, &b) == MR_OK)
+            for (int64_t i = 0; i < b->rows; i++, row++)
+                CHECK_EQ_I64(((int64_t *)mr_tensor_data(b->field[0]))[i], row);
+        CHECK_EQ_I64(row, 1000);
+        mr_loader_free(first);
+        mr_loader_free(second);
+    }
+    mr_dataset_free(d);
+}
+
+static void test_shards(void)
+{
+    mr_dataset *d =
+        mr_sqlite_stream_new(make(numbers), "SELECT n FROM t WHERE n % :shards = :shard ORDER BY n", &n, 1);
+    bool seen[1000] = { false };
+    int64_t first[12];
+    for (int workers = 0; workers < 3; workers++) {
+        memset(seen, 0, sizeof seen);
+        mr_loader *loader =
+            mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 12, .workers = workers, .shards = 3 });
+        const mr_batch *b;
+        int64_t rows = 0;
+        while (mr_loader_next(loader, &b) == MR_OK) {
+            if (!rows && !workers)
+                memcpy(first, mr_tensor_data(b->field[0]), sizeof first);
+            CHECK(rows || memcmp(first, mr_tensor_data(b->field[0]), sizeof first) == 0);
+            for (int64_t i = 0; i < b->rows; i++, rows++) {
+                int64_t value = ((int64_t *)mr_tensor_data(b->field[0]))[i];
+                CHECK(!seen[value]);
+                seen[value] = true;
+            }
+        }
+        CHECK_EQ_I64(rows, 1000);
+        mr_loader_free(loader);
+    }
+    mr_dataset_free(d);
+}
+
+/* ---- faults ---- */
+
+static void check_said(const char *wanted)
+{
+    const char *said = mr_error(), *at = strstr(said, wanted);
+    CHECK_EQ_STR(at ? at : said, wanted);
+    mr_error_clear();
+}
+
+static void check_fault(const char *value, const mr_sqlite_field *field, const char *wanted)
+{
+    char sql[300];
+    snprintf(sql, sizeof sql, "CREATE TABLE t (x); INSERT INTO t VALUES (%s);", value);
+    mr_dataset *d = mr_sqlite_new(make(sql), "t", field, 1);
+    CHECK(d && mr_dataset_get(d, 0) == NULL);
+    check_said(wanted);
+    mr_dataset_free(d);
+}
+
+static void test_faults(void)
+{
+    const mr_sqlite_field x = { .name = "x" }, small = { .name = "x", .dtype = MR_UINT8 },
+                          blob = { .name = "x", .shape = { 1, { 2 } } },
+                          word = { .name = "x", .words = cities, .word_count = 2 };
+    check_fault("'1'", &x, "/a.db': row 1 of t, column 'x': a text, not a number");
+    check_fault("NULL", &x, "/a.db': row 1 of t, column 'x': NULL, not a value");
+    check_fault("1.5", &small, "/a.db': row 1 of t, column 'x': a number, not a whole number");
+    check_fault("256", &small, "/a.db': row 1 of t, column 'x': 256 does not fit uint8");
+    check_fault("x'00'", &blob, "/a.db': row 1 of t, column 'x': a blob of 1 bytes, not 8");
+    check_fault("1", &blob, "/a.db': row 1 of t, column 'x': a whole number, not a blob");
+    check_fault("'Rom'", &word, "/a.db': row 1 of t, column 'x': 'Rom' is none of the words");
+    check_fault("1", &word, "/a.db': row 1 of t, column 'x': a whole number, not a word");
+
+    const char *path = make("CREATE TABLE t (x);");
+    CHECK(!mr_sqlite_new(path, "t", &(mr_sqlite_field){ .name = "y" }, 1));
+    check_said("/a.db': no such column: y");
+    CHECK(!mr_sqlite_new(path, "s", &x, 1));
+    check_said("/a.db': no such table: s");
+    CHECK(!mr_sqlite_new("/nowhere/a.db", "t", &x, 1));
+    check_said("'/nowhere/a.db': unable to open database file");
+    file_put(in_folder("no.db"),
+             "this is no database, and longer than a header is of one, which has a hundred bytes or so", 90);
+    CHECK(!mr_sqlite_new(in_folder("no.db"), "t", &x, 1));
+    check_said("/no.db': file is not a database");
+    CHECK(!mr_sqlite_new(NULL, "t", &x, 1));
+    check_said("sqlite_new: path is NULL");
+    CHECK(!mr_sqlite_new(path, NULL, &x, 1));
+    check_said("sqlite_new: table or query is NULL");
+    CHECK(!mr_sqlite_new(path, "t", NULL, 0));
+    check_said("sqlite_new: there is at least one field");
+
+    CHECK(!mr_sqlite_stream_new(path, "SELECT", &x, 1));
+    check_said("/a.db': incomplete input");
+    CHECK(!mr_sqlite_stream_new(path, "SELECT x AS y FROM t", &x, 1));
+    check_said("/a.db': the query has no column 'x'");
+    CHECK(!mr_sqlite_stream_new(path, "SELECT x FROM t WHERE x = :y", &x, 1));
+    check_said("sqlite_stream_new: a query has no parameters, or :shard and :shards");
+    CHECK(!mr_sqlite_stream_new(path, "SELECT x FROM t; SELECT x FROM t", &x, 1));
+    check_said("/a.db': a query is one statement");
+    CHECK(!mr_sqlite_stream_new(path, " ", &x, 1));
+    check_said("/a.db': a query is one statement");
+}
+
+static void check_refused(mr_sqlite_field field, const char *wanted)
+{
+    CHECK(!mr_sqlite_new(in_folder("a.db"), "t", &field, 1));
+    check_said(wanted);
+}
+
+static void test_wrong_fields(void)
+{
+    const char *const twice[] = { "a", "a" };
+    make("CREATE TABLE t (x, y);");
+    check_refused((mr_sqlite_field){ 0 }, "sqlite_new: a field without a name");
+    check_refused((mr_sqlite_field){ .name = "x", .dtype = MR_INT8 },
+                  "sqlite_new: field 'x': int8 is none of float32, float64, int64, int32, uint8, bool");
+    check_refused((mr_sqlite_field){ .name = "x", .dtype = MR_FLOAT64, .words = twice, .word_count = 2 },
+                  "sqlite_new: field 'x': words are single whole numbers");
+    check_refused((mr_sqlite_field){ .name = "x", .words = twice, .word_count = 2 },
+                  "sqlite_new: field 'x': the word 'a' is there twice");
+    check_refused((mr_sqlite_field){ .name = "x", .dtype = MR_INT64, .missing = MR_MISSING_NAN },
+                  "sqlite_new: field 'x': there is no NaN among whole numbers");
+    check_refused((mr_sqlite_field){ .name = "x", .shape = { 1, { 2 } }, .missing = MR_MISSING_FILL },
+                  "sqlite_new: field 'x': nothing stands in for a blob that is missing");
+    check_refused((mr_sqlite_field){ .name = "x", .columns = "x,y", .words = cities, .word_count = 2 },
+                  "sqlite_new: field 'x': blobs and words are of one column");
+}
+
+int main(void)
+{
+    if (!files_begin())
+        return 1;
+    rng = mr_rng_new(1);
+    RUN(test_table);
+    RUN(test_query);
+    RUN(test_workers);
+    RUN(test_resumed);
+    RUN(test_shards);
+    RUN(test_faults);
+    RUN(test_wrong_fields);
+    mr_rng_free(rng);
+    return files_report();
+}

@@ -1,6 +1,8 @@
 /* Which column goes where: from a file's first line and the fields that are asked for. */
 #include "csv.h"
 
+#include "sources/cell.h"
+
 #include <string.h>
 
 /* ---- the first line ---- */
@@ -154,20 +156,15 @@ static mr_status claim_names(mr__csv_plan *plan, int field, const char *names, i
 
 /* ---- fields ---- */
 
-static bool is_floating(mr_dtype dtype)
-{
-    return dtype == MR_FLOAT32 || dtype == MR_FLOAT64;
-}
-
 static mr_status check_field(const mr_csv_field *f)
 {
     bool words = f->classes || f->words;
     if (!f->name || !*f->name)
         return mr_fail(MR_ERR_ARGUMENT, "csv_new: a field without a name");
-    if (words && is_floating(f->dtype) && f->dtype != MR_FLOAT32)
+    if (words && mr__is_floating(f->dtype) && f->dtype != MR_FLOAT32)
         return mr_fail(MR_ERR_DTYPE, "csv_new: field '%s': classes are whole numbers, not %s", f->name,
                        mr_dtype_name(f->dtype));
-    if (f->missing == MR_MISSING_NAN && (words || !is_floating(f->dtype)))
+    if (f->missing == MR_MISSING_NAN && (words || !mr__is_floating(f->dtype)))
         return mr_fail(MR_ERR_DTYPE, "csv_new: field '%s': there is no NaN among whole numbers", f->name);
     return MR_OK;
 }
@@ -230,7 +227,7 @@ static mr_status claim_columns(mr__csv_plan *plan, const mr_csv_field *fields)
             continue;
         const mr_field *f = &plan->field[target->field];
         target->dtype = f->dtype;
-        target->number = is_floating(f->dtype);
+        target->number = mr__is_floating(f->dtype);
         target->offset *= mr_dtype_size(f->dtype);
         target->stride = (size_t)(f->shape.ndim ? f->shape.dim[0] : 1) * mr_dtype_size(f->dtype);
     }

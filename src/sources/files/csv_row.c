@@ -1,6 +1,8 @@
 /* From the cells of a row to the fields of a sample. */
 #include "csv.h"
 
+#include "sources/cell.h"
+
 #include "number.h"
 
 #include <math.h>
@@ -18,39 +20,6 @@ static mr_status wrong(const mr__csv_plan *plan, int64_t line, int64_t column, c
     size_t length = (size_t)(cell->end - cell->at);
     return mr_fail(MR_ERR_FORMAT, "'%s': line %lld, column '%s': '%.*s%s' %s", plan->path, (long long)line,
                    name, length > SHOWN ? SHOWN : (int)length, cell->at, length > SHOWN ? "..." : "", what);
-}
-
-static void write_double(mr_dtype dtype, void *to, double value)
-{
-    if (dtype == MR_FLOAT32)
-        *(float *)to = (float)value;
-    else
-        *(double *)to = value;
-}
-
-static bool write_int(mr_dtype dtype, void *to, int64_t value)
-{
-    switch (dtype) {
-    case MR_INT64:
-        *(int64_t *)to = value;
-        return true;
-    case MR_INT32:
-        *(int32_t *)to = (int32_t)value;
-        return value == (int32_t)value;
-    case MR_UINT8:
-        *(uint8_t *)to = (uint8_t)value;
-        return value == (uint8_t)value;
-    case MR_BOOL:
-        *(bool *)to = value != 0;
-        return value == 0 || value == 1;
-    default:
-        return false;
-    }
-}
-
-static bool is_floating(mr_dtype dtype)
-{
-    return dtype == MR_FLOAT32 || dtype == MR_FLOAT64;
 }
 
 static bool read_bool(const mr__csv_cell *cell, int64_t *value)
@@ -86,13 +55,13 @@ static mr_status missing_cell(const mr__csv_plan *plan, int64_t line, int64_t co
     case MR_MISSING_SKIP:
         return MR_END;
     case MR_MISSING_NAN:
-        write_double(dtype, to, NAN);
+        mr__put_double(dtype, to, NAN);
         return MR_OK;
     case MR_MISSING_FILL:
-        if (is_floating(dtype))
-            write_double(dtype, to, options->fill);
+        if (mr__is_floating(dtype))
+            mr__put_double(dtype, to, options->fill);
         else
-            write_int(dtype, to, (int64_t)options->fill);
+            mr__put_int(dtype, to, (int64_t)options->fill);
         return MR_OK;
     default:
         return wrong(plan, line, column, cell, "is missing");
@@ -107,25 +76,26 @@ static mr_status read_cell(const mr__csv_plan *plan, int64_t line, int64_t colum
     double value;
     if (plan->words[field].count) {
         if (number_of_word(plan, field, cell, &whole)) {
-            write_int(dtype, to, whole);
+            mr__put_int(dtype, to, whole);
             return MR_OK;
         }
         return mr__csv_is_missing(cell) ? missing_cell(plan, line, column, field, to, cell)
                                         : wrong(plan, line, column, cell, "is none of the words");
     }
-    if (is_floating(dtype)) {
+    if (mr__is_floating(dtype)) {
         bool number = mr__read_double(cell->at, cell->end, &value);
         if (number && (!isnan(value) || plan->options[field].missing == MR_MISSING_FAIL)) {
-            write_double(dtype, to, value);
+            mr__put_double(dtype, to, value);
             return MR_OK;
         }
     } else if (mr__read_int64(cell->at, cell->end, &whole) || (dtype == MR_BOOL && read_bool(cell, &whole))) {
-        return write_int(dtype, to, whole) ? MR_OK
-                                           : wrong(plan, line, column, cell, "does not fit the field's type");
+        return mr__put_int(dtype, to, whole)
+                   ? MR_OK
+                   : wrong(plan, line, column, cell, "does not fit the field's type");
     }
     if (mr__csv_is_missing(cell))
         return missing_cell(plan, line, column, field, to, cell);
-    return wrong(plan, line, column, cell, is_floating(dtype) ? "is no number" : "is no whole number");
+    return wrong(plan, line, column, cell, mr__is_floating(dtype) ? "is no number" : "is no whole number");
 }
 
 static mr_status wrong_count(const mr__csv_plan *plan, const char *at, const char *end, int64_t line)
@@ -147,8 +117,8 @@ static const char *plain_cell(const mr__csv_plan *plan, int64_t column, const ch
     const char *behind = target->number ? mr__read_plain(at, end, &value) : NULL;
     if (!behind || behind == end || *behind != plan->format.delimiter || column + 1 == plan->columns)
         return NULL;
-    write_double(target->dtype, (char *)field[target->field] + (size_t)row * target->stride + target->offset,
-                 value);
+    mr__put_double(target->dtype,
+                   (char *)field[target->field] + (size_t)row * target->stride + target->offset, value);
     return behind + 1;
 }
 

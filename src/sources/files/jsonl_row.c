@@ -1,6 +1,8 @@
 /* From a JSON object to the fields of a sample. */
 #include "jsonl.h"
 
+#include "sources/cell.h"
+
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -56,38 +58,6 @@ static mr_status wrong(const place *p, const json_t *value, const char *wanted)
 
 /* ---- values ---- */
 
-static mr_status write_double(mr_dtype dtype, void *to, double value)
-{
-    if (dtype == MR_FLOAT32)
-        *(float *)to = (float)value;
-    else
-        *(double *)to = value;
-    return MR_OK;
-}
-
-static bool write_int(mr_dtype dtype, void *to, int64_t value)
-{
-    switch (dtype) {
-    case MR_INT64:
-        *(int64_t *)to = value;
-        return true;
-    case MR_INT32:
-        *(int32_t *)to = (int32_t)value;
-        return value == (int32_t)value;
-    case MR_UINT8:
-        *(uint8_t *)to = (uint8_t)value;
-        return value == (uint8_t)value;
-    default:
-        *(bool *)to = value != 0;
-        return value == 0 || value == 1;
-    }
-}
-
-static bool is_floating(mr_dtype dtype)
-{
-    return dtype == MR_FLOAT32 || dtype == MR_FLOAT64;
-}
-
 static mr_status write_value(const place *p, const json_t *value, void *to)
 {
     const mr_dtype dtype = p->plan->field[p->field].dtype;
@@ -100,16 +70,19 @@ static mr_status write_value(const place *p, const json_t *value, void *to)
             return mr_fail(MR_ERR_FORMAT, "'%s': line %lld, key '%s': '%.40s' is none of the words",
                            p->plan->path, (long long)p->line, p->plan->key[p->field],
                            json_string_value(value));
-        write_int(dtype, to, number);
+        mr__put_int(dtype, to, number);
         return MR_OK;
     }
-    if (is_floating(dtype))
-        return json_is_number(value) ? write_double(dtype, to, json_number_value(value))
-                                     : wrong(p, value, "a number");
+    if (mr__is_floating(dtype)) {
+        if (!json_is_number(value))
+            return wrong(p, value, "a number");
+        mr__put_double(dtype, to, json_number_value(value));
+        return MR_OK;
+    }
     if (!json_is_integer(value) && !json_is_boolean(value))
         return wrong(p, value, json_is_real(value) ? "a whole one" : "a whole number");
     int64_t whole = json_is_integer(value) ? json_integer_value(value) : json_is_true(value);
-    if (!write_int(dtype, to, whole))
+    if (!mr__put_int(dtype, to, whole))
         return mr_fail(MR_ERR_FORMAT, "'%s': line %lld, key '%s': %lld does not fit %s", p->plan->path,
                        (long long)p->line, p->plan->key[p->field], (long long)whole, mr_dtype_name(dtype));
     return MR_OK;
@@ -154,10 +127,10 @@ static mr_status missing(const place *p, char *to)
         return mr_fail(MR_ERR_FORMAT, "'%s': line %lld has no '%s'", p->plan->path, (long long)p->line,
                        p->plan->key[p->field]);
     for (int64_t i = 0; i < numel_of(f); i++, to += mr_dtype_size(f->dtype))
-        if (is_floating(f->dtype))
-            write_double(f->dtype, to, o->missing == MR_MISSING_NAN ? NAN : o->fill);
+        if (mr__is_floating(f->dtype))
+            mr__put_double(f->dtype, to, o->missing == MR_MISSING_NAN ? NAN : o->fill);
         else
-            write_int(f->dtype, to, (int64_t)o->fill);
+            mr__put_int(f->dtype, to, (int64_t)o->fill);
     return MR_OK;
 }
 

@@ -1,15 +1,12 @@
 #include "rows.h"
 
+#include "sources/cell.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 /* ---- the plan ---- */
-
-static bool is_floating(mr_dtype dtype)
-{
-    return dtype == MR_FLOAT32 || dtype == MR_FLOAT64;
-}
 
 static mr_status check_field(const char *call, const mr_sqlite_field *f)
 {
@@ -17,13 +14,13 @@ static mr_status check_field(const char *call, const mr_sqlite_field *f)
         f->dtype == MR_INT64 || f->dtype == MR_INT32 || f->dtype == MR_UINT8 || f->dtype == MR_BOOL;
     if (!f->name || !*f->name)
         return mr_fail(MR_ERR_ARGUMENT, "%s: a field without a name", call);
-    if (!f->shape.ndim && !is_floating(f->dtype) && !whole)
+    if (!f->shape.ndim && !mr__is_floating(f->dtype) && !whole)
         return mr_fail(MR_ERR_DTYPE,
                        "%s: field '%s': %s is none of float32, float64, int64, int32, uint8, bool", call,
                        f->name, mr_dtype_name(f->dtype));
     if (f->words && (f->dtype == MR_FLOAT64 || f->shape.ndim))
         return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': words are single whole numbers", call, f->name);
-    if (f->missing == MR_MISSING_NAN && (!is_floating(f->dtype) || f->words))
+    if (f->missing == MR_MISSING_NAN && (!mr__is_floating(f->dtype) || f->words))
         return mr_fail(MR_ERR_DTYPE, "%s: field '%s': there is no NaN among whole numbers", call, f->name);
     if (f->shape.ndim && f->missing != MR_MISSING_FAIL && f->missing != MR_MISSING_SKIP)
         return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': nothing stands in for a blob that is missing", call,
@@ -178,32 +175,6 @@ static mr_status wrong(const cell *c, const char *wanted)
                    kinds[sqlite3_column_type(c->statement, c->place)], wanted);
 }
 
-static void write_double(mr_dtype dtype, void *to, double value)
-{
-    if (dtype == MR_FLOAT32)
-        *(float *)to = (float)value;
-    else
-        *(double *)to = value;
-}
-
-static bool write_int(mr_dtype dtype, void *to, int64_t value)
-{
-    switch (dtype) {
-    case MR_INT64:
-        *(int64_t *)to = value;
-        return true;
-    case MR_INT32:
-        *(int32_t *)to = (int32_t)value;
-        return value == (int32_t)value;
-    case MR_UINT8:
-        *(uint8_t *)to = (uint8_t)value;
-        return value == (uint8_t)value;
-    default:
-        *(bool *)to = value != 0;
-        return value == 0 || value == 1;
-    }
-}
-
 static mr_status read_null(const cell *c, void *to)
 {
     const mr_sqlite_field *o = &c->plan->options[c->field];
@@ -216,10 +187,10 @@ static mr_status read_null(const cell *c, void *to)
     default:
         break;
     }
-    if (is_floating(dtype))
-        write_double(dtype, to, o->missing == MR_MISSING_NAN ? NAN : o->fill);
+    if (mr__is_floating(dtype))
+        mr__put_double(dtype, to, o->missing == MR_MISSING_NAN ? NAN : o->fill);
     else
-        write_int(dtype, to, (int64_t)o->fill);
+        mr__put_int(dtype, to, (int64_t)o->fill);
     return MR_OK;
 }
 
@@ -250,7 +221,7 @@ static mr_status read_word(const cell *c, void *to)
         return mr_fail(MR_ERR_FORMAT, "'%s': row %lld of %s, column '%s': '%.40s' is none of the words",
                        c->plan->path, (long long)c->number, c->plan->what, c->plan->column[c->column],
                        text ? text : "");
-    write_int(c->plan->field[c->field].dtype, to, number);
+    mr__put_int(c->plan->field[c->field].dtype, to, number);
     return MR_OK;
 }
 
@@ -264,16 +235,16 @@ static mr_status read_cell(const cell *c, void *to)
         return read_blob(c, to);
     if (c->plan->words[c->field].count)
         return read_word(c, to);
-    if (is_floating(dtype)) {
+    if (mr__is_floating(dtype)) {
         if (type != SQLITE_FLOAT && type != SQLITE_INTEGER)
             return wrong(c, "a number");
-        write_double(dtype, to, sqlite3_column_double(c->statement, c->place));
+        mr__put_double(dtype, to, sqlite3_column_double(c->statement, c->place));
         return MR_OK;
     }
     if (type != SQLITE_INTEGER)
         return wrong(c, "a whole number");
     int64_t value = sqlite3_column_int64(c->statement, c->place);
-    if (write_int(dtype, to, value))
+    if (mr__put_int(dtype, to, value))
         return MR_OK;
     return mr_fail(MR_ERR_FORMAT, "'%s': row %lld of %s, column '%s': %lld does not fit %s", c->plan->path,
                    (long long)c->number, c->plan->what, c->plan->column[c->column], (long long)value,

@@ -217,7 +217,7 @@ static void test_faults(void)
     CHECK(!mr_sqlite_new("/nowhere/a.db", "t", &x, 1));
     check_said("'/nowhere/a.db': unable to open database file");
     file_put(in_folder("no.db"),
-             "this is no database, and longer than a header is of one, which has a hundred bytes or so", 90);
+             "this is no database, and longer than a header is of one, which has a hundred bytes or so", 88);
     CHECK(!mr_sqlite_new(in_folder("no.db"), "t", &x, 1));
     check_said("/no.db': file is not a database");
     CHECK(!mr_sqlite_new(NULL, "t", &x, 1));

@@ -89,7 +89,7 @@ static void test_stream_stops(void)
 
 /* ---- orders after a failure ---- */
 
-static int64_t bad_index;
+static atomic_int_least64_t bad_index;
 
 static int64_t two_hundred(void *self)
 {
@@ -142,8 +142,10 @@ static void test_order_after_failure(void)
     mr_random_sampler_opts opts = { .replacement = true, .generator = own };
     mr_sampler *sampler = mr_random_sampler_new(200, rng, &opts);
     CHECK_EQ_I64(mr_sampler_begin(sampler, 0), MR_OK);
+    int64_t drawn = -1;
     for (int i = 0; i < 10; i++)
-        CHECK_EQ_I64(mr_sampler_next(sampler, &bad_index), MR_OK);
+        CHECK_EQ_I64(mr_sampler_next(sampler, &drawn), MR_OK);
+    bad_index = drawn;
     mr_sampler_free(sampler);
     mr_rng_free(own);
     mr_rng_free(rng);

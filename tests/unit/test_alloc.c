@@ -165,6 +165,29 @@ static void test_hook_refuses(void)
     mr_error_clear();
 }
 
+/* What programs call. */
+static void test_for_users(void)
+{
+    char *text = mr_strdup("ab"), *larger = mr_grow(text, 3, 100);
+    CHECK_EQ_STR(larger, "ab");
+    CHECK((uintptr_t)larger % 64 == 0);
+    mr_free(larger);
+    CHECK(mr_strdup(NULL) == NULL);
+    char *zeros = mr_calloc(3, 5);
+    for (int i = 0; i < 15; i++)
+        CHECK(zeros[i] == 0);
+    mr_free(zeros);
+    mr_free(NULL);
+    mr_free(mr_alloc(0));
+    CHECK(mr_calloc(SIZE_MAX / 2, 4) == NULL);
+    CHECK_EQ_I64(mr_error_status(), MR_ERR_MEMORY);
+    mr_error_clear();
+    mr_fail_context("nothing is pending");
+    CHECK_EQ_I64(mr_fail(MR_ERR_FORMAT, "torn"), MR_ERR_FORMAT);
+    mr_fail_context("line %d", 3);
+    CHECK_EQ_STR(mr_error(), "line 3: torn");
+}
+
 int main(void)
 {
     RUN(test_alignment);
@@ -174,5 +197,6 @@ int main(void)
     RUN(test_too_much);
     RUN(test_hook);
     RUN(test_hook_refuses);
+    RUN(test_for_users);
     return check_report();
 }

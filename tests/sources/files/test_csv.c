@@ -416,6 +416,26 @@ static void test_damage(void)
     check_damage("wide.csv.zst");
 }
 
+/* A quote that is never closed makes one record of all that follows: it is read up to a limit, not to the end of memory. */
+static void test_endless_record(void)
+{
+    FILE *file = fopen(in_folder("endless.csv"), "w");
+    fprintf(file, "x\n1\n\"");
+    for (int i = 0; i < 40 << 14; i++)
+        fprintf(file, "%063d\n", i);
+    fclose(file);
+    mr_dataset *d = mr_csv_stream_new(in_folder("endless.csv"), &(mr_csv_field){ .name = "x" }, 1, NULL);
+    mr_cursor *cursor = mr_stream_open(d);
+    const mr_batch *sample;
+    CHECK_EQ_I64(mr_cursor_next(cursor, &sample), MR_OK);
+    CHECK_EQ_I64(mr_cursor_next(cursor, &sample), MR_ERR_FORMAT);
+    CHECK(strstr(mr_error(), "/endless.csv': a record of more than 32 MB from byte 4 on") != NULL);
+    mr_error_clear();
+    mr_cursor_free(cursor);
+    mr_dataset_free(d);
+    unlink(in_folder("endless.csv"));
+}
+
 /* ---- pipes ---- */
 
 static void test_pipe(void)
@@ -449,6 +469,7 @@ int main(void)
     RUN(test_faults);
     RUN(test_wrong_fields);
     RUN(test_damage);
+    RUN(test_endless_record);
     RUN(test_pipe);
     return files_report();
 }

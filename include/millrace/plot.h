@@ -1,12 +1,12 @@
 /*
- * Millrace, plot layer: reading a table of metrics back, and pictures of it through gnuplot.
+ * Millrace, plot layer: reading a table of metrics back, and pictures through gnuplot: of lines, and of images.
  *
  * Frames and plots belong to one thread at a time.
  */
 #ifndef MILLRACE_PLOT_H
 #define MILLRACE_PLOT_H
 
-#include <millrace/base.h>
+#include <millrace/tensor.h>
 #include <stdio.h>
 
 #ifdef __cplusplus
@@ -57,6 +57,20 @@ MR_API mr_status mr_plot_line(mr_plot *plot, const double *x, const double *y, i
 /* Draws to a file of 960x540, PNG or SVG by its ending. MR_ERR_MISSING says how to install gnuplot when it is not
  * there. The file is written under a temporary name and renamed. */
 MR_API MR_CHECKED mr_status mr_plot_save(const mr_plot *plot, const char *path);
+
+typedef struct mr_plot_images_opts {
+    const char *const *captions; /* a text below each image; default: none */
+    int64_t columns;             /* images side by side; default: about as many as there are rows */
+    bool channels_last;          /* the shape is (count, height, width, channels) */
+    /* One number for each channel: a value x stands for x * std + mean, as Normalize has left it. Default: 1 and 0. */
+    const double *mean, *std;
+} mr_plot_images_opts;
+
+/* Draws images beside each other: (count, height, width), grey, or (count, channels, height, width) with 1 or 3 channels; uint8
+ * from 0 to 255, other types from 0 to 1. What lies outside is black or white. The file is about 960 wide, and named as for
+ * mr_plot_save. */
+MR_API MR_CHECKED mr_status mr_plot_images(const mr_tensor *images, const mr_plot_images_opts *opts,
+                                           const char *path);
 
 /* Draws one column of a metrics.csv over its steps. */
 MR_API MR_CHECKED mr_status mr_plot_metrics(const mr_frame *frame, const char *column, const char *path);

@@ -1,18 +1,14 @@
 /* Pictures: lines are collected here as a gnuplot script, and drawn when they are saved. */
-#include "gnuplot.h"
+#include "picture.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/float_text.h"
-#include "base/strbuf.h"
 
 #include <millrace/plot.h>
 
 #include <math.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
 
 struct mr_plot {
     mr__strbuf head;  /* titles and labels */
@@ -25,26 +21,12 @@ struct mr_plot {
 
 /* ---- collecting ---- */
 
-/* Text in gnuplot's double quotes, in which quotes, backslashes and backticks are written as octal numbers;
- * "noenhanced" keeps an underscore what it is. (Single quotes would be simpler, but gnuplot misreads '''a'.) */
-static void put_quoted(mr__strbuf *out, const char *text)
-{
-    mr__strbuf_append(out, "\"");
-    for (; *text; text++) {
-        if (strchr("\"\\`", *text))
-            mr__strbuf_appendf(out, "\\%03o", (unsigned)*text);
-        else
-            mr__strbuf_append_bytes(out, (unsigned char)*text < ' ' ? " " : text, 1);
-    }
-    mr__strbuf_append(out, "\" noenhanced");
-}
-
 static void put_setting(mr__strbuf *out, const char *name, const char *text)
 {
     if (!text)
         return;
     mr__strbuf_appendf(out, "set %s ", name);
-    put_quoted(out, text);
+    mr__put_quoted(out, text);
     mr__strbuf_append(out, "\n");
 }
 
@@ -139,7 +121,7 @@ mr_status mr_plot_line(mr_plot *plot, const double *x, const double *y, int64_t 
         return mr__raise(MR_ERR_ARGUMENT, "plot_line: %lld points", (long long)count);
     mr__strbuf_appendf(&plot->lines, "%s $line%d with lines lw 2 dt %s lc rgb '%s' title ",
                        plot->count ? "," : "plot", plot->count, dash, colour);
-    put_quoted(&plot->lines, label);
+    mr__put_quoted(&plot->lines, label);
     if (put_points(plot, x, y, count))
         mr__strbuf_appendf(&plot->lines, ", $lone%d with points pt 7 ps 0.7 lc rgb '%s' notitle", plot->count,
                            colour);
@@ -150,26 +132,14 @@ mr_status mr_plot_line(mr_plot *plot, const double *x, const double *y, int64_t 
 
 /* ---- drawing ---- */
 
-/* In PNG, sizes of letters are points and lengths of dashes half pixels; in SVG, both are pixels. */
-static const char *terminal_for(const char *path)
-{
-    const char *dot = strrchr(path, '.');
-    if (dot && strcasecmp(dot, ".png") == 0)
-        return "pngcairo font 'DejaVu Sans,12'";
-    if (dot && strcasecmp(dot, ".svg") == 0)
-        return "svg font 'DejaVu Sans,16' dashlength 0.5";
-    return NULL;
-}
-
-static mr_status put_script(mr__strbuf *out, const mr_plot *plot, const char *terminal)
+static void put_script(mr__strbuf *out, const mr_plot *plot, const char *path)
 {
     static const char look[] = "set border 3 lc rgb '#555555'\n"
                                "set tics nomirror out scale 0.5 textcolor rgb '#333333'\n"
                                "set format '%.7g'\n"
                                "set grid lt 1 lw 0.6 lc rgb '#dddddd'\n"
                                "set rmargin 4\n";
-    mr__strbuf_appendf(out, "set terminal %s size 960,540 background rgb 'white'\n", terminal);
-    mr__strbuf_append(out, "set encoding utf8\n");
+    mr__begin_script(out, path, 960, 540);
     mr__strbuf_append(out, look);
     if (plot->has_labels) /* above it would come between title and picture */
         mr__strbuf_appendf(out, "set key %s reverse Left samplen 3\n", plot->has_title ? "below" : "above");
@@ -179,20 +149,6 @@ static mr_status put_script(mr__strbuf *out, const mr_plot *plot, const char *te
     mr__strbuf_append(out, mr__strbuf_text(&plot->data));
     mr__strbuf_append(out, mr__strbuf_text(&plot->lines));
     mr__strbuf_append(out, "\n");
-    return out->failed ? MR_ERR_MEMORY : MR_OK;
-}
-
-static mr_status draw(const mr_plot *plot, const char *terminal, int picture)
-{
-    mr__strbuf script = { 0 };
-    struct stat drawn;
-    mr_status status = put_script(&script, plot, terminal);
-    if (!status)
-        status = mr__gnuplot(script.text, script.length, picture);
-    if (!status && (fstat(picture, &drawn) != 0 || drawn.st_size == 0))
-        status = mr__raise(MR_ERR_IO, "plot: gnuplot drew nothing");
-    mr__strbuf_free(&script);
-    return status;
 }
 
 static mr_status check(const mr_plot *plot, const char *path)
@@ -203,8 +159,8 @@ static mr_status check(const mr_plot *plot, const char *path)
         return mr_error_status();
     if (plot->data.failed || plot->lines.failed)
         return mr__raise(MR_ERR_MEMORY, "plot: there was no memory for a line");
-    if (!terminal_for(path))
-        return mr__raise(MR_ERR_ARGUMENT, "plot: '%.400s' ends neither in .png nor in .svg", path);
+    if (mr__check_picture_path("plot", path))
+        return MR_ERR_ARGUMENT;
     if (!plot->count)
         return mr__raise(MR_ERR_ARGUMENT, "plot: there is no line to draw");
     if (!plot->points)
@@ -215,17 +171,13 @@ static mr_status check(const mr_plot *plot, const char *path)
 
 mr_status mr_plot_save(const mr_plot *plot, const char *path)
 {
-    mr__file_replace file;
+    mr__strbuf script = { 0 };
     mr_status status = check(plot, path);
-    if (!status)
-        status = mr__file_replace_begin(&file, path);
-    if (status)
-        return mr__settle(status);
-    status = draw(plot, terminal_for(path), file.fd);
-    if (status)
-        mr__file_replace_abandon(&file);
-    else
-        status = mr__file_replace_commit(&file);
+    if (!status) {
+        put_script(&script, plot, path);
+        status = mr__draw(&script, path);
+    }
+    mr__strbuf_free(&script);
     return mr__settle(status);
 }
 

@@ -1,9 +1,10 @@
 #include "lane.h"
 
 #include "faults.h"
-#include "mix.h"
 
 #include "base/alloc.h"
+
+#include <millrace/random.h>
 
 #include <string.h>
 
@@ -83,7 +84,7 @@ void mr__lanes_close(mr__lanes *lanes)
 /* The number of a shard that stands at a place of the order. */
 static int64_t shard_at(const mr__lane *lane, int64_t place)
 {
-    return lane->cut.block ? mr__mix_place(lane->seed, place, lane->cut.shards) : place;
+    return lane->cut.block ? mr__permutation_at(&lane->shards, place) : place;
 }
 
 /* Puts the place before the pending failure. */
@@ -232,15 +233,11 @@ static void point_at_next(mr__filler *filler, const mr__slot_batch *slot)
 static void shuffle_block(mr__lane *lane)
 {
     int64_t *order = lane->block->index;
-    uint64_t key =
-        mr__mix(lane->seed ^ mr__mix((uint64_t)lane->block_number * MR__MOST_LANES + (uint64_t)lane->number));
-    for (int64_t i = 0; i < lane->block_rows; i++)
-        order[i] = i;
-    for (int64_t i = 0; i + 1 < lane->block_rows; i++) {
-        int64_t j = i + (int64_t)(mr__mix(key + (uint64_t)i) % (uint64_t)(lane->block_rows - i)),
-                held = order[i];
+    mr_random random = mr_random_at(lane->seed, lane->number, lane->block_number);
+    for (int64_t i = 0; i < lane->block_rows; i++) {
+        int64_t j = mr_random_below(&random, i + 1);
         order[i] = order[j];
-        order[j] = held;
+        order[j] = i;
     }
 }
 
@@ -297,13 +294,20 @@ static mr_status next_shuffled(mr__lane *lane, mr__filler *filler, const mr_samp
     return MR_OK;
 }
 
+static void set_seed(mr__lane *lane, uint64_t seed)
+{
+    if (lane->cut.block && (lane->seed != seed || lane->shards.length == 0))
+        mr__permutation_init(&lane->shards, "loader", lane->cut.shards, seed);
+    lane->seed = seed;
+}
+
 int64_t mr__lane_read(mr__lane *lane, mr__filler *filler, mr__slot_batch *slot, int64_t epoch, uint64_t seed,
                       int64_t row, int64_t count)
 {
     const mr_sample sample = { .field = filler->row, .epoch = epoch, .worker = filler->worker };
     int64_t rows = 0;
     mr_status status = mr__lane_ended(lane, epoch) ? MR_END : MR_OK;
-    lane->seed = seed;
+    set_seed(lane, seed);
     if (lane->epoch != epoch)
         begin_epoch(lane, epoch);
     point_at(filler, slot, row);

@@ -10,6 +10,7 @@
 #define MILLRACE_DATA_LANE_H
 
 #include "fill.h"
+#include "permutation.h"
 
 enum { MR__MOST_LANES = 32 };
 
@@ -27,11 +28,12 @@ typedef struct mr__lane {
     mr__cut cut;
     int number;
 
-    int64_t epoch;       /* that is being read; -1: none */
-    uint64_t seed;       /* of its shuffling */
-    int64_t shard, read; /* the next sample */
-    void *cursor;        /* NULL: none is open */
-    bool resumes;        /* the epoch is to be read from a place in it on: */
+    int64_t epoch;         /* that is being read; -1: none */
+    uint64_t seed;         /* of its shuffling */
+    mr_permutation shards; /* shuffled: their order */
+    int64_t shard, read;   /* the next sample */
+    void *cursor;          /* NULL: none is open */
+    bool resumes;          /* the epoch is to be read from a place in it on: */
     mr__mark from;
 
     mr__slot_batch *block; /* NULL: not needed yet; its indices are the order in which rows are given */

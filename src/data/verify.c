@@ -5,21 +5,6 @@
 #include "base/error.h"
 #include "base/mix.h"
 
-#include <string.h>
-
-/* Eight bytes at a time; what is left over at the end, with its length. */
-static uint64_t hash_bytes(uint64_t hash, const unsigned char *bytes, size_t count)
-{
-    uint64_t word;
-    for (; count >= sizeof word; bytes += sizeof word, count -= sizeof word) {
-        memcpy(&word, bytes, sizeof word);
-        hash = mr__mix64(hash ^ word) + MR__GOLDEN;
-    }
-    word = 0;
-    memcpy(&word, bytes, count);
-    return mr__mix_in(hash, word ^ (uint64_t)count << 56);
-}
-
 static void add(mr_digest *digest, uint64_t element)
 {
     digest->multiset[0] += mr__mix_in(1, element);
@@ -44,7 +29,7 @@ static uint64_t hash_row(const mr_batch *batch, int64_t row)
         }
         size_t bytes = all > 0 ? (size_t)(mr_tensor_numel(x) / all) * mr_dtype_size(mr_tensor_dtype(x)) : 0;
         const unsigned char *data = mr_tensor_data(x);
-        hash = hash_bytes(hash, data + (size_t)first * bytes, (size_t)items * bytes);
+        hash = mr__mix_bytes(hash, data + (size_t)first * bytes, (size_t)items * bytes);
     }
     return hash;
 }

@@ -166,6 +166,10 @@ typedef struct mr_sampler_vtable {
     /* What next_many gives is a batch, however many there are in it (torch's batch_sampler); the loader's batch size is the
      * most. `len` then counts batches; `next` and `skip` still count indices. */
     bool batches;
+    /* Optional: what it is, in words, written as snprintf does: its kind, length, seed, rank and whatever else the order
+     * hangs on besides (epoch, position) and the state. A loader's state holds it, and is restored by no loader whose sampler
+     * says anything else. */
+    int (*describe)(void *self, char *text, size_t room);
 } mr_sampler_vtable;
 
 /* Makes a sampler; the `size` bytes at `self` are copied, `vtable` is borrowed. */
@@ -296,8 +300,8 @@ MR_API int mr_loader_explain(const mr_loader *loader, char *text, size_t room);
 MR_API MR_CHECKED mr_status mr_loader_save(mr_loader *loader, const void **bytes, size_t *size);
 
 /* Goes to where a loader stood that gave these bytes; the next mr_loader_next gives the batch that would have been its
- * next. This loader, new or used, has an equal dataset (its length is compared), the same batch size, drop_last, shuffle and kind of
- * sampler, and a generator of its own if the other had one; workers and prefetch may differ. Nothing is drawn from the default
+ * next. This loader, new or used, has an equal dataset (its length is compared), the same batch size, drop_last and shuffle, a sampler
+ * that says the same of itself (`describe`), and a generator of its own if the other had one; workers and prefetch may differ. Nothing is drawn from the default
  * generator (`rng`), and it is not part of the state: whoever owns it puts it where it stood at the save, by
  * mr_rng_set_state, and does so after this call, since a sampler's `begin` and the dataset may draw. A generator of the loader's own is
  * put there by this call. MR_ERR_ARGUMENT, with what differs; MR_ERR_FORMAT for bytes that are damaged or of another version.

@@ -152,6 +152,11 @@ MR_API MR_CHECKED mr_status mr_sampler_next(mr_sampler *sampler, int64_t *index)
 /* Indices in an epoch, or batches where it gives those; -1 when that is not known. */
 MR_API int64_t mr_sampler_len(mr_sampler *sampler);
 
+/* What the sampler is, in words: "distributed of 1000, rank 1 of 4, seed 7, torch's order, padded". Writes at most `room` bytes
+ * with the '\0'; the length of all, as snprintf, and 0 where a sampler of your own says nothing. Of lists and weights there
+ * is a number that hangs on all of them. */
+MR_API int mr_sampler_describe(mr_sampler *sampler, char *text, size_t room);
+
 #ifdef __cplusplus
 }
 #endif

@@ -3,7 +3,9 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/mix.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- of a sampler ---- */
@@ -70,6 +72,13 @@ static mr_status batches_restore(void *self, const void *state)
     return inner->vtable->restore(inner->self, state);
 }
 
+static int batches_describe(void *self, char *text, size_t room)
+{
+    const batched *b = self;
+    return mr__describe_inner(text, room, b->inner, "batches of %lld%s, of ", (long long)b->handful.capacity,
+                              b->drop_last ? ", a short one left out" : "");
+}
+
 static void batches_destroy(void *self)
 {
     batched *b = self;
@@ -95,7 +104,8 @@ mr_sampler *mr_batch_sampler_new(mr_sampler *sampler, int64_t batch_size, bool d
                                         .state_size = mr__sampler_state_size(sampler),
                                         .skip = batches_skip,
                                         .next_many = batches_next_many,
-                                        .batches = true };
+                                        .batches = true,
+                                        .describe = batches_describe };
         if (b.vtable.state_size) {
             b.vtable.save = batches_save;
             b.vtable.restore = batches_restore;
@@ -150,6 +160,16 @@ static int64_t list_len(void *self)
     return ((const list *)self)->batches;
 }
 
+static int list_describe(void *self, char *text, size_t room)
+{
+    const list *l = self;
+    const int64_t indices = l->batches ? l->end[l->batches - 1] : 0;
+    uint64_t hash = mr__mix_bytes(0, l->end, (size_t)l->batches * sizeof *l->end);
+    hash = mr__mix_bytes(hash, l->index, (size_t)indices * sizeof *l->index);
+    return snprintf(text, room, "%lld batches of %lld indices (%016llx)", (long long)l->batches,
+                    (long long)indices, (unsigned long long)hash);
+}
+
 static void list_destroy(void *self)
 {
     list *l = self;
@@ -163,7 +183,8 @@ static const mr_sampler_vtable list_vtable = { .begin = list_begin,
                                                .len = list_len,
                                                .destroy = list_destroy,
                                                .next_many = list_next_many,
-                                               .batches = true };
+                                               .batches = true,
+                                               .describe = list_describe };
 
 /* How many indices there are, and in the largest batch; false with a failure. */
 static bool measure(const int64_t *sizes, int64_t batches, int64_t *total, int64_t *largest)

@@ -12,6 +12,7 @@
 #include "base/error.h"
 
 #include <millrace/random.h>
+#include <stdio.h>
 
 typedef struct entry {
     int64_t index, length, number; /* `number`: in the pool, as it was taken */
@@ -191,6 +192,17 @@ static int64_t len(void *self)
     return b->length / b->batch_size + (!b->opts.drop_last && b->length % b->batch_size != 0);
 }
 
+static int describe(void *self, char *text, size_t room)
+{
+    const buckets *b = self;
+    char order[40] = "in order";
+    if (!b->opts.no_shuffle)
+        snprintf(order, sizeof order, "seed %llu", (unsigned long long)b->order.seed);
+    return snprintf(text, room, "buckets of %lld, batches of %lld, pools of %lld, max_length %lld, %s%s",
+                    (long long)b->length, (long long)b->batch_size, (long long)b->pool_size,
+                    (long long)b->opts.max_length, order, b->opts.drop_last ? ", short ones left out" : "");
+}
+
 static void destroy(void *self)
 {
     buckets *b = self;
@@ -206,7 +218,8 @@ static const mr_sampler_vtable vtable = { .begin = begin,
                                           .destroy = destroy,
                                           .skip = skip,
                                           .next_many = next_many,
-                                          .batches = true };
+                                          .batches = true,
+                                          .describe = describe };
 
 static bool make_room(buckets *b)
 {

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-#include <string.h>
+#include <stdio.h>
 
 typedef struct distributed {
     mr_distributed_sampler_opts opts;
@@ -77,6 +77,18 @@ static int64_t len(void *self)
     return ((const distributed *)self)->count;
 }
 
+static int describe(void *self, char *text, size_t room)
+{
+    const distributed *d = self;
+    char order[120] = "in order";
+    if (!d->opts.no_shuffle)
+        snprintf(order, sizeof order, "%s of seed %llu from epoch %lld",
+                 d->opts.own_order ? "own order" : "torch's order", (unsigned long long)d->opts.seed,
+                 (long long)d->opts.first_epoch);
+    return snprintf(text, room, "distributed of %lld, rank %lld of %lld, %s, %s", (long long)d->length,
+                    (long long)d->rank, (long long)d->replicas, mr__remainder_name(d->opts.remainder), order);
+}
+
 static void destroy(void *self)
 {
     distributed *d = self;
@@ -84,9 +96,13 @@ static void destroy(void *self)
     mr__shuffle_free(&d->shuffle);
 }
 
-static const mr_sampler_vtable vtable = {
-    .begin = begin, .next = next, .len = len, .destroy = destroy, .skip = skip, .next_many = next_many
-};
+static const mr_sampler_vtable vtable = { .begin = begin,
+                                          .next = next,
+                                          .len = len,
+                                          .destroy = destroy,
+                                          .skip = skip,
+                                          .next_many = next_many,
+                                          .describe = describe };
 
 static const char call[] = "distributed_sampler_new";
 

@@ -31,6 +31,7 @@ void mr__order_free(mr__order *order)
 {
     mr_rng_free(order->seeded);
     mr_sampler_free(order->sampler);
+    mr__free(order->about);
     mr__shuffle_free(&order->shuffled);
     for (int i = 0; i < 2; i++) {
         mr_rng_free(order->key[i].before);
@@ -51,12 +52,16 @@ mr_status mr__order_set_sampler(mr__order *order, mr_sampler *sampler)
 {
     const mr_sampler_vtable *v = sampler->vtable;
     unsigned char *state[2] = { NULL, NULL };
+    char *about = mr__sampler_text(sampler);
+    if (!about)
+        return mr_error_status();
     if (v->save && v->restore && v->state_size) {
         state[0] = mr__alloc_zeroed(v->state_size);
         state[1] = mr__alloc_zeroed(v->state_size);
         if (!state[0] || !state[1]) {
             mr__free(state[0]);
             mr__free(state[1]);
+            mr__free(about);
             return MR_ERR_MEMORY;
         }
     }
@@ -64,7 +69,9 @@ mr_status mr__order_set_sampler(mr__order *order, mr_sampler *sampler)
         mr__free(order->key[i].sampler);
         order->key[i].sampler = state[i];
     }
+    mr__free(order->about);
     mr_sampler_free(order->sampler);
+    order->about = about;
     order->sampler = sampler;
     return MR_OK;
 }

@@ -28,6 +28,7 @@ typedef struct mr__order {
     mr_rng *generator;   /* the loader's own; borrowed; NULL: none */
     mr_rng *seeded;      /* what the permutation is drawn from without a generator */
     mr_sampler *sampler; /* adopted; NULL: none */
+    char *about;         /* what that one says of itself */
     mr__shuffle shuffled;
     bool began;          /* the permutation of this epoch */
     int64_t at, batches; /* indices handed out in this epoch, and in how many turns */

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 
-#include <string.h>
+#include <stdio.h>
 
 typedef struct plain {
     mr_permutation order; /* not used in sequence */
@@ -79,16 +79,30 @@ static mr_status plain_skip(void *self, int64_t count)
     return MR_OK;
 }
 
+static int describe_in_sequence(void *self, char *text, size_t room)
+{
+    return snprintf(text, room, "sequential of %lld", (long long)((const plain *)self)->length);
+}
+
+static int describe_permuted(void *self, char *text, size_t room)
+{
+    const plain *p = self;
+    return snprintf(text, room, "permutation of %lld, seed %llu", (long long)p->length,
+                    (unsigned long long)p->order.seed);
+}
+
 static const mr_sampler_vtable in_sequence = { .begin = begin_in_sequence,
                                                .next = next_in_sequence,
                                                .len = plain_len,
                                                .skip = plain_skip,
-                                               .next_many = many_in_sequence };
+                                               .next_many = many_in_sequence,
+                                               .describe = describe_in_sequence };
 static const mr_sampler_vtable permuted = { .begin = begin_permuted,
                                             .next = next_permuted,
                                             .len = plain_len,
                                             .skip = plain_skip,
-                                            .next_many = many_permuted };
+                                            .next_many = many_permuted,
+                                            .describe = describe_permuted };
 
 mr_sampler *mr_sequential_sampler_new(int64_t length)
 {

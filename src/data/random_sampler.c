@@ -4,7 +4,9 @@
 #include "shuffle.h"
 
 #include "base/alloc.h"
+#include "base/mix.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { CHUNK = 32 }; /* indices that torch draws at once when it draws with replacement */
@@ -95,9 +97,30 @@ static mr_status next_replaced(void *self, int64_t *index)
     return MR_OK;
 }
 
+static const char *of_its_own(const random_order *r)
+{
+    return r->draws.own ? ", a generator of its own" : "";
+}
+
+static int describe_random(void *self, char *text, size_t room)
+{
+    const random_order *r = self;
+    return snprintf(text, room, "random of %lld, %lld samples%s%s", (long long)r->length, (long long)r->count,
+                    r->vtable.next == next_replaced ? ", with replacement" : "", of_its_own(r));
+}
+
+static int describe_chosen(void *self, char *text, size_t room)
+{
+    const random_order *r = self;
+    const uint64_t hash = mr__mix_bytes(0, r->chosen, (size_t)r->length * sizeof *r->chosen);
+    return snprintf(text, room, "random of %lld indices (%016llx)%s", (long long)r->length,
+                    (unsigned long long)hash, of_its_own(r));
+}
+
 static mr_sampler *make(random_order *r)
 {
     r->vtable.state_size = mr__draws_state_size(&r->draws);
+    r->vtable.describe = r->chosen ? describe_chosen : describe_random;
     return mr__sampler_with_vtable(r, sizeof *r);
 }
 

@@ -118,6 +118,13 @@ static mr_status restore(void *self, const void *state)
     return inner->vtable->restore(inner->self, state);
 }
 
+static int describe(void *self, char *text, size_t room)
+{
+    const replica *r = self;
+    return mr__describe_inner(text, room, r->inner, "rank %lld of %lld, %s, of ", (long long)r->rank,
+                              (long long)r->replicas, mr__remainder_name(r->remainder));
+}
+
 static void destroy(void *self)
 {
     replica *r = self;
@@ -160,7 +167,8 @@ mr_sampler *mr_replica_sampler_new(mr_sampler *sampler, int rank, int replicas, 
                                         .destroy = destroy,
                                         .state_size = mr__sampler_state_size(sampler),
                                         .skip = skip,
-                                        .next_many = next_many };
+                                        .next_many = next_many,
+                                        .describe = describe };
         if (r.vtable.state_size) {
             r.vtable.save = save;
             r.vtable.restore = restore;

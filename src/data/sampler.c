@@ -3,6 +3,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- making and freeing ---- */
@@ -140,6 +142,62 @@ int64_t mr_sampler_len(mr_sampler *sampler)
     if (!sampler)
         return 0;
     return sampler->vtable->len ? sampler->vtable->len(sampler->self) : -1;
+}
+
+/* ---- in words ---- */
+
+static int describe(const mr_sampler *s, char *text, size_t room)
+{
+    if (s->vtable->describe)
+        return s->vtable->describe(s->self, text, room);
+    if (room)
+        *text = '\0';
+    return 0;
+}
+
+int mr_sampler_describe(mr_sampler *sampler, char *text, size_t room)
+{
+    if (sampler && (text || !room))
+        return describe(sampler, text, room);
+    mr__null("sampler_describe", sampler ? "text" : "sampler");
+    if (text && room)
+        *text = '\0';
+    return 0;
+}
+
+const char *mr__remainder_name(mr_remainder remainder)
+{
+    return remainder == MR_REMAINDER_PAD    ? "padded"
+           : remainder == MR_REMAINDER_DROP ? "the remainder dropped"
+                                            : "uneven";
+}
+
+int mr__describe_inner(char *text, size_t room, const mr_sampler *inner, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const int length = vsnprintf(text, room, format, args);
+    va_end(args);
+    if (length < 0)
+        return length;
+    const bool cut = (size_t)length >= room;
+    const int rest = describe(inner, cut ? NULL : text + length, cut ? 0 : room - (size_t)length);
+    return rest < 0 ? rest : length + rest;
+}
+
+char *mr__sampler_text(const mr_sampler *sampler)
+{
+    const int length = describe(sampler, NULL, 0);
+    if (length < 0)
+        mr__raise(MR_ERR_CALLBACK, "sampler: describe gave %d", length);
+    char *text = mr__pending() ? NULL : mr__alloc_zeroed((size_t)length + 1);
+    const int again = text ? describe(sampler, text, (size_t)length + 1) : length;
+    if (again != length)
+        mr__raise(MR_ERR_CALLBACK, "sampler: describe gave %d, and then %d", length, again);
+    if (!mr__pending())
+        return text;
+    mr__free(text);
+    return NULL;
 }
 
 /* ---- batches, one by one ---- */

@@ -25,7 +25,17 @@ mr_status mr__sampler_skip(const mr_sampler *sampler, const char *call, int64_t 
 int64_t mr__sampler_take(const mr_sampler *sampler, const char *call, int64_t *index, bool *valid,
                          int64_t most);
 
+/* What it says of itself, to be freed; "" if it says nothing. NULL after a failure. */
+char *mr__sampler_text(const mr_sampler *sampler);
+
 /* ---- for samplers of the library's ---- */
+
+/* In words. */
+const char *mr__remainder_name(mr_remainder remainder);
+
+/* What describe gives, of a sampler that is made of another one. */
+int mr__describe_inner(char *text, size_t room, const mr_sampler *inner, const char *format, ...)
+    MR_PRINTF(4, 5);
 
 /* The indices of one batch, for those who ask for them one by one. */
 typedef struct mr__handful {

@@ -4,6 +4,7 @@
  *     8 bytes  "mrloader"
  *     u32      version
  *     i64 …    what both loaders must have in common, in the order of `facts`
+ *     i64, …   how long what the sampler says of itself is, and that
  *     u8       whether the loader is inside an epoch; then what begin_epoch and the batches since made of it
  *     …        the bad samples that were left out
  *     …        the generator of the loader's own, the sampler's state, the stream's marks: what there is of them
@@ -20,9 +21,14 @@
 
 #include <string.h>
 
-enum { VERSION = 1, MAGIC_BYTES = 8, HASH_BYTES = 8 };
+enum { VERSION = 2, MAGIC_BYTES = 8, HASH_BYTES = 8 };
 
 static const char magic[] = "mrloader";
+
+static mr_status damaged(void)
+{
+    return mr__raise(MR_ERR_FORMAT, "loader_restore: the state is damaged");
+}
 
 /* ---- what a state and a loader must have in common ---- */
 
@@ -62,13 +68,37 @@ static void collect_facts(const mr_loader *loader, int64_t fact[FACTS])
         loader->streams && loader->merge.mark->cursor ? (int64_t)loader->merge.mark->bytes : -1;
 }
 
+/* An order of a sampler is one of the same sampler. */
+static void write_sampler_text(const mr__order *order, mr__strbuf *to)
+{
+    const char *text = order->about ? order->about : "";
+    mr__write_i64(to, (int64_t)strlen(text));
+    mr__strbuf_append(to, text);
+}
+
+static mr_status check_sampler_text(const mr__order *order, const char *there, int64_t length)
+{
+    const char *here = order->about ? order->about : "";
+    if ((size_t)length == strlen(here) && memcmp(here, there, (size_t)length) == 0)
+        return MR_OK;
+    return mr__raise(MR_ERR_ARGUMENT,
+                     "loader_restore: the state is of the sampler '%.*s', the loader has '%s'",
+                     length < MR__ERROR_BYTES ? (int)length : MR__ERROR_BYTES, there, here);
+}
+
 static mr_status check_facts(const mr_loader *loader, mr__reader *from)
 {
     int64_t here[FACTS], there[FACTS];
     collect_facts(loader, here);
     for (int i = 0; i < FACTS; i++)
         there[i] = mr__read_i64(from);
+    const int64_t length = mr__read_i64(from);
+    const unsigned char *text = length >= 0 ? mr__read_bytes(from, (size_t)length) : NULL;
+    if (!text)
+        return damaged();
     for (int i = 0; i < FACTS; i++) {
+        if (i == SAMPLER_STATE && check_sampler_text(&loader->order, (const char *)text, length))
+            return mr_error_status();
         if (here[i] == there[i])
             continue;
         if (i == ORDER && there[i] >= IN_ORDER && there[i] <= STREAMED)
@@ -112,6 +142,7 @@ static void write_state(mr_loader *loader, mr__strbuf *to)
     collect_facts(loader, fact);
     for (int i = 0; i < FACTS; i++)
         mr__write_i64(to, fact[i]);
+    write_sampler_text(order, to);
     mr__write_bool(to, loader->in_epoch);
     mr__write_i64(to, loader->epoch);
     mr__write_i64(to, loader->in_epoch ? loader->position : 0);
@@ -159,11 +190,6 @@ typedef struct state {
     mr__bad bad;
     mr__done done; /* inside an epoch */
 } state;
-
-static mr_status damaged(void)
-{
-    return mr__raise(MR_ERR_FORMAT, "loader_restore: the state is damaged");
-}
 
 /* Whether the batches that were delivered took what they can have taken. */
 static bool sensible_batches(const mr_loader *loader, const state *s)

@@ -9,8 +9,10 @@
 #include "sampler.h"
 
 #include "base/alloc.h"
+#include "base/mix.h"
 
 #include <math.h>
+#include <stdio.h>
 
 typedef struct weighted {
     mr_sampler_vtable vtable;
@@ -34,6 +36,15 @@ static mr_status begin(void *self, int64_t epoch)
 static int64_t len(void *self)
 {
     return ((const weighted *)self)->count;
+}
+
+static int describe(void *self, char *text, size_t room)
+{
+    const weighted *w = self;
+    const uint64_t hash = mr__mix_bytes(0, w->sum, (size_t)w->weights * sizeof *w->sum);
+    return snprintf(text, room, "weighted by %lld weights (%016llx), %lld samples%s%s", (long long)w->weights,
+                    (unsigned long long)hash, (long long)w->count, w->once ? ", no replacement" : "",
+                    w->draws.own ? ", a generator of its own" : "");
 }
 
 static void save(void *self, void *state)
@@ -213,5 +224,6 @@ mr_sampler *mr_weighted_sampler_new(const double *weights, int64_t count, int64_
         w.vtable.skip = skip_of_sum;
     }
     w.vtable.state_size = mr__draws_state_size(&w.draws);
+    w.vtable.describe = describe;
     return mr__sampler_with_vtable(&w, sizeof w);
 }

@@ -388,7 +388,7 @@ static void test_cut_and_damaged(void)
             }
         bytes[8] = 99;
         refused(&m, bytes, size, MR_ERR_FORMAT,
-                "loader_restore: the state is of version 99, and 1 is known here");
+                "loader_restore: the state is of version 99, and 2 is known here");
         bytes[0] = 'x';
         refused(&m, bytes, 20, MR_ERR_FORMAT, "loader_restore: these 20 bytes are no state of a loader");
         CHECK(call(&s, &m) != first); /* it goes on as if nothing had been asked of it */

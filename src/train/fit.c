@@ -36,7 +36,7 @@ static mr_status finish(mr__fit *fit, mr_status status)
     mr_status reported = r ? mr__reporter_finish(r) : MR_OK;
     trainer->global_step = fit->step.global_step;
     trainer->signal = status == MR_INTERRUPTED ? fit->signal : 0;
-    if (r && atomic_load(&r->written) == 0 && !r->any_rows) { /* without a row there is no file */
+    if (r && mr__row_queue_written(&r->rows) == 0 && !r->any_rows) { /* without a row there is no file */
         mr__free(trainer->metrics_path);
         trainer->metrics_path = NULL;
     }

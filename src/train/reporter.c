@@ -23,40 +23,42 @@ static void fail(mr__reporter *r)
     mr_error_clear();
 }
 
-static uint64_t word(const mr__reporter *r, size_t at)
-{
-    return r->ring[at % MR__ROW_WORDS];
-}
+enum { HEAD_WORDS = 3 }; /* epoch, step, count */
 
-static size_t read_row(mr__reporter *r, size_t at)
+/* The words of the row. */
+static size_t write_row(mr__reporter *r, const uint64_t *word)
 {
     const char *names[MR__MAX_METRICS];
     double values[MR__MAX_METRICS];
-    int64_t epoch = (int64_t)word(r, at), step = (int64_t)word(r, at + 1);
-    size_t count = (size_t)word(r, at + 2);
+    size_t count = (size_t)word[2];
     for (size_t i = 0; i < count; i++) {
-        uint64_t bits = word(r, at + 4 + 2 * i);
-        names[i] = r->metric[word(r, at + 3 + 2 * i)].name;
-        memcpy(&values[i], &bits, sizeof bits);
+        names[i] = r->metric[word[HEAD_WORDS + 2 * i]].name;
+        memcpy(&values[i], &word[HEAD_WORDS + 2 * i + 1], sizeof *values);
     }
-    const mr__csv_row row = { count, names, values, NULL, epoch, step };
+    const mr__csv_row row = { count, names, values, NULL, (int64_t)word[0], (int64_t)word[1] };
     if (!atomic_load_explicit(&r->failed, memory_order_relaxed) && mr__csv_logger_write_row(r->csv, &row))
         fail(r);
-    return at + 3 + 2 * count;
+    return HEAD_WORDS + 2 * count;
 }
 
-/* Up to `end`, a place that `written` has reached. */
-static void write_rows(mr__reporter *r, size_t end)
+static void say_there_is_room(mr__reporter *r)
 {
-    size_t at = atomic_load_explicit(&r->read, memory_order_relaxed);
-    if (at >= end)
-        return;
-    while (at < end)
-        at = read_row(r, at);
-    atomic_store_explicit(&r->read, at, memory_order_release);
     pthread_mutex_lock(&r->mutex);
     pthread_cond_signal(&r->free);
     pthread_mutex_unlock(&r->mutex);
+}
+
+/* The first `end`, which have been handed over. */
+static void write_rows(mr__reporter *r, size_t end)
+{
+    const uint64_t *row;
+    if (!r->csv || r->rows.read >= end)
+        return;
+    while ((row = mr__row_queue_next(&r->rows, end))) {
+        if (row == r->rows.tail->word)
+            say_there_is_room(r); /* the block before is free */
+        mr__row_queue_pop(&r->rows, write_row(r, row));
+    }
     if (!atomic_load_explicit(&r->failed, memory_order_relaxed) && mr__csv_logger_flush(r->csv))
         fail(r);
 }
@@ -159,12 +161,12 @@ static void *work(void *user)
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
         pthread_mutex_lock(&r->mutex);
-        if (!r->stop && !(r->waiting >= 0 && (r->prompt || r->to[r->waiting].path)))
+        if (!r->stop && !r->full && !(r->waiting >= 0 && (r->prompt || r->to[r->waiting].path)))
             pthread_cond_timedwait(&r->wake, &r->mutex, &until);
         stop = r->stop;
         pthread_mutex_unlock(&r->mutex);
         atomic_fetch_add_explicit(&r->ticks, 1, memory_order_relaxed);
-        const size_t end = atomic_load_explicit(&r->written, memory_order_acquire);
+        const size_t end = mr__row_queue_written(&r->rows);
         write_checkpoint(r);
         write_rows(r, end);
         draw_bar(r, stop);
@@ -193,11 +195,8 @@ mr__reporter *mr__reporter_new(void)
 
 mr_status mr__reporter_start(mr__reporter *r)
 {
-    if (r->csv) {
-        r->ring = mr__alloc_array(MR__ROW_WORDS, sizeof *r->ring);
-        if (!r->ring)
-            return MR_ERR_MEMORY;
-    }
+    if (r->csv && !mr__row_queue_init(&r->rows))
+        return MR_ERR_MEMORY;
     if (r->bar) {
         atomic_store(&r->epoch_began, mr__now());
         mr__progress_begin(&r->progress, stdout, mr__now());
@@ -211,30 +210,35 @@ mr_status mr__reporter_start(mr__reporter *r)
     return MR_OK;
 }
 
+/* Another block, when the reporter has given one back if need be. It is woken in any case: there is work. */
+static void begin_block(mr__reporter *r)
+{
+    pthread_mutex_lock(&r->mutex);
+    pthread_cond_signal(&r->wake);
+    while ((r->full = !mr__row_queue_extend(&r->rows)))
+        pthread_cond_wait(&r->free, &r->mutex);
+    pthread_mutex_unlock(&r->mutex);
+}
+
 void mr__reporter_row(mr__reporter *r, int64_t epoch, int64_t step, size_t count, const uint32_t *metric,
                       const double *value)
 {
-    size_t at = atomic_load_explicit(&r->written, memory_order_relaxed), words = 3 + 2 * count;
-    size_t used = at - atomic_load_explicit(&r->read, memory_order_acquire);
+    const size_t words = HEAD_WORDS + 2 * count;
     if (!r->csv)
         return;
-    if (MR__UNLIKELY(used + words > MR__ROW_WORDS / 2)) {
-        pthread_mutex_lock(&r->mutex);
-        pthread_cond_signal(&r->wake);
-        while (at + words - atomic_load_explicit(&r->read, memory_order_acquire) > MR__ROW_WORDS)
-            pthread_cond_wait(&r->free, &r->mutex);
-        pthread_mutex_unlock(&r->mutex);
+    uint64_t *row = mr__row_queue_room(&r->rows, words);
+    if (MR__UNLIKELY(!row)) {
+        begin_block(r);
+        row = mr__row_queue_room(&r->rows, words);
     }
-    r->ring[at % MR__ROW_WORDS] = (uint64_t)epoch;
-    r->ring[(at + 1) % MR__ROW_WORDS] = (uint64_t)step;
-    r->ring[(at + 2) % MR__ROW_WORDS] = count;
+    row[0] = (uint64_t)epoch;
+    row[1] = (uint64_t)step;
+    row[2] = count;
     for (size_t i = 0; i < count; i++) {
-        uint64_t bits;
-        memcpy(&bits, &value[i], sizeof bits);
-        r->ring[(at + 3 + 2 * i) % MR__ROW_WORDS] = metric[i];
-        r->ring[(at + 4 + 2 * i) % MR__ROW_WORDS] = bits;
+        row[HEAD_WORDS + 2 * i] = metric[i];
+        memcpy(&row[HEAD_WORDS + 2 * i + 1], &value[i], sizeof *value);
     }
-    atomic_store_explicit(&r->written, at + words, memory_order_release);
+    mr__row_queue_push(&r->rows, words);
 }
 
 /* Waits until what must be written has its turn. With the mutex held. */
@@ -250,7 +254,7 @@ static void make_way(mr__reporter *r, bool for_all)
 static mr_status take(mr__reporter *r, int64_t epoch, mr__save save)
 {
     const int which = r->writing == 0; /* the one that is not being written */
-    r->mark[which] = atomic_load_explicit(&r->written, memory_order_relaxed);
+    r->mark[which] = mr__row_queue_written(&r->rows);
     mr_status status = mr__snapshot_take(r->snapshot, which, epoch);
     r->to[which] = save;
     if (status)
@@ -317,7 +321,7 @@ void mr__reporter_free(mr__reporter *r)
         drop_save(&r->to[i]);
     mr__snapshot_free(r->snapshot);
     mr__free(r->checkpoint_dir);
-    mr__free(r->ring);
+    mr__row_queue_free(&r->rows);
     pthread_mutex_destroy(&r->mutex);
     pthread_cond_destroy(&r->wake);
     pthread_cond_destroy(&r->free);

@@ -1,8 +1,8 @@
 /*
  * The trainer's background thread: it writes the log, draws the bar and writes checkpoints, so that a step
- * does none of that. It looks for work ten times a second, when half the row buffer is full, and at the end.
+ * does none of that. It looks for work ten times a second, when a block of rows is full, and at the end.
  *
- * What crosses: rows through a ring of words with one writer and one reader; the bar's numbers through
+ * What crosses: rows through a queue with one writer and one reader; the bar's numbers through
  * relaxed atomics (a torn pair is a wrong picture for a tenth of a second); snapshots under the mutex: the
  * training thread fills one that is not being written, and a newer one takes the place of one that waits. A
  * failure stops the reporter's writing, and the training thread learns of it at its next step.
@@ -12,6 +12,7 @@
 
 #include "csv_logger.h"
 #include "progress.h"
+#include "row_queue.h"
 #include "snapshot.h"
 
 #include "base/error.h"
@@ -19,7 +20,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { MR__MAX_METRICS = 256, MR__ROW_WORDS = 1 << 15 };
+enum { MR__MAX_METRICS = 256 };
 
 /* A checkpoint that is to be written to this path, and what is to be removed then; owned. */
 typedef struct mr__save {
@@ -37,18 +38,17 @@ typedef struct mr__reporter {
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake; /* there is work, or the end */
-    pthread_cond_t free; /* the ring has room */
+    pthread_cond_t free; /* there is room again */
     bool running, stop;
+    bool full;         /* the training thread waits for room */
     bool clock;        /* it is to run for its ticks alone */
     atomic_uint ticks; /* how often it has woken up */
     atomic_bool failed;
     mr__failure failure; /* read after `failed` */
 
-    /* rows: epoch, step, n, then n times metric and value */
-    uint64_t *ring;
-    atomic_size_t written, read; /* words, ever growing */
-    mr__csv_logger *csv;         /* NULL: none; adopted */
-    bool any_rows;               /* there were some before this fit began */
+    mr__row_queue rows;  /* each: epoch, step, n, then n times metric and value */
+    mr__csv_logger *csv; /* NULL: none; adopted */
+    bool any_rows;       /* there were some before this fit began */
 
     /* the bar */
     bool bar;
@@ -61,7 +61,7 @@ typedef struct mr__reporter {
     mr__snapshot *snapshot;     /* NULL: none; adopted */
     int waiting, writing;       /* which copies do so; -1: none */
     int last;                   /* the one that was taken last */
-    size_t mark[MR__SNAPSHOTS]; /* where in the rows each was taken */
+    size_t mark[MR__SNAPSHOTS]; /* how many rows there were before each */
     mr__save to[MR__SNAPSHOTS]; /* where each goes; NULL: it is one of the trainer's own */
     bool prompt;                /* they are written at once, not at the next tick */
     bool clean;                 /* others in the folder go when one is written */
@@ -85,7 +85,7 @@ void mr__reporter_free(mr__reporter *reporter);
 
 /* ---- for the training thread ---- */
 
-/* Hands over one row: the metrics with these numbers. Waits if the ring is full. */
+/* Hands over one row: the metrics with these numbers. Waits if there is no memory for it. */
 void mr__reporter_row(mr__reporter *reporter, int64_t epoch, int64_t step, size_t count,
                       const uint32_t *metric, const double *value);
 

@@ -1,0 +1,69 @@
+/*
+ * Rows on their way from the training thread, the writer, to the reporter, the reader, without locks. They lie one behind the
+ * other in blocks, which are used again. A reader that is held up, by a disk that is slow say, holds up the writer only
+ * when there are MR__QUEUE_BLOCKS of them.
+ */
+#ifndef MILLRACE_TRAIN_ROW_QUEUE_H
+#define MILLRACE_TRAIN_ROW_QUEUE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MR__BLOCK_WORDS = 1 << 14, MR__QUEUE_BLOCKS = 256 };
+
+typedef struct mr__row_block {
+    struct mr__row_block *_Atomic next;
+    size_t used; /* words, once there is a next */
+    uint64_t word[MR__BLOCK_WORDS];
+} mr__row_block;
+
+typedef struct mr__row_queue {
+    mr__row_block *head; /* the writer's, and how many of its words are used */
+    size_t head_used;
+    mr__row_block *tail; /* the reader's, and how many of its words are read */
+    size_t tail_read;
+    atomic_size_t written; /* rows */
+    size_t read;           /* rows; the reader's */
+    mr__row_block *_Atomic spare;
+    atomic_size_t blocks; /* that there are */
+} mr__row_queue;
+
+/* False without memory, with a failure raised. */
+bool mr__row_queue_init(mr__row_queue *queue);
+void mr__row_queue_free(mr__row_queue *queue);
+
+/* ---- for the writer ---- */
+
+/* Where a row of at most MR__BLOCK_WORDS words goes; NULL when this block has no room for it. */
+static inline uint64_t *mr__row_queue_room(const mr__row_queue *queue, size_t words)
+{
+    return queue->head_used + words <= MR__BLOCK_WORDS ? queue->head->word + queue->head_used : NULL;
+}
+
+/* Begins another block; false when there is none, before the reader gives one back. */
+bool mr__row_queue_extend(mr__row_queue *queue);
+
+/* Hands over the row that was written there. */
+static inline void mr__row_queue_push(mr__row_queue *queue, size_t words)
+{
+    queue->head_used += words;
+    atomic_store_explicit(&queue->written, atomic_load_explicit(&queue->written, memory_order_relaxed) + 1,
+                          memory_order_release);
+}
+
+/* ---- for the reader ---- */
+
+static inline size_t mr__row_queue_written(const mr__row_queue *queue)
+{
+    return atomic_load_explicit(&queue->written, memory_order_acquire);
+}
+
+/* The next row, if it is one of the first `end`, which have been written; NULL: it is not. */
+const uint64_t *mr__row_queue_next(mr__row_queue *queue, size_t end);
+
+/* Behind a row of so many words. */
+void mr__row_queue_pop(mr__row_queue *queue, size_t words);
+
+#endif

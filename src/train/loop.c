@@ -1,6 +1,7 @@
 /* The training loop: epochs, their batches, and the checkpoints between them. */
 #include "loop.h"
 
+#include "last_saves.h"
 #include "setup.h"
 #include "signals.h"
 #include "train_step.h"
@@ -282,8 +283,9 @@ mr_status mr__run_epochs(mr__fit *fit)
         if (fit->step.batch_index == 0 && !fit->left)
             return MR_END; /* an epoch without batches: the next ones would have none either */
         if (fit->stopped) {
+            mr__take_last_saves(fit);
             mr__reporter_finish_snapshot(fit->reporter);
-            return mr__take_saves(fit, fit->step.epoch);
+            return MR_OK;
         }
         if ((status = end_of_epoch(fit)))
             return status;

@@ -1,0 +1,56 @@
+/* Resuming from the files that ModelCheckpoint keeps. */
+#include "resume.h"
+
+static void keep_all(mr_trainer *t)
+{
+    (void)mr_trainer_add_callback(t, mr_model_checkpoint_new(&(mr_model_checkpoint_opts){
+                                         .save_top_k = -1, .filename = "{epoch}-{step}-kept" }));
+    (void)mr_trainer_add_callback(
+        t, mr_early_stopping_new("val_loss", &(mr_early_stopping_opts){ .patience = 50 }));
+}
+
+/* The last checkpoint, the weights and the rows of two trainings are equal. */
+static void check_same(const char *a, const char *b, const char *checkpoint)
+{
+    const char *files[] = { "version_0/metrics.csv", "model.safetensors", checkpoint };
+    char command[1500];
+    for (int i = 0; i < 3; i++) {
+        snprintf(command, sizeof command, "cmp '%s/%s/%s' '%s/%s/%s'", files_folder, a, files[i],
+                 files_folder, b, files[i]);
+        CHECK(system(command) == 0);
+    }
+}
+
+/* A fit that ends within an epoch keeps a file; a training of more steps goes on from it as if it had not ended. */
+static void test_within_an_epoch(void)
+{
+    static const char last[] = "version_0/checkpoints/epoch=3-step=31.safetensors";
+    mr_trainer_opts opts = { .max_steps = 31, .log_every_n_steps = 1 };
+    add_callbacks = keep_all;
+    CHECK_EQ_I64(fit("whole", NULL, &opts, 0, false), MR_OK);
+    CHECK(file_exists(in_folder("whole/version_0/checkpoints/epoch=3-step=31-kept.safetensors")));
+    for (int at = 1; at <= 26; at += 5) {
+        char name[40], path[100];
+        const int epoch = at <= 7 ? 0 : at <= 15 ? 1 : at <= 23 ? 2 : 3; /* batches are left out */
+        snprintf(name, sizeof name, "part_%d", at);
+        snprintf(path, sizeof path, "%s/version_0/checkpoints/epoch=%d-step=%d-kept.safetensors", name, epoch,
+                 at);
+        opts.max_steps = at;
+        CHECK_EQ_I64(fit(name, NULL, &opts, 0, false), MR_OK);
+        if (!CHECK(file_exists(in_folder(path))))
+            continue;
+        CHECK_EQ_I64(fit(name, in_folder(path), &opts, 0, false), MR_OK); /* nothing to do */
+        opts.max_steps = 31;
+        CHECK_EQ_I64(fit(name, in_folder(path), &opts, 0, false), MR_OK);
+        check_same("whole", name, last);
+    }
+    add_callbacks = NULL;
+}
+
+int main(void)
+{
+    if (!files_begin())
+        return 1;
+    RUN(test_within_an_epoch);
+    return files_report();
+}

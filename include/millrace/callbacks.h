@@ -19,7 +19,8 @@ extern "C" {
  * mr_fail(…), which ends the fit, or where that is said MR_END. */
 typedef mr_status mr_hook(void *self, mr_step *step);
 
-/* All are optional. The order is Lightning's; at each event the callbacks come in the order of adding. */
+/* All are optional. The order is Lightning's; at each event the callbacks come in the order of adding, and then the task with
+ * its own hooks (mr_task_vtable). */
 typedef struct mr_callback_vtable {
     const char *name; /* "EarlyStopping": in messages, and in the names of its state */
     mr_hook *on_fit_start;
@@ -47,6 +48,31 @@ typedef struct mr_callback_vtable {
     mr_hook *on_restored; /* the state has been read from a checkpoint */
     /* Frees what `self` holds. */
     void (*destroy)(void *self);
+
+    /* Of a fit, and of mr_trainer_validate, test and predict, which step->stage tells apart. */
+    mr_hook *setup;    /* first of all, before there is an optimizer */
+    mr_hook *teardown; /* last of all, also after a failure */
+    /* Around the validation before the training, in which step->sanity_checking is true: it calls the hooks of a validation but
+     * on_metrics. What a callback's `state` lists, and all else that a checkpoint holds, is put back after it. */
+    mr_hook *on_sanity_check_start;
+    mr_hook *on_sanity_check_end;
+    mr_hook *on_validation_epoch_start; /* behind on_validation_start, and before on_validation_end */
+    mr_hook *on_validation_epoch_end;
+    /* Those of mr_trainer_test are as those of a validation, those of mr_trainer_predict without logging. */
+    mr_hook *on_test_start;
+    mr_hook *on_test_epoch_start;
+    mr_hook *on_test_batch_start;
+    mr_hook *on_test_batch_end;
+    mr_hook *on_test_epoch_end;
+    mr_hook *on_test_end;
+    mr_hook *on_predict_start;
+    mr_hook *on_predict_epoch_start;
+    mr_hook *on_predict_batch_start;
+    mr_hook *on_predict_batch_end;
+    mr_hook *on_predict_epoch_end;
+    mr_hook *on_predict_end;
+    /* A validation has been broken off, by a signal or a failure: its on_validation_end does not come. */
+    mr_hook *on_validation_left;
 } mr_callback_vtable;
 
 typedef struct mr_callback mr_callback;

@@ -44,6 +44,9 @@ MR_API MR_CHECKED mr_status mr_duration_parse(const char *text, mr_duration *dur
 
 /* ---- the task (LightningModule) ------------------------------------------------------------------------ */
 
+/* What the trainer has been called for. */
+typedef enum mr_stage { MR_STAGE_FIT = 0, MR_STAGE_VALIDATE, MR_STAGE_TEST, MR_STAGE_PREDICT } mr_stage;
+
 /* What a training step gets. Valid during the call. */
 typedef struct mr_step {
     mr_module *model;
@@ -56,6 +59,8 @@ typedef struct mr_step {
     mr_optim *optim;
     const mr_batch *batch; /* NULL between batches */
     const mr_tensor *loss; /* what training_step gave; NULL elsewhere */
+    mr_stage stage;
+    bool sanity_checking; /* in the validation before the training */
 } mr_step;
 
 typedef struct mr_task_vtable {
@@ -82,6 +87,17 @@ typedef struct mr_task_vtable {
      * tape, of mr_trainer_predict. Without it the model is run on the batch's first field. */
     mr_status (*test_step)(mr_step *step, const mr_batch *batch);
     mr_tensor *(*predict_step)(mr_step *step, const mr_batch *batch);
+    /* Optional: hooks of the task's own, with its struct as `self`, called behind those of the callbacks. Borrowed. Of this table
+     * (<millrace/callbacks.h>) `name`, `state` and `destroy` are not looked at: the task has its own. */
+    const struct mr_callback_vtable *hooks;
+    /* Optional: what is done in place of the trainer's doing, at the same place in Lightning's order: mr_backward of the loss;
+     * mr_optim_zero_grad; clipping by gradient_clip_norm and gradient_clip_value; mr_optim_step; and the schedule's step, with
+     * the metric if it looks at one, otherwise NAN. MR_OK, or mr_fail(…). */
+    mr_status (*backward)(mr_step *step, mr_tensor *loss);
+    mr_status (*optimizer_zero_grad)(mr_step *step);
+    mr_status (*configure_gradient_clipping)(mr_step *step);
+    mr_status (*optimizer_step)(mr_step *step);
+    mr_status (*lr_scheduler_step)(mr_step *step, mr_schedule *schedule, double metric);
 } mr_task_vtable;
 
 /* Makes a task. `vtable` and `model` are borrowed; the `size` bytes at `self` are copied (size 0: none). */

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 /* ---- making ---- */
@@ -72,6 +73,12 @@ static const struct {
     size_t at;
 } events[MR__EVENTS] = {
 #define EVENT(number, hook) [number] = { #hook, offsetof(mr_callback_vtable, hook) }
+#define PASS(stage, of)                                             \
+    EVENT(stage + MR__PASS_START, on_##of##_start),                 \
+        EVENT(stage + MR__PASS_EPOCH_START, on_##of##_epoch_start), \
+        EVENT(stage + MR__PASS_BATCH_START, on_##of##_batch_start), \
+        EVENT(stage + MR__PASS_BATCH_END, on_##of##_batch_end),     \
+        EVENT(stage + MR__PASS_EPOCH_END, on_##of##_epoch_end), EVENT(stage + MR__PASS_END, on_##of##_end)
     EVENT(MR__ON_FIT_START, on_fit_start),
     EVENT(MR__ON_TRAIN_START, on_train_start),
     EVENT(MR__ON_TRAIN_EPOCH_START, on_train_epoch_start),
@@ -81,23 +88,31 @@ static const struct {
     EVENT(MR__ON_AFTER_BACKWARD, on_after_backward),
     EVENT(MR__ON_BEFORE_OPTIMIZER_STEP, on_before_optimizer_step),
     EVENT(MR__ON_TRAIN_BATCH_END, on_train_batch_end),
-    EVENT(MR__ON_VALIDATION_START, on_validation_start),
-    EVENT(MR__ON_VALIDATION_BATCH_START, on_validation_batch_start),
-    EVENT(MR__ON_VALIDATION_BATCH_END, on_validation_batch_end),
-    EVENT(MR__ON_VALIDATION_END, on_validation_end),
     EVENT(MR__ON_TRAIN_EPOCH_END, on_train_epoch_end),
     EVENT(MR__ON_METRICS, on_metrics),
     EVENT(MR__ON_TRAIN_END, on_train_end),
     EVENT(MR__ON_FIT_END, on_fit_end),
     EVENT(MR__ON_EXCEPTION, on_exception),
     EVENT(MR__ON_RESTORED, on_restored),
+    EVENT(MR__SETUP, setup),
+    EVENT(MR__TEARDOWN, teardown),
+    EVENT(MR__ON_SANITY_CHECK_START, on_sanity_check_start),
+    EVENT(MR__ON_SANITY_CHECK_END, on_sanity_check_end),
+    EVENT(MR__ON_VALIDATION_LEFT, on_validation_left),
+    PASS(MR__ON_VALIDATION, validation),
+    PASS(MR__ON_TEST, test),
+    PASS(MR__ON_PREDICT, predict),
+#undef PASS
 #undef EVENT
 };
 
-static mr_hook *hook_of(const mr_callback *callback, mr__event event)
+static_assert(MR__EVENTS <= 64, "a bit for each");
+
+static mr_hook *hook_of(const mr_callback_vtable *vtable, mr__event event)
 {
-    mr_hook *hook;
-    memcpy(&hook, (const char *)callback->vtable + events[event].at, sizeof hook);
+    mr_hook *hook = NULL;
+    if (vtable)
+        memcpy(&hook, (const char *)vtable + events[event].at, sizeof hook);
     return hook;
 }
 
@@ -109,37 +124,66 @@ static bool takes_part(const mr_trainer *trainer, const mr_callback *callback)
            (strcmp(name, "EarlyStopping") != 0 && strcmp(name, "ModelCheckpoint") != 0);
 }
 
-uint32_t mr__events_wanted(const mr_trainer *trainer)
+static uint64_t wanted_by(const mr_callback_vtable *vtable)
 {
-    uint32_t wanted = 0;
-    for (size_t i = 0; i < trainer->callbacks; i++)
-        for (int event = 0; event < MR__EVENTS; event++)
-            if (hook_of(trainer->callback[i], (mr__event)event))
-                wanted |= 1u << event;
+    uint64_t wanted = 0;
+    for (int event = 0; event < MR__EVENTS; event++)
+        if (hook_of(vtable, (mr__event)event))
+            wanted |= MR__EVENT_BIT(event);
     return wanted;
 }
 
-static mr_status failed(const mr_callback *callback, mr__event event, mr_status status)
+uint64_t mr__events_wanted(const mr_trainer *trainer, const mr_task *task)
 {
+    uint64_t wanted = wanted_by(task->vtable->hooks);
+    for (size_t i = 0; i < trainer->callbacks; i++)
+        wanted |= wanted_by(trainer->callback[i]->vtable);
+    return wanted;
+}
+
+static mr_status failed(const mr__fit *fit, const char *whose, mr__event event, mr_status status)
+{
+    static const char *const calls[] = { "fit", "validation", "test", "predict" };
+    const char *call = calls[fit->step.stage];
     if (!mr__pending())
-        return mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "fit: %s: %s failed without a message",
-                         callback->vtable->name, events[event].name);
-    mr__add_context("fit: %s", callback->vtable->name);
+        return mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "%s: %s: %s failed without a message", call,
+                         whose, events[event].name);
+    mr__add_context("%s: %s", call, whose);
     return mr_error_status();
 }
 
 mr_status mr__run_hooks(mr__fit *fit, mr__event event)
 {
     const mr_trainer *t = fit->trainer;
-    for (size_t i = 0; i < t->callbacks; i++) {
-        mr_hook *hook = takes_part(t, t->callback[i]) ? hook_of(t->callback[i], event) : NULL;
-        mr_status status = hook ? hook(t->callback[i]->self, &fit->step) : MR_OK;
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < t->callbacks && status == MR_OK; i++) {
+        const mr_callback *callback = t->callback[i];
+        mr_hook *hook = takes_part(t, callback) ? hook_of(callback->vtable, event) : NULL;
+        status = hook ? hook(callback->self, &fit->step) : MR_OK;
         if (status < 0 || mr__pending())
-            return failed(t->callback[i], event, status);
-        if (status)
-            return status;
+            return failed(fit, callback->vtable->name, event, status);
     }
-    return MR_OK;
+    mr_hook *own = status == MR_OK ? hook_of(fit->task->vtable->hooks, event) : NULL;
+    if (!own)
+        return status;
+    status = own(fit->task->self, &fit->step);
+    return status < 0 || mr__pending() ? failed(fit, "the task", event, status) : status;
+}
+
+mr_status mr__hooks_behind(mr__fit *fit, mr__event event, mr_status status)
+{
+    mr__failure first;
+    if (status >= 0) {
+        const mr_status said = mr__hooks(fit, event);
+        return said < 0 ? said : status;
+    }
+    mr__failure_take(&first);
+    mr_error_clear();
+    mr__failure_raise(&first);
+    (void)mr_error(); /* read: it is not pending for the hook */
+    (void)mr__hooks(fit, event);
+    mr_error_clear();
+    return mr__failure_raise(&first);
 }
 
 /* ---- what hooks can do ---- */

@@ -12,7 +12,7 @@ struct mr_callback {
     bool adopted; /* by a trainer, which frees it */
 };
 
-/* The hooks in the order of the vtable. */
+/* The hooks, which for the most part come in the order of the vtable. */
 typedef enum mr__event {
     MR__ON_FIT_START,
     MR__ON_TRAIN_START,
@@ -23,23 +23,43 @@ typedef enum mr__event {
     MR__ON_AFTER_BACKWARD,
     MR__ON_BEFORE_OPTIMIZER_STEP,
     MR__ON_TRAIN_BATCH_END,
-    MR__ON_VALIDATION_START,
-    MR__ON_VALIDATION_BATCH_START,
-    MR__ON_VALIDATION_BATCH_END,
-    MR__ON_VALIDATION_END,
     MR__ON_TRAIN_EPOCH_END,
     MR__ON_METRICS,
     MR__ON_TRAIN_END,
     MR__ON_FIT_END,
     MR__ON_EXCEPTION,
     MR__ON_RESTORED,
-    MR__EVENTS
+    MR__SETUP,
+    MR__TEARDOWN,
+    MR__ON_SANITY_CHECK_START,
+    MR__ON_SANITY_CHECK_END,
+    MR__ON_VALIDATION_LEFT,
+    MR__ON_VALIDATION, /* that and the next ones: see mr__pass */
+    MR__ON_TEST = MR__ON_VALIDATION + 6,
+    MR__ON_PREDICT = MR__ON_TEST + 6,
+    MR__EVENTS = MR__ON_PREDICT + 6
 } mr__event;
 
+/* The hooks of a pass over a loader without training, to be added to MR__ON_VALIDATION, …. */
+typedef enum mr__pass {
+    MR__PASS_START,
+    MR__PASS_EPOCH_START,
+    MR__PASS_BATCH_START,
+    MR__PASS_BATCH_END,
+    MR__PASS_EPOCH_END,
+    MR__PASS_END
+} mr__pass;
+
+#define MR__EVENT_BIT(event) (UINT64_C(1) << (event))
+
 /* Which events anybody listens to: a bit for each. */
-uint32_t mr__events_wanted(const mr_trainer *trainer);
+uint64_t mr__events_wanted(const mr_trainer *trainer, const mr_task *task);
 
 /* Calls the hooks of an event: the first status that is not MR_OK. */
 mr_status mr__run_hooks(mr__fit *fit, mr__event event);
+
+/* The same behind something that has come to `status`: a failure stays the one that the caller hears of, and the hooks can
+ * read its text. */
+mr_status mr__hooks_behind(mr__fit *fit, mr__event event, mr_status status);
 
 #endif

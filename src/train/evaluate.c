@@ -66,41 +66,50 @@ static void log_table(const mr__epoch_values *values, const char *title)
 
 /* ---- running ---- */
 
+typedef struct evaluation {
+    const char *what, *title;
+    mr_status (*step)(mr_step *step, const mr_batch *batch);
+    mr_stage stage;
+    mr__event pass;
+} evaluation;
+
 static mr_status run(mr__fit *fit, const char *title)
 {
     fit->reporter = mr__reporter_new();
     if (!fit->reporter)
         return MR_ERR_MEMORY;
     mr_status status = mr__validate_open(fit);
-    fit->tape = fit->val_tape;
+    fit->step.tape = fit->tape = fit->val_tape;
+    if (!status)
+        status = mr__hooks(fit, MR__SETUP);
     if (!status)
         status = mr__validate_run(fit);
     if (!status && !fit->trainer->no_summary)
         log_table(&fit->trainer->epoch_values, title);
-    return status;
+    return mr__hooks_behind(fit, MR__TEARDOWN, status);
 }
 
-typedef mr_status (*batch_step)(mr_step *step, const mr_batch *batch);
-
-static mr_status evaluate(mr_trainer *trainer, mr_task *task, mr_loader *loader, const char *what,
-                          batch_step step, const char *title)
+static mr_status evaluate(mr_trainer *trainer, mr_task *task, mr_loader *loader, const evaluation *of)
 {
-    if (!step)
-        return mr__raise(MR_ERR_ARGUMENT, "%s: the task has no %s_step", what, what);
+    if (!of->step)
+        return mr__raise(MR_ERR_ARGUMENT, "%s: the task has no %s_step", of->what, of->what);
     if (trainer->fit)
-        return mr__raise(MR_ERR_STATE, "%s: the trainer is in a fit", what);
+        return mr__raise(MR_ERR_STATE, "%s: the trainer is in a fit", of->what);
     mr__fit *fit = mr__alloc_zeroed(sizeof *fit);
     if (!fit)
         return MR_ERR_MEMORY;
     fit->trainer = trainer;
     fit->task = task;
     fit->loader = fit->val_loader = loader;
-    fit->val_step = step;
-    fit->val_what = what;
+    fit->val_step = of->step;
+    fit->val_what = of->what;
+    fit->pass = of->pass;
     fit->step.model = task->model;
     fit->step.self = task->self;
     fit->step.trainer = trainer;
-    mr_status status = run(fit, title);
+    fit->step.stage = of->stage;
+    fit->events = mr__events_wanted(trainer, task) & ~MR__EVENT_BIT(MR__ON_METRICS);
+    mr_status status = run(fit, of->title);
     mr__reporter_free(fit->reporter);
     mr_tape_free(fit->val_tape);
     mr__modes_free(&fit->modes);
@@ -122,8 +131,9 @@ mr_status mr_trainer_validate(mr_trainer *trainer, mr_task *task, mr_loader *loa
 {
     mr_status status = check("validate", trainer, task, loader);
     if (!status)
-        status =
-            evaluate(trainer, task, loader, "validation", task->vtable->validation_step, "Validate metric");
+        status = evaluate(trainer, task, loader,
+                          &(evaluation){ "validation", "Validate metric", task->vtable->validation_step,
+                                         MR_STAGE_VALIDATE, MR__ON_VALIDATION });
     return mr__settle(status);
 }
 
@@ -131,6 +141,8 @@ mr_status mr_trainer_test(mr_trainer *trainer, mr_task *task, mr_loader *loader)
 {
     mr_status status = check("test", trainer, task, loader);
     if (!status)
-        status = evaluate(trainer, task, loader, "test", task->vtable->test_step, "Test metric");
+        status = evaluate(
+            trainer, task, loader,
+            &(evaluation){ "test", "Test metric", task->vtable->test_step, MR_STAGE_TEST, MR__ON_TEST });
     return mr__settle(status);
 }

@@ -63,24 +63,16 @@ static mr_status wind_up(mr__fit *fit, mr_status status)
 /* The callbacks' last words, which may be about a failure, and the model may be changed by. */
 static mr_status say_goodbye(mr__fit *fit, mr_status status)
 {
+    if (status >= 0)
+        return mr__hooks_behind(fit, MR__ON_FIT_END, mr__hooks_behind(fit, MR__ON_TRAIN_END, status));
     mr__failure first;
-    if (status >= 0) {
-        mr_status said = mr__hooks(fit, MR__ON_TRAIN_END);
-        if (!said)
-            said = mr__hooks(fit, MR__ON_FIT_END);
-        return said < 0 ? said : status;
-    }
+    status = mr__hooks_behind(fit, MR__ON_EXCEPTION, status);
     mr__failure_take(&first);
-    mr_error_clear();
-    mr__failure_raise(&first);
-    (void)mr_error(); /* read: it is not pending for the hook */
-    (void)mr__hooks(fit, MR__ON_EXCEPTION);
     mr_error_clear();
     fit->phase = MR__IN_BATCHES;
     (void)mr__take_saves(fit, fit->step.epoch);
     mr_error_clear();
-    mr__failure_raise(&first);
-    return status;
+    return mr__failure_raise(&first);
 }
 
 static mr_status train(mr__fit *fit)
@@ -100,10 +92,11 @@ static mr_status run(mr__fit *fit)
     mr_status status = mr__set_up(fit);
     if (status == MR_END) {
         fit->trainer->global_step = fit->step.global_step;
-        status = mr__hooks(fit, MR__ON_FIT_END);
-        return status < 0 ? status : MR_OK;
+        status = mr__hooks_behind(fit, MR__ON_FIT_END, MR_OK);
+    } else {
+        status = wind_up(fit, status ? status : train(fit));
     }
-    return wind_up(fit, status ? status : train(fit));
+    return mr__hooks_behind(fit, MR__TEARDOWN, status);
 }
 
 static void free_fit(mr__fit *fit)

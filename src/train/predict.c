@@ -39,23 +39,31 @@ static mr_status add(predictions *p, const mr_tensor *x)
     return p->bytes.failed ? MR_ERR_MEMORY : MR_OK;
 }
 
-static mr_status predict_batch(mr__fit *fit, const mr_batch *batch, predictions *p)
+static mr_status failed_at(const mr__fit *fit, mr_status status)
 {
-    mr_task *task = fit->task;
-    mr_tensor *y = task->vtable->predict_step ? task->vtable->predict_step(&fit->step, batch)
-                                              : mr_forward(task->model, fit->step.tape, batch->field[0]);
-    mr_status status = mr_tape_status(fit->step.tape);
-    if (!status && !y)
-        status = mr__pending() ? mr_error_status() : mr__raise(MR_ERR_CALLBACK, "predict_step gave nothing");
-    if (!status)
-        return add(p, y);
     mr__failure failure; /* settled already: raised again, with the batch */
     mr__failure_take(&failure);
     mr_error_clear();
     return mr__raise(status, "predict: batch %lld: %s", (long long)fit->step.batch_index, failure.text);
 }
 
-static mr_status predict(mr__fit *fit, predictions *p)
+static mr_status predict_batch(mr__fit *fit, const mr_batch *batch, predictions *p)
+{
+    mr_task *task = fit->task;
+    mr_status status = mr__pass_hooks(fit, MR__PASS_BATCH_START);
+    if (status)
+        return failed_at(fit, status);
+    mr_tensor *y = task->vtable->predict_step ? task->vtable->predict_step(&fit->step, batch)
+                                              : mr_forward(task->model, fit->step.tape, batch->field[0]);
+    status = mr_tape_status(fit->step.tape);
+    if (!status && !y)
+        status = mr__pending() ? mr_error_status() : mr__raise(MR_ERR_CALLBACK, "predict_step gave nothing");
+    if (!status)
+        status = mr__pass_hooks(fit, MR__PASS_BATCH_END);
+    return status ? failed_at(fit, status) : add(p, y);
+}
+
+static mr_status run_batches(mr__fit *fit, predictions *p)
 {
     const mr_batch *batch;
     mr_status status;
@@ -64,12 +72,49 @@ static mr_status predict(mr__fit *fit, predictions *p)
         fit->step.batch = batch;
         if ((status = predict_batch(fit, batch, p)))
             return status;
+        fit->step.batch = NULL;
         mr_tape_reset(fit->step.tape);
         fit->step.batch_index++;
     }
-    if (status < 0)
-        return status;
+    if (status < 0) { /* the loader's, which is settled */
+        mr__failure failure;
+        mr__failure_take(&failure);
+        return mr__failure_raise(&failure);
+    }
     return p->any ? MR_OK : mr__raise(MR_ERR_ARGUMENT, "predict: the loader has no batches");
+}
+
+static mr_status run(mr__fit *fit, predictions *p)
+{
+    mr_status status = mr__hooks(fit, MR__SETUP);
+    if (!status)
+        status = mr__pass_hooks(fit, MR__PASS_START);
+    if (!status)
+        status = mr__pass_hooks(fit, MR__PASS_EPOCH_START);
+    if (!status)
+        status = run_batches(fit, p);
+    if (!status)
+        status = mr__pass_hooks(fit, MR__PASS_EPOCH_END);
+    if (!status)
+        status = mr__pass_hooks(fit, MR__PASS_END);
+    return mr__hooks_behind(fit, MR__TEARDOWN, status);
+}
+
+/* In evaluation mode, with nothing recorded. */
+static mr_status predict(mr__fit *fit, predictions *p)
+{
+    mr__modes modes = { NULL };
+    mr_status status = mr__modes_init(&modes, fit->task->model);
+    if (status)
+        return status;
+    mr_tape_set_grad(fit->step.tape, false);
+    mr__modes_save(&modes, fit->task->model);
+    mr_module_train(fit->task->model, false);
+    status = run(fit, p);
+    mr__modes_restore(&modes, fit->task->model);
+    mr__modes_free(&modes);
+    mr_loader_rewind(fit->loader);
+    return status;
 }
 
 mr_tensor *mr_trainer_predict(mr_trainer *trainer, mr_task *task, mr_loader *loader)
@@ -83,30 +128,18 @@ mr_tensor *mr_trainer_predict(mr_trainer *trainer, mr_task *task, mr_loader *loa
     mr__fit *fit = mr__pending() ? NULL : mr__alloc_zeroed(sizeof *fit);
     if (!fit)
         return NULL;
-    mr__modes modes = { NULL };
     fit->trainer = trainer;
     fit->task = task;
     fit->loader = loader;
+    fit->pass = MR__ON_PREDICT;
+    fit->events = mr__events_wanted(trainer, task);
     fit->step = (mr_step){ .model = task->model,
                            .self = task->self,
                            .trainer = trainer,
-                           .tape = mr_tape_new(loader->order.shared) };
-    if (fit->step.tape && mr__modes_init(&modes, task->model) == MR_OK) {
-        mr_tape_set_grad(fit->step.tape, false);
-        mr__modes_save(&modes, task->model);
-        mr_module_train(task->model, false);
-        mr_status status = predict(fit, &p);
-        mr__modes_restore(&modes, task->model);
-        mr_loader_rewind(loader);
-        if (!status)
-            result = mr_tensor_from(p.dtype, p.shape, p.bytes.text ? p.bytes.text : "");
-        else if (!mr__pending()) { /* the loader's, which is settled */
-            mr__failure failure;
-            mr__failure_take(&failure);
-            mr__failure_raise(&failure);
-        }
-    }
-    mr__modes_free(&modes);
+                           .tape = mr_tape_new(loader->order.shared),
+                           .stage = MR_STAGE_PREDICT };
+    if (fit->step.tape && predict(fit, &p) == MR_OK)
+        result = mr_tensor_from(p.dtype, p.shape, p.bytes.text ? p.bytes.text : "");
     mr_tape_free(fit->step.tape);
     mr__strbuf_free(&p.bytes);
     mr__free(fit);

@@ -17,24 +17,31 @@
 
 /* ---- what the task makes ---- */
 
-static mr_status make_parts(mr__fit *fit)
+static mr_status make_optimizer(mr__fit *fit)
 {
     mr_task *task = fit->task;
-    fit->params = mr_module_parameters(task->model);
-    if (!fit->params.item)
-        return mr_error_status();
     fit->optim = task->vtable->configure_optimizers(task->self, task->model);
     if (!fit->optim) {
         if (!mr__pending())
             mr__raise(MR_ERR_CALLBACK, "fit: configure_optimizers gave no optimizer");
         return mr_error_status();
     }
+    fit->step.optim = fit->optim;
     if (task->vtable->configure_schedule &&
         !(fit->schedule = task->vtable->configure_schedule(task->self, fit->optim))) {
         if (!mr__pending())
             mr__raise(MR_ERR_CALLBACK, "fit: configure_schedule gave no schedule");
         return mr_error_status();
     }
+    return MR_OK;
+}
+
+static mr_status make_parts(mr__fit *fit)
+{
+    mr_task *task = fit->task;
+    fit->params = mr_module_parameters(task->model);
+    if (!fit->params.item)
+        return mr_error_status();
     fit->tape = mr_tape_new(fit->loader->order.shared);
     fit->reporter = mr__reporter_new();
     if (!fit->tape || !fit->reporter)
@@ -42,15 +49,18 @@ static mr_status make_parts(mr__fit *fit)
     fit->step.model = task->model;
     fit->step.tape = fit->tape;
     fit->step.self = task->self;
+    fit->step.trainer = fit->trainer;
     fit->reporter->bar = !fit->trainer->no_progress;
     fit->reporter->total = mr_loader_len(fit->loader);
     const int64_t limit = fit->trainer->limit_batches;
     if (limit >= 0 && (fit->reporter->total < 0 || fit->reporter->total > limit))
         fit->reporter->total = limit;
-    fit->step.trainer = fit->trainer;
-    fit->step.optim = fit->optim;
-    fit->events = mr__events_wanted(fit->trainer);
-    mr_status status = mr__validate_prepare(fit);
+    fit->events = mr__events_wanted(fit->trainer, task);
+    mr_status status = mr__hooks(fit, MR__SETUP);
+    if (!status)
+        status = make_optimizer(fit);
+    if (!status)
+        status = mr__validate_prepare(fit);
     if (!status)
         status = mr__hooks(fit, MR__ON_FIT_START);
     return status ? status : mr__saved_init(fit);

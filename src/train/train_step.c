@@ -70,15 +70,43 @@ static mr_tensor *loss_of(mr__fit *fit, const mr_batch *batch, mr_status *status
     return loss;
 }
 
-static mr_status clip(const mr__fit *fit)
+/* What a function of the task's has come to. */
+static mr_status of_task(mr_status status, const char *function)
+{
+    if (MR__LIKELY(status == MR_OK && !mr__pending()))
+        return MR_OK;
+    if (!mr__pending() && mr_error_status() != status)
+        return mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "%s failed without a message", function);
+    return mr_error_status();
+}
+
+static mr_status clip(mr__fit *fit)
 {
     const mr_trainer *t = fit->trainer;
     mr_status status = MR_OK;
+    if (MR__UNLIKELY(fit->task->vtable->configure_gradient_clipping != NULL))
+        return of_task(fit->task->vtable->configure_gradient_clipping(&fit->step),
+                       "configure_gradient_clipping");
     if (t->clip_norm >= 0)
         status = mr_clip_grad_norm(fit->params, t->clip_norm, NULL, NULL);
     if (!status && t->clip_value >= 0)
         status = mr_clip_grad_value(fit->params, t->clip_value);
     return status;
+}
+
+static mr_status step_optimizer(mr__fit *fit)
+{
+    mr_status (*own)(mr_step * step) = fit->task->vtable->optimizer_step;
+    return MR__LIKELY(!own) ? mr_optim_step(fit->optim) : of_task(own(&fit->step), "optimizer_step");
+}
+
+static mr_status step_schedule(mr__fit *fit, double metric)
+{
+    const mr_task_vtable *vtable = fit->task->vtable;
+    if (vtable->lr_scheduler_step)
+        return of_task(vtable->lr_scheduler_step(&fit->step, fit->schedule, metric), "lr_scheduler_step");
+    return vtable->schedule_monitor ? mr_schedule_step_metric(fit->schedule, metric)
+                                    : mr_schedule_step(fit->schedule);
 }
 
 /* The gradients are sums of n_i g_i; divided by the sum of n_i they are those of the window as one batch. */
@@ -93,11 +121,20 @@ static mr_status update(mr__fit *fit, bool *updated)
         return status == MR_END ? MR_OK : failed_at(fit, status);
     status = clip(fit);
     if (!status)
-        status = mr_optim_step(fit->optim);
+        status = step_optimizer(fit);
     if (!status && fit->schedule && fit->task->vtable->schedule_each_step)
-        status = mr_schedule_step(fit->schedule);
+        status = step_schedule(fit, (double)NAN);
     *updated = !status;
     return status < 0 ? failed_at(fit, status) : MR_OK;
+}
+
+static mr_status zero_grad(mr__fit *fit)
+{
+    mr_status (*own)(mr_step * step) = fit->task->vtable->optimizer_zero_grad;
+    if (MR__UNLIKELY(own != NULL))
+        return of_task(own(&fit->step), "optimizer_zero_grad");
+    mr_optim_zero_grad(fit->optim);
+    return MR_OK;
 }
 
 /* The loss's gradients are added to those of the window. MR_END: a hook leaves the batch out. */
@@ -108,7 +145,8 @@ static mr_status add_gradients(mr__fit *fit, mr_tensor *loss)
     if (fit->window == 0) {
         if (MR__UNLIKELY((status = mr__hooks(fit, MR__ON_BEFORE_ZERO_GRAD)) != MR_OK))
             return status;
-        mr_optim_zero_grad(fit->optim);
+        if (MR__UNLIKELY((status = zero_grad(fit)) != MR_OK))
+            return status;
     }
     if (MR__UNLIKELY((status = mr__hooks(fit, MR__ON_BEFORE_BACKWARD)) != MR_OK))
         return status;
@@ -116,7 +154,9 @@ static mr_status add_gradients(mr__fit *fit, mr_tensor *loss)
         loss = mr_mul_scalar(fit->tape, loss, fit->weight);
         fit->window_weight += fit->weight;
     }
-    if (MR__UNLIKELY((status = mr_backward(fit->tape, loss)) < 0))
+    mr_status (*own)(mr_step * step, mr_tensor * loss) = fit->task->vtable->backward;
+    status = MR__LIKELY(!own) ? mr_backward(fit->tape, loss) : of_task(own(&fit->step, loss), "backward");
+    if (MR__UNLIKELY(status < 0))
         return status;
     fit->window++;
     status = mr__hooks(fit, MR__ON_AFTER_BACKWARD);
@@ -151,7 +191,7 @@ mr_status mr__train_epoch_ended(mr__fit *fit)
     const mr_task_vtable *vtable = fit->task->vtable;
     if (!fit->schedule || vtable->schedule_each_step || vtable->schedule_monitor)
         return MR_OK;
-    mr_status status = mr_schedule_step(fit->schedule);
+    mr_status status = step_schedule(fit, (double)NAN);
     return status < 0 ? failed_at(fit, status) : MR_OK;
 }
 
@@ -165,7 +205,7 @@ mr_status mr__train_validated(mr__fit *fit)
         return mr__raise(MR_ERR_ARGUMENT,
                          "fit: the schedule looks at '%s', which was not logged for epoch %lld", monitor,
                          (long long)fit->step.epoch);
-    mr_status status = mr_schedule_step_metric(fit->schedule, *metric);
+    mr_status status = step_schedule(fit, *metric);
     return status < 0 ? failed_at(fit, status) : MR_OK;
 }
 

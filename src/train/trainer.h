@@ -62,7 +62,7 @@ struct mr__fit {
     bool checkpoint_due;
     mr__save save[MR__MAX_SAVES]; /* what mr_trainer_save has asked for */
     size_t saves;
-    uint32_t events; /* that anybody listens to */
+    uint64_t events; /* that anybody listens to */
     bool left;       /* a hook has left the epoch */
     bool stopped;    /* within an epoch, by the limit of steps or by a callback */
     bool signals;    /* it has taken them over */
@@ -74,6 +74,7 @@ struct mr__fit {
     mr_loader *val_loader;
     mr_status (*val_step)(mr_step *step, const mr_batch *batch);
     const char *val_what; /* "validation" */
+    mr__event pass;       /* MR__ON_VALIDATION, … */
     mr__modes modes;
     mr__val_start val_start;
     mr__fit_log log;
@@ -111,7 +112,12 @@ struct mr_trainer {
 /* Calls the hooks of an event. */
 static inline mr_status mr__hooks(mr__fit *fit, mr__event event)
 {
-    return MR__LIKELY(!(fit->events & 1u << event)) ? MR_OK : mr__run_hooks(fit, event);
+    return MR__LIKELY(!(fit->events & MR__EVENT_BIT(event))) ? MR_OK : mr__run_hooks(fit, event);
+}
+
+static inline mr_status mr__pass_hooks(mr__fit *fit, mr__pass pass)
+{
+    return mr__hooks(fit, (mr__event)((int)fit->pass + (int)pass));
 }
 
 #endif

@@ -17,6 +17,7 @@ mr_status mr__validate_prepare(mr__fit *fit)
     fit->val_loader = fit->trainer->val_loader;
     fit->val_step = fit->task->vtable->validation_step;
     fit->val_what = "validation";
+    fit->pass = MR__ON_VALIDATION;
     return mr__validate_open(fit);
 }
 
@@ -97,35 +98,48 @@ static mr_status run_batches(mr__fit *fit)
             break;
         mr__log_begin(&fit->log, true, batch->rows);
         fit->step.batch = batch;
-        status = mr__hooks(fit, MR__ON_VALIDATION_BATCH_START);
+        status = mr__pass_hooks(fit, MR__PASS_BATCH_START);
         if (status == MR_OK)
             status = fit->val_step(&fit->step, batch);
         if (status == MR_OK && !fit->val_tape->failed)
-            status = mr__hooks(fit, MR__ON_VALIDATION_BATCH_END);
+            status = mr__pass_hooks(fit, MR__PASS_BATCH_END);
         fit->step.batch = NULL;
         if (status != MR_OK || fit->val_tape->failed || mr__pending())
             return failed_at(fit, status);
         mr__log_batch_ended(&fit->log);
         mr_tape_reset(fit->val_tape);
         if (MR__UNLIKELY(fit->signals && mr__signals_end()))
-            return back_to_start(fit);
+            return MR_INTERRUPTED;
     }
     return status < 0 ? status : MR_OK;
+}
+
+/* What hooks have changed for the validation they put back before all else is. */
+static mr_status leave(mr__fit *fit, mr_status status)
+{
+    if (fit->pass == MR__ON_VALIDATION)
+        status = mr__hooks_behind(fit, MR__ON_VALIDATION_LEFT, status);
+    return status == MR_INTERRUPTED ? back_to_start(fit) : status;
 }
 
 static mr_status run(mr__fit *fit)
 {
     mr_loader_rewind(fit->val_loader);
     mr_status status = fit->signals ? keep_start(fit) : MR_OK;
+    if (status)
+        return status;
+    status = mr__pass_hooks(fit, MR__PASS_START);
     if (!status)
-        status = mr__hooks(fit, MR__ON_VALIDATION_START);
+        status = mr__pass_hooks(fit, MR__PASS_EPOCH_START);
     if (!status)
         status = run_batches(fit);
     if (!status) {
         mr__log_between(&fit->log, true);
-        status = mr__hooks(fit, MR__ON_VALIDATION_END);
+        status = mr__pass_hooks(fit, MR__PASS_EPOCH_END);
     }
-    return status;
+    if (!status)
+        status = mr__pass_hooks(fit, MR__PASS_END);
+    return status ? leave(fit, status) : MR_OK;
 }
 
 mr_status mr__validate_run(mr__fit *fit)
@@ -153,23 +167,32 @@ mr_status mr__validate(mr__fit *fit, bool *done)
     return *done ? mr__validate_run(fit) : MR_OK;
 }
 
-mr_status mr__sanity_check(mr__fit *fit)
+static mr_status run_sanity_check(mr__fit *fit)
 {
     mr_trainer *t = fit->trainer;
     const int64_t limit = t->limit_val_batches, batches = t->sanity_batches;
-    const uint32_t events = fit->events;
-    if (!fit->val_tape || !batches || fit->resumed)
-        return MR_OK;
-    mr_status status = keep_start(fit);
-    if (status)
-        return status;
+    const uint64_t events = fit->events;
     t->limit_val_batches = batches < 0 || (limit >= 0 && limit < batches) ? limit : batches;
-    fit->events = 0;
-    fit->log.muted = true;
-    status = mr__validate_run(fit);
-    fit->log.muted = false;
+    fit->events &= ~MR__EVENT_BIT(MR__ON_METRICS);
+    fit->log.muted = fit->step.sanity_checking = true;
+    mr_status status = mr__hooks(fit, MR__ON_SANITY_CHECK_START);
+    if (!status)
+        status = mr__validate_run(fit);
+    if (!status)
+        status = mr__hooks(fit, MR__ON_SANITY_CHECK_END);
+    fit->log.muted = fit->step.sanity_checking = false;
     fit->events = events;
     t->limit_val_batches = limit;
+    return status;
+}
+
+mr_status mr__sanity_check(mr__fit *fit)
+{
+    if (!fit->val_tape || !fit->trainer->sanity_batches || fit->resumed)
+        return MR_OK;
+    mr_status status = keep_start(fit);
+    if (!status)
+        status = run_sanity_check(fit);
     if (status == MR_INTERRUPTED)
         fit->signal = mr__signals_end();
     if (status)

@@ -150,6 +150,8 @@ static void test_failures(void)
 static mr_status validated(void *self, mr_step *s)
 {
     (void)self;
+    if (s->sanity_checking)
+        return MR_OK;
     snprintf(when + strlen(when), sizeof when - strlen(when), "%lld.%lld ", (long long)s->epoch,
              (long long)trained);
     return MR_OK;

@@ -1,0 +1,47 @@
+#include "read_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static mr_status failed(const char *verb, const char *path, int code)
+{
+    return mr_fail(MR_ERR_IO, "cannot %s '%s': %s", verb, path, strerror(code));
+}
+
+/* One that has become shorter meanwhile is what there is of it. */
+static mr_status read_all(int fd, const char *path, uint8_t *to, size_t *size)
+{
+    size_t got = 0;
+    while (got < *size) {
+        ssize_t n = read(fd, to + got, *size - got);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return failed("read", path, errno);
+        if (n == 0)
+            break;
+        got += (size_t)n;
+    }
+    *size = got;
+    return MR_OK;
+}
+
+mr_status mr__read_file(const char *path, mr__room *room, size_t *size)
+{
+    struct stat about;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return failed("open", path, errno);
+    mr_status s = fstat(fd, &about) < 0 ? failed("read", path, errno) : MR_OK;
+    if (s == MR_OK && !S_ISREG(about.st_mode))
+        s = mr_fail(MR_ERR_IO, "cannot read '%s': it is no regular file", path);
+    if (s == MR_OK) {
+        *size = (size_t)about.st_size;
+        s = mr__room_for(room, *size + 1) ? read_all(fd, path, room->at, size) : mr_error_status();
+    }
+    close(fd);
+    return s;
+}

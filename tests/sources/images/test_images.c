@@ -1,0 +1,300 @@
+/* Pictures out of files: the bytes that PIL gives; parts of them; faults in words. */
+#include "sources/images/pictures.h"
+
+#include "files.h"
+#include "sources/images/decoder.h"
+
+/* Calls `each` for the lines of expected.txt. */
+static int for_each(void (*each)(const char *name, char *rest))
+{
+    char line[300], name[64];
+    int count = 0, at;
+    FILE *file = fopen(picture("expected.txt"), "r");
+    for (; file && fgets(line, sizeof line, file); count++)
+        if (CHECK(sscanf(line, "file %63s%n", name, &at) == 1))
+            each(name, line + at);
+    if (CHECK(file != NULL))
+        fclose(file);
+    return count;
+}
+
+/* ---- beside PIL ---- */
+
+static void check_file(const char *name, char *rest)
+{
+    static const mr_image_opts turn = { .orientation = true };
+    long long height, width, turned_height, turned_width, h, w;
+    char hash[32], turned_hash[32];
+    int found = sscanf(rest, "%lld %lld %31s turned %lld %lld %31s", &height, &width, hash, &turned_height,
+                       &turned_width, turned_hash);
+    mr_image *image = mr_image_load(picture(name), NULL), *turned = mr_image_load(picture(name), &turn);
+    check_image(image, name, height, width, hash);
+    if (found == 6)
+        check_image(turned, name, turned_height, turned_width, turned_hash);
+    else
+        check_image(turned, name, height, width, hash);
+    size_t size;
+    uint8_t *bytes = picture_bytes(name, &size);
+    CHECK_EQ_I64(mr_image_size(bytes, size, NULL, (int64_t *)&h, (int64_t *)&w), MR_OK);
+    CHECK(h == height && w == width);
+    CHECK_EQ_I64(mr_image_size(bytes, size, &turn, (int64_t *)&h, (int64_t *)&w), MR_OK);
+    CHECK(turned && h == turned->height && w == turned->width);
+    free(bytes);
+    mr_image_free(image);
+    mr_image_free(turned);
+}
+
+static void test_beside_pil(void)
+{
+    CHECK_EQ_I64(for_each(check_file), 63);
+}
+
+/* ---- parts ---- */
+
+static bool same_pixels(const mr__view *part, const mr__region *r, const uint8_t *whole, int64_t width)
+{
+    for (int64_t y = 0; y < r->height; y++)
+        if (memcmp(part->at + (size_t)y * part->stride, whole + ((r->top + y) * width + r->left) * 3,
+                   (size_t)r->width * 3) != 0)
+            return false;
+    return true;
+}
+
+/* Regions are what the whole picture has there, to the byte. */
+static void check_regions(const char *name, mr__reading reading, mr_random *random)
+{
+    mr__decoder *d = mr__decoder_new();
+    mr__room whole = { 0 }, part = { 0 };
+    mr__view view;
+    int64_t height, width;
+    size_t size;
+    uint8_t *bytes = picture_bytes(name, &size);
+    CHECK_EQ_I64(mr__decoder_begin(d, bytes, size, NULL, &height, &width), MR_OK);
+    if (!mr__decoder_can_shrink(d))
+        reading.shrink = 1;
+    height = (height + reading.shrink - 1) / reading.shrink;
+    width = (width + reading.shrink - 1) / reading.shrink;
+    CHECK_EQ_I64(mr__decoder_read(d, &(mr__region){ 0, 0, height, width }, reading, &whole, &view), MR_OK);
+    CHECK(view.at == whole.at && view.stride == (size_t)width * 3);
+    for (int i = 0; i < 60; i++) {
+        mr__region r = { .height = 1 + mr_random_below(random, height),
+                         .width = 1 + mr_random_below(random, width) };
+        r.top = mr_random_below(random, height - r.height + 1);
+        r.left = mr_random_below(random, width - r.width + 1);
+        int64_t h, w;
+        CHECK_EQ_I64(mr__decoder_begin(d, bytes, size, NULL, &h, &w), MR_OK);
+        CHECK_EQ_I64(mr__decoder_read(d, &r, reading, &part, &view), MR_OK);
+        if (!CHECK(same_pixels(&view, &r, whole.at, width)))
+            printf("    %s: %lld x %lld at %lld, %lld, shrink %d\n", name, (long long)r.height,
+                   (long long)r.width, (long long)r.top, (long long)r.left, reading.shrink);
+    }
+    free(bytes);
+    mr_free(whole.at);
+    mr_free(part.at);
+    mr__decoder_free(d);
+}
+
+static void check_parts(const char *name, char *rest)
+{
+    mr_random random = mr_random_at(1, 0, (int64_t)strlen(name));
+    (void)rest;
+    for (int shrink = 1; shrink <= 8; shrink *= 2)
+        check_regions(name, (mr__reading){ .shrink = shrink }, &random);
+    check_regions(name, (mr__reading){ .shrink = 1, .rough = true }, &random);
+}
+
+static void test_parts(void)
+{
+    for_each(check_parts);
+}
+
+/* ---- faults ---- */
+
+static void check_refused(const char *path, const mr_image_opts *opts, mr_status status, const char *text)
+{
+    mr_error_clear();
+    CHECK(mr_image_load(path, opts) == NULL);
+    CHECK_EQ_I64(mr_error_status(), status);
+    const char *said = mr_error();
+    if (!CHECK(strstr(said, text) != NULL))
+        printf("    %s\n", said);
+}
+
+static void test_faults(void)
+{
+    int64_t h, w;
+    check_refused("/nowhere/a.jpg", NULL, MR_ERR_IO, "cannot open '/nowhere/a.jpg': No such file");
+    check_refused("/", NULL, MR_ERR_IO, "cannot read '/': it is no regular file");
+    check_refused(picture("expected.txt"), NULL, MR_ERR_FORMAT, "expected.txt': neither a JPEG nor a PNG");
+    file_put(in_folder("empty.png"), "", 0);
+    check_refused(in_folder("empty.png"), NULL, MR_ERR_FORMAT, "/empty.png': neither a JPEG nor a PNG");
+    check_refused(picture("rgb_420.jpg"), &(mr_image_opts){ .max_pixels = 40 * 53 - 1 }, MR_ERR_MEMORY,
+                  "rgb_420.jpg': a picture of 40 x 53 pixels, more than 2119 (max_pixels)");
+    check_refused(picture("pixel.png"), &(mr_image_opts){ .max_pixels = -1 }, MR_ERR_MEMORY,
+                  "a picture of 1 x 1 pixels, more than -1 (max_pixels)");
+    CHECK(!mr_image_load(NULL, NULL));
+    CHECK_EQ_STR(mr_error(), "image_load: path is NULL");
+    CHECK(!mr_image_decode(NULL, 1, NULL));
+    CHECK_EQ_STR(mr_error(), "image_decode: bytes are NULL");
+    CHECK_EQ_I64(mr_image_size(NULL, 1, NULL, &h, &w), MR_ERR_ARGUMENT);
+    CHECK_EQ_I64(mr_image_size("x", 1, NULL, &h, &w), MR_ERR_FORMAT);
+    mr_error_clear();
+    CHECK(!mr_image_new(1, 1, 2));
+    CHECK_EQ_STR(mr_error(), "image_new: 1 x 1 pixels of 2 channels");
+    CHECK(!mr_image_new(INT64_C(1) << 40, INT64_C(1) << 40, 3));
+    CHECK_EQ_STR(mr_error(), "image_new: no memory has room for 1099511627776 x 1099511627776 pixels");
+    mr_image_free(NULL);
+}
+
+/* What the bytes of a file that was changed give; "" for a picture. */
+static const char *said_of(const uint8_t *bytes, size_t size, const mr_image_opts *opts)
+{
+    mr_error_clear();
+    mr_image *image = mr_image_decode(bytes, size, opts);
+    mr_image_free(image);
+    return image ? "" : mr_error();
+}
+
+/* A file that is cut anywhere is refused, but for the marker of the end of a baseline JPEG, and what is behind the last
+ * chunk of a PNG's pixels. */
+static void check_cuts(const char *name, size_t spare)
+{
+    size_t size;
+    uint8_t *bytes = picture_bytes(name, &size);
+    for (size_t cut = 0; cut < size; cut++) {
+        const char *said = said_of(bytes, cut, NULL);
+        if (!CHECK(size - cut <= spare ||
+                   strstr(said, cut < (mr__is_png(bytes, size) ? 8 : 3) ? "a PNG" : "ends in the middle")))
+            printf("    %s cut at %zu of %zu: %s\n", name, cut, size, said);
+        said_of(bytes, cut, &(mr_image_opts){ .damaged = true });
+    }
+    free(bytes);
+}
+
+static void test_cuts(void)
+{
+    check_cuts("rgb_420.jpg", 3);
+    check_cuts("progressive.jpg", 0);
+    check_cuts("cmyk.jpg", 3);
+    check_cuts("kind2_8bit.png", 12 + 8);
+    check_cuts("kind3_4bit_interlaced.png", 12 + 8);
+}
+
+/* Every bit changed: a picture or a text, never a crash; and a text for most bytes that are looked after by a sum. */
+static void check_bits(const char *name)
+{
+    size_t size;
+    uint8_t *bytes = picture_bytes(name, &size);
+    int refused = 0;
+    for (size_t i = 0; i < size; i++) {
+        bytes[i] ^= (uint8_t)(1 << i % 8);
+        refused += *said_of(bytes, size, &(mr_image_opts){ .max_pixels = 100000 }) != 0;
+        said_of(bytes, size, &(mr_image_opts){ .max_pixels = 100000, .damaged = true, .orientation = true });
+        bytes[i] ^= (uint8_t)(1 << i % 8);
+    }
+    CHECK(refused > (mr__is_png(bytes, size) ? (int)size * 3 / 4 : (int)size / 50));
+    free(bytes);
+}
+
+static void test_bits(void)
+{
+    static const char *const names[] = { "optimized.jpg",   "progressive.jpg",          "ycck.jpg",
+                                         "turned_6.jpg",    "kind3_2bit.png",           "turned.png",
+                                         "kind0_16bit.png", "kind6_8bit_interlaced.png" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        check_bits(names[i]);
+}
+
+static void check_said(const char *said, const char *text)
+{
+    if (!CHECK(strstr(said, text) != NULL))
+        printf("    %s\n", said);
+}
+
+/* Bytes in the middle of a picture's data that are none: refused, or grey if that is asked for. */
+static void test_damage(void)
+{
+    size_t size;
+    uint8_t *bytes = picture_bytes("rgb_444.jpg", &size);
+    memset(bytes + size - 400, 0xaa, 200);
+    memcpy(bytes + size - 300, "\xff\xd9", 2);
+    check_said(said_of(bytes, size, NULL), "a JPEG, near byte ");
+    CHECK_EQ_STR(said_of(bytes, size, &(mr_image_opts){ .damaged = true }), "");
+    free(bytes);
+
+    bytes = picture_bytes("kind2_8bit.png", &size);
+    bytes[size - 13] ^= 1; /* of the sum of the last chunk of pixels */
+    check_said(said_of(bytes, size, NULL), "a PNG, before byte ");
+    check_said(said_of(bytes, size, NULL), "CRC");
+    CHECK_EQ_STR(said_of(bytes, size, &(mr_image_opts){ .damaged = true }), "");
+    free(bytes);
+}
+
+/* A header that promises more than the file can hold takes no memory. */
+static void test_promises(void)
+{
+    size_t size;
+    uint8_t *bytes = picture_bytes("rgb_444.jpg", &size);
+    for (size_t i = 0; i + 1 < size; i++)
+        if (bytes[i] == 0xff && bytes[i + 1] == 0xc0)
+            memcpy(bytes + i + 5, "\x20\x00\x20\x00", 4);
+    check_said(said_of(bytes, size, NULL), "a JPEG of 8192 x 8192 pixels in ");
+    CHECK(strstr(mr_error(), " bytes: it ends in the middle") != NULL);
+    free(bytes);
+    bytes = picture_bytes("pixel.png", &size);
+    memcpy(bytes + 16, "\0\0\x20\0\0\0\x20\0", 8);
+    memcpy(bytes + 29, "\xfd\xc8\x5d\x0e", 4);
+    check_said(said_of(bytes, size, NULL), "a PNG of 8192 x 8192 pixels in ");
+    free(bytes);
+}
+
+/* ---- the decoder for several files ---- */
+
+/* After a failure, and after a picture that was only begun, the next one is what it always is. */
+static void test_one_after_the_other(void)
+{
+    mr__decoder *d = mr__decoder_new();
+    mr__room room = { 0 };
+    mr__view view;
+    size_t size;
+    int64_t h, w;
+    static const char *const names[] = { "rgb_420.jpg", "kind2_8bit.png", "cmyk.jpg", "progressive.jpg" };
+    for (int i = 0; i < 16; i++) {
+        uint8_t *bytes = picture_bytes(names[i * 7 % 4], &size);
+        if (i % 3 == 0) {
+            CHECK(mr__decoder_begin(d, bytes, size - 300, NULL, &h, &w) < 0 ||
+                  mr__decoder_read(d, &(mr__region){ 0, 0, h, w }, (mr__reading){ .shrink = 1 }, &room,
+                                   &view) < 0);
+            mr_error_clear();
+        }
+        CHECK_EQ_I64(mr__decoder_begin(d, bytes, size, NULL, &h, &w), MR_OK);
+        if (i % 4 == 1) {
+            free(bytes);
+            continue;
+        }
+        CHECK_EQ_I64(
+            mr__decoder_read(d, &(mr__region){ 0, 0, h, w }, (mr__reading){ .shrink = 1 }, &room, &view),
+            MR_OK);
+        mr_image *image = mr_image_load(picture(names[i * 7 % 4]), NULL);
+        CHECK(same_pixels(&view, &(mr__region){ 0, 0, h, w }, image->pixels, w));
+        mr_image_free(image);
+        free(bytes);
+    }
+    mr_free(room.at);
+    mr__decoder_free(d);
+}
+
+int main(void)
+{
+    if (!files_begin())
+        return 1;
+    RUN(test_beside_pil);
+    RUN(test_parts);
+    RUN(test_faults);
+    RUN(test_cuts);
+    RUN(test_bits);
+    RUN(test_damage);
+    RUN(test_promises);
+    RUN(test_one_after_the_other);
+    return files_report();
+}

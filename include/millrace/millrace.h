@@ -7,6 +7,7 @@
 
 #include <millrace/base.h>
 #include <millrace/random.h>
+#include <millrace/storage.h>
 #include <millrace/tensor.h>
 #include <millrace/ops.h>
 #include <millrace/functions.h>

@@ -1,0 +1,193 @@
+/* Storages and their files, whatever they are made of. */
+#include "storage.h"
+
+#include "alloc.h"
+#include "error.h"
+
+#include <stdatomic.h>
+
+struct mr_storage {
+    atomic_int holders;
+    const mr_storage_vtable *vtable;
+    void *self;
+};
+
+struct mr_file {
+    mr_storage *storage; /* held; NULL: the disk */
+    const mr_storage_vtable *vtable;
+    void *reader;
+    char *name;
+    mr_file_facts facts;
+    int64_t at; /* the next byte */
+};
+
+/* ---- storages ---- */
+
+mr_storage *mr_storage_new(const mr_storage_vtable *vtable, const void *self, size_t size)
+{
+    if (!vtable || !vtable->open || !vtable->read || !vtable->close) {
+        mr__raise(MR_ERR_ARGUMENT, "storage_new: the vtable needs open, read and close");
+        return NULL;
+    }
+    mr_storage *storage = mr__alloc_zeroed(sizeof *storage);
+    if (!storage || !mr__copy_self("storage_new", self, size, &storage->self)) {
+        mr__free(storage);
+        return NULL;
+    }
+    atomic_init(&storage->holders, 1);
+    storage->vtable = vtable;
+    return storage;
+}
+
+mr_storage *mr_storage_hold(mr_storage *storage)
+{
+    if (storage)
+        atomic_fetch_add(&storage->holders, 1);
+    return storage;
+}
+
+void mr_storage_free(mr_storage *storage)
+{
+    if (!storage || atomic_fetch_sub(&storage->holders, 1) > 1)
+        return;
+    if (storage->vtable->destroy)
+        storage->vtable->destroy(storage->self);
+    mr__free(storage->self);
+    mr__free(storage);
+}
+
+void mr_storage_interrupt(mr_storage *storage)
+{
+    if (storage && storage->vtable->interrupt)
+        storage->vtable->interrupt(storage->self);
+}
+
+/* ---- files ---- */
+
+static mr_status open_reader(mr_file *file)
+{
+    file->facts = (mr_file_facts){ .size = -1, .descriptor = -1 };
+    file->at = 0;
+    file->reader = file->vtable->open(file->storage ? file->storage->self : NULL, file->name, &file->facts);
+    if (!file->reader && !mr__pending())
+        mr__raise(MR_ERR_CALLBACK, "'%s' did not open, without a message", file->name);
+    if (file->facts.access == MR_ACCESS_SEEK && !file->vtable->seek)
+        file->facts.access = MR_ACCESS_AGAIN;
+    return file->reader ? MR_OK : mr_error_status();
+}
+
+mr_file *mr_file_open(mr_storage *storage, const char *name)
+{
+    if (!name) {
+        mr__null("file_open", "name");
+        return NULL;
+    }
+    mr_file *file = mr__alloc_zeroed(sizeof *file);
+    if (!file)
+        return NULL;
+    file->storage = mr_storage_hold(storage);
+    file->vtable = storage ? storage->vtable : &mr__disk;
+    file->name = mr__strdup(name);
+    if (file->name && open_reader(file) == MR_OK)
+        return file;
+    mr_file_close(file);
+    return NULL;
+}
+
+void mr_file_close(mr_file *file)
+{
+    if (!file)
+        return;
+    if (file->reader)
+        file->vtable->close(file->reader);
+    mr_storage_free(file->storage);
+    mr__free(file->name);
+    mr__free(file);
+}
+
+int64_t mr_file_read(mr_file *file, void *bytes, size_t size)
+{
+    if (!file || !file->reader) {
+        mr__null("file_read", "file");
+        return -1;
+    }
+    if (size == 0)
+        return 0;
+    int64_t got = file->vtable->read(file->reader, bytes, size);
+    if (got < 0 && !mr__pending())
+        mr__raise(MR_ERR_CALLBACK, "'%s': reading failed without a message", file->name);
+    file->at += got > 0 ? got : 0;
+    return got;
+}
+
+const mr_file_facts *mr_file_known(const mr_file *file)
+{
+    return file ? &file->facts : NULL;
+}
+
+const char *mr_file_name(const mr_file *file)
+{
+    return file ? file->name : NULL;
+}
+
+/* ---- going to a byte ---- */
+
+static mr_status shorter(const mr_file *file, int64_t offset)
+{
+    return mr__raise(MR_ERR_STATE,
+                     "'%s' has %lld bytes, and there was something at byte %lld: it has changed", file->name,
+                     (long long)file->at, (long long)offset);
+}
+
+/* Opens it once more, at its first byte. */
+static mr_status open_again(mr_file *file)
+{
+    const uint64_t stamp = file->facts.stamp;
+    file->vtable->close(file->reader);
+    if (open_reader(file) != MR_OK)
+        return mr_error_status();
+    if (stamp && file->facts.stamp && file->facts.stamp != stamp)
+        return mr__raise(MR_ERR_STATE, "'%s' has changed since it was opened", file->name);
+    return MR_OK;
+}
+
+static mr_status read_up_to(mr_file *file, int64_t offset)
+{
+    enum { AT_ONCE = 1 << 16 };
+    char *passed = mr__alloc(AT_ONCE);
+    int64_t got = 1;
+    while (passed && got > 0 && file->at < offset)
+        got = mr_file_read(file, passed, offset - file->at < AT_ONCE ? (size_t)(offset - file->at) : AT_ONCE);
+    mr__free(passed);
+    if (!passed || got < 0)
+        return mr_error_status();
+    return file->at < offset ? shorter(file, offset) : MR_OK;
+}
+
+mr_status mr_file_seek(mr_file *file, int64_t offset)
+{
+    if (!file || !file->reader)
+        return mr__null("file_seek", "file");
+    if (offset < 0)
+        return mr__raise(MR_ERR_ARGUMENT, "file_seek: '%s' has no byte %lld", file->name, (long long)offset);
+    if (offset == file->at)
+        return MR_OK;
+    if (file->facts.access == MR_ACCESS_ONCE)
+        return mr__raise(MR_ERR_STATE,
+                         "'%s' is read once, from front to back: it cannot go from byte %lld to %lld",
+                         file->name, (long long)file->at, (long long)offset);
+    if (file->facts.access == MR_ACCESS_SEEK) {
+        if (file->facts.size >= 0 && offset > file->facts.size) {
+            file->at = file->facts.size;
+            return shorter(file, offset);
+        }
+        mr_status status = file->vtable->seek(file->reader, offset);
+        if (status < 0 && !mr__pending())
+            mr__raise(status, "'%s': a seek failed without a message", file->name);
+        file->at = status == MR_OK ? offset : file->at;
+        return status;
+    }
+    if (offset < file->at && open_again(file) != MR_OK)
+        return mr_error_status();
+    return read_up_to(file, offset);
+}

@@ -2,7 +2,9 @@
 #ifndef MILLRACE_SOURCES_CELL_H
 #define MILLRACE_SOURCES_CELL_H
 
-#include <millrace/tensor.h>
+#include <millrace/sources/rows.h>
+
+#include <math.h>
 
 static inline bool mr__is_floating(mr_dtype dtype)
 {
@@ -17,7 +19,7 @@ static inline void mr__put_double(mr_dtype dtype, void *to, double value)
         *(double *)to = value;
 }
 
-/* Of int64, int32, uint8 or bool; false when the value does not fit. */
+/* Of a whole type, or bool; false when the value does not fit. */
 static inline bool mr__put_int(mr_dtype dtype, void *to, int64_t value)
 {
     switch (dtype) {
@@ -27,6 +29,15 @@ static inline bool mr__put_int(mr_dtype dtype, void *to, int64_t value)
     case MR_INT32:
         *(int32_t *)to = (int32_t)value;
         return value == (int32_t)value;
+    case MR_INT16:
+        *(int16_t *)to = (int16_t)value;
+        return value == (int16_t)value;
+    case MR_UINT16:
+        *(uint16_t *)to = (uint16_t)value;
+        return value == (uint16_t)value;
+    case MR_INT8:
+        *(int8_t *)to = (int8_t)value;
+        return value == (int8_t)value;
     case MR_UINT8:
         *(uint8_t *)to = (uint8_t)value;
         return value == (uint8_t)value;
@@ -36,6 +47,24 @@ static inline bool mr__put_int(mr_dtype dtype, void *to, int64_t value)
     default:
         return false;
     }
+}
+
+/* What stands in for a value that is missing: NaN, or `fill`. */
+static inline void mr__put_missing(mr_dtype dtype, void *to, mr_missing missing, double fill)
+{
+    if (mr__is_floating(dtype))
+        mr__put_double(dtype, to, missing == MR_MISSING_NAN ? NAN : fill);
+    else
+        mr__put_int(dtype, to, (int64_t)fill);
+}
+
+/* How many elements a field has; what is not sound comes out as some number, and is refused when the dataset is made. */
+static inline int64_t mr__numel(const mr_shape *shape)
+{
+    uint64_t n = 1;
+    for (int d = 0; d < shape->ndim; d++)
+        n *= (uint64_t)shape->dim[d];
+    return (int64_t)n;
 }
 
 #endif

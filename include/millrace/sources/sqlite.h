@@ -12,32 +12,17 @@
 extern "C" {
 #endif
 
-/* One field of the samples. */
-typedef struct mr_sqlite_field {
-    const char *name;
-    /* Its columns, with commas between them; default: the column of the field's name. One column makes a number, several an
-     * array of as many; with `shape` one column has blobs, which hold the elements row-major in this machine's order of
-     * bytes. */
-    const char *columns;
-    mr_dtype dtype;     /* default float32; with words int64 */
-    mr_shape shape;     /* of what is in a blob */
-    mr_missing missing; /* of NULL */
-    double fill;
-    const char *const *words; /* texts count as their places in this list */
-    int word_count;
-} mr_sqlite_field;
-
 /* Makes a dataset of a table's rows in the order of their rowids, which are listed when it is opened (8 bytes each). The
  * strings are copied. A value of another type than the field's, or one that does not fit, fails when it is read:
  * "'a.db': row 17 of 'people', column 'age': a text, not a number". Rows that MR_MISSING_SKIP leaves out are left out
  * of the list. Tables WITHOUT ROWID and views are for mr_sqlite_stream_new. */
-MR_API mr_dataset *mr_sqlite_new(const char *path, const char *table, const mr_sqlite_field *fields,
+MR_API mr_dataset *mr_sqlite_new(const char *path, const char *table, const mr_table_field *fields,
                                  int field_count);
 
 /* Makes a stream of a query's rows, in the query's order. Where the query has the parameters :shard and :shards, it is read in
  * shards, and gives each of them its rows: "SELECT … WHERE id % :shards = :shard ORDER BY id". Without them one
  * reader has all. A reader goes on where it stood by passing over the rows before; so the order must be one. */
-MR_API mr_dataset *mr_sqlite_stream_new(const char *path, const char *query, const mr_sqlite_field *fields,
+MR_API mr_dataset *mr_sqlite_stream_new(const char *path, const char *query, const mr_table_field *fields,
                                         int field_count);
 
 #ifdef __cplusplus

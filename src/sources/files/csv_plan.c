@@ -2,6 +2,7 @@
 #include "csv.h"
 
 #include "sources/cell.h"
+#include "sources/field.h"
 
 #include <string.h>
 
@@ -156,44 +157,22 @@ static mr_status claim_names(mr__csv_plan *plan, int field, const char *names, i
 
 /* ---- fields ---- */
 
-static mr_status check_field(const mr_csv_field *f)
-{
-    bool words = f->classes || f->words;
-    if (!f->name || !*f->name)
-        return mr_fail(MR_ERR_ARGUMENT, "csv_new: a field without a name");
-    if (words && mr__is_floating(f->dtype) && f->dtype != MR_FLOAT32)
-        return mr_fail(MR_ERR_DTYPE, "csv_new: field '%s': classes are whole numbers, not %s", f->name,
-                       mr_dtype_name(f->dtype));
-    if (f->missing == MR_MISSING_NAN && (words || !mr__is_floating(f->dtype)))
-        return mr_fail(MR_ERR_DTYPE, "csv_new: field '%s': there is no NaN among whole numbers", f->name);
-    return MR_OK;
-}
-
-static mr_status add_words(mr__csv_plan *plan, int field, const mr_csv_field *from)
-{
-    for (int i = 0; i < from->word_count; i++) {
-        int64_t before = plan->words[field].count;
-        if (mr__words_add(&plan->words[field], from->words[i], strlen(from->words[i])) < 0)
-            return mr_error_status();
-        if (plan->words[field].count == before)
-            return mr_fail(MR_ERR_ARGUMENT, "csv_new: field '%s': the word '%s' is there twice", from->name,
-                           from->words[i]);
-    }
-    return MR_OK;
-}
-
 static mr_status add_field(mr__csv_plan *plan, int i, const mr_csv_field *from)
 {
-    if (check_field(from) < 0)
+    const mr__field_facts facts = { .name = from->name,
+                                    .dtype = from->dtype,
+                                    .words = from->classes || from->words,
+                                    .missing = from->missing };
+    if (mr__field_check("csv_new", &facts) < 0)
         return mr_error_status();
     mr_field *to = &plan->field[i];
-    to->dtype = (from->classes || from->words) && from->dtype == MR_FLOAT32 ? MR_INT64 : from->dtype;
+    to->dtype = mr__field_dtype(&facts);
     to->name = mr_strdup(from->name);
     if (!to->name)
         return mr_error_status();
     plan->options[i] =
         (mr_csv_field){ .missing = from->missing, .fill = from->fill, .classes = from->classes };
-    return add_words(plan, i, from);
+    return mr__field_words(&plan->words[i], "csv_new", from->name, from->words, from->word_count);
 }
 
 /* "*": what no other field has named. */

@@ -50,22 +50,12 @@ static mr_status missing_cell(const mr__csv_plan *plan, int64_t line, int64_t co
                               const mr__csv_cell *cell)
 {
     const mr_csv_field *options = &plan->options[field];
-    mr_dtype dtype = plan->field[field].dtype;
-    switch (options->missing) {
-    case MR_MISSING_SKIP:
+    if (options->missing == MR_MISSING_SKIP)
         return MR_END;
-    case MR_MISSING_NAN:
-        mr__put_double(dtype, to, NAN);
-        return MR_OK;
-    case MR_MISSING_FILL:
-        if (mr__is_floating(dtype))
-            mr__put_double(dtype, to, options->fill);
-        else
-            mr__put_int(dtype, to, (int64_t)options->fill);
-        return MR_OK;
-    default:
+    if (options->missing == MR_MISSING_FAIL)
         return wrong(plan, line, column, cell, "is missing");
-    }
+    mr__put_missing(plan->field[field].dtype, to, options->missing, options->fill);
+    return MR_OK;
 }
 
 static mr_status read_cell(const mr__csv_plan *plan, int64_t line, int64_t column, const mr__csv_cell *cell,

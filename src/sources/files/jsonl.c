@@ -1,36 +1,23 @@
 /* Lines of JSON by their number, and from the front to the back. */
 #include "jsonl.h"
 
+#include "sources/field.h"
+
 #include "window.h"
 
 #include <string.h>
 
 /* ---- the plan ---- */
 
-static mr_status check_field(const char *call, const mr_jsonl_field *f)
-{
-    const bool floating = f->dtype == MR_FLOAT32 || f->dtype == MR_FLOAT64;
-    const bool whole =
-        f->dtype == MR_INT64 || f->dtype == MR_INT32 || f->dtype == MR_UINT8 || f->dtype == MR_BOOL;
-    if (!f->name || !*f->name)
-        return mr_fail(MR_ERR_ARGUMENT, "%s: a field without a name", call);
-    if (!floating && !whole)
-        return mr_fail(MR_ERR_DTYPE,
-                       "%s: field '%s': %s is none of float32, float64, int64, int32, uint8, bool", call,
-                       f->name, mr_dtype_name(f->dtype));
-    if (f->words && f->dtype == MR_FLOAT64)
-        return mr_fail(MR_ERR_DTYPE, "%s: field '%s': words are whole numbers, not float64", call, f->name);
-    if (f->missing == MR_MISSING_NAN && (!floating || f->words))
-        return mr_fail(MR_ERR_DTYPE, "%s: field '%s': there is no NaN among whole numbers", call, f->name);
-    return MR_OK;
-}
-
 static mr_status add_field(mr__jsonl_plan *plan, const char *call, int i, const mr_jsonl_field *from)
 {
-    if (check_field(call, from) < 0)
+    const mr__field_facts facts = {
+        .name = from->name, .dtype = from->dtype, .words = from->words != NULL, .missing = from->missing
+    };
+    if (mr__field_check(call, &facts) < 0)
         return mr_error_status();
     mr_field *to = &plan->field[i];
-    to->dtype = from->words && from->dtype == MR_FLOAT32 ? MR_INT64 : from->dtype;
+    to->dtype = mr__field_dtype(&facts);
     to->shape = from->shape;
     to->name = mr_strdup(from->name);
     plan->key[i] = mr_strdup(from->key ? from->key : from->name);
@@ -38,11 +25,7 @@ static mr_status add_field(mr__jsonl_plan *plan, const char *call, int i, const 
         return mr_error_status();
     plan->options[i] = (mr_jsonl_field){ .missing = from->missing, .fill = from->fill };
     plan->skips = plan->skips || from->missing == MR_MISSING_SKIP;
-    for (int j = 0; from->words && j < from->word_count; j++)
-        if (mr__words_add(&plan->words[i], from->words[j], strlen(from->words[j])) != j)
-            return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': the word '%s' is there twice", call, from->name,
-                           from->words[j]);
-    return MR_OK;
+    return mr__field_words(&plan->words[i], call, from->name, from->words, from->word_count);
 }
 
 mr_status mr__jsonl_plan_make(mr__jsonl_plan *plan, const char *call, const char *path,

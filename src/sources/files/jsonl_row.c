@@ -4,7 +4,6 @@
 #include "sources/cell.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -109,14 +108,6 @@ static mr_status write_array(const place *p, const json_t *value, int d, char **
     return s;
 }
 
-static int64_t numel_of(const mr_field *f)
-{
-    int64_t n = 1;
-    for (int d = 0; d < f->shape.ndim; d++)
-        n *= f->shape.dim[d];
-    return n;
-}
-
 static mr_status missing(const place *p, char *to)
 {
     const mr_jsonl_field *o = &p->plan->options[p->field];
@@ -126,11 +117,8 @@ static mr_status missing(const place *p, char *to)
     if (o->missing == MR_MISSING_FAIL)
         return mr_fail(MR_ERR_FORMAT, "'%s': line %lld has no '%s'", p->plan->path, (long long)p->line,
                        p->plan->key[p->field]);
-    for (int64_t i = 0; i < numel_of(f); i++, to += mr_dtype_size(f->dtype))
-        if (mr__is_floating(f->dtype))
-            mr__put_double(f->dtype, to, o->missing == MR_MISSING_NAN ? NAN : o->fill);
-        else
-            mr__put_int(f->dtype, to, (int64_t)o->fill);
+    for (int64_t i = mr__numel(&f->shape); i > 0; i--, to += mr_dtype_size(f->dtype))
+        mr__put_missing(f->dtype, to, o->missing, o->fill);
     return MR_OK;
 }
 
@@ -167,7 +155,7 @@ mr_status mr__jsonl_read_row(const mr__jsonl_plan *plan, const char *at, const c
     for (int i = 0; s == MR_OK && i < plan->field_count; i++) {
         const mr_field *f = &plan->field[i];
         const place p = { plan, line, i };
-        char *to = (char *)field[i] + (size_t)(row * numel_of(f)) * mr_dtype_size(f->dtype);
+        char *to = (char *)field[i] + (size_t)(row * mr__numel(&f->shape)) * mr_dtype_size(f->dtype);
         const json_t *value = find(object, plan->key[i]);
         s = value ? write_array(&p, value, 0, &to) : missing(&p, to);
     }

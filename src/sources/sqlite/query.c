@@ -4,7 +4,7 @@
 #include <string.h>
 
 typedef struct query {
-    mr__sqlite_plan plan;
+    mr__sqlite sqlite;
     char *text;
     bool sharded;
 } query;
@@ -32,17 +32,17 @@ static mr_status prepare(query_cursor *c, const query *q)
 {
     const char *rest = NULL;
     c->query = q;
-    c->place = mr_calloc((size_t)q->plan.columns, sizeof *c->place);
-    c->db = c->place ? mr__sqlite_open(q->plan.path) : NULL;
+    c->place = mr_calloc((size_t)q->sqlite.table.columns, sizeof *c->place);
+    c->db = c->place ? mr__sqlite_open(&q->sqlite) : NULL;
     if (!c->db)
         return mr_error_status();
     if (sqlite3_prepare_v2(c->db, q->text, -1, &c->statement, &rest) != SQLITE_OK)
-        return mr__sqlite_failed(c->db, q->plan.path);
+        return mr__sqlite_failed(&q->sqlite, c->db);
     while (*rest == ' ' || *rest == '\n' || *rest == '\t' || *rest == ';')
         rest++;
     if (!c->statement || *rest)
-        return mr_fail(MR_ERR_ARGUMENT, "'%s': a query is one statement", q->plan.path);
-    return mr__sqlite_places(&q->plan, c->statement, c->place);
+        return mr_fail(MR_ERR_ARGUMENT, "'%s': a query is one statement", q->sqlite.path);
+    return mr__sqlite_places(&q->sqlite, c->statement, c->place);
 }
 
 static void bind(query_cursor *c, const char *name, int64_t value)
@@ -76,7 +76,7 @@ static mr_status step(query_cursor *c)
         c->rows++;
         return MR_OK;
     }
-    return code == SQLITE_DONE ? MR_END : mr__sqlite_failed(c->db, c->query->plan.path);
+    return code == SQLITE_DONE ? MR_END : mr__sqlite_failed(&c->query->sqlite, c->db);
 }
 
 static mr_status cursor_next(void *self, const mr_sample *sample)
@@ -85,7 +85,7 @@ static mr_status cursor_next(void *self, const mr_sample *sample)
     for (;;) {
         mr_status s = step(c);
         if (s == MR_OK)
-            s = mr__sqlite_read(&c->query->plan, c->statement, c->place, c->rows, sample->field, 0);
+            s = mr__sqlite_read(&c->query->sqlite, c->statement, c->place, c->rows, sample->field, 0);
         else if (s == MR_END)
             return s;
         if (s != MR_END)
@@ -110,7 +110,7 @@ static mr_status cursor_seek(void *self, const void *state)
         if (s == MR_END)
             return mr_fail(MR_ERR_STATE,
                            "'%s': the query has %lld rows, and had %lld or more: it has changed",
-                           c->query->plan.path, (long long)c->rows, (long long)to);
+                           c->query->sqlite.path, (long long)c->rows, (long long)to);
     }
     return MR_OK;
 }
@@ -119,7 +119,7 @@ static mr_status cursor_seek(void *self, const void *state)
 
 static void query_free(query *q)
 {
-    mr__sqlite_plan_free(&q->plan);
+    mr__sqlite_free(&q->sqlite);
     mr_free(q->text);
     mr_free(q);
 }
@@ -149,7 +149,7 @@ static mr_status try_out(query *q)
     return s;
 }
 
-mr_dataset *mr_sqlite_stream_new(const char *path, const char *text, const mr_sqlite_field *fields,
+mr_dataset *mr_sqlite_stream_new(const char *path, const char *text, const mr_table_field *fields,
                                  int field_count)
 {
     static const mr_stream_vtable vtable = { .open = cursor_open,
@@ -164,10 +164,10 @@ mr_dataset *mr_sqlite_stream_new(const char *path, const char *text, const mr_sq
         return NULL;
     mr_dataset *dataset = NULL;
     q->text = mr_strdup(text);
-    if (mr__sqlite_plan_make(&q->plan, "sqlite_stream_new", path, text ? "the query" : NULL, fields,
-                             field_count) == MR_OK &&
+    if (mr__sqlite_make(&q->sqlite, "sqlite_stream_new", path, text ? "the query" : NULL, fields,
+                        field_count) == MR_OK &&
         q->text && try_out(q) == MR_OK)
-        dataset = mr_stream_new(&vtable, &q, sizeof q, q->plan.field, q->plan.field_count);
+        dataset = mr_stream_new(&vtable, &q, sizeof q, q->sqlite.table.field, q->sqlite.table.field_count);
     if (!dataset)
         query_free(q);
     return dataset;

@@ -4,39 +4,32 @@
 
 #include <millrace/sources/sqlite.h>
 
-#include "sources/words.h"
+#include "sources/table.h"
 
 #include <sqlite3.h>
 
-typedef struct mr__sqlite_plan {
-    char *path, *what; /* the table, or "the query" */
-    int field_count;
-    mr_field *field;          /* names are owned */
-    mr_sqlite_field *options; /* strings are gone, but for `columns`, which is owned */
-    mr__words *words;
-    int columns; /* of all fields together */
-    char **column;
-    int *target; /* the field of each column */
-    bool *blob;  /* of each field: it is a column of blobs */
-    bool skips;
-} mr__sqlite_plan;
+typedef struct mr__sqlite {
+    char *path;
+    mr__table table;
+} mr__sqlite;
 
-mr_status mr__sqlite_plan_make(mr__sqlite_plan *plan, const char *call, const char *path, const char *what,
-                               const mr_sqlite_field *fields, int field_count);
-void mr__sqlite_plan_free(mr__sqlite_plan *plan);
+/* `what`: the table, or "the query". */
+mr_status mr__sqlite_make(mr__sqlite *sqlite, const char *call, const char *path, const char *what,
+                          const mr_table_field *fields, int field_count);
+void mr__sqlite_free(mr__sqlite *sqlite);
 
 /* A connection for reading; NULL after a failure. */
-sqlite3 *mr__sqlite_open(const char *path);
+sqlite3 *mr__sqlite_open(const mr__sqlite *sqlite);
 
 /* Raises what SQLite says. */
-mr_status mr__sqlite_failed(sqlite3 *db, const char *path);
+mr_status mr__sqlite_failed(const mr__sqlite *sqlite, sqlite3 *db);
 
-/* Where each column of the plan is in a statement's results: in `place`, of plan->columns. */
-mr_status mr__sqlite_places(const mr__sqlite_plan *plan, sqlite3_stmt *statement, int *place);
+/* Where each column of the table is in a statement's results: in `place`, one for each. */
+mr_status mr__sqlite_places(const mr__sqlite *sqlite, sqlite3_stmt *statement, int *place);
 
 /* Writes the row that a statement stands at into row `row` of the fields. `number`: of the row, for messages. MR_END when it is
  * to be left out. */
-mr_status mr__sqlite_read(const mr__sqlite_plan *plan, sqlite3_stmt *statement, const int *place,
-                          int64_t number, void *const *field, int64_t row);
+mr_status mr__sqlite_read(const mr__sqlite *sqlite, sqlite3_stmt *statement, const int *place, int64_t number,
+                          void *const *field, int64_t row);
 
 #endif

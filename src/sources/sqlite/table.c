@@ -5,7 +5,7 @@
 #include <string.h>
 
 typedef struct table {
-    mr__sqlite_plan plan;
+    mr__sqlite sqlite;
     int64_t *rowid;
     int64_t rows, room;
 } table;
@@ -34,22 +34,22 @@ static void append_name(char *to, const char *name)
 }
 
 /* SELECT "a", "b" FROM "t" and what is behind it. */
-static char *select_text(const mr__sqlite_plan *plan, bool rowid, const char *rest)
+static char *select_text(const mr__sqlite *sqlite, bool rowid, const char *rest)
 {
-    size_t room = 64 + 2 * strlen(plan->what) + strlen(rest);
-    for (int i = 0; i < plan->columns; i++)
-        room += 2 * strlen(plan->column[i]) + 4;
+    size_t room = 64 + 2 * strlen(sqlite->table.what) + strlen(rest);
+    for (int i = 0; i < sqlite->table.columns; i++)
+        room += 2 * strlen(sqlite->table.column[i]) + 4;
     char *text = mr_alloc(room);
     if (!text)
         return NULL;
     strcpy(text, rowid ? "SELECT rowid, " : "SELECT ");
-    for (int i = 0; i < plan->columns; i++) {
+    for (int i = 0; i < sqlite->table.columns; i++) {
         if (i)
             strcat(text, ", ");
-        append_name(text, plan->column[i]);
+        append_name(text, sqlite->table.column[i]);
     }
     strcat(text, " FROM ");
-    append_name(text, plan->what);
+    append_name(text, sqlite->table.what);
     strcat(text, rest);
     return text;
 }
@@ -62,16 +62,16 @@ static void reader_close(reader *r)
     mr_free(r);
 }
 
-static reader *reader_open(const mr__sqlite_plan *plan, bool rowid, const char *rest)
+static reader *reader_open(const mr__sqlite *sqlite, bool rowid, const char *rest)
 {
     reader *r = mr_calloc(1, sizeof *r);
-    char *text = r ? select_text(plan, rowid, rest) : NULL;
-    if (text && (r->place = mr_calloc((size_t)plan->columns, sizeof *r->place)) &&
-        (r->db = mr__sqlite_open(plan->path))) {
+    char *text = r ? select_text(sqlite, rowid, rest) : NULL;
+    if (text && (r->place = mr_calloc((size_t)sqlite->table.columns, sizeof *r->place)) &&
+        (r->db = mr__sqlite_open(sqlite))) {
         if (sqlite3_prepare_v2(r->db, text, -1, &r->statement, NULL) != SQLITE_OK) {
-            mr__sqlite_failed(r->db, plan->path);
+            mr__sqlite_failed(sqlite, r->db);
         } else {
-            for (int i = 0; i < plan->columns; i++)
+            for (int i = 0; i < sqlite->table.columns; i++)
                 r->place[i] = i + rowid;
             mr_free(text);
             return r;
@@ -87,7 +87,7 @@ static reader *reader_open(const mr__sqlite_plan *plan, bool rowid, const char *
 
 static void *worker_open(void *self)
 {
-    return reader_open(&(*(table **)self)->plan, false, " WHERE rowid = ?");
+    return reader_open(&(*(table **)self)->sqlite, false, " WHERE rowid = ?");
 }
 
 static void worker_close(void *self, void *worker)
@@ -103,15 +103,15 @@ static mr_status read_at(const table *t, reader *r, int64_t rowid, void *const *
     int code = sqlite3_step(r->statement);
     mr_status s = MR_OK;
     if (code == SQLITE_ROW)
-        s = mr__sqlite_read(&t->plan, r->statement, r->place, rowid, field, row);
+        s = mr__sqlite_read(&t->sqlite, r->statement, r->place, rowid, field, row);
     else if (code == SQLITE_DONE)
-        s = mr_fail(MR_ERR_STATE, "'%s': row %lld of %s is gone since the table was opened", t->plan.path,
-                    (long long)rowid, t->plan.what);
+        s = mr_fail(MR_ERR_STATE, "'%s': row %lld of %s is gone since the table was opened", t->sqlite.path,
+                    (long long)rowid, t->sqlite.table.what);
     else
-        s = mr__sqlite_failed(r->db, t->plan.path);
+        s = mr__sqlite_failed(&t->sqlite, r->db);
     sqlite3_reset(r->statement);
     return s == MR_END ? mr_fail(MR_ERR_STATE, "'%s': row %lld of %s has become one to leave out",
-                                 t->plan.path, (long long)rowid, t->plan.what)
+                                 t->sqlite.path, (long long)rowid, t->sqlite.table.what)
                        : s;
 }
 
@@ -136,7 +136,7 @@ static int64_t len(void *self)
 
 static void table_free(table *t)
 {
-    mr__sqlite_plan_free(&t->plan);
+    mr__sqlite_free(&t->sqlite);
     mr_free(t->rowid);
     mr_free(t);
 }
@@ -165,8 +165,8 @@ static mr_status keep(table *t, int64_t rowid)
 /* Whether the row has a NULL in a field whose rows are then left out. */
 static bool left_out(const table *t, const reader *r)
 {
-    for (int i = 0; i < t->plan.columns; i++)
-        if (t->plan.options[t->plan.target[i]].missing == MR_MISSING_SKIP &&
+    for (int i = 0; i < t->sqlite.table.columns; i++)
+        if (t->sqlite.table.options[t->sqlite.table.target[i].field].missing == MR_MISSING_SKIP &&
             sqlite3_column_type(r->statement, r->place[i]) == SQLITE_NULL)
             return true;
     return false;
@@ -174,21 +174,21 @@ static bool left_out(const table *t, const reader *r)
 
 static mr_status list_rows(table *t)
 {
-    reader *r = reader_open(&t->plan, true, " ORDER BY rowid");
+    reader *r = reader_open(&t->sqlite, true, " ORDER BY rowid");
     if (!r)
         return mr_error_status();
     mr_status s = MR_OK;
     int code = SQLITE_DONE;
     while (s == MR_OK && (code = sqlite3_step(r->statement)) == SQLITE_ROW)
-        if (!t->plan.skips || !left_out(t, r))
+        if (!t->sqlite.table.skips || !left_out(t, r))
             s = keep(t, sqlite3_column_int64(r->statement, 0));
     if (s == MR_OK && code != SQLITE_DONE)
-        s = mr__sqlite_failed(r->db, t->plan.path);
+        s = mr__sqlite_failed(&t->sqlite, r->db);
     reader_close(r);
     return s;
 }
 
-mr_dataset *mr_sqlite_new(const char *path, const char *name, const mr_sqlite_field *fields, int field_count)
+mr_dataset *mr_sqlite_new(const char *path, const char *name, const mr_table_field *fields, int field_count)
 {
     static const mr_dataset_vtable vtable = { .len = len,
                                               .get = get,
@@ -200,9 +200,9 @@ mr_dataset *mr_sqlite_new(const char *path, const char *name, const mr_sqlite_fi
     if (!t)
         return NULL;
     mr_dataset *dataset = NULL;
-    if (mr__sqlite_plan_make(&t->plan, "sqlite_new", path, name, fields, field_count) == MR_OK &&
+    if (mr__sqlite_make(&t->sqlite, "sqlite_new", path, name, fields, field_count) == MR_OK &&
         list_rows(t) == MR_OK)
-        dataset = mr_dataset_new(&vtable, &t, sizeof t, t->plan.field, t->plan.field_count);
+        dataset = mr_dataset_new(&vtable, &t, sizeof t, t->sqlite.table.field, t->sqlite.table.field_count);
     if (!dataset)
         table_free(t);
     return dataset;

@@ -354,7 +354,10 @@ static void test_wrong_fields(void)
     check_refused(&(mr_csv_field){ .name = "x", .dtype = MR_INT64, .missing = MR_MISSING_NAN }, 1,
                   "csv_new: field 'x': there is no NaN among whole numbers");
     check_refused(&(mr_csv_field){ .name = "x", .dtype = MR_FLOAT64, .classes = true }, 1,
-                  "csv_new: field 'x': classes are whole numbers, not float64");
+                  "csv_new: field 'x': words are whole numbers, not float64");
+    check_refused(&(mr_csv_field){ .name = "x", .dtype = MR_FLOAT16 }, 1,
+                  "csv_new: field 'x': float16 is none of float32, float64, int64, int32, int16, uint16, "
+                  "int8, uint8, bool");
     check_refused(&(mr_csv_field){ .name = "x", .words = twice, .word_count = 2 }, 1,
                   "csv_new: field 'x': the word 'a' is there twice");
     CHECK(!mr_csv_new(NULL, NULL, 0, NULL));

@@ -174,8 +174,9 @@ static void test_wrong_fields(void)
     const char *const twice[] = { "a", "a" };
     check_refused(NULL, 0, "jsonl_new: there is at least one field");
     check_refused(&(mr_jsonl_field){ 0 }, 1, "jsonl_new: a field without a name");
-    check_refused(&(mr_jsonl_field){ .name = "x", .dtype = MR_INT8 }, 1,
-                  "jsonl_new: field 'x': int8 is none of float32, float64, int64, int32, uint8, bool");
+    check_refused(&(mr_jsonl_field){ .name = "x", .dtype = MR_FLOAT16 }, 1,
+                  "jsonl_new: field 'x': float16 is none of float32, float64, int64, int32, int16, uint16, "
+                  "int8, uint8, bool");
     check_refused(&(mr_jsonl_field){ .name = "x", .dtype = MR_FLOAT64, .words = twice, .word_count = 2 }, 1,
                   "jsonl_new: field 'x': words are whole numbers, not float64");
     check_refused(&(mr_jsonl_field){ .name = "x", .dtype = MR_INT64, .missing = MR_MISSING_NAN }, 1,

@@ -29,7 +29,7 @@ static const char people[] =
     " (900, NULL, 1.9, NULL, 'Bonn', x'0000', 1), (5, 20, 2, 99, 'Bonn', x'0a0b', 1);";
 
 static const char *const cities[] = { "K\xc3\xb6ln", "Bonn" };
-static const mr_sqlite_field fields[] = {
+static const mr_table_field fields[] = {
     { .name = "age", .dtype = MR_INT64, .missing = MR_MISSING_FILL, .fill = -1 },
     { .name = "size", .columns = "height,weight", .missing = MR_MISSING_NAN },
     { .name = "city", .words = cities, .word_count = 2 },
@@ -66,7 +66,7 @@ static void test_table(void)
     }
     mr_dataset_free(d);
 
-    const mr_sqlite_field some[] = { { .name = "age", .missing = MR_MISSING_SKIP } };
+    const mr_table_field some[] = { { .name = "age", .missing = MR_MISSING_SKIP } };
     d = mr_sqlite_new(in_folder("a.db"), "peo\"ple", some, 1);
     CHECK_EQ_I64(mr_dataset_len(d), 3);
     mr_batch *b = mr_dataset_get(d, 2);
@@ -89,7 +89,7 @@ static void test_query(void)
     mr_cursor_free(cursor);
     mr_dataset_free(d);
 
-    const mr_sqlite_field some[] = { { .name = "n", .missing = MR_MISSING_SKIP } };
+    const mr_table_field some[] = { { .name = "n", .missing = MR_MISSING_SKIP } };
     d = mr_sqlite_stream_new(in_folder("a.db"), "SELECT age * 2 AS n FROM \"peo\"\"ple\" ORDER BY id DESC",
                              some, 1);
     cursor = mr_stream_open(d);
@@ -99,12 +99,36 @@ static void test_query(void)
     mr_dataset_free(d);
 }
 
+/* Texts and blobs of any length, and narrow numbers. */
+static void test_ragged(void)
+{
+    const mr_table_field wanted[] = {
+        { .name = "city", .dtype = MR_UINT8, .shape = { 1, { -1 } } },
+        { .name = "pairs", .columns = "picture", .dtype = MR_INT8, .shape = { 2, { -1, 2 } } },
+        { .name = "age", .dtype = MR_INT16, .missing = MR_MISSING_SKIP },
+    };
+    mr_dataset *d = mr_sqlite_new(make(people), "peo\"ple", wanted, 3);
+    mr_loader *loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 3 });
+    const mr_batch *b;
+    if (CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK)) {
+        static const int64_t ends[] = { 0, 5, 9, 13 };
+        static const int16_t ages[] = { 9, 41, 20 };
+        CHECK(memcmp(mr_tensor_data(b->field[0]), "K\xc3\xb6lnBonnBonn", 13) == 0);
+        CHECK(memcmp(mr_tensor_data(b->field[3]), ends, sizeof ends) == 0);
+        CHECK_EQ_I64(mr_tensor_size(b->field[1], 0), 3);
+        CHECK(memcmp(mr_tensor_data(b->field[1]), "\xff\0\1\2\n\v", 6) == 0);
+        CHECK(memcmp(mr_tensor_data(b->field[2]), ages, sizeof ages) == 0);
+    }
+    mr_loader_free(loader);
+    mr_dataset_free(d);
+}
+
 /* ---- a thousand rows: workers, shards, going on ---- */
 
 static const char numbers[] = "CREATE TABLE t (n INTEGER);"
                               "WITH RECURSIVE c(x) AS (SELECT 0 UNION ALL SELECT x + 1 FROM c WHERE x < 999)"
                               " INSERT INTO t SELECT x FROM c;";
-static const mr_sqlite_field n = { .name = "n", .dtype = MR_INT64 };
+static const mr_table_field n = { .name = "n", .dtype = MR_INT64 };
 
 static void test_workers(void)
 {
@@ -185,7 +209,7 @@ static void check_said(const char *wanted)
     mr_error_clear();
 }
 
-static void check_fault(const char *value, const mr_sqlite_field *field, const char *wanted)
+static void check_fault(const char *value, const mr_table_field *field, const char *wanted)
 {
     char sql[300];
     snprintf(sql, sizeof sql, "CREATE TABLE t (x); INSERT INTO t VALUES (%s);", value);
@@ -197,20 +221,36 @@ static void check_fault(const char *value, const mr_sqlite_field *field, const c
 
 static void test_faults(void)
 {
-    const mr_sqlite_field x = { .name = "x" }, small = { .name = "x", .dtype = MR_UINT8 },
-                          blob = { .name = "x", .shape = { 1, { 2 } } },
-                          word = { .name = "x", .words = cities, .word_count = 2 };
+    const mr_table_field x = { .name = "x" }, small = { .name = "x", .dtype = MR_UINT8 },
+                         blob = { .name = "x", .shape = { 1, { 2 } } },
+                         word = { .name = "x", .words = cities, .word_count = 2 },
+                         pairs = { .name = "x", .shape = { 2, { -1, 2 } } },
+                         letters = { .name = "x", .dtype = MR_UINT8, .shape = { 1, { -1 } } };
+    static char text[128][4];
+    const char *many[129] = { [128] = "Bonn" };
+    for (int i = 0; i < 128; i++) {
+        snprintf(text[i], sizeof *text, "%d", i);
+        many[i] = text[i];
+    }
     check_fault("'1'", &x, "/a.db': row 1 of t, column 'x': a text, not a number");
     check_fault("NULL", &x, "/a.db': row 1 of t, column 'x': NULL, not a value");
     check_fault("1.5", &small, "/a.db': row 1 of t, column 'x': a number, not a whole number");
     check_fault("256", &small, "/a.db': row 1 of t, column 'x': 256 does not fit uint8");
-    check_fault("x'00'", &blob, "/a.db': row 1 of t, column 'x': a blob of 1 bytes, not 8");
-    check_fault("1", &blob, "/a.db': row 1 of t, column 'x': a whole number, not a blob");
+    check_fault("x'00'", &blob, "/a.db': row 1 of t, column 'x': 1 bytes, not 8");
+    check_fault("1", &blob, "/a.db': row 1 of t, column 'x': a whole number, not bytes");
+    check_fault("x'000000'", &pairs, "/a.db': row 1 of t, column 'x': 3 bytes, not a multiple of 8");
+    check_fault("'text'", &pairs, "/a.db': row 1 of t, column 'x': a text, not bytes");
+    check_fault("12", &letters, "/a.db': row 1 of t, column 'x': a whole number, not bytes or a text");
+    check_fault("-32769", &(mr_table_field){ .name = "x", .dtype = MR_INT16 },
+                "/a.db': row 1 of t, column 'x': -32769 does not fit int16");
+    check_fault("'Bonn'",
+                &(mr_table_field){ .name = "x", .dtype = MR_INT8, .words = many, .word_count = 129 },
+                "/a.db': row 1 of t, column 'x': word number 128 does not fit int8");
     check_fault("'Rom'", &word, "/a.db': row 1 of t, column 'x': 'Rom' is none of the words");
     check_fault("1", &word, "/a.db': row 1 of t, column 'x': a whole number, not a word");
 
     const char *path = make("CREATE TABLE t (x);");
-    CHECK(!mr_sqlite_new(path, "t", &(mr_sqlite_field){ .name = "y" }, 1));
+    CHECK(!mr_sqlite_new(path, "t", &(mr_table_field){ .name = "y" }, 1));
     check_said("/a.db': no such column: y");
     CHECK(!mr_sqlite_new(path, "s", &x, 1));
     check_said("/a.db': no such table: s");
@@ -239,7 +279,7 @@ static void test_faults(void)
     check_said("/a.db': a query is one statement");
 }
 
-static void check_refused(mr_sqlite_field field, const char *wanted)
+static void check_refused(mr_table_field field, const char *wanted)
 {
     CHECK(!mr_sqlite_new(in_folder("a.db"), "t", &field, 1));
     check_said(wanted);
@@ -249,19 +289,22 @@ static void test_wrong_fields(void)
 {
     const char *const twice[] = { "a", "a" };
     make("CREATE TABLE t (x, y);");
-    check_refused((mr_sqlite_field){ 0 }, "sqlite_new: a field without a name");
-    check_refused((mr_sqlite_field){ .name = "x", .dtype = MR_INT8 },
-                  "sqlite_new: field 'x': int8 is none of float32, float64, int64, int32, uint8, bool");
-    check_refused((mr_sqlite_field){ .name = "x", .dtype = MR_FLOAT64, .words = twice, .word_count = 2 },
-                  "sqlite_new: field 'x': words are single whole numbers");
-    check_refused((mr_sqlite_field){ .name = "x", .words = twice, .word_count = 2 },
+    check_refused((mr_table_field){ 0 }, "sqlite_new: a field without a name");
+    check_refused((mr_table_field){ .name = "x", .dtype = MR_FLOAT16 },
+                  "sqlite_new: field 'x': float16 is none of float32, float64, int64, int32, int16, uint16, "
+                  "int8, uint8, bool");
+    check_refused((mr_table_field){ .name = "x", .dtype = MR_FLOAT64, .words = twice, .word_count = 2 },
+                  "sqlite_new: field 'x': words are whole numbers, not float64");
+    check_refused((mr_table_field){ .name = "x", .words = cities, .word_count = 2, .shape = { 1, { 2 } } },
+                  "sqlite_new: field 'x': words have no shape");
+    check_refused((mr_table_field){ .name = "x", .words = twice, .word_count = 2 },
                   "sqlite_new: field 'x': the word 'a' is there twice");
-    check_refused((mr_sqlite_field){ .name = "x", .dtype = MR_INT64, .missing = MR_MISSING_NAN },
+    check_refused((mr_table_field){ .name = "x", .dtype = MR_INT64, .missing = MR_MISSING_NAN },
                   "sqlite_new: field 'x': there is no NaN among whole numbers");
-    check_refused((mr_sqlite_field){ .name = "x", .shape = { 1, { 2 } }, .missing = MR_MISSING_FILL },
-                  "sqlite_new: field 'x': nothing stands in for a blob that is missing");
-    check_refused((mr_sqlite_field){ .name = "x", .columns = "x,y", .words = cities, .word_count = 2 },
-                  "sqlite_new: field 'x': blobs and words are of one column");
+    check_refused((mr_table_field){ .name = "x", .shape = { 1, { 2 } }, .missing = MR_MISSING_FILL },
+                  "sqlite_new: field 'x': nothing stands in for bytes that are missing");
+    check_refused((mr_table_field){ .name = "x", .columns = "x,y", .words = cities, .word_count = 2 },
+                  "sqlite_new: field 'x': bytes and words are of one column");
 }
 
 int main(void)
@@ -271,6 +314,7 @@ int main(void)
     rng = mr_rng_new(1);
     RUN(test_table);
     RUN(test_query);
+    RUN(test_ragged);
     RUN(test_workers);
     RUN(test_resumed);
     RUN(test_shards);

@@ -1,0 +1,27 @@
+/* What all sources of rows ask of a field. */
+#ifndef MILLRACE_SOURCES_FIELD_H
+#define MILLRACE_SOURCES_FIELD_H
+
+#include "words.h"
+
+#include <millrace/sources/rows.h>
+
+typedef struct mr__field_facts {
+    const char *name;
+    mr_dtype dtype;
+    bool any_dtype; /* it holds bytes as they are */
+    bool words;     /* it counts words */
+    mr_missing missing;
+} mr__field_facts;
+
+/* A failure in the name of `call` where they do not go together. */
+mr_status mr__field_check(const char *call, const mr__field_facts *field);
+
+/* The type of its elements: words are int64 where nothing is said. */
+mr_dtype mr__field_dtype(const mr__field_facts *field);
+
+/* Adds the words of a list, each of which is there once. */
+mr_status mr__field_words(mr__words *words, const char *call, const char *name, const char *const *list,
+                          int count);
+
+#endif

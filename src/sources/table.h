@@ -1,0 +1,80 @@
+/* The way from a row of columns to a sample, whatever gives the row. */
+#ifndef MILLRACE_SOURCES_TABLE_H
+#define MILLRACE_SOURCES_TABLE_H
+
+#include "words.h"
+
+#include <millrace/sources/rows.h>
+
+/* ---- which column goes where ---- */
+
+typedef struct mr__target {
+    int field;
+    size_t offset; /* of its element within the field, in bytes */
+    size_t stride; /* from row to row */
+} mr__target;
+
+typedef struct mr__table {
+    char *source, *what; /* for messages: "'a.db'", "people" */
+    int field_count;
+    mr_field *field;         /* names are owned */
+    mr_table_field *options; /* strings are gone */
+    mr__words *words;
+    int columns; /* of all fields together */
+    char **column;
+    mr__target *target;
+    bool skips; /* some row may be left out */
+} mr__table;
+
+/* Failures are in the name of `call`; what is made is freed by mr__table_free then, too. Zeroed before. */
+mr_status mr__table_make(mr__table *table, const char *call, const char *source, const char *what,
+                         const mr_table_field *fields, int field_count);
+void mr__table_free(mr__table *table);
+
+/* Whether a column fills its field by itself. */
+static inline bool mr__table_is_whole(const mr__table *table, int column)
+{
+    return table->field[table->target[column].field].shape.ndim > 0 &&
+           table->options[table->target[column].field].shape.ndim > 0;
+}
+
+/* ---- values ---- */
+
+typedef enum mr__value_kind {
+    MR__NULL,
+    MR__WHOLE,  /* a number without a fraction, in `whole` */
+    MR__NUMBER, /* any other */
+    MR__TEXT,
+    MR__BYTES
+} mr__value_kind;
+
+typedef struct mr__value {
+    mr__value_kind kind;
+    union {
+        int64_t whole;
+        double number;
+        struct {
+            const void *at;
+            size_t size;
+        };
+    };
+} mr__value;
+
+/* A row on its way into row `row` of the fields; `number` is for messages. */
+typedef struct mr__row {
+    const mr__table *table;
+    int64_t number;
+    void *const *field;
+    int64_t row;
+} mr__row;
+
+/* Writes the value of a column. MR_OK, MR_END when the row is to be left out, or a failure. */
+mr_status mr__row_put(const mr__row *row, int column, const mr__value *value);
+
+/* Where `count` items of a column that fills its field go; NULL after a failure, also when there must be another number. */
+void *mr__row_items(const mr__row *row, int column, int64_t count);
+
+/* Raises "'a.db': row 17 of people, column 'age': " and what is wrong. */
+mr_status mr__row_wrong(const mr__row *row, int column, const char *format, ...) MR_PRINTF(3, 4);
+
+#endif

@@ -85,7 +85,7 @@ void mr__reporter_free(mr__reporter *reporter);
 
 /* ---- for the training thread ---- */
 
-/* Hands over one row: the metrics with these numbers. Waits if there is no memory for it. */
+/* Hands over one row: the metrics with these numbers. Waits if there is no room for it. */
 void mr__reporter_row(mr__reporter *reporter, int64_t epoch, int64_t step, size_t count,
                       const uint32_t *metric, const double *value);
 

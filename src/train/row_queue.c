@@ -2,38 +2,32 @@
 
 #include "base/alloc.h"
 
-/* Two blocks: while the reader has none to give back, there is a spare one. */
 bool mr__row_queue_init(mr__row_queue *queue)
 {
-    *queue = (mr__row_queue){ .head = mr__alloc(sizeof *queue->head) };
-    mr__row_block *spare = queue->head ? mr__alloc(sizeof *spare) : NULL;
-    queue->tail = queue->head;
-    atomic_init(&queue->spare, spare);
-    atomic_init(&queue->blocks, 2);
+    *queue = (mr__row_queue){ .block = mr__alloc_array(MR__QUEUE_BLOCKS, sizeof *queue->block), .begun = 1 };
+    queue->head = queue->tail = queue->block;
     if (queue->head)
         atomic_init(&queue->head->next, NULL);
-    return spare;
+    return queue->block != NULL;
 }
 
 void mr__row_queue_free(mr__row_queue *queue)
 {
-    for (mr__row_block *block = queue->tail, *next; block; block = next) {
-        next = atomic_load(&block->next);
-        mr__free(block);
-    }
-    mr__free(atomic_load(&queue->spare));
+    mr__free(queue->block);
     *queue = (mr__row_queue){ .head = NULL };
 }
 
+/* One that was used before, if there is one: it is in the cache, maybe, and in memory. */
 static mr__row_block *take_block(mr__row_queue *queue)
 {
-    mr__row_block *block = atomic_exchange_explicit(&queue->spare, NULL, memory_order_acquire);
-    if (block || atomic_load_explicit(&queue->blocks, memory_order_relaxed) >= MR__QUEUE_BLOCKS)
+    mr__row_block *block = queue->unused;
+    if (!block)
+        block = atomic_exchange_explicit(&queue->returned, NULL, memory_order_acquire);
+    if (block) {
+        queue->unused = atomic_load_explicit(&block->next, memory_order_relaxed);
         return block;
-    block = mr__try_alloc(sizeof *block);
-    if (block)
-        atomic_fetch_add_explicit(&queue->blocks, 1, memory_order_relaxed);
-    return block;
+    }
+    return queue->begun < MR__QUEUE_BLOCKS ? &queue->block[queue->begun++] : NULL;
 }
 
 bool mr__row_queue_extend(mr__row_queue *queue)
@@ -49,15 +43,14 @@ bool mr__row_queue_extend(mr__row_queue *queue)
     return true;
 }
 
-/* One is kept; without it the writer would have nothing to wait for. */
+/* The writer takes all that were returned at once, and the reader alone returns some: so none comes back in between. */
 static void give_back(mr__row_queue *queue, mr__row_block *block)
 {
-    mr__row_block *none = NULL;
-    if (atomic_compare_exchange_strong_explicit(&queue->spare, &none, block, memory_order_release,
-                                                memory_order_relaxed))
-        return;
-    atomic_fetch_sub_explicit(&queue->blocks, 1, memory_order_relaxed);
-    mr__free(block);
+    mr__row_block *others = atomic_load_explicit(&queue->returned, memory_order_relaxed);
+    do
+        atomic_store_explicit(&block->next, others, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&queue->returned, &others, block, memory_order_release,
+                                                  memory_order_relaxed));
 }
 
 const uint64_t *mr__row_queue_next(mr__row_queue *queue, size_t end)

@@ -1,7 +1,7 @@
 /*
  * Rows on their way from the training thread, the writer, to the reporter, the reader, without locks. They lie one behind the
  * other in blocks, which are used again. A reader that is held up, by a disk that is slow say, holds up the writer only
- * when there are MR__QUEUE_BLOCKS of them.
+ * when all blocks are full. They are one range of memory, of which as much is touched as was ever needed at once.
  */
 #ifndef MILLRACE_TRAIN_ROW_QUEUE_H
 #define MILLRACE_TRAIN_ROW_QUEUE_H
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MR__BLOCK_WORDS = 1 << 14, MR__QUEUE_BLOCKS = 256 };
+enum { MR__BLOCK_WORDS = 1 << 14, MR__QUEUE_BLOCKS = 128 };
 
 typedef struct mr__row_block {
     struct mr__row_block *_Atomic next;
@@ -26,8 +26,10 @@ typedef struct mr__row_queue {
     size_t tail_read;
     atomic_size_t written; /* rows */
     size_t read;           /* rows; the reader's */
-    mr__row_block *_Atomic spare;
-    atomic_size_t blocks; /* that there are */
+    mr__row_block *block;  /* all of them */
+    size_t begun;          /* how many have been used; the writer's */
+    mr__row_block *unused; /* of these, those that are the writer's to use again; chained by `next` */
+    mr__row_block *_Atomic returned; /* and those that the reader has given back since */
 } mr__row_queue;
 
 /* False without memory, with a failure raised. */

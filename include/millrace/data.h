@@ -122,7 +122,9 @@ typedef struct mr_batch {
     int64_t position;        /* of the first row: samples delivered in this epoch before it */
     const int64_t *indices;  /* which sample each row is; in a stream, its number in the epoch */
     const bool *valid;       /* whether each row is a sample, not padding */
-    int64_t number;          /* of this batch in the order of the epoch, from 0 */
+    int64_t
+        number; /* of this batch in the order of the epoch, from 0; of a stream in several shards with gaps
+                                where one has ended */
 } mr_batch;
 
 /* The sample at `index` of a dataset by index, as a batch whose tensors have the shape of one sample. Makes
@@ -211,8 +213,9 @@ typedef struct mr_loader_opts {
  * come back from a callback is left behind, with the memory that it writes to; a new one takes its place. Freeing and
  * rewinding a loader wait for callbacks that are under way, for the time of `timeout`, or else ten seconds.
  *
- * Unordered, the batches of an epoch are those that they are otherwise, and all of them come before the next epoch's, but
- * in the order in which they are ready; those of one shard of a stream keep theirs. A state knows which of them came.
+ * Unordered, the batches of an epoch are those that they are otherwise, with the same numbers, and all of them come before the
+ * next epoch's, but in the order in which they are ready; those of one shard of a stream keep theirs. A state knows which of
+ * them came.
  *
  * A stream in several shards is read by as many workers at once, never by two of them in one shard. Up to 32 are open at
  * a time; they take turns in giving whole batches, and what is left at their ends is put together, so only the last

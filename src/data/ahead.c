@@ -102,7 +102,7 @@ static bool guess(mr_loader *loader)
     a->epoch++;
     a->ended = false;
     a->guessed = true;
-    loader->merge.turn = 0;
+    mr__merge_begin_rounds(&loader->merge);
     return true;
 }
 
@@ -144,7 +144,7 @@ mr_status mr__ahead_begin(mr_loader *loader)
     }
     a->epoch = loader->epoch;
     a->ended = a->stuck = false;
-    loader->merge.turn = 0;
+    mr__merge_begin_rounds(&loader->merge);
     mr_status status = start(loader);
     if (status < 0)
         return status;
@@ -207,7 +207,6 @@ static void prepare_from_stream(mr_loader *loader, mr__ticket *t)
         prepare_end(a, t);
         return;
     }
-    t->turn = loader->merge.turn;
     t->seed = loader->order.key[loader->order.now].seed;
     t->rows = loader->batch_size;
     t->parts = 1;
@@ -300,8 +299,6 @@ int64_t mr__ahead_next(mr_loader *loader, mr__slot_batch **slot)
     }
     if (t->end)
         return 0;
-    if (t->lane)
-        loader->merge.here = t->turn;
     loader->stats.filling += t->nanoseconds;
     loader->stats.filled += t->rows;
     if (t->rows > 0)

@@ -184,6 +184,7 @@ void mr__lane_resume(mr__lane *lane, int64_t epoch, const mr__mark *from)
     lane->epoch = epoch;
     lane->shard = from->shard;
     lane->read = 0;
+    lane->round = from->round;
     lane->resumes = from->read > 0 || from->told;
     lane->block_number = from->block;
     lane->block_rows = lane->given = 0;
@@ -197,7 +198,7 @@ static void begin_epoch(mr__lane *lane, int64_t epoch)
     close_cursor(lane);
     lane->epoch = epoch;
     lane->shard = lane->number;
-    lane->read = 0;
+    lane->read = lane->round = 0;
     lane->resumes = false;
     lane->from.given = 0;
     lane->block_number = lane->block_rows = lane->given = 0;
@@ -333,6 +334,7 @@ int64_t mr__lane_read(mr__lane *lane, mr__filler *filler, mr__slot_batch *slot, 
     } else {
         take_note(lane, &slot->mark);
     }
+    slot->mark.round = ++lane->round;
     slot->mark.ended = status == MR_END;
     slot->lane = lane->number;
     return rows;

@@ -32,6 +32,7 @@ typedef struct mr__lane {
     uint64_t seed;         /* of its shuffling */
     mr_permutation shards; /* shuffled: their order */
     int64_t shard, read;   /* the next sample */
+    int64_t round;         /* times that it was read in this epoch */
     void *cursor;          /* NULL: none is open */
     bool resumes;          /* the epoch is to be read from a place in it on: */
     mr__mark from;

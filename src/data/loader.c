@@ -261,7 +261,6 @@ static int64_t fill_from_stream(mr_loader *loader, mr__slot_batch *slot)
     mr__order_draw(&loader->order);
     mr__lane *lane = mr__merge_turn(&loader->merge, loader->lanes, loader->epoch);
     assert(lane); /* or the merge would not have asked */
-    loader->merge.here = loader->merge.turn;
     return mr__lane_read(lane, &loader->filler, slot, loader->epoch,
                          loader->order.key[loader->order.now].seed, 0, loader->batch_size);
 }
@@ -309,7 +308,7 @@ static mr_status begin_epoch(mr_loader *loader)
     if (loader->ahead.opts.workers) {
         status = mr__ahead_begin(loader);
     } else {
-        loader->merge.turn = 0;
+        mr__merge_begin_rounds(&loader->merge);
         mr__order_seed(&loader->order);
         status = mr__order_start(&loader->order, loader->epoch);
     }
@@ -333,14 +332,6 @@ int64_t mr__loader_without_bad(mr_loader *loader, mr__slot_batch *slot, int64_t 
     return left;
 }
 
-/* Which batch of the epoch this is. */
-static mr_status take_note(mr_loader *loader, mr__slot_batch *slot)
-{
-    if (loader->streams)
-        slot->batch.number = loader->done.below;
-    return mr__done_add(&loader->done, slot->batch.number, loader->taken);
-}
-
 /* The number of rows of the next batch: 0 at the end of the epoch, -1 after a failure. */
 static int64_t next_slot(mr_loader *loader, mr__slot_batch **slot)
 {
@@ -355,7 +346,7 @@ static int64_t next_slot(mr_loader *loader, mr__slot_batch **slot)
             mr__order_end(&loader->order);
             loader->order_ended = true;
         }
-        if (rows > 0 && take_note(loader, *slot))
+        if (rows > 0 && !loader->streams && mr__done_add(&loader->done, (*slot)->batch.number, loader->taken))
             rows = left = -1;
         else if (loader->bad.skip && !loader->streams && *slot)
             left = mr__loader_without_bad(loader, *slot, rows);

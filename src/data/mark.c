@@ -39,6 +39,7 @@ void mr__mark_write(const mr__mark *mark, mr__strbuf *to)
 {
     mr__write_i64(to, mark->shard);
     mr__write_i64(to, mark->read);
+    mr__write_i64(to, mark->round);
     mr__write_bool(to, mark->ended);
     mr__write_i64(to, mark->block);
     mr__write_i64(to, mark->given);
@@ -51,13 +52,14 @@ void mr__mark_read(mr__mark *mark, mr__reader *from)
 {
     mark->shard = mr__read_i64(from);
     mark->read = mr__read_i64(from);
+    mark->round = mr__read_i64(from);
     mark->ended = mr__read_bool(from);
     mark->block = mr__read_i64(from);
     mark->given = mr__read_i64(from);
     mark->told = mr__read_bool(from);
     const unsigned char *cursor = mark->told ? mr__read_bytes(from, mark->bytes) : NULL;
-    if (mark->shard < 0 || mark->read < 0 || mark->block < 0 || mark->given < 0 ||
-        (mark->told && !mark->cursor))
+    if (mark->shard < 0 || mark->read < 0 || mark->round < 0 || mark->round > INT64_MAX / 64 ||
+        mark->block < 0 || mark->given < 0 || (mark->told && !mark->cursor))
         from->failed = true;
     if (from->failed)
         mark->told = false;

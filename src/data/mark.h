@@ -11,6 +11,7 @@
 typedef struct mr__mark {
     int64_t shard; /* of the order of shards: the one with the next sample */
     int64_t read;  /* samples read in it */
+    int64_t round; /* times that the lane was read in this epoch */
     bool ended;    /* there are no more, in no shard */
     bool told;     /* `cursor` holds what the stream's tell said of this place */
     int64_t block,

@@ -53,21 +53,28 @@ void mr__merge_free(mr__merge *m)
 
 void mr__merge_begin(mr__merge *m)
 {
-    m->here = 0;
     m->ended = m->pieces = 0;
+    m->rest = 0;
     m->carried = m->handed = 0;
     for (int i = 0; i < m->cut.lanes; i++)
         mr__mark_clear(&m->mark[i], i);
 }
 
+void mr__merge_begin_rounds(mr__merge *m)
+{
+    memset(m->round, 0, sizeof m->round);
+}
+
 mr__lane *mr__merge_turn(mr__merge *m, mr__lanes *lanes, int64_t epoch)
 {
-    for (int i = 0; i < lanes->count; i++) {
-        mr__lane *lane = lanes->lane[m->turn++ % lanes->count];
-        if (!mr__lane_ended(lane, epoch))
-            return lane;
-    }
-    return NULL;
+    int next = -1;
+    for (int i = 0; i < lanes->count; i++)
+        if (!mr__lane_ended(lanes->lane[i], epoch) && (next < 0 || m->round[i] < m->round[next]))
+            next = i;
+    if (next < 0)
+        return NULL;
+    m->round[next]++;
+    return lanes->lane[next];
 }
 
 /* ---- what is carried ---- */
@@ -89,6 +96,7 @@ static int64_t hand_out(mr__merge *m, mr__slot_batch **slot, int64_t rows)
     int gone = 0;
     m->handed = rows;
     *slot = m->carry;
+    m->carry->batch.number = m->rest++;
     for (int64_t left = rows; left > 0;) {
         mr__piece *p = &m->piece[gone];
         int64_t take = left < p->rows - p->gone ? left : p->rows - p->gone;
@@ -156,6 +164,7 @@ int64_t mr__merge_next(mr_loader *loader, mr__slot_batch **slot)
         if (rows < 0)
             return -1;
         const int lane = (*slot)->lane;
+        const int64_t turn = ((*slot)->mark.round - 1) * m->cut.lanes + lane;
         if (m->mark[lane].ended) /* it was begun before the end was known */
             continue;
         if (too_many(loader, rows))
@@ -166,8 +175,10 @@ int64_t mr__merge_next(mr_loader *loader, mr__slot_batch **slot)
         }
         mr__mark_copy(&m->mark[lane], &(*slot)->mark);
         m->ended += m->mark[lane].ended;
+        (*slot)->batch.number = turn;
         if (rows == loader->batch_size)
             return rows;
+        m->rest = turn;
         if (m->carried >= loader->batch_size)
             return hand_out(m, slot, loader->batch_size);
     }
@@ -178,7 +189,7 @@ int64_t mr__merge_next(mr_loader *loader, mr__slot_batch **slot)
 
 void mr__merge_write(const mr__merge *m, mr__strbuf *to)
 {
-    mr__write_i64(to, m->here % m->cut.lanes);
+    mr__write_i64(to, m->rest);
     for (int i = 0; i < m->cut.lanes; i++)
         mr__mark_write(&m->mark[i], to);
     mr__write_int(to, (uint64_t)m->pieces, 4);
@@ -193,8 +204,8 @@ void mr__merge_write(const mr__merge *m, mr__strbuf *to)
 void mr__merge_read(mr__merge *m, mr__reader *from, int64_t batch_size)
 {
     bool seen[MR__MOST_LANES] = { false };
-    m->turn = m->here = mr__read_i64(from);
-    from->failed = from->failed || m->turn < 0 || m->turn >= m->cut.lanes;
+    m->rest = mr__read_i64(from);
+    from->failed = from->failed || m->rest < 0;
     for (int i = 0; i < m->cut.lanes; i++) {
         mr__mark_read(&m->mark[i], from);
         m->ended += m->mark[i].ended;
@@ -241,7 +252,7 @@ static mr_status read_piece(mr_loader *loader, const mr__piece *p)
 mr_status mr__merge_resume(mr_loader *loader, mr__merge *from)
 {
     mr__merge *m = &loader->merge;
-    m->turn = m->here = from->here;
+    m->rest = from->rest;
     m->ended = from->ended;
     m->pieces = from->pieces;
     m->carried = m->handed = 0;
@@ -249,6 +260,7 @@ mr_status mr__merge_resume(mr_loader *loader, mr__merge *from)
     for (int i = 0; i < m->cut.lanes; i++) {
         mr__mark_copy(&m->mark[i], &from->mark[i]);
         mr__mark_copy(&m->began[i], &from->began[i]);
+        m->round[i] = m->mark[i].round;
         mr__lane_resume(loader->lanes->lane[i], loader->epoch, &m->mark[i]);
     }
     mr_status status = MR_OK;

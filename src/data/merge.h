@@ -3,8 +3,12 @@
  * last samples, which fill no batch, are carried over to a batch of such; so only the last batch of an epoch is short,
  * whatever the number of shards, and what is in a batch hangs on the stream alone.
  *
- * All of this runs on the calling thread. Where it stands: for each lane a mark, whose turn it is, and the pieces that are
- * carried, each as the place where it began and how many of its rows are gone.
+ * In round r lane l of n has turn r * n + l, whether it still gives something or not. That is a batch's number; one of pieces has
+ * that of the turn which completes it. Unordered, whole batches come before their turn, but the ends of lanes do
+ * not: so the pieces are put together as in order, and numbers are the same.
+ *
+ * All of this runs on the calling thread. Where it stands: for each lane a mark, and the pieces that are carried, each as the
+ * place where it began and how many of its rows are gone.
  */
 #ifndef MILLRACE_DATA_MERGE_H
 #define MILLRACE_DATA_MERGE_H
@@ -19,11 +23,11 @@ typedef struct mr__piece {
 
 typedef struct mr__merge {
     mr__cut cut;
-    int64_t turn;    /* of the next batch that is begun; each has one, also those of lanes that have ended */
-    int64_t here;    /* after the last batch that was delivered */
-    mr__mark *mark;  /* of each lane, there */
-    mr__mark *began; /* of each lane, where its piece begins */
-    int ended;       /* lanes that have ended there */
+    int64_t round[MR__MOST_LANES]; /* of each lane: which is the next that is begun */
+    mr__mark *mark;                /* of each lane, after the last batch that was delivered */
+    mr__mark *began;               /* of each lane, where its piece begins */
+    int ended;                     /* lanes that have ended there */
+    int64_t rest;                  /* the number of the batch of what is carried, if no other lane ends */
 
     mr__slot_batch *carry;   /* room for two batches */
     int64_t carried, handed; /* rows of it; the first ones that were delivered and are to go */
@@ -34,10 +38,11 @@ typedef struct mr__merge {
 mr_status mr__merge_init(mr__merge *merge, mr_dataset *dataset, const mr__cut *cut, int64_t batch_size);
 void mr__merge_free(mr__merge *merge);
 
-/* Before the first batch of an epoch; whoever begins batches sets `turn`. */
+/* Before the first batch of an epoch is delivered, and before one is begun, which may be earlier. */
 void mr__merge_begin(mr__merge *merge);
+void mr__merge_begin_rounds(mr__merge *merge);
 
-/* The lane whose turn it is, by merge->turn, which moves on; NULL when all of them are known to have ended. */
+/* The lane whose turn it is, which then has had it; NULL when all of them are known to have ended. */
 mr__lane *mr__merge_turn(mr__merge *merge, mr__lanes *lanes, int64_t epoch);
 
 /* The next batch: the number of its rows, 0 at the end, -1 after a failure. */

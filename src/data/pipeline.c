@@ -365,12 +365,19 @@ mr__ticket *mr__pipeline_head(mr__pipeline *p)
     return p->head < p->tail ? at(p, p->head) : NULL;
 }
 
+/* Whether a ticket may be delivered before those in front of it. What is made of the ends of lanes hangs on their order. */
+static bool may_overtake(const mr__pipeline *p, const mr__ticket *t)
+{
+    return !t->end && !(t->lane && t->rows < p->opts.capacity);
+}
+
 /* The number of the ticket to deliver: one that is done; -1: none is. Those of one lane are done in their order. */
 static int64_t ready(const mr__pipeline *p)
 {
     const int64_t epoch = at(p, p->head)->epoch, end = p->opts.unordered ? p->tail : p->head + 1;
     for (int64_t i = p->head; i < end && at(p, i)->epoch == epoch; i++)
-        if (atomic_load_explicit(&at(p, i)->done, memory_order_acquire) && (i == p->head || !at(p, i)->end))
+        if (atomic_load_explicit(&at(p, i)->done, memory_order_acquire) &&
+            (i == p->head || may_overtake(p, at(p, i))))
             return i;
     return -1;
 }

@@ -15,7 +15,8 @@
  * from the front, tickets from the oldest; those of one lane are read one after the other, by whichever thread.
  *
  * Unordered, the consumer takes the first ticket of the oldest's epoch that is done, and moves it to the head under the lock;
- * those of one lane stay in order, and the end of an epoch comes after all of its tickets. Then it does not work itself.
+ * those of one lane stay in order, and the end of an epoch or of a lane comes after all tickets before it. Then the consumer does
+ * not work itself.
  *
  * The consumer works too: it claims parts of the ticket that it waits for as long as some are left. So a batch that no
  * worker has begun costs what it costs without workers, and a pipeline whose threads are slow to wake delays nothing.
@@ -52,7 +53,6 @@ typedef struct mr__ticket {
     bool end;      /* no batch: the epoch ends here */
     mr__lane *lane;
     uint64_t seed;       /* of the lane's epoch */
-    int64_t turn;        /* of the merge, after this batch */
     int64_t nanoseconds; /* spent on it by all threads */
 
     int parts, claimed, finished; /* under the lock */

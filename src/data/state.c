@@ -198,7 +198,7 @@ static bool sensible_batches(const mr_loader *loader, const state *s)
     const mr__done *done = &s->done;
     const int64_t last = done->count ? done->early[done->count - 1].taken : done->taken;
     if (loader->streams)
-        return done->taken == 0 && done->count == 0;
+        return done->below == 0 && done->taken == 0 && done->count == 0;
     return s->position <= last && (order->sampler || last <= order->len) &&
            done->taken / loader->batch_size <= done->below;
 }

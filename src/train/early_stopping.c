@@ -1,4 +1,5 @@
 /* EarlyStopping. */
+#include "copies.h"
 #include "monitor.h"
 
 #include "base/alloc.h"
@@ -14,42 +15,22 @@ typedef struct stopping {
     double best;
     int64_t waited, stopped;
     mr_module *model;
-    char *weights; /* of the best check, one tensor behind the other; NULL: not wanted */
-    mr_param *state;
-    size_t count;
+    char *weights; /* of the best check; NULL: not wanted */
+    mr__state state;
 } stopping;
 
 /* ---- the best weights ---- */
 
-static void copy_weights(stopping *s, bool back)
-{
-    mr_params list = mr_module_state(s->model);
-    char *at = s->weights;
-    for (size_t i = 0; s->weights && i < list.count; i++) {
-        mr_tensor *x = list.item[i].tensor;
-        const size_t bytes = (size_t)x->numel * mr_dtype_size((mr_dtype)x->dtype);
-        memcpy(back ? x->data : at, back ? at : x->data, bytes);
-        if (back)
-            mr_tensor_touch(x);
-        at += bytes;
-    }
-}
-
 static void drop_state(stopping *s)
 {
-    for (size_t i = 0; i < s->count; i++)
-        mr_tensor_free(s->state[i].tensor);
-    mr__free(s->state);
+    mr__state_drop(&s->state);
     mr__free(s->weights);
-    s->state = NULL;
     s->weights = NULL;
-    s->count = 0;
 }
 
 static mr_status begin(void *self, mr_step *step)
 {
     stopping *s = self;
-    size_t bytes = 0;
     drop_state(s);
     s->model = step->model;
     s->waited = s->stopped = s->seen.count = 0;
@@ -57,40 +38,23 @@ static mr_status begin(void *self, mr_step *step)
     if (!s->opts.restore_best)
         return MR_OK;
     mr_params list = mr_module_state(step->model);
-    for (size_t i = 0; i < list.count; i++)
-        bytes += (size_t)list.item[i].tensor->numel * mr_dtype_size((mr_dtype)list.item[i].tensor->dtype);
-    s->weights = mr__alloc(bytes);
+    s->weights = mr__alloc(mr__copies_bytes(list));
     if (!s->weights)
         return MR_ERR_MEMORY;
-    copy_weights(s, false);
+    mr__copies_take(list, s->weights);
     return MR_OK;
-}
-
-static bool add(stopping *s, const char *name, mr_dtype dtype, mr_shape shape, void *data)
-{
-    s->state[s->count] = (mr_param){ name, mr_tensor_wrap(dtype, shape, data) };
-    return s->state[s->count].tensor && ++s->count;
 }
 
 static mr_params state(void *self)
 {
-    enum { NUMBERS = 4 };
     stopping *s = self;
-    mr_params list = s->weights ? mr_module_state(s->model) : (mr_params){ NULL, 0 };
-    s->state = mr__alloc_array(list.count + NUMBERS, sizeof *s->state);
-    if (!s->state || !add(s, "best_score", MR_FLOAT64, MR_SCALAR, &s->best) ||
-        !add(s, "wait_count", MR_INT64, MR_SCALAR, &s->waited) ||
-        !add(s, "stopped", MR_INT64, MR_SCALAR, &s->stopped) ||
-        !add(s, "checks", MR_INT64, MR_SCALAR, &s->seen.count))
-        return (mr_params){ NULL, 0 };
-    char *at = s->weights;
-    for (size_t i = 0; i < list.count; i++) {
-        const mr_tensor *x = list.item[i].tensor;
-        if (!add(s, list.item[i].name, (mr_dtype)x->dtype, mr__shape_of(x), at))
-            return (mr_params){ NULL, 0 };
-        at += (size_t)x->numel * mr_dtype_size((mr_dtype)x->dtype);
-    }
-    return (mr_params){ s->state, s->count };
+    const mr_params list = s->weights ? mr_module_state(s->model) : (mr_params){ NULL, 0 };
+    const bool listed = mr__state_add(&s->state, "", "best_score", MR_FLOAT64, MR_SCALAR, &s->best) &&
+                        mr__state_add(&s->state, "", "wait_count", MR_INT64, MR_SCALAR, &s->waited) &&
+                        mr__state_add(&s->state, "", "stopped", MR_INT64, MR_SCALAR, &s->stopped) &&
+                        mr__state_add(&s->state, "", "checks", MR_INT64, MR_SCALAR, &s->seen.count) &&
+                        mr__copies_list(&s->state, "", list, s->weights);
+    return listed ? (mr_params){ s->state.item, s->state.count } : (mr_params){ NULL, 0 };
 }
 
 /* ---- checking ---- */
@@ -109,7 +73,8 @@ static void improved(stopping *s, double value)
                 fabs(s->best - value), s->opts.min_delta, value);
     s->best = value;
     s->waited = 0;
-    copy_weights(s, false);
+    if (s->weights)
+        mr__copies_take(mr_module_state(s->model), s->weights);
 }
 
 /* Why it ends now; NULL: it does not. */
@@ -162,7 +127,8 @@ static mr_status end(void *self, mr_step *step)
 {
     stopping *s = self;
     (void)step;
-    copy_weights(s, true);
+    if (s->weights)
+        mr__copies_put_back(mr_module_state(s->model), s->weights);
     return MR_OK;
 }
 

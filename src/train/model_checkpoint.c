@@ -32,8 +32,7 @@ typedef struct keeper {
     double best_score;
     char *best_path;
     char *folder; /* of this fit */
-    mr_param *state;
-    size_t states;
+    mr__state state;
 } keeper;
 
 /* ---- names ---- */
@@ -86,14 +85,10 @@ static mr_status make_name(const keeper *k, const mr_step *step, char name[KEPT_
 
 static void drop_state(keeper *k)
 {
-    for (size_t i = 0; i < k->states; i++)
-        mr_tensor_free(k->state[i].tensor);
-    mr__free(k->state);
+    mr__state_drop(&k->state);
     mr__free(k->folder);
     mr__free(k->best_path);
-    k->state = NULL;
     k->folder = k->best_path = NULL;
-    k->states = 0;
 }
 
 static mr_status begin(void *self, mr_step *step)
@@ -115,24 +110,18 @@ static mr_status begin(void *self, mr_step *step)
     return mr__trigger_set(&k->trigger, "every", k->every, &extent, mr__now());
 }
 
-static bool add(keeper *k, const char *name, mr_dtype dtype, mr_shape shape, void *data)
-{
-    k->state[k->states] = (mr_param){ name, mr_tensor_wrap(dtype, shape, data) };
-    return k->state[k->states].tensor && ++k->states;
-}
-
 static mr_params state(void *self)
 {
     keeper *k = self;
-    k->state = mr__alloc_array(6, sizeof *k->state);
-    if (!k->state || !add(k, "kept", MR_INT64, MR_SCALAR, &k->count) ||
-        !add(k, "names", MR_UINT8, MR_SHAPE(k->room, KEPT_NAME), k->names) ||
-        !add(k, "scores", MR_FLOAT64, MR_SHAPE(k->room), k->scores) ||
-        !add(k, "best_name", MR_UINT8, MR_SHAPE(KEPT_NAME), k->best_name) ||
-        !add(k, "best_score", MR_FLOAT64, MR_SCALAR, &k->best_score) ||
-        !add(k, "checks", MR_INT64, MR_SCALAR, &k->seen.count))
-        return (mr_params){ NULL, 0 };
-    return (mr_params){ k->state, k->states };
+    mr__state *s = &k->state;
+    const bool listed =
+        mr__state_add(s, "", "kept", MR_INT64, MR_SCALAR, &k->count) &&
+        mr__state_add(s, "", "names", MR_UINT8, MR_SHAPE(k->room, KEPT_NAME), k->names) &&
+        mr__state_add(s, "", "scores", MR_FLOAT64, MR_SHAPE(k->room), k->scores) &&
+        mr__state_add(s, "", "best_name", MR_UINT8, MR_SHAPE(KEPT_NAME), k->best_name) &&
+        mr__state_add(s, "", "best_score", MR_FLOAT64, MR_SCALAR, &k->best_score) &&
+        mr__state_add(s, "", "checks", MR_INT64, MR_SCALAR, &k->seen.count);
+    return listed ? (mr_params){ s->item, s->count } : (mr_params){ NULL, 0 };
 }
 
 /* The folder is known when the logs are open. */

@@ -1,5 +1,6 @@
 #include "saved.h"
 
+#include "copies.h"
 #include "trainer.h"
 
 #include "base/alloc.h"
@@ -166,34 +167,18 @@ static mr_status add_callback(mr__state *list, mr_callback *callback, size_t num
     return status;
 }
 
-static size_t bytes_of(const mr_tensor *x)
-{
-    return (size_t)x->numel * mr_dtype_size((mr_dtype)x->dtype);
-}
-
 bool mr__saved_keep(const mr__saved *saved, char **memory)
 {
-    size_t total = 0;
-    for (size_t i = 0; i < saved->list.count; i++)
-        total += bytes_of(saved->list.item[i].tensor);
-    if (!*memory && !(*memory = mr__alloc(total)))
+    const mr_params list = { saved->list.item, saved->list.count };
+    if (!*memory && !(*memory = mr__alloc(mr__copies_bytes(list))))
         return false;
-    char *to = *memory;
-    for (size_t i = 0; i < saved->list.count; i++) {
-        const mr_tensor *x = saved->list.item[i].tensor;
-        memcpy(to, x->data, bytes_of(x));
-        to += bytes_of(x);
-    }
+    mr__copies_take(list, *memory);
     return true;
 }
 
 void mr__saved_put_back(const mr__saved *saved, const char *memory)
 {
-    for (size_t i = 0; i < saved->list.count; i++) {
-        const mr_tensor *x = saved->list.item[i].tensor;
-        memcpy(x->data, memory, bytes_of(x));
-        memory += bytes_of(x);
-    }
+    mr__copies_put_back((mr_params){ saved->list.item, saved->list.count }, memory);
 }
 
 mr_status mr__saved_init(mr__fit *fit)

@@ -73,6 +73,9 @@ typedef struct mr_callback_vtable {
     mr_hook *on_predict_end;
     /* A validation has been broken off, by a signal or a failure: its on_validation_end does not come. */
     mr_hook *on_validation_left;
+    /* Behind each update: what is logged goes into its row, global_step does not count it yet. Where the end of an epoch cuts a
+     * window of accumulated batches short it comes behind the last on_train_batch_end. */
+    mr_hook *on_after_optimizer_step;
 } mr_callback_vtable;
 
 typedef struct mr_callback mr_callback;
@@ -148,6 +151,22 @@ typedef struct mr_lr_monitor_opts {
 
 /* Logs the learning rate as lr-NAME ("lr-adam"), of several groups as lr-NAME/pg1, …. */
 MR_API mr_callback *mr_lr_monitor_new(const mr_lr_monitor_opts *opts);
+
+typedef struct mr_optimizer_monitor_opts {
+    int64_t every_n_steps; /* default: where the trainer writes a row */
+    bool
+        by_module; /* one norm for the parameters of each module that has some, in place of one for each of them */
+    bool only_global; /* none for single parameters */
+    bool no_updates;
+    bool parameters; /* also those of the parameters themselves, before the update */
+    bool moments;    /* also those of what the optimizer keeps for each parameter, behind the update */
+} mr_optimizer_monitor_opts;
+
+/* Logs the L2 norms of gradients, as they are before clipping, and of updates, how far the parameters were moved, in the row
+ * of their step (Composer's OptimizerMonitor): l2_norm/grad/NAME and l2_norm/update/NAME, with NAME "layer1.weight", …, or by
+ * module "layer1", and "global" for all of them as one vector; l2_norm/param/NAME; and l2_norm/exp_avg/NAME, …, by the names of
+ * mr_optim_state. A parameter without a gradient counts as having gradient zero. A fit can log 256 names. */
+MR_API mr_callback *mr_optimizer_monitor_new(const mr_optimizer_monitor_opts *opts);
 
 #ifdef __cplusplus
 }

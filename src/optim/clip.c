@@ -48,6 +48,11 @@ static double sum_f64(const double *g, int64_t n, double order)
     return sum;
 }
 
+double mr__power_sum(mr_dtype dtype, const void *x, int64_t n, double order)
+{
+    return dtype == MR_FLOAT64 ? sum_f64(x, n, order) : sum_f32(x, n, order);
+}
+
 static double larger(double a, double b)
 {
     return isnan(a) || a > b ? a : b;
@@ -69,7 +74,7 @@ static double measure(const mr_tensor *x, double order)
     if (isinf(order))
         return x->dtype == MR_FLOAT64 ? largest_f64(g, x->numel)
                                       : (double)mr__k->largest_magnitude(g, x->numel);
-    return x->dtype == MR_FLOAT64 ? sum_f64(g, x->numel, order) : sum_f32(g, x->numel, order);
+    return mr__power_sum((mr_dtype)x->dtype, g, x->numel, order);
 }
 
 /* ---- of all ---- */

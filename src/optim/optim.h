@@ -238,6 +238,9 @@ static inline mr__moments mr__moments_of(const mr__group *group)
                                               : mr_error_status();                                \
     }
 
+/* The sum of |x|^order over n numbers of a floating type, one behind the other. */
+double mr__power_sum(mr_dtype dtype, const void *x, int64_t n, double order);
+
 /* Multiplies the gradients that there are. */
 void mr__scale_grads(mr_params params, double factor);
 

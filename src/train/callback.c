@@ -99,6 +99,7 @@ static const struct {
     EVENT(MR__ON_SANITY_CHECK_START, on_sanity_check_start),
     EVENT(MR__ON_SANITY_CHECK_END, on_sanity_check_end),
     EVENT(MR__ON_VALIDATION_LEFT, on_validation_left),
+    EVENT(MR__ON_AFTER_OPTIMIZER_STEP, on_after_optimizer_step),
     PASS(MR__ON_VALIDATION, validation),
     PASS(MR__ON_TEST, test),
     PASS(MR__ON_PREDICT, predict),

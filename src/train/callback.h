@@ -34,6 +34,7 @@ typedef enum mr__event {
     MR__ON_SANITY_CHECK_START,
     MR__ON_SANITY_CHECK_END,
     MR__ON_VALIDATION_LEFT,
+    MR__ON_AFTER_OPTIMIZER_STEP,
     MR__ON_VALIDATION, /* that and the next ones: see mr__pass */
     MR__ON_TEST = MR__ON_VALIDATION + 6,
     MR__ON_PREDICT = MR__ON_TEST + 6,

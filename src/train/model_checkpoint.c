@@ -114,13 +114,12 @@ static mr_params state(void *self)
 {
     keeper *k = self;
     mr__state *s = &k->state;
-    const bool listed =
-        mr__state_add(s, "", "kept", MR_INT64, MR_SCALAR, &k->count) &&
-        mr__state_add(s, "", "names", MR_UINT8, MR_SHAPE(k->room, KEPT_NAME), k->names) &&
-        mr__state_add(s, "", "scores", MR_FLOAT64, MR_SHAPE(k->room), k->scores) &&
-        mr__state_add(s, "", "best_name", MR_UINT8, MR_SHAPE(KEPT_NAME), k->best_name) &&
-        mr__state_add(s, "", "best_score", MR_FLOAT64, MR_SCALAR, &k->best_score) &&
-        mr__state_add(s, "", "checks", MR_INT64, MR_SCALAR, &k->seen.count);
+    const bool listed = mr__state_add(s, "", "kept", MR_INT64, MR_SCALAR, &k->count) &&
+                        mr__state_add(s, "", "names", MR_UINT8, MR_SHAPE(k->room, KEPT_NAME), k->names) &&
+                        mr__state_add(s, "", "scores", MR_FLOAT64, MR_SHAPE(k->room), k->scores) &&
+                        mr__state_add(s, "", "best_name", MR_UINT8, MR_SHAPE(KEPT_NAME), k->best_name) &&
+                        mr__state_add(s, "", "best_score", MR_FLOAT64, MR_SCALAR, &k->best_score) &&
+                        mr__state_add(s, "", "checks", MR_INT64, MR_SCALAR, &k->seen.count);
     return listed ? (mr_params){ s->item, s->count } : (mr_params){ NULL, 0 };
 }
 

@@ -122,6 +122,8 @@ static mr_status update(mr__fit *fit, bool *updated)
     status = clip(fit);
     if (!status)
         status = step_optimizer(fit);
+    if (!status)
+        status = mr__hooks(fit, MR__ON_AFTER_OPTIMIZER_STEP);
     if (!status && fit->schedule && fit->task->vtable->schedule_each_step)
         status = step_schedule(fit, (double)NAN);
     *updated = !status;

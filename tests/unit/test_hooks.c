@@ -28,9 +28,10 @@ static mr_status in_hook(void *self, const mr_step *s, const char *what)
 #define HOOKS(NOTE)                                                                                       \
     NOTE(setup)                                                                                           \
     NOTE(on_fit_start)                                                                                    \
-    NOTE(on_sanity_check_start) NOTE(on_sanity_check_end) NOTE(on_train_start) NOTE(on_train_epoch_start) \
-        NOTE(on_train_batch_start) NOTE(on_before_zero_grad) NOTE(on_before_backward)                     \
-            NOTE(on_after_backward) NOTE(on_before_optimizer_step) NOTE(on_train_batch_end)               \
+    NOTE(on_sanity_check_start)                                                                           \
+    NOTE(on_sanity_check_end) NOTE(on_train_start) NOTE(on_train_epoch_start) NOTE(on_train_batch_start)  \
+        NOTE(on_before_zero_grad) NOTE(on_before_backward) NOTE(on_after_backward)                        \
+            NOTE(on_before_optimizer_step) NOTE(on_after_optimizer_step) NOTE(on_train_batch_end)         \
                 NOTE(on_validation_start) NOTE(on_validation_epoch_start) NOTE(on_validation_batch_start) \
                     NOTE(on_validation_batch_end) NOTE(on_validation_epoch_end) NOTE(on_validation_end)   \
                         NOTE(on_validation_left) NOTE(on_train_epoch_end) NOTE(on_metrics)                \
@@ -205,7 +206,8 @@ static void test_fit(void)
            "on_sanity_check_start\n" VALIDATION "on_sanity_check_end\n"
            "on_train_start\non_train_epoch_start\non_train_batch_start\n=training_step\n"
            "on_before_zero_grad\n=optimizer_zero_grad\non_before_backward\n=backward\non_after_backward\n"
-           "on_before_optimizer_step\n=configure_gradient_clipping\n=optimizer_step\non_train_batch_end\n"
+           "on_before_optimizer_step\n=configure_gradient_clipping\n=optimizer_step\non_after_optimizer_"
+           "step\non_train_batch_end\n"
            "=lr_scheduler_step\n" VALIDATION "on_metrics\non_train_epoch_end\non_metrics\n"
            "on_train_end\non_fit_end\nteardown\n");
     const float with = weight;

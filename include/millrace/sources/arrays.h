@@ -11,6 +11,7 @@
 #define MILLRACE_SOURCES_ARRAYS_H
 
 #include <millrace/data.h>
+#include <millrace/storage.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -20,8 +21,9 @@ extern "C" {
 
 /* One field of the samples: an array whose first dimension is the sample. */
 typedef struct mr_array_file {
-    const char *path; /* .npy or IDX, known by the first bytes, also packed */
-    const char *name; /* of the field; default: the file's, without folder and suffixes */
+    const char *path;    /* .npy or IDX, known by the first bytes, also packed */
+    const char *name;    /* of the field; default: the file's, without folder and suffixes */
+    mr_storage *storage; /* where the file is, which is held; default: the disk */
 } mr_array_file;
 
 /* Makes a dataset of the rows of arrays, whose first dimensions are equal: images and labels, say. Types are the files',
@@ -42,8 +44,9 @@ MR_API MR_CHECKED mr_status mr_npy_save(const mr_tensor *tensor, const char *pat
 typedef struct mr_tokens_opts {
     mr_dtype
         dtype; /* of a token in the file: MR_UINT16 (default), MR_INT32, MR_INT64, MR_UINT8; little-endian */
-    int64_t stride; /* default: the length, so that each token is predicted once */
-    int64_t skip;   /* bytes of a header in front; default 0 */
+    int64_t stride;      /* default: the length, so that each token is predicted once */
+    int64_t skip;        /* bytes of a header in front; default 0 */
+    mr_storage *storage; /* where the file is; default: the disk */
 } mr_tokens_opts;
 
 /* Makes a dataset of a file of token numbers without a header, mapped. */
@@ -53,6 +56,7 @@ typedef struct mr_text_opts {
     int64_t stride; /* as above, in characters or bytes */
     bool
         characters; /* the characters of UTF-8 are numbered in their order; otherwise the bytes, as 0 to 255 */
+    mr_storage *storage; /* where the file is; default: the disk */
 } mr_text_opts;
 
 /* The same of a text, mapped where its bytes are the tokens; characters are kept as 4 bytes each in memory. */

@@ -34,11 +34,12 @@ typedef struct mr_csv_field {
 } mr_csv_field;
 
 typedef struct mr_csv_opts {
-    char delimiter;     /* default ',', for a name that ends in .tsv, .tsv.gz or .tsv.zst '\t' */
-    char quote;         /* default '"' */
-    char comment;       /* lines that begin with it are passed over; default: none */
-    bool no_header;     /* the first line is data: columns have numbers only */
-    int64_t skip_lines; /* before the header; default 0 */
+    char delimiter;      /* default ',', for a name that ends in .tsv, .tsv.gz or .tsv.zst '\t' */
+    char quote;          /* default '"' */
+    char comment;        /* lines that begin with it are passed over; default: none */
+    bool no_header;      /* the first line is data: columns have numbers only */
+    int64_t skip_lines;  /* before the header; default 0 */
+    mr_storage *storage; /* where the file is, which is held; default: the disk */
 } mr_csv_opts;
 
 /* Makes a dataset of the rows of a file, which is mapped (a packed one is unpacked in memory), with an index of its rows
@@ -49,7 +50,9 @@ MR_API mr_dataset *mr_csv_new(const char *path, const mr_csv_field *fields, int 
                               const mr_csv_opts *opts);
 
 /* The same from the front to the back, in little memory, of a file that may be longer than memory; "-" is standard
- * input. One reader has all: it cannot be split. It resumes where it stands. */
+ * input. A plain file of a known size can be cut into as many shards as a loader likes; where cells have line breaks, which is
+ * told by the records behind a cut, a cut that cannot be told fails. Of a packed one or a pipe the first shard has all. Lines in
+ * messages are then counted from the byte that they name. It resumes where it stands; a pipe does not: "'-' is read once, …". */
 MR_API mr_dataset *mr_csv_stream_new(const char *path, const mr_csv_field *fields, int field_count,
                                      const mr_csv_opts *opts);
 

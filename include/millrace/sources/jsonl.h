@@ -25,15 +25,21 @@ typedef struct mr_jsonl_field {
     int word_count;
 } mr_jsonl_field;
 
+typedef struct mr_jsonl_opts {
+    mr_storage *storage; /* where the file is, which is held; default: the disk */
+} mr_jsonl_opts;
+
 /* Makes a dataset of the lines of a file, which is mapped (a packed one is unpacked in memory), with an index of them in
  * memory: 8 bytes for each 8. Strings are copied; empty lines are passed over. What does not fit a field fails when it is read:
  * "'a.jsonl': line 17, key 'user.age': a string, not a number". A row that MR_MISSING_SKIP leaves out is found when the
  * file is opened, which then takes as long as reading it. */
-MR_API mr_dataset *mr_jsonl_new(const char *path, const mr_jsonl_field *fields, int field_count);
+MR_API mr_dataset *mr_jsonl_new(const char *path, const mr_jsonl_field *fields, int field_count,
+                                const mr_jsonl_opts *opts);
 
-/* The same from the front to the back, in little memory; "-" is standard input. One reader has all: it cannot be split. It
- * resumes where it stands. */
-MR_API mr_dataset *mr_jsonl_stream_new(const char *path, const mr_jsonl_field *fields, int field_count);
+/* The same from the front to the back, in little memory; "-" is standard input. A plain file of a known size can be cut into as
+ * many shards as a loader likes, of others the first has all. It resumes where it stands, unless it is a pipe. */
+MR_API mr_dataset *mr_jsonl_stream_new(const char *path, const mr_jsonl_field *fields, int field_count,
+                                       const mr_jsonl_opts *opts);
 
 #ifdef __cplusplus
 }

@@ -3,6 +3,7 @@
 #define MILLRACE_SOURCES_ROWS_H
 
 #include <millrace/data.h>
+#include <millrace/storage.h>
 
 /* What to do where a row has no value for a field. */
 typedef enum mr_missing {

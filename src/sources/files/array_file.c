@@ -15,11 +15,11 @@ static mr_status check_size(const mr__array_file *a, const char *path, size_t da
     return MR_OK;
 }
 
-mr_status mr__array_file_open(mr__array_file *a, const char *path)
+mr_status mr__array_file_open(mr__array_file *a, mr_storage *storage, const char *path)
 {
     size_t data = 0;
     *a = (mr__array_file){ 0 };
-    if (mr__bytes_open(&a->bytes, path) < 0)
+    if (mr__bytes_open(&a->bytes, storage, path) < 0)
         return mr_error_status();
     mr_status s = mr__is_npy(&a->bytes) ? mr__npy_header(a, path, &data) : mr__idx_header(a, path, &data);
     if (s == MR_OK)

@@ -17,7 +17,7 @@ typedef struct mr__array_file {
 } mr__array_file;
 
 /* Opens a file and checks that all of the array is there. */
-mr_status mr__array_file_open(mr__array_file *array, const char *path);
+mr_status mr__array_file_open(mr__array_file *array, mr_storage *storage, const char *path);
 void mr__array_file_close(mr__array_file *array);
 
 /* Writes `count` elements from number `first` on to `out`, as the array's dtype. */

@@ -85,7 +85,7 @@ static mr_status open_file(arrays *a, int i, const mr_array_file *from)
         return mr_fail(MR_ERR_ARGUMENT, "arrays_new: file %d has no path", i);
     a->path[i] = mr_strdup(from->path);
     a->name[i] = from->name ? mr_strdup(from->name) : default_name(from->path);
-    if (!a->path[i] || !a->name[i] || mr__array_file_open(&a->file[i], from->path) < 0)
+    if (!a->path[i] || !a->name[i] || mr__array_file_open(&a->file[i], from->storage, from->path) < 0)
         return mr_error_status();
     const mr_shape *shape = &a->file[i].shape, *first = &a->file[0].shape;
     if (!shape->ndim)
@@ -148,7 +148,7 @@ mr_tensor *mr_npy_load(const char *path)
         mr_fail(MR_ERR_ARGUMENT, "npy_load: path is NULL");
         return NULL;
     }
-    if (mr__array_file_open(&file, path) < 0)
+    if (mr__array_file_open(&file, NULL, path) < 0)
         return NULL;
     mr_tensor *tensor = mr_tensor_zeros(file.dtype, file.shape);
     if (tensor && mr__array_file_read(&file, 0, mr_tensor_numel(tensor), mr_tensor_data(tensor)) < 0) {

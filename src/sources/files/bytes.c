@@ -1,18 +1,16 @@
 #include "input.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FIRST = 1 << 16 };
 
-/* A file that is packed, or a pipe. */
-static mr_status read_all(mr__bytes *bytes, const char *path)
+/* A file that is packed, or has no descriptor. Adopts it. */
+static mr_status read_all(mr__bytes *bytes, mr_file *file)
 {
-    mr__input *input = mr__input_open(path);
+    mr__input *input = mr__input_of(file);
     if (!input)
         return mr_error_status();
     char *all = NULL;
@@ -46,22 +44,22 @@ static bool is_packed(int fd)
            ((first[0] == 0x1f && first[1] == 0x8b) || memcmp(first, "\x28\xb5\x2f\xfd", 4) == 0);
 }
 
-mr_status mr__bytes_open(mr__bytes *bytes, const char *path)
+mr_status mr__bytes_open(mr__bytes *bytes, mr_storage *storage, const char *path)
 {
-    struct stat about;
     *bytes = (mr__bytes){ 0 };
-    int fd = strcmp(path, "-") == 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &about) < 0 || !S_ISREG(about.st_mode) || about.st_size == 0 || is_packed(fd)) {
-        if (fd >= 0)
-            close(fd);
-        return read_all(bytes, path);
-    }
-    void *at = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    mr_file *file = mr_file_open(storage, path);
+    if (!file)
+        return mr_error_status();
+    const int fd = mr_file_known(file)->descriptor;
+    const int64_t size = mr_file_known(file)->size;
+    if (fd < 0 || size <= 0 || is_packed(fd))
+        return read_all(bytes, file);
+    void *at = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
     int code = errno;
-    close(fd);
+    mr_file_close(file);
     if (at == MAP_FAILED)
         return mr_fail(MR_ERR_IO, "cannot map '%s': %s", path, strerror(code));
-    *bytes = (mr__bytes){ .at = at, .size = (size_t)about.st_size, .mapped = true };
+    *bytes = (mr__bytes){ .at = at, .size = (size_t)size, .mapped = true };
     return MR_OK;
 }
 

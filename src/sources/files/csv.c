@@ -178,7 +178,7 @@ static mr_status open_csv(csv *c, const char *path, const mr_csv_field *fields, 
     int64_t line;
     if (!path)
         return mr_fail(MR_ERR_ARGUMENT, "csv_new: path is NULL");
-    if (mr__bytes_open(&c->bytes, path) < 0 ||
+    if (mr__bytes_open(&c->bytes, opts ? opts->storage : NULL, path) < 0 ||
         mr__csv_plan_open(&c->plan, path, opts, c->bytes.at, c->bytes.size, &c->data, &line) < 0)
         return mr_error_status();
     mr_status s = fields ? mr__csv_plan_fields(&c->plan, fields, field_count)

@@ -37,6 +37,9 @@ char *mr__csv_cell_text(const mr__csv_format *format, const mr__csv_cell *cell, 
 
 bool mr__csv_is_missing(const mr__csv_cell *cell);
 
+/* How many cells a record has without its line break; -1 when its quotes are wrong. */
+int64_t mr__csv_count_cells(const mr__csv_format *format, const char *at, const char *end);
+
 /* ---- what the columns are for ---- */
 
 typedef struct mr__csv_target {

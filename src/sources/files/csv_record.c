@@ -81,6 +81,16 @@ bool mr__csv_next_cell(const mr__csv_format *format, const char **at, const char
     return true;
 }
 
+int64_t mr__csv_count_cells(const mr__csv_format *format, const char *at, const char *end)
+{
+    mr__csv_cell cell;
+    int64_t count = 0;
+    for (; at; count++)
+        if (!mr__csv_next_cell(format, &at, end, &cell))
+            return -1;
+    return count;
+}
+
 char *mr__csv_cell_text(const mr__csv_format *format, const mr__csv_cell *cell, char *out)
 {
     size_t n = 0;

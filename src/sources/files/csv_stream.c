@@ -1,6 +1,6 @@
 /* Rows of a CSV file from the front to the back. */
 #include "csv.h"
-#include "window.h"
+#include "records.h"
 
 #include <string.h>
 
@@ -8,21 +8,48 @@ enum { LOOKED_AT = 1 << 18 };
 
 typedef struct csv_stream {
     mr__csv_plan plan;
-    uint64_t data; /* where the rows begin, among the unpacked bytes */
-    int64_t line;  /* of that place */
-    bool once;     /* it is a pipe: what has been read of it is in `first`, until somebody reads on */
-    mr__window first;
+    mr__records records;
 } csv_stream;
 
 typedef struct csv_cursor {
-    const csv_stream *stream;
-    mr__window window;
-    int64_t line;
+    const mr__csv_plan *plan;
+    mr__reader reader;
 } csv_cursor;
 
-static const char *record_end(const void *format, const char *at, const char *end, bool *complete)
+static const char *record_end(const void *plan, const char *at, const char *end, bool *complete)
 {
-    return mr__csv_record_end(format, at, end, complete);
+    return mr__csv_record_end(&((const mr__csv_plan *)plan)->format, at, end, complete);
+}
+
+/* ---- the middle of a file ---- */
+
+/* Whether records begin here: those up to `end` have as many cells as they should; the last one only if it is all there. */
+static bool records_begin(const mr__csv_plan *plan, const char *at, const char *end, bool last)
+{
+    for (bool complete = true; at < end && complete;) {
+        const char *next = mr__csv_record_end(&plan->format, at, end, &complete);
+        if ((complete || last) && !mr__csv_is_blank(&plan->format, at, next) &&
+            mr__csv_count_cells(&plan->format, at, mr__csv_trim(at, next)) != plan->columns)
+            return false;
+        at = next;
+    }
+    return true;
+}
+
+/* Here is a place within quotes, or one without: that is told by the records that follow then. */
+static const char *record_begin(const void *format, const char *at, const char *end, bool last)
+{
+    const mr__csv_plan *plan = format;
+    bool without, within = false;
+    const char *next = mr__csv_record_end(&plan->format, at, end, &without),
+               *quote = memchr(at, plan->format.quote, (size_t)(end - at)), *other = NULL;
+    if (without && records_begin(plan, next, end, last))
+        return next;
+    if (quote)
+        other = mr__csv_record_end(&plan->format, quote + 1, end, &within);
+    if (within && records_begin(plan, other, end, last))
+        return other;
+    return without ? next : NULL;
 }
 
 /* ---- the cursor ---- */
@@ -30,33 +57,18 @@ static const char *record_end(const void *format, const char *at, const char *en
 static void cursor_close(void *self)
 {
     csv_cursor *c = self;
-    mr__window_close(&c->window);
+    mr__reader_close(&c->reader);
     mr_free(c);
-}
-
-static mr_status open_window(csv_stream *s, mr__window *w)
-{
-    if (s->once) {
-        if (!s->first.input)
-            return mr_fail(MR_ERR_STATE, "'%s' can be read once only", s->plan.path);
-        *w = s->first;
-        s->first = (mr__window){ 0 };
-        return MR_OK;
-    }
-    return mr__window_open(w, s->plan.path, s->data);
 }
 
 static void *cursor_open(void *self, int64_t shard, int64_t shards)
 {
     csv_stream *s = *(csv_stream **)self;
-    (void)shards;
     csv_cursor *c = mr_calloc(1, sizeof *c);
     if (!c)
         return NULL;
-    c->stream = s;
-    c->line = s->line;
-    c->window.end = shard > 0;
-    if (shard > 0 || open_window(s, &c->window) == MR_OK)
+    c->plan = &s->plan;
+    if (mr__reader_open(&c->reader, &s->records, shard, shards) == MR_OK)
         return c;
     cursor_close(c);
     return NULL;
@@ -65,55 +77,36 @@ static void *cursor_open(void *self, int64_t shard, int64_t shards)
 static mr_status cursor_next(void *self, const mr_sample *sample)
 {
     csv_cursor *c = self;
-    mr__window *w = &c->window;
-    const mr__csv_plan *plan = &c->stream->plan;
     for (;;) {
-        const char *end = NULL;
-        mr_status s = mr__window_record(w, record_end, &plan->format, &end);
+        const char *at, *end;
+        int64_t line;
+        mr_status s = mr__reader_next(&c->reader, &at, &end, &line);
         if (s != MR_OK)
             return s;
-        const char *at = w->bytes + w->at;
-        int64_t line = c->line;
-        for (const char *p = at; (p = memchr(p, '\n', (size_t)(end - p))); p++)
-            c->line++;
-        w->at = (size_t)(end - w->bytes);
-        if (mr__csv_is_blank(&plan->format, at, end))
+        if (mr__csv_is_blank(&c->plan->format, at, end))
             continue;
-        s = mr__csv_read_row(plan, at, end, line, sample->field, 0);
+        s = mr__csv_read_row(c->plan, at, end, line, sample->field, 0);
         if (s != MR_END)
-            return s;
+            return mr__reader_failed(&c->reader, s);
     }
 }
 
-/* ---- going on ---- */
-
-typedef struct place {
-    uint64_t offset; /* among the unpacked bytes */
-    int64_t line;
-} place;
-
 static void cursor_tell(void *self, void *state)
 {
-    const csv_cursor *c = self;
-    const place here = { c->window.base + c->window.at, c->line };
-    memcpy(state, &here, sizeof here);
+    mr__reader_tell(&((csv_cursor *)self)->reader, state);
 }
 
 static mr_status cursor_seek(void *self, const void *state)
 {
-    csv_cursor *c = self;
-    place to;
-    memcpy(&to, state, sizeof to);
-    c->line = to.line;
-    return mr__window_seek(&c->window, to.offset);
+    return mr__reader_seek(&((csv_cursor *)self)->reader, state);
 }
 
 /* ---- making ---- */
 
 static void stream_free(csv_stream *s)
 {
+    mr__records_free(&s->records);
     mr__csv_plan_free(&s->plan);
-    mr__window_close(&s->first);
     mr_free(s);
 }
 
@@ -124,9 +117,9 @@ static void destroy(void *self)
 
 /* Reads the front of the file for its first record, and for a guess some more. */
 static mr_status look(csv_stream *s, mr__window *w, const char *path, const mr_csv_field *fields,
-                      int field_count, const mr_csv_opts *opts)
+                      int field_count, const mr_csv_opts *opts, int64_t *line)
 {
-    w->input = mr__input_open(path);
+    w->input = mr__input_open(opts ? opts->storage : NULL, path);
     if (!w->input)
         return mr_error_status();
     size_t data;
@@ -136,15 +129,14 @@ static mr_status look(csv_stream *s, mr__window *w, const char *path, const mr_c
         if (!w->end && w->filled < LOOKED_AT)
             continue;
         mr__csv_plan_free(&s->plan);
-        mr_status status = mr__csv_plan_open(&s->plan, path, opts, w->bytes, w->filled, &data, &s->line);
+        mr_status status = mr__csv_plan_open(&s->plan, path, opts, w->bytes, w->filled, &data, line);
         if (w->end && status < 0)
             return status;
         if (w->end || (status == MR_OK && data < w->filled))
             break;
         mr_error_clear();
     }
-    s->data = data;
-    s->once = !mr__input_can_seek(w->input);
+    w->at = data;
     return fields ? mr__csv_plan_fields(&s->plan, fields, field_count)
                   : mr__csv_plan_guess(&s->plan, w->bytes + data, w->bytes + w->filled, false);
 }
@@ -167,7 +159,7 @@ mr_dataset *mr_csv_stream_new(const char *path, const mr_csv_field *fields, int 
                                              .next = cursor_next,
                                              .close = cursor_close,
                                              .destroy = destroy,
-                                             .cursor_state_size = sizeof(place),
+                                             .cursor_state_size = sizeof(mr__place),
                                              .tell = cursor_tell,
                                              .seek = cursor_seek };
     if (!path) {
@@ -179,12 +171,12 @@ mr_dataset *mr_csv_stream_new(const char *path, const mr_csv_field *fields, int 
         return NULL;
     mr__window w = { 0 };
     mr_dataset *dataset = NULL;
-    if (check_fields(fields, field_count) == MR_OK && look(s, &w, path, fields, field_count, opts) == MR_OK)
+    int64_t line;
+    if (check_fields(fields, field_count) == MR_OK &&
+        look(s, &w, path, fields, field_count, opts, &line) == MR_OK) {
+        mr__records_init(&s->records, opts ? opts->storage : NULL, s->plan.path,
+                         (mr__record_kind){ record_end, record_begin, &s->plan }, &w, line);
         dataset = mr_stream_new(&vtable, &s, sizeof s, s->plan.field, s->plan.field_count);
-    if (dataset && s->once) {
-        w.at = s->data;
-        s->first = w;
-        w = (mr__window){ 0 };
     }
     mr__window_close(&w);
     if (!dataset)

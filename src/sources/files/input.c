@@ -1,10 +1,6 @@
 #include "input.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -13,8 +9,7 @@ enum { BUFFER = 1 << 17, ZLIB_WINDOW_OF_GZIP = 15 + 16 };
 typedef enum packing { PLAIN, GZIP, ZSTANDARD } packing;
 
 struct mr__input {
-    char *path;
-    int fd;
+    mr_file *file;
     packing packing;
     bool done;       /* the packed bytes are at the end of a member or frame */
     bool end;        /* the file is at its end */
@@ -27,33 +22,22 @@ struct mr__input {
 
 /* ---- the file ---- */
 
-static mr_status failed(const mr__input *input, const char *verb, int code)
-{
-    return mr_fail(MR_ERR_IO, "cannot %s '%s': %s", verb, input->path, strerror(code));
-}
-
 static mr_status damaged(const mr__input *input, const char *what)
 {
-    return mr_fail(MR_ERR_FORMAT, "'%s': the packed bytes %s, after %llu unpacked ones", input->path, what,
-                   (unsigned long long)input->offset);
+    return mr_fail(MR_ERR_FORMAT, "'%s': the packed bytes %s, after %llu unpacked ones",
+                   mr_file_name(input->file), what, (unsigned long long)input->offset);
 }
 
-/* Reads on behind what the buffer holds; *input->end when there is nothing. */
+/* Reads on behind what the buffer holds; input->end when there is nothing. */
 static mr_status fill(mr__input *input)
 {
     if (input->at == input->filled)
         input->at = input->filled = 0;
-    while (!input->end) {
-        ssize_t n = read(input->fd, input->buffer + input->filled, BUFFER - input->filled);
-        if (n > 0) {
-            input->filled += (size_t)n;
-            return MR_OK;
-        }
-        if (n == 0)
-            input->end = true;
-        else if (errno != EINTR)
-            return failed(input, "read", errno);
-    }
+    int64_t n = mr_file_read(input->file, input->buffer + input->filled, BUFFER - input->filled);
+    if (n < 0)
+        return mr_error_status();
+    input->filled += (size_t)n;
+    input->end = n == 0;
     return MR_OK;
 }
 
@@ -68,16 +52,11 @@ static mr_status take_plain(mr__input *input, void *bytes, size_t size, size_t *
         input->at += *got;
         return MR_OK;
     }
-    while (!input->end) {
-        ssize_t count = read(input->fd, bytes, size);
-        if (count >= 0) {
-            input->end = count == 0;
-            *got = (size_t)count;
-            return MR_OK;
-        }
-        if (errno != EINTR)
-            return failed(input, "read", errno);
-    }
+    int64_t count = mr_file_read(input->file, bytes, size);
+    if (count < 0)
+        return mr_error_status();
+    input->end = count == 0;
+    *got = (size_t)count;
     return MR_OK;
 }
 
@@ -102,7 +81,7 @@ static mr_status take_gzip(mr__input *input, void *bytes, size_t size, size_t *g
     input->at = input->filled - z->avail_in;
     input->done = code == Z_STREAM_END;
     if (code == Z_MEM_ERROR)
-        return mr_fail(MR_ERR_MEMORY, "'%s': no memory to unpack it", input->path);
+        return mr_fail(MR_ERR_MEMORY, "'%s': no memory to unpack it", mr_file_name(input->file));
     if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
         return damaged(input, "are damaged");
     return MR_OK;
@@ -158,34 +137,35 @@ static mr_status begin(mr__input *input)
         input->packing = GZIP;
         if (inflateInit2(&input->gzip, ZLIB_WINDOW_OF_GZIP) != Z_OK) {
             input->packing = PLAIN;
-            return mr_fail(MR_ERR_MEMORY, "'%s': no memory to unpack it", input->path);
+            return mr_fail(MR_ERR_MEMORY, "'%s': no memory to unpack it", mr_file_name(input->file));
         }
     } else if (input->filled >= sizeof zstandard && memcmp(input->buffer, zstandard, sizeof zstandard) == 0) {
         input->zstandard = ZSTD_createDStream();
         if (!input->zstandard)
-            return mr_fail(MR_ERR_MEMORY, "'%s': no memory to unpack it", input->path);
+            return mr_fail(MR_ERR_MEMORY, "'%s': no memory to unpack it", mr_file_name(input->file));
         input->packing = ZSTANDARD;
     }
     return MR_OK;
 }
 
-mr__input *mr__input_open(const char *path)
+mr__input *mr__input_of(mr_file *file)
 {
-    mr__input *input = mr_calloc(1, sizeof *input);
-    if (!input)
+    mr__input *input = file ? mr_calloc(1, sizeof *input) : NULL;
+    if (!input) {
+        mr_file_close(file);
         return NULL;
-    input->fd = -1;
-    input->path = mr_strdup(path);
-    input->buffer = mr_alloc(BUFFER);
-    if (input->path && input->buffer) {
-        input->fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-        if (input->fd < 0)
-            failed(input, "open", errno);
-        else if (begin(input) == MR_OK)
-            return input;
     }
+    input->file = file;
+    input->buffer = mr_alloc(BUFFER);
+    if (input->buffer && begin(input) == MR_OK)
+        return input;
     mr__input_close(input);
     return NULL;
+}
+
+mr__input *mr__input_open(mr_storage *storage, const char *path)
+{
+    return mr__input_of(mr_file_open(storage, path));
 }
 
 void mr__input_close(mr__input *input)
@@ -195,29 +175,37 @@ void mr__input_close(mr__input *input)
     if (input->packing == GZIP)
         inflateEnd(&input->gzip);
     ZSTD_freeDStream(input->zstandard);
-    if (input->fd >= 0)
-        close(input->fd);
+    mr_file_close(input->file);
     mr_free(input->buffer);
-    mr_free(input->path);
     mr_free(input);
 }
 
 const char *mr__input_path(const mr__input *input)
 {
-    return input->path;
+    return mr_file_name(input->file);
 }
 
 /* ---- going elsewhere ---- */
 
 bool mr__input_can_seek(const mr__input *input)
 {
-    return lseek(input->fd, 0, SEEK_CUR) >= 0 && strcmp(input->path, "-") != 0;
+    return mr_file_known(input->file)->access != MR_ACCESS_ONCE;
+}
+
+int64_t mr__input_size(const mr__input *input)
+{
+    return input->packing == PLAIN ? mr_file_known(input->file)->size : -1;
+}
+
+uint64_t mr__input_stamp(const mr__input *input)
+{
+    return mr_file_known(input->file)->stamp;
 }
 
 static mr_status rewind_input(mr__input *input)
 {
-    if (lseek(input->fd, 0, SEEK_SET) < 0)
-        return failed(input, "go back in", errno);
+    if (mr_file_seek(input->file, 0) < 0)
+        return mr_error_status();
     if (input->packing == GZIP)
         inflateReset(&input->gzip);
     if (input->packing == ZSTANDARD)
@@ -228,9 +216,30 @@ static mr_status rewind_input(mr__input *input)
     return MR_OK;
 }
 
+/* Unpacks up to this place. */
+static mr_status pass_over(mr__input *input, uint64_t offset)
+{
+    char *passed = mr_alloc(BUFFER);
+    int64_t n = 1;
+    while (passed && n > 0 && input->offset < offset) {
+        uint64_t left = offset - input->offset;
+        n = mr__input_read(input, passed, left < BUFFER ? (size_t)left : BUFFER);
+    }
+    mr_free(passed);
+    if (!passed || n < 0)
+        return mr_error_status();
+    if (n == 0)
+        return mr_fail(MR_ERR_STATE,
+                       "'%s' has %llu bytes, and there was something at byte %llu: it has changed",
+                       mr__input_path(input), (unsigned long long)input->offset, (unsigned long long)offset);
+    return MR_OK;
+}
+
 mr_status mr__input_seek(mr__input *input, uint64_t offset)
 {
-    if (input->packing == PLAIN && lseek(input->fd, (off_t)offset, SEEK_SET) >= 0) {
+    if (input->packing == PLAIN) {
+        if (mr_file_seek(input->file, (int64_t)offset) < 0)
+            return mr_error_status();
         input->at = input->filled = 0;
         input->end = false;
         input->offset = offset;
@@ -238,20 +247,5 @@ mr_status mr__input_seek(mr__input *input, uint64_t offset)
     }
     if (offset < input->offset && rewind_input(input) < 0)
         return mr_error_status();
-    char *skipped = input->offset < offset ? mr_alloc(BUFFER) : NULL;
-    if (input->offset < offset && !skipped)
-        return mr_error_status();
-    int64_t n = 1;
-    while (n > 0 && input->offset < offset) {
-        uint64_t left = offset - input->offset;
-        n = mr__input_read(input, skipped, left < BUFFER ? (size_t)left : BUFFER);
-    }
-    mr_free(skipped);
-    if (n < 0)
-        return mr_error_status();
-    if (n == 0)
-        return mr_fail(MR_ERR_FORMAT,
-                       "'%s' has %llu bytes, and there was something at byte %llu: it has changed",
-                       input->path, (unsigned long long)input->offset, (unsigned long long)offset);
-    return MR_OK;
+    return input->offset < offset ? pass_over(input, offset) : MR_OK;
 }

@@ -210,7 +210,8 @@ static mr_status make_index(jsonl *j)
     return s < 0 ? s : MR_OK;
 }
 
-mr_dataset *mr_jsonl_new(const char *path, const mr_jsonl_field *fields, int field_count)
+mr_dataset *mr_jsonl_new(const char *path, const mr_jsonl_field *fields, int field_count,
+                         const mr_jsonl_opts *opts)
 {
     static const mr_dataset_vtable vtable = {
         .len = len, .get = get, .get_many = get_many, .destroy = destroy
@@ -221,7 +222,7 @@ mr_dataset *mr_jsonl_new(const char *path, const mr_jsonl_field *fields, int fie
     mr_dataset *dataset = NULL;
     /* The dataset first: it looks at the shapes. */
     if (mr__jsonl_plan_make(&j->plan, "jsonl_new", path, fields, field_count) == MR_OK &&
-        mr__bytes_open(&j->bytes, path) == MR_OK)
+        mr__bytes_open(&j->bytes, opts ? opts->storage : NULL, path) == MR_OK)
         dataset = mr_dataset_new(&vtable, &j, sizeof j, j->plan.field, j->plan.field_count);
     if (!dataset) {
         jsonl_free(j);

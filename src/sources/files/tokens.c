@@ -17,7 +17,7 @@ mr_dataset *mr_tokens_new(const char *path, int64_t length, const mr_tokens_opts
                 mr_dtype_name(w.dtype));
         return NULL;
     }
-    if (mr__bytes_open(&w.bytes, path) < 0)
+    if (mr__bytes_open(&w.bytes, opts->storage, path) < 0)
         return NULL;
     const size_t size = mr_dtype_size(w.dtype);
     if (opts->skip < 0 || (uint64_t)opts->skip > w.bytes.size || (w.bytes.size - (size_t)opts->skip) % size) {

@@ -50,6 +50,10 @@ mr_status mr__window_seek(mr__window *w, uint64_t offset)
 {
     if (!w->input)
         return MR_OK;
+    if (offset != w->base + w->at && !mr__input_can_seek(w->input))
+        return mr_fail(
+            MR_ERR_STATE, "'%s' is read once, from front to back: it cannot go from byte %llu to %llu",
+            mr__input_path(w->input), (unsigned long long)(w->base + w->at), (unsigned long long)offset);
     if (offset < w->base || offset - w->base > w->filled) {
         if (mr__input_seek(w->input, offset) < 0)
             return mr_error_status();
@@ -61,9 +65,9 @@ mr_status mr__window_seek(mr__window *w, uint64_t offset)
     return MR_OK;
 }
 
-mr_status mr__window_open(mr__window *w, const char *path, uint64_t offset)
+mr_status mr__window_open(mr__window *w, mr_storage *storage, const char *path, uint64_t offset)
 {
-    *w = (mr__window){ .input = mr__input_open(path), .base = offset };
+    *w = (mr__window){ .input = mr__input_open(storage, path), .base = offset };
     if (w->input && mr__input_seek(w->input, offset) == MR_OK)
         return MR_OK;
     mr_status s = mr_error_status();

@@ -24,11 +24,11 @@ mr_status mr__window_record(mr__window *window, mr__record_end *record_end, cons
 /* Reads more bytes behind those that are there. */
 mr_status mr__window_more(mr__window *window);
 
-/* Goes to a place in the file. */
+/* Goes to a place in the file; a pipe fails, unless it is there. */
 mr_status mr__window_seek(mr__window *window, uint64_t offset);
 
 /* Opens a file at a place. */
-mr_status mr__window_open(mr__window *window, const char *path, uint64_t offset);
+mr_status mr__window_open(mr__window *window, mr_storage *storage, const char *path, uint64_t offset);
 void mr__window_close(mr__window *window);
 
 #endif

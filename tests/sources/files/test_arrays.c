@@ -102,7 +102,8 @@ static void test_beside_numpy(void)
 
 static void test_fields(void)
 {
-    const mr_array_file files[] = { { golden("i2_little.npy"), "x" }, { golden("type_0c.idx.gz"), NULL } };
+    const mr_array_file files[] = { { .path = golden("i2_little.npy"), .name = "x" },
+                                    { .path = golden("type_0c.idx.gz"), .name = NULL } };
     mr_dataset *d = mr_arrays_new(files, 2);
     mr_rng *rng = mr_rng_new(1);
     mr_loader *loader =
@@ -124,7 +125,8 @@ static void test_fields(void)
     mr_rng_free(rng);
     mr_dataset_free(d);
 
-    const mr_array_file uneven[] = { { golden("i2_little.npy"), "x" }, { golden("scalars.npy"), NULL } };
+    const mr_array_file uneven[] = { { .path = golden("i2_little.npy"), .name = "x" },
+                                     { .path = golden("scalars.npy"), .name = NULL } };
     CHECK(!mr_arrays_new(uneven, 2));
     CHECK(strstr(mr_error(), "i2_little.npy' has 3 rows, '") && strstr(mr_error(), "scalars.npy' 5"));
     CHECK(!mr_arrays_new(NULL, 0));

@@ -43,7 +43,8 @@ static void check_rows(const mr_batch *sample, int row)
 
 static void test_rows(void)
 {
-    mr_dataset *d = mr_jsonl_new(put(rows), fields, 5), *stream = mr_jsonl_stream_new(put(rows), fields, 5);
+    mr_dataset *d = mr_jsonl_new(put(rows), fields, 5, NULL),
+               *stream = mr_jsonl_stream_new(put(rows), fields, 5, NULL);
     mr_cursor *cursor = mr_stream_open(stream);
     const mr_batch *sample;
     CHECK_EQ_I64(mr_dataset_len(d), 3);
@@ -69,7 +70,7 @@ static void test_missing(void)
         { .name = "b", .shape = { 1, { 2 } }, .missing = MR_MISSING_FILL, .fill = 7 }
     };
     const char *path = put("{\"a\":1}\n{\"b\":[1,2]}\n{\"a\":3,\"b\":[4,5]}\n{\"a\":null}\n");
-    mr_dataset *d = mr_jsonl_new(path, f, 2), *stream = mr_jsonl_stream_new(path, f, 2);
+    mr_dataset *d = mr_jsonl_new(path, f, 2, NULL), *stream = mr_jsonl_stream_new(path, f, 2, NULL);
     CHECK_EQ_I64(mr_dataset_len(d), 2);
     mr_batch *b = mr_dataset_get(d, 0);
     CHECK(number(b, 0, 0) == 1 && number(b, 1, 0) == 7 && number(b, 1, 1) == 7);
@@ -94,8 +95,8 @@ static void test_resumed(void)
     for (int k = 0; k < 1000; k++)
         fprintf(file, k % 3 ? "{\"i\": %d}\n" : "\n{\"other\": {}, \"i\": %d}\n", k);
     fclose(file);
-    mr_dataset *d = mr_jsonl_stream_new(in_folder("long.jsonl"), &i, 1),
-               *by_number = mr_jsonl_new(in_folder("long.jsonl"), &i, 1);
+    mr_dataset *d = mr_jsonl_stream_new(in_folder("long.jsonl"), &i, 1, NULL),
+               *by_number = mr_jsonl_new(in_folder("long.jsonl"), &i, 1, NULL);
     mr_rng *rng = mr_rng_new(1);
     const mr_batch *b;
     const void *bytes;
@@ -133,7 +134,7 @@ static void check_fault(const char *text, const mr_jsonl_field *f, const char *w
 {
     char all[600];
     const char *path = put(text);
-    mr_dataset *d = mr_jsonl_new(path, f, 1);
+    mr_dataset *d = mr_jsonl_new(path, f, 1, NULL);
     CHECK(d && mr_dataset_get(d, mr_dataset_len(d) - 1) == NULL);
     const char *said = mr_error(), *at = strstr(said, path);
     snprintf(all, sizeof all, "%s%s", path, wanted);
@@ -164,7 +165,7 @@ static void test_faults(void)
 
 static void check_refused(const mr_jsonl_field *f, int count, const char *text)
 {
-    CHECK(mr_jsonl_new(put("{}"), f, count) == NULL);
+    CHECK(mr_jsonl_new(put("{}"), f, count, NULL) == NULL);
     CHECK_EQ_STR(mr_error(), text);
     mr_error_clear();
 }
@@ -185,9 +186,9 @@ static void test_wrong_fields(void)
                   "jsonl_new: field 'x': the word 'a' is there twice");
     check_refused(&(mr_jsonl_field){ .name = "x", .shape = { 1, { -2 } } }, 1,
                   "dataset_new: negative size in shape [-2]");
-    CHECK(!mr_jsonl_stream_new(NULL, fields, 5));
+    CHECK(!mr_jsonl_stream_new(NULL, fields, 5, NULL));
     CHECK_EQ_STR(mr_error(), "jsonl_stream_new: path is NULL");
-    CHECK(!mr_jsonl_stream_new("/nowhere/a", fields, 5));
+    CHECK(!mr_jsonl_stream_new("/nowhere/a", fields, 5, NULL));
     CHECK_EQ_STR(mr_error(), "cannot open '/nowhere/a': No such file or directory");
 }
 
@@ -200,7 +201,7 @@ static void test_damage(void)
         for (size_t k = 0; k < sizeof others - 1; k++) {
             memcpy(copy, rows, sizeof rows);
             copy[i] = others[k];
-            mr_dataset *d = mr_jsonl_new(put(copy), fields, 5);
+            mr_dataset *d = mr_jsonl_new(put(copy), fields, 5, NULL);
             for (int64_t r = 0; r < mr_dataset_len(d); r++)
                 mr_batch_free(mr_dataset_get(d, r));
             mr_error_clear();

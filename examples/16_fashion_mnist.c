@@ -43,7 +43,8 @@ static mr_dataset *fashion_new(const char *folder, const char *part)
     char images[512], labels[512];
     snprintf(images, sizeof images, "%s/%s-images-idx3-ubyte.gz", folder, part);
     snprintf(labels, sizeof labels, "%s/%s-labels-idx1-ubyte.gz", folder, part);
-    const mr_array_file files[] = { { images, "image" }, { labels, "label" } };
+    const mr_array_file files[] = { { .path = images, .name = "image" },
+                                    { .path = labels, .name = "label" } };
     mr_dataset *bytes = mr_arrays_new(files, 2);
     mr_dataset *fashion =
         mr_map_new(bytes, to_tensor, NULL, &(mr_map_opts){ .fields = fields, .field_count = 2 });

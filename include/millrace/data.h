@@ -125,6 +125,7 @@ typedef struct mr_batch {
     int64_t
         number; /* of this batch in the order of the epoch, from 0; of a stream in several shards with gaps
                                 where one has ended */
+    bool of_stream; /* then `indices` say nothing of what the samples are */
 } mr_batch;
 
 /* The sample at `index` of a dataset by index, as a batch whose tensors have the shape of one sample. Makes

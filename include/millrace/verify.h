@@ -24,8 +24,9 @@ typedef struct mr_digest {
     int64_t batches;
 } mr_digest;
 
-/* Takes a batch into a digest: the indices of its rows, and with `contents` also what is in its row of each tensor that has as many rows as
- * the batch, and its items of ragged fields. */
+/* Takes a batch into a digest: the indices of its rows, and with `contents` also what is in its row of each tensor that has as many
+ * rows as the batch, and its items of ragged fields; there must be such a field. Samples of a stream have no index, so
+ * of them contents are taken alone, and not to take them is a failure. */
 MR_API mr_status mr_digest_add(mr_digest *digest, const mr_batch *batch, bool contents);
 
 /* Takes another digest into one, as if its samples had come behind: of another replica, say. The order that results

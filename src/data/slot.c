@@ -82,6 +82,7 @@ mr__slot_batch *mr__slot_new(const mr_dataset *dataset, int64_t capacity, bool s
     slot->batch.name = slot->name;
     slot->batch.indices = slot->index;
     slot->batch.valid = slot->valid;
+    slot->batch.of_stream = dataset->stream != NULL;
     return slot;
 }
 

@@ -1,5 +1,6 @@
 #include <millrace/verify.h>
 
+#include "loader.h"
 #include "ragged.h"
 
 #include "base/error.h"
@@ -13,10 +14,10 @@ static void add(mr_digest *digest, uint64_t element)
     digest->samples++;
 }
 
-/* What a row's tensors hold. */
-static uint64_t hash_row(const mr_batch *batch, int64_t row)
+/* Takes in what a row's tensors hold. False when none of them has a row for each sample. */
+static bool mix_row(uint64_t *hash, const mr_batch *batch, int64_t row)
 {
-    uint64_t hash = 0;
+    bool any = false;
     for (int f = 0; f < batch->field_count; f++) {
         const mr_tensor *x = batch->field[f], *offsets = mr__offsets_of(batch, f);
         int64_t all = mr_tensor_ndim(x) ? mr_tensor_size(x, 0) : -1, first = row, items = 1;
@@ -29,22 +30,32 @@ static uint64_t hash_row(const mr_batch *batch, int64_t row)
         }
         size_t bytes = all > 0 ? (size_t)(mr_tensor_numel(x) / all) * mr_dtype_size(mr_tensor_dtype(x)) : 0;
         const unsigned char *data = mr_tensor_data(x);
-        hash = mr__mix_bytes(hash, data + (size_t)first * bytes, (size_t)items * bytes);
+        *hash = mr__mix_bytes(*hash, data + (size_t)first * bytes, (size_t)items * bytes);
+        any = true;
     }
-    return hash;
+    return any;
+}
+
+static mr_status no_index(const char *call)
+{
+    return mr__raise(MR_ERR_ARGUMENT, "%s: samples of a stream have no index; take their contents", call);
 }
 
 mr_status mr_digest_add(mr_digest *digest, const mr_batch *batch, bool contents)
 {
     if (!digest || !batch)
         return mr__null("digest_add", digest ? "batch" : "digest");
+    if (batch->of_stream && !contents)
+        return no_index("digest_add");
     for (int64_t i = 0; i < batch->rows; i++) {
         if (!batch->valid[i]) {
             digest->padding++;
             continue;
         }
-        uint64_t element = (uint64_t)batch->indices[i];
-        add(digest, contents ? mr__mix_in(element, hash_row(batch, i)) : element);
+        uint64_t element = batch->of_stream ? 0 : (uint64_t)batch->indices[i], hash = 0;
+        if (contents && !mix_row(&hash, batch, i))
+            return mr__raise(MR_ERR_ARGUMENT, "digest_add: no field of the batch has a row for each sample");
+        add(digest, contents ? mr__mix_in(element, hash) : element);
     }
     digest->batches++;
     return MR_OK;
@@ -84,7 +95,10 @@ mr_status mr_loader_verify(mr_loader *loader, bool contents, mr_digest *digest)
     if (!digest)
         return mr__settle(mr__null("loader_verify", "digest"));
     *digest = (mr_digest){ { 0 }, 0, 0, 0, 0 };
+    if (loader && loader->streams && !contents)
+        return mr__settle(no_index("loader_verify"));
     while ((status = mr_loader_next(loader, &batch)) == MR_OK)
-        mr_digest_add(digest, batch, contents);
+        if (mr_digest_add(digest, batch, contents))
+            return mr__settle(mr_error_status());
     return status == MR_END ? MR_OK : status;
 }

@@ -220,6 +220,78 @@ static void test_rest_of_epoch(void)
     mr_rng_free(rng);
 }
 
+/* ---- streams: contents alone ---- */
+
+static mr_digest verify_stream(int64_t length, mr_loader_opts opts)
+{
+    mr_dataset *stream = fixture_stream_new(
+        (fixture){ .length = length, .bad = -1, .bad2 = -1, .delay = opts.workers % 3 == 1 ? 20 : 0 });
+    mr_digest digest = verify(stream, NULL, opts, 0, true);
+    mr_dataset_free(stream);
+    return digest;
+}
+
+static void test_streams(void)
+{
+    mr_digest whole = verify_stream(61, (mr_loader_opts){ .batch_size = 4 });
+    CHECK(whole.samples == 61 && whole.batches == 16 && whole.padding == 0);
+    for (int kind = 0; kind < 16; kind++) {
+        mr_loader_opts opts = { .batch_size = 1 + kind % 5, .shards = 1 + kind % 6, .shuffle = kind & 1 };
+        opts.shuffle_block = opts.shuffle ? 20 : 0;
+        mr_digest alone = verify_stream(61, opts);
+        CHECK(mr_digest_same_samples(&alone, &whole));
+        const bool in_turn = opts.shards == 1 || opts.batch_size == 1; /* as the shards are cut */
+        CHECK((alone.order == whole.order) == (in_turn && !opts.shuffle));
+        for (int workers = 1; workers <= 8; workers++) {
+            opts.workers = workers;
+            opts.unordered = false;
+            mr_digest digest = verify_stream(61, opts);
+            CHECK(mr_digest_same_samples(&digest, &whole) && digest.order == alone.order);
+            opts.unordered = true;
+            digest = verify_stream(61, opts);
+            CHECK(mr_digest_same_samples(&digest, &whole));
+        }
+    }
+    mr_digest longer = verify_stream(62, (mr_loader_opts){ .batch_size = 4 });
+    CHECK(!mr_digest_same_samples(&longer, &whole));
+    mr_digest dropped = verify_stream(61, (mr_loader_opts){ .batch_size = 4, .drop_last = true });
+    CHECK(!mr_digest_same_samples(&dropped, &whole));
+}
+
+/* A field that has nothing to do with rows. */
+static mr_status collate_sum(void *user, const mr_batch *samples, mr_collated *out)
+{
+    (void)user, (void)samples;
+    return mr_collate_field(out, "sum", MR_INT64, MR_SHAPE(2, 2, 2)) ? MR_OK : MR_ERR_MEMORY;
+}
+
+static void test_nothing_to_take(void)
+{
+    mr_digest digest = { { 0 }, 0, 0, 0, 0 };
+    mr_rng *rng = mr_rng_new(0);
+    const fixture f = { .length = 9, .bad = -1, .bad2 = -1 };
+    mr_dataset *stream = fixture_stream_new(f), *data = fixture_new(f);
+    mr_loader *loader = mr_loader_new(stream, rng, &(mr_loader_opts){ .batch_size = 3 });
+    const mr_batch *batch;
+    CHECK_EQ_I64(mr_loader_verify(loader, false, &digest), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "loader_verify: samples of a stream have no index; take their contents");
+    CHECK_EQ_I64(mr_loader_next(loader, &batch), MR_OK);
+    CHECK(batch->of_stream && batch->epoch == 0); /* nothing was begun */
+    CHECK_EQ_I64(mr_digest_add(&digest, batch, false), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "digest_add: samples of a stream have no index; take their contents");
+    CHECK_EQ_I64(digest.samples + digest.batches, 0);
+    mr_loader_free(loader);
+    loader = mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = 3 });
+    CHECK_EQ_I64(mr_loader_set_collate(loader, collate_sum, NULL), MR_OK);
+    CHECK_EQ_I64(mr_loader_verify(loader, false, &digest), MR_OK);
+    CHECK_EQ_I64(mr_loader_verify(loader, true, &digest), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "digest_add: no field of the batch has a row for each sample");
+    mr_loader_free(loader);
+    mr_dataset_free(stream);
+    mr_dataset_free(data);
+    mr_rng_free(rng);
+}
+
 static void test_errors(void)
 {
     mr_digest digest = { { 0 }, 0, 0, 0, 0 };
@@ -253,6 +325,8 @@ int main(void)
     RUN(test_replicas);
     RUN(test_orders);
     RUN(test_rest_of_epoch);
+    RUN(test_streams);
+    RUN(test_nothing_to_take);
     RUN(test_errors);
     return check_report();
 }

@@ -194,6 +194,18 @@ typedef struct mr_reduce_lr_on_plateau_opts {
  * mr_schedule_step_metric. */
 MR_API mr_schedule *mr_reduce_lr_on_plateau_new(mr_optim *optim, const mr_reduce_lr_on_plateau_opts *opts);
 
+/* ---- for stochastic weight averaging ---------------------------------------------------------------------------- */
+
+typedef struct mr_swa_lr_opts {
+    int64_t anneal_epochs; /* default 10; MR_ZERO_INT: the rate is swa_lr at once */
+    mr_anneal anneal;      /* default: cosine */
+    const double *swa_lrs; /* one for each group, in place of swa_lr; read in the call only */
+} mr_swa_lr_opts;
+
+/* Izmailov and others, 2018: from the rate that is there to swa_lr within `anneal_epochs` steps, and stays there. As
+ * torch.optim.swa_utils.SWALR. */
+MR_API mr_schedule *mr_swa_lr_new(mr_optim *optim, double swa_lr, const mr_swa_lr_opts *opts);
+
 /* ---- several schedules -------------------------------------------------------------------------------------------- */
 
 /* Both adopt the schedules of the list, also when they fail, but those that were adopted before; all are for one

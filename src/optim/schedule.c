@@ -28,6 +28,17 @@ bool mr__schedule_factor(const char *call, const char *name, double factor, bool
     return false;
 }
 
+bool mr__schedule_spread(const mr_schedule *s, const char *name, double *to, const double *array,
+                         double value)
+{
+    for (size_t i = 0; i < s->groups; i++) {
+        to[i] = array ? array[i] : value;
+        if (!mr__schedule_finite(s->kind->name, name, to[i]))
+            return false;
+    }
+    return true;
+}
+
 /* ---- initial learning rates, which the optimizer keeps ---- */
 
 static mr__group *group_at(mr_optim *optim, size_t index)

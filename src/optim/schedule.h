@@ -72,6 +72,10 @@ struct mr_schedule {
             bool by_step;
         } cyclic;
         struct {
+            int64_t epochs;
+            mr_anneal anneal;
+        } swa; /* to max_lr */
+        struct {
             mr_reduce_lr_on_plateau_opts opts; /* with the defaults filled in */
             double best;
             int64_t bad, cooling;
@@ -100,6 +104,14 @@ void mr__set_initial_lr(mr_optim *optim, size_t group, double lr);
 /* Raise a failure unless an integer is at least `low`, and a number neither negative nor too large. */
 bool mr__schedule_at_least(const char *call, const char *name, int64_t value, int64_t low);
 bool mr__schedule_finite(const char *call, const char *name, double value);
+
+/* Writes one value for each group: the array's, or the same for all. False with a failure raised for one that is not as
+ * above. */
+bool mr__schedule_spread(const mr_schedule *s, const char *name, double *to, const double *array,
+                         double value);
+
+/* The rate of swa_lr at a step, from the one that is there. */
+double mr__swa_rate(double now, double swa_lr, int64_t step, int64_t anneal_epochs, mr_anneal anneal);
 
 /* Whether `factor` lies in (0, 1], or if `zero` in [0, 1]. */
 bool mr__schedule_factor(const char *call, const char *name, double factor, bool zero);

@@ -3,17 +3,6 @@
 
 #include <math.h>
 
-/* Writes one value for each group: the array's, or the same for all. */
-static bool spread(const mr_schedule *s, const char *name, double *to, const double *array, double value)
-{
-    for (size_t i = 0; i < s->groups; i++) {
-        to[i] = array ? array[i] : value;
-        if (!mr__schedule_finite(s->kind->name, name, to[i]))
-            return false;
-    }
-    return true;
-}
-
 static bool spread_momenta(const mr_schedule *s, const double *bases, double base, const double *maxima,
                            double max)
 {
@@ -24,8 +13,8 @@ static bool spread_momenta(const mr_schedule *s, const double *bases, double bas
                   s->optim->kind->name);
         return false;
     }
-    if (!spread(s, "base_momentum", s->base_momentum, bases, base) ||
-        !spread(s, "max_momentum", s->max_momentum, maxima, max))
+    if (!mr__schedule_spread(s, "base_momentum", s->base_momentum, bases, base) ||
+        !mr__schedule_spread(s, "max_momentum", s->max_momentum, maxima, max))
         return false;
     for (size_t i = 0; i < s->groups; i++)
         if (!mr__option_within(s->kind->name, "base_momentum", s->base_momentum[i], 0, 1) ||
@@ -143,7 +132,7 @@ mr_schedule *mr_one_cycle_lr_new(mr_optim *optim, double max_lr, int64_t total_s
     mr_schedule *s = mr__schedule_new(kind, optim);
     if (!s)
         return NULL;
-    if (!spread(s, "max_lr", s->max_lr, o.max_lrs, max_lr) ||
+    if (!mr__schedule_spread(s, "max_lr", s->max_lr, o.max_lrs, max_lr) ||
         !spread_momenta(s, o.base_momenta, o.base_momentum, o.max_momenta, o.max_momentum)) {
         mr_schedule_free(s);
         return NULL;
@@ -232,8 +221,8 @@ mr_schedule *mr_cyclic_lr_new(mr_optim *optim, double base_lr, double max_lr, co
     mr_schedule *s = mr__schedule_new(kind, optim);
     if (!s)
         return NULL;
-    if (!spread(s, "base_lr", s->next, o.base_lrs, base_lr) ||
-        !spread(s, "max_lr", s->max_lr, o.max_lrs, max_lr) ||
+    if (!mr__schedule_spread(s, "base_lr", s->next, o.base_lrs, base_lr) ||
+        !mr__schedule_spread(s, "max_lr", s->max_lr, o.max_lrs, max_lr) ||
         !spread_momenta(s, o.base_momenta, o.base_momentum, o.max_momenta, o.max_momentum)) {
         mr_schedule_free(s);
         return NULL;

@@ -17,6 +17,7 @@ import random
 import warnings
 
 import torch
+import torch.optim.swa_utils
 from torch.optim import lr_scheduler as torch_schedules
 
 from golden import Golden
@@ -71,6 +72,13 @@ def make(optim, kind, o):
         o['mode'] = ('min', 'max')[o.pop('mode', 0)]
         o['threshold_mode'] = ('rel', 'abs')[o.pop('threshold_mode', 0)]
         return torch_schedules.ReduceLROnPlateau(optim, **o)
+    if kind == 'swa_lr':
+        if 'swa_lrs' in o:
+            o['swa_lr'] = o.pop('swa_lrs')
+        if 'anneal_epochs' in o:
+            o['anneal_epochs'] = int(o['anneal_epochs'])
+        o['anneal_strategy'] = ('cos', 'linear')[o.pop('anneal', 0)]
+        return torch.optim.swa_utils.SWALR(optim, **o)
     names = {'step_lr': 'StepLR', 'multi_step_lr': 'MultiStepLR', 'exponential_lr': 'ExponentialLR',
              'constant_lr': 'ConstantLR', 'linear_lr': 'LinearLR', 'polynomial_lr': 'PolynomialLR'}
     return getattr(torch_schedules, names[kind])(optim, **o)
@@ -259,9 +267,18 @@ def lists():
         ('chained_scheduler',), ('constant_lr', opts(factor=0.5, total_iters=6)), ('chained_scheduler',), steps=20)
 
 
+def averages():
+    two = (0.3, 0.007)
+    for o in ({}, opts(anneal=1), opts(anneal_epochs=4), opts(anneal_epochs=4, anneal=1), opts(anneal_epochs=1),
+              opts(anneal_epochs=0)):
+        run(('swa_lr', opts(swa_lr=0.05, **o)), lr=two, steps=15)
+    run(('swa_lr', opts(swa_lrs=[0.05, 0.5], anneal_epochs=6)), lr=two, steps=9, hand=(4, 0.25))
+
+
 decay()
 cosines()
 cycles()
 plateaus()
 lists()
+averages()
 g.write()

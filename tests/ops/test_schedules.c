@@ -215,6 +215,11 @@ static mr_schedule *make_one(mr_optim *optim, const golden_case *c)
         return mr_lambda_lr_new(optim, wave, &file);
     if (IS(multiplicative_lr))
         return mr_multiplicative_lr_new(optim, wave, &file);
+    if (IS(swa_lr))
+        return mr_swa_lr_new(optim, golden_number(c, "swa_lr", 0),
+                             &(mr_swa_lr_opts){ WHOLE(anneal_epochs),
+                                                .anneal = (mr_anneal)golden_number(c, "anneal", 0),
+                                                ARRAY(swa_lrs) });
     return make_cycle(optim, c);
 }
 

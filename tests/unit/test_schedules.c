@@ -87,6 +87,12 @@ static void test_arguments(void)
     REFUSED(mr_cyclic_lr_new(o, 0, INFINITY, NULL), "cyclic_lr: max_lr inf is not in [0, inf)");
     REFUSED(mr_cyclic_lr_new(NULL, 0, 1, NULL), "cyclic_lr: optim is NULL");
     REFUSED(mr_reduce_lr_on_plateau_new(NULL, NULL), "reduce_lr_on_plateau: optim is NULL");
+    REFUSED(mr_swa_lr_new(NULL, 0.1, NULL), "swa_lr: optim is NULL");
+    REFUSED(mr_swa_lr_new(o, -0.1, NULL), "swa_lr: swa_lr -0.1 is not in [0, inf)");
+    REFUSED(mr_swa_lr_new(o, 0.1, &(mr_swa_lr_opts){ .anneal_epochs = -1 }),
+            "swa_lr: anneal_epochs -1 is less than 0");
+    REFUSED(mr_swa_lr_new(o, 0.1, &(mr_swa_lr_opts){ .anneal = (mr_anneal)2 }),
+            "swa_lr: there is no annealing 2");
     drop(&b);
 
     /* An optimizer without a momentum. */

@@ -193,8 +193,10 @@ typedef struct mr_loader_opts {
 
     int workers;      /* threads that make batches ahead; 0, the default: the calling thread makes them */
     int64_t prefetch; /* batches made ahead, at most; default 2 for each worker, at least 4 */
-    int64_t prefetch_bytes; /* and bytes, of which one batch is always allowed; default: no bound */
-    double timeout;         /* seconds that a worker may take for one sample; default: no limit */
+    int64_t
+        prefetch_bytes; /* and bytes, of which one batch is always allowed; ragged fields are taken to be as large as in
+                               the largest batch so far. Default: no bound */
+    double timeout; /* seconds that a worker may take for one sample; default: no limit */
 
     mr_bad_policy on_bad_sample; /* default MR_BAD_STOP */
     int64_t max_bad_samples;     /* in an epoch, at most: one more is a failure; default: any number */

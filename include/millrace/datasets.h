@@ -92,7 +92,9 @@ MR_API mr_dataset *mr_filter_new(mr_dataset *stream, mr_filter_function keep, vo
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 
 typedef struct mr_cache_opts {
-    int64_t max_bytes; /* of samples; those beyond are read each time. Default: no bound */
+    int64_t
+        max_bytes; /* of samples, the items of ragged fields among them; those beyond are read each time. Default: no
+                          bound. What is known of each sample comes on top: a byte, and 32 for each ragged field */
 } mr_cache_opts;
 
 /* Makes the dataset that reads each sample once and then has it in memory. Memory is taken up as samples come. A sample that two
@@ -101,10 +103,12 @@ typedef struct mr_cache_opts {
 MR_API mr_dataset *mr_cache_new(mr_dataset *dataset, const mr_cache_opts *opts);
 
 typedef struct mr_cache_counts {
-    int64_t capacity; /* samples that it may hold */
-    int64_t held;     /* samples in memory */
-    int64_t hits;     /* samples given from memory */
-    int64_t reads;    /* samples read, those that failed and those beyond the bound among them */
+    int64_t
+        capacity;  /* samples that it may hold; how many of those with ragged fields, hangs on their items */
+    int64_t held;  /* samples in memory */
+    int64_t hits;  /* samples given from memory */
+    int64_t reads; /* samples read, those that failed and those beyond the bound among them */
+    int64_t bytes; /* of the samples in memory */
 } mr_cache_counts;
 
 /* What a dataset of mr_cache_new has done so far; from any thread. */

@@ -212,14 +212,28 @@ static void prepare_from_stream(mr_loader *loader, mr__ticket *t)
     t->parts = 1;
 }
 
+/* How many batches may be made ahead. What ragged fields take is known from batches that were delivered. */
+static int64_t most_ahead(const mr_loader *loader)
+{
+    const mr__ahead *a = &loader->ahead;
+    const int64_t slots = a->opts.slots - 1;
+    if (!a->prefetch_bytes || !loader->dataset->ragged)
+        return slots;
+    if (!a->most_items)
+        return 1;
+    const int64_t batches = a->prefetch_bytes / (a->opts.capacity * loader->sample_bytes + a->most_items);
+    return batches < 1 ? 1 : batches < slots ? batches : slots;
+}
+
 /* Fills the free places of the ring. Small batches are posted several at a time, so that a thread is woken less often. */
 static void post(mr_loader *loader)
 {
     mr__ahead *a = &loader->ahead;
-    int64_t posted = mr__pipeline_posted(a->pipeline), room = a->opts.slots - 1 - posted, count = 0;
-    if (a->direct || (posted > 1 && a->cost < 2 * PART && room < a->opts.slots / 2))
+    const int64_t most = most_ahead(loader), posted = mr__pipeline_posted(a->pipeline), room = most - posted;
+    int64_t count = 0;
+    if (a->direct || (posted > 1 && a->cost < 2 * PART && room < (most + 1) / 2))
         return;
-    while (!a->stuck) {
+    while (!a->stuck && count <= room) { /* one of them is asked for at once */
         mr__ticket *t = mr__pipeline_room(a->pipeline, count);
         if (!t || (a->ended && !guess(loader)))
             break;

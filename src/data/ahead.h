@@ -22,10 +22,11 @@
 typedef struct mr__ahead {
     mr__pipeline_opts opts;           /* workers 0: none of this */
     int64_t prefetch, prefetch_bytes; /* as they were asked for */
-    mr__pipeline *pipeline;           /* NULL: not started, or given up */
-    int64_t epoch;                    /* that tickets are posted of */
-    bool ended;                       /* its end was posted */
-    bool stuck;                       /* no more tickets, until the next epoch: the sampler has failed */
+    int64_t most_items;     /* bytes of ragged fields in a batch, of those that were delivered; 0: none was */
+    mr__pipeline *pipeline; /* NULL: not started, or given up */
+    int64_t epoch;          /* that tickets are posted of */
+    bool ended;             /* its end was posted */
+    bool stuck;             /* no more tickets, until the next epoch: the sampler has failed */
 
     bool guessed, never; /* the epoch was begun on a guess; one was wrong */
     mr_rng *expected, *after;

@@ -4,7 +4,7 @@
  * There is room for all of them from the start, which the operating system gives when it is written to. A sample's state
  * goes from EMPTY over BEING_READ to HELD, from where on it is only read, without a lock. Who finds it EMPTY reads it, without
  * holding the lock; who finds it BEING_READ waits. A failure puts it back to EMPTY, and wakes those who wait, of whom one
- * tries again.
+ * tries again. A sample whose ragged fields leave the bound no room becomes BEYOND, for ever.
  */
 #include "inner.h"
 #include "ragged.h"
@@ -13,15 +13,16 @@
 
 #include <string.h>
 
-enum { EMPTY, BEING_READ, HELD };
+enum { EMPTY, BEING_READ, HELD, BEYOND };
 
 typedef struct store {
-    int64_t capacity; /* samples */
-    char **base;      /* of each field */
+    int64_t capacity;  /* samples */
+    int64_t max_bytes; /* 0: no bound */
+    char **base;       /* of each field */
     atomic_uchar *state;
     pthread_mutex_t lock;
     pthread_cond_t read;
-    atomic_int_least64_t held, hits, reads;
+    atomic_int_least64_t held, hits, reads, bytes;
 } store;
 
 typedef struct cache {
@@ -61,7 +62,33 @@ static mr_status copy_in(const cache *c, int64_t index, void *const *field)
 {
     void *held[MR__MOST_FIELDS];
     point_at(c, index, held);
-    return copy_sample(c, held, field);
+    for (int f = 0; f < c->inner->field_count; f++) /* what was there is freed, or never was anything */
+        if (c->inner->item_bytes[f])
+            mr__ragged_init(held[f], c->inner->item_bytes[f]);
+    mr_status status = copy_sample(c, held, field);
+    for (int f = 0; status != MR_OK && f < c->inner->field_count; f++)
+        if (c->inner->item_bytes[f])
+            mr__ragged_clear(held[f]);
+    return status;
+}
+
+/* What it takes to hold a sample. */
+static int64_t bytes_of(const mr_dataset *inner, void *const *field)
+{
+    int64_t bytes = 0;
+    for (int f = 0; f < inner->field_count; f++)
+        bytes += (int64_t)(inner->item_bytes[f] ? mr__ragged_bytes(field[f]) : inner->row_bytes[f]);
+    return bytes;
+}
+
+static bool reserve(store *s, int64_t bytes)
+{
+    int64_t used = atomic_load_explicit(&s->bytes, memory_order_relaxed);
+    do
+        if (s->max_bytes && bytes > s->max_bytes - used)
+            return false;
+    while (!atomic_compare_exchange_weak(&s->bytes, &used, used + bytes));
+    return true;
 }
 
 static mr_status read_inner(const cache *c, int64_t index, const mr_sample *sample)
@@ -71,9 +98,9 @@ static mr_status read_inner(const cache *c, int64_t index, const mr_sample *samp
     return status == MR_OK ? MR_OK : mr__sample_failed("cache", status, index);
 }
 
-static bool is_held(const store *s, int64_t index)
+static int state_of(const store *s, int64_t index)
 {
-    return atomic_load_explicit(&s->state[index], memory_order_acquire) == HELD;
+    return index < s->capacity ? atomic_load_explicit(&s->state[index], memory_order_acquire) : BEYOND;
 }
 
 static void set_state(store *s, int64_t index, unsigned char state)
@@ -97,21 +124,32 @@ static bool claim(store *s, int64_t index)
     return mine;
 }
 
+/* Of a sample that is the caller's to read. */
+static mr_status read_and_hold(const cache *c, int64_t index, const mr_sample *sample)
+{
+    store *s = c->store;
+    mr_status status = read_inner(c, index, sample);
+    int64_t bytes = status == MR_OK ? bytes_of(c->inner, sample->field) : 0;
+    if (status == MR_OK && !reserve(s, bytes)) {
+        set_state(s, index, BEYOND);
+        return MR_OK;
+    }
+    if (status == MR_OK && (status = copy_in(c, index, sample->field)) == MR_OK)
+        atomic_fetch_add_explicit(&s->held, 1, memory_order_relaxed);
+    else
+        atomic_fetch_sub(&s->bytes, bytes);
+    set_state(s, index, status == MR_OK ? HELD : EMPTY);
+    return status;
+}
+
 static mr_status get(void *self, int64_t index, const mr_sample *sample)
 {
     const cache *c = self;
     store *s = c->store;
-    if (index >= s->capacity)
+    if (state_of(s, index) < HELD && claim(s, index))
+        return read_and_hold(c, index, sample);
+    if (state_of(s, index) == BEYOND)
         return read_inner(c, index, sample);
-    if (!is_held(s, index) && claim(s, index)) {
-        mr_status status = read_inner(c, index, sample);
-        if (status == MR_OK)
-            status = copy_in(c, index, sample->field);
-        if (status == MR_OK)
-            atomic_fetch_add_explicit(&s->held, 1, memory_order_relaxed);
-        set_state(s, index, status == MR_OK ? HELD : EMPTY);
-        return status;
-    }
     atomic_fetch_add_explicit(&s->hits, 1, memory_order_relaxed);
     return copy_out(c, index, sample->field);
 }
@@ -129,7 +167,7 @@ static mr_status get_many(void *self, const int64_t *indices, int64_t count, con
     for (int64_t i = 0; status == MR_OK && i < count; i++) {
         for (int f = 0; f < c->inner->field_count; f++)
             row[f] = mr__row(c->inner, first, f, i);
-        if (indices[i] < s->capacity && is_held(s, indices[i])) {
+        if (state_of(s, indices[i]) == HELD) {
             status = copy_out(c, indices[i], row);
             hits++;
         } else {
@@ -165,10 +203,11 @@ static void store_free(store *s, const mr_dataset *inner)
     if (!s)
         return;
     for (int f = 0; s->base && f < inner->field_count; f++) {
-        if (inner->item_bytes[f])
-            mr__ragged_rows_free((mr_ragged *)(void *)s->base[f], s->capacity);
-        else
-            mr__free(s->base[f]);
+        mr_ragged *row = inner->item_bytes[f] ? (mr_ragged *)(void *)s->base[f] : NULL;
+        for (int64_t i = 0; row && i < s->capacity; i++)
+            if (state_of(s, i) == HELD)
+                mr__ragged_clear(&row[i]);
+        mr__free(s->base[f]);
     }
     mr__free(s->base);
     mr__free(s->state);
@@ -184,7 +223,7 @@ static void destroy(void *self)
     mr__dataset_release(c->inner);
 }
 
-static store *store_new(const mr_dataset *inner, int64_t capacity)
+static store *store_new(const mr_dataset *inner, int64_t capacity, int64_t max_bytes)
 {
     store *s = mr__alloc_zeroed(sizeof *s);
     if (!s)
@@ -192,12 +231,12 @@ static store *store_new(const mr_dataset *inner, int64_t capacity)
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->read, NULL);
     s->capacity = capacity;
+    s->max_bytes = max_bytes;
     s->base = mr__alloc_zeroed((size_t)inner->field_count * sizeof *s->base);
     s->state = mr__alloc_zeroed((size_t)capacity * sizeof *s->state);
     bool made = s->base && s->state;
     for (int f = 0; made && f < inner->field_count; f++) {
-        s->base[f] = inner->item_bytes[f] ? (char *)mr__ragged_rows(capacity, inner->item_bytes[f])
-                                          : mr__alloc_array((size_t)capacity, inner->row_bytes[f]);
+        s->base[f] = mr__alloc_array((size_t)capacity, inner->row_bytes[f]);
         made = s->base[f] != NULL;
     }
     if (made)
@@ -218,7 +257,7 @@ mr_dataset *mr_cache_new(mr_dataset *dataset, const mr_cache_opts *opts)
         return NULL;
     }
     for (int f = 0; f < dataset->field_count; f++)
-        bytes += (int64_t)dataset->row_bytes[f];
+        bytes += dataset->item_bytes[f] ? 0 : (int64_t)dataset->row_bytes[f];
     if (opts && opts->max_bytes && bytes > 0 && capacity > opts->max_bytes / bytes)
         capacity = opts->max_bytes / bytes;
     cache c = { .vtable = { .len = len, .get = get, .get_many = get_many, .destroy = destroy },
@@ -227,7 +266,7 @@ mr_dataset *mr_cache_new(mr_dataset *dataset, const mr_cache_opts *opts)
         c.vtable.worker_open = worker_open;
         c.vtable.worker_close = worker_close;
     }
-    c.store = store_new(dataset, capacity);
+    c.store = store_new(dataset, capacity, opts ? opts->max_bytes : 0);
     if (!c.store)
         return NULL;
     mr__dataset_hold(dataset);
@@ -242,6 +281,6 @@ mr_status mr_cache_count(const mr_dataset *dataset, mr_cache_counts *counts)
         return mr__raise(MR_ERR_ARGUMENT, "cache_count: the dataset is no cache");
     const store *s = ((const cache *)dataset->self)->store;
     *counts = (mr_cache_counts){ s->capacity, atomic_load(&s->held), atomic_load(&s->hits),
-                                 atomic_load(&s->reads) };
+                                 atomic_load(&s->reads), atomic_load(&s->bytes) };
     return MR_OK;
 }

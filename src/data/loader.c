@@ -100,7 +100,7 @@ mr_loader *mr_loader_new(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts 
     loader->drop_last = opts->drop_last;
     loader->streams = dataset->stream != NULL;
     for (int f = 0; f < dataset->field_count; f++)
-        loader->sample_bytes += (int64_t)dataset->row_bytes[f];
+        loader->sample_bytes += dataset->item_bytes[f] ? 0 : (int64_t)dataset->row_bytes[f];
     loader->bad.skip = loader->filler.skip = opts->on_bad_sample == MR_BAD_SKIP;
     loader->bad.most = opts->max_bad_samples;
     loader->unordered = opts->unordered;
@@ -371,6 +371,13 @@ static mr_status collate(mr_loader *loader, const mr_batch *samples)
     return status;
 }
 
+static void take_note_of_items(mr_loader *loader, int64_t bytes)
+{
+    loader->stats.item_bytes += bytes;
+    if (bytes > loader->ahead.most_items)
+        loader->ahead.most_items = bytes;
+}
+
 static mr_status next_batch(mr_loader *loader, const mr_batch **batch)
 {
     if (!loader->in_epoch) {
@@ -386,6 +393,8 @@ static mr_status next_batch(mr_loader *loader, const mr_batch **batch)
         mr__loader_leave(loader);
         return mr_error_status();
     }
+    if (MR__UNLIKELY(slot->ragged_count))
+        take_note_of_items(loader, mr__slot_item_bytes(slot));
     for (int64_t i = 0; loader->streams && i < rows; i++)
         slot->index[i] = loader->position + i;
     slot->batch.epoch = loader->epoch;

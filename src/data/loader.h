@@ -38,7 +38,7 @@ struct mr_loader {
     bool order_ended; /* mr__order_end was called in this epoch */
     mr__bad bad;
     mr__stats stats;
-    int64_t sample_bytes;
+    int64_t sample_bytes; /* of the dense fields */
     mr__order order;
     mr__filler filler; /* the calling thread's */
     mr__merge merge;   /* of a stream */

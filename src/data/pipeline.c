@@ -320,7 +320,13 @@ mr__ticket *mr__pipeline_room(mr__pipeline *p, int64_t ahead)
     int64_t first = p->head - p->held; /* the oldest that is not free */
     if (p->tail + ahead - first >= p->opts.slots)
         return NULL;
-    mr__ticket *t = at(p, p->tail + ahead);
+    mr__ticket **to = &p->ring[(p->tail + ahead) % p->opts.slots], *t = *to;
+    const int64_t last = first + p->opts.slots - 1 - ahead; /* among the free ones */
+    if (last > p->tail + ahead) {
+        t = at(p, last);
+        p->ring[last % p->opts.slots] = *to;
+        *to = t;
+    }
     t->end = false;
     t->lane = NULL;
     t->nanoseconds = 0;

@@ -80,7 +80,8 @@ void mr__pipeline_close(mr__pipeline *pipeline, mr__lanes **lanes);
 
 /* ---- for the consumer's thread alone ---- */
 
-/* The ticket `ahead` places behind the last posted one, to be filled in; NULL when the ring is full. */
+/* The ticket `ahead` places behind the last posted one, to be filled in; NULL when the ring is full. Those that were
+ * delivered last are used first, so that no more slots grow than are needed. */
 mr__ticket *mr__pipeline_room(mr__pipeline *pipeline, int64_t ahead);
 
 /* Posts that many tickets, each with its `parts` set. */

@@ -59,6 +59,12 @@ void mr__ragged_rows_free(mr_ragged *rows, int64_t count)
     mr__free(rows);
 }
 
+size_t mr__ragged_bytes(const mr_ragged *row)
+{
+    const size_t bytes = (size_t)row->count * row->item_bytes;
+    return bytes < LEAST ? LEAST : bytes;
+}
+
 mr_status mr__ragged_copy(mr_ragged *to, const mr_ragged *from)
 {
     void *data = mr_ragged_resize(to, from->count);

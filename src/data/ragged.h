@@ -12,6 +12,9 @@ void mr__ragged_rows_free(mr_ragged *rows, int64_t count);
 void mr__ragged_init(mr_ragged *row, size_t item_bytes);
 void mr__ragged_clear(mr_ragged *row);
 
+/* Bytes of memory that a copy of it takes for its items. */
+size_t mr__ragged_bytes(const mr_ragged *row);
+
 mr_status mr__ragged_copy(mr_ragged *to, const mr_ragged *from);
 
 /* The tensor that has the offsets of field f of a batch; NULL: that field is not ragged. */

@@ -203,6 +203,16 @@ mr_status mr__slot_gather(mr__slot_batch *slot, int64_t rows)
     return MR_OK;
 }
 
+int64_t mr__slot_item_bytes(const mr__slot_batch *slot)
+{
+    int64_t bytes = 0;
+    for (int f = 0; slot->ragged_count && f < slot->field_count; f++)
+        if (slot->ragged[f])
+            bytes +=
+                mr_tensor_numel(slot->tensor[f]) * (int64_t)mr_dtype_size((mr_dtype)slot->tensor[f]->dtype);
+    return bytes;
+}
+
 mr_status mr__slot_finish(mr__slot_batch *slot, int64_t rows)
 {
     slot->batch.rows = rows;

@@ -44,6 +44,9 @@ void mr__slot_move_rows(mr__slot_batch *to, int64_t row, const mr__slot_batch *f
  * fields. */
 mr_status mr__slot_finish(mr__slot_batch *slot, int64_t rows);
 
+/* Bytes of the items of ragged fields, after that. */
+int64_t mr__slot_item_bytes(const mr__slot_batch *slot);
+
 /* Its part for ragged fields: puts the items of all rows behind each other. */
 mr_status mr__slot_gather(mr__slot_batch *slot, int64_t rows);
 

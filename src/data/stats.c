@@ -62,10 +62,11 @@ void mr_loader_get_stats(const mr_loader *loader, mr_loader_stats *stats)
         return;
     }
     const mr__stats *s = &loader->stats;
-    const double bytes = (double)loader->sample_bytes, samples = (double)s->samples;
+    const int64_t all = s->samples * loader->sample_bytes + s->item_bytes;
+    const double samples = (double)s->samples, bytes = s->samples ? (double)all / samples : 0;
     stats->batches = s->batches;
     stats->samples = s->samples;
-    stats->bytes = s->samples * loader->sample_bytes;
+    stats->bytes = all;
     stats->fill = stage((double)s->filling, (double)s->filled, bytes);
     stats->collate = stage((double)s->collating, samples, bytes);
     stats->wait = stage((double)s->waiting, samples, bytes);

@@ -9,6 +9,7 @@
 
 typedef struct mr__stats {
     int64_t batches, samples; /* delivered */
+    int64_t item_bytes;       /* of ragged fields in them */
 
     int64_t stride, skip;  /* calls that a timed one stands for, and that pass before the next is timed */
     int64_t entered, left; /* when a timed call began, and ended; 0 otherwise */

@@ -1,4 +1,4 @@
-/* Batches as they are ready: the same ones, each once, also across a save; and how far ahead they are made. */
+/* Batches as they are ready: the same ones, each once, also across a save. */
 #include "loader_fixture.h"
 
 #include <string.h>
@@ -360,107 +360,8 @@ static void test_fault(void)
     }
 }
 
-/* ---- how far ahead ---- */
-
-enum { ROW = 1024, ROWS = 400 };
-
-static atomic_int_least64_t begun, due, furthest;
-
-static int64_t wide_len(void *self)
-{
-    (void)self;
-    return ROWS;
-}
-
-static mr_status wide_get(void *self, int64_t index, const mr_sample *sample)
-{
-    (void)self;
-    int64_t ahead = atomic_fetch_add(&begun, 1) + 1 - atomic_load(&due), seen = atomic_load(&furthest);
-    while (ahead > seen && !atomic_compare_exchange_weak(&furthest, &seen, ahead)) {}
-    memset(sample->field[0], (int)index, ROW);
-    return MR_OK;
-}
-
-static const mr_dataset_vtable wide_vtable = { .len = wide_len, .get = wide_get };
-static const mr_field wide_field = { "row", MR_UINT8, { 1, { ROW } } };
-
-static atomic_int_least64_t live, peak;
-
-static void *counting_allocate(void *user, size_t bytes, size_t alignment)
-{
-    (void)user;
-    size_t *block = aligned_alloc(alignment < 64 ? 64 : alignment, 64 + (bytes + 63) / 64 * 64);
-    if (!block)
-        return NULL;
-    *block = bytes;
-    int64_t now = atomic_fetch_add(&live, (int64_t)bytes) + (int64_t)bytes, seen = atomic_load(&peak);
-    while (now > seen && !atomic_compare_exchange_weak(&peak, &seen, now)) {}
-    return (char *)block + 64;
-}
-
-static void counting_release(void *user, void *memory)
-{
-    (void)user;
-    if (!memory)
-        return;
-    size_t *block = (size_t *)((char *)memory - 64);
-    atomic_fetch_sub(&live, (int64_t)*block);
-    free(block);
-}
-
-/* Most samples that were begun before the batch they are in was asked for; two epochs. */
-static int64_t samples_ahead(const mr_loader_opts *opts)
-{
-    mr_rng *rng = mr_rng_new(0);
-    mr_dataset *d = mr_dataset_new(&wide_vtable, NULL, 0, &wide_field, 1);
-    mr_loader *l = mr_loader_new(d, rng, opts);
-    const mr_batch *b;
-    atomic_store(&begun, 0);
-    atomic_store(&furthest, 0);
-    atomic_store(&due, 0);
-    atomic_store(&peak, atomic_load(&live));
-    for (int epoch = 0; epoch < 2; epoch++)
-        for (;;) {
-            atomic_fetch_add(&due, opts->batch_size);
-            if (mr_loader_next(l, &b) != MR_OK)
-                break;
-            nanosleep(&(struct timespec){ .tv_nsec = 300000 }, NULL); /* slower than the workers */
-        }
-    mr_loader_free(l);
-    mr_dataset_free(d);
-    mr_rng_free(rng);
-    return atomic_load(&furthest);
-}
-
-static void test_bytes_ahead(void)
-{
-    enum { BATCH = 20 };
-    static const mr_allocator counting = { counting_allocate, counting_release, NULL };
-    mr_set_allocator(&counting);
-    for (int unordered = 0; unordered < 2; unordered++) {
-        mr_loader_opts opts = { .batch_size = BATCH, .workers = 2, .prefetch = 15, .unordered = unordered };
-        opts.timeout = 1000; /* so that all batches are made by workers, small as they are */
-        int64_t free_ahead = samples_ahead(&opts), free_peak = atomic_load(&peak) - atomic_load(&live);
-        CHECK(free_ahead > 8 * BATCH && free_ahead <= 15 * BATCH);
-        CHECK(free_peak >= 16 * BATCH * ROW);
-        static const int64_t bounds[] = { 1, BATCH * ROW, 3 * BATCH * ROW + 5, 7 * BATCH * ROW };
-        for (int i = 0; i < 4; i++) {
-            opts.prefetch_bytes = bounds[i];
-            int64_t ahead = samples_ahead(&opts) * ROW, used = atomic_load(&peak) - atomic_load(&live);
-            int64_t batches = bounds[i] / (BATCH * ROW) > 0 ? bounds[i] / (BATCH * ROW) : 1;
-            CHECK(ahead <= batches * BATCH * ROW);
-            CHECK(ahead > batches * BATCH * ROW / 2);   /* and it is made use of */
-            CHECK(used >= (batches + 1) * BATCH * ROW); /* those, the one in hand, */
-            CHECK(used <= (batches + 3) * BATCH * ROW + 24 * 1024 +
-                              batches * 2048); /* and two for what is made at once */
-        }
-    }
-    mr_set_allocator(NULL);
-}
-
 int main(void)
 {
-    RUN(test_bytes_ahead);
     RUN(test_slow_sample);
     RUN(test_same_batches);
     RUN(test_streams);

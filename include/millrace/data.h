@@ -212,7 +212,7 @@ typedef struct mr_loader_opts {
  * sampler without state is asked, and streams, may begin an epoch that nobody asks for. Batches that take a few
  * microseconds are made by the calling thread, which costs less.
  *
- * With a timeout a sample that takes longer ends the epoch with MR_ERR_STATE, and names it. A worker that does not
+ * With a timeout a sample that takes longer ends the epoch with MR_ERR_STATE, and names it, its shard and the worker. A worker that does not
  * come back from a callback is left behind, with the memory that it writes to; a new one takes its place. Freeing and
  * rewinding a loader wait for callbacks that are under way, for the time of `timeout`, or else ten seconds.
  *
@@ -258,10 +258,11 @@ MR_API mr_status mr_loader_set_collate(mr_loader *loader, mr_collate_function co
  * …"; the loader then starts a new epoch at the next call. */
 MR_API MR_CHECKED mr_status mr_loader_next(mr_loader *loader, const mr_batch **batch);
 
-/* A sample that was left out: its index (in a stream, its number in its shard) and what its callback said. */
+/* A sample that was left out: its index (in a stream, its number in its shard, from 0) and what its callback said. */
 typedef struct mr_bad_sample {
     int64_t index, epoch;
-    const char *message; /* "loader: sample 17: …" */
+    const char *message; /* "loader: sample 17: …", "loader: shard 3: sample 17: …" */
+    int64_t shard;       /* of a stream, the number that it was opened with; -1 for a dataset by index */
 } mr_bad_sample;
 
 /* How many samples were left out of the batches up to now, in all epochs. `*list`, if not NULL, views the first `*listed` of them,

@@ -7,7 +7,7 @@
 
 /* ---- taking note, on any thread ---- */
 
-bool mr__fault_note(mr__slot_batch *slot, int64_t row, int64_t sample)
+bool mr__fault_note(mr__slot_batch *slot, int64_t row, int64_t shard, int64_t sample)
 {
     mr__failure failure;
     mr__failure_take(&failure);
@@ -17,6 +17,7 @@ bool mr__fault_note(mr__slot_batch *slot, int64_t row, int64_t sample)
     if (!fault)
         return false;
     fault->row = row;
+    fault->shard = shard;
     fault->sample = sample;
     memcpy(fault->text, failure.text, length);
     fault->next = atomic_load_explicit(&slot->faults, memory_order_relaxed);
@@ -66,7 +67,7 @@ static mr_status keep(mr__bad *bad, const mr__fault *fault, int64_t epoch)
         char *text = mr__strdup(fault->text);
         if (!text)
             return MR_ERR_MEMORY;
-        bad->list[bad->listed++] = (mr_bad_sample){ fault->sample, epoch, text };
+        bad->list[bad->listed++] = (mr_bad_sample){ fault->sample, epoch, text, fault->shard };
     }
     if (bad->most && bad->in_epoch > bad->most)
         return mr__raise(MR_ERR_CALLBACK, "%s; bad samples in epoch %lld: %lld, and %lld are allowed",
@@ -138,6 +139,7 @@ void mr__bad_write(const mr__bad *bad, mr__strbuf *to)
         const char *text = bad->list[i].message;
         mr__write_i64(to, bad->list[i].index);
         mr__write_i64(to, bad->list[i].epoch);
+        mr__write_i64(to, bad->list[i].shard);
         mr__write_i64(to, (int64_t)strlen(text));
         mr__strbuf_append_bytes(to, text, strlen(text));
     }
@@ -147,6 +149,7 @@ static bool read_one(mr__reader *from, mr_bad_sample *to)
 {
     to->index = mr__read_i64(from);
     to->epoch = mr__read_i64(from);
+    to->shard = mr__read_i64(from);
     int64_t length = mr__read_i64(from);
     const unsigned char *text =
         length >= 0 && length < MR__ERROR_BYTES ? mr__read_bytes(from, (size_t)length) : NULL;

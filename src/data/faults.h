@@ -16,7 +16,7 @@ enum {
 
 typedef struct mr__fault {
     struct mr__fault *next;
-    int64_t row, sample;
+    int64_t row, shard, sample;
     char text[];
 } mr__fault;
 
@@ -29,8 +29,8 @@ typedef struct mr__bad {
     int64_t listed;
 } mr__bad;
 
-/* Takes note of the pending failure of a sample on its slot. False when that fails. */
-bool mr__fault_note(mr__slot_batch *slot, int64_t row, int64_t sample);
+/* Takes note of the pending failure of a sample, of a shard or of none (-1), on its slot. False when that fails. */
+bool mr__fault_note(mr__slot_batch *slot, int64_t row, int64_t shard, int64_t sample);
 
 /* Forgets those of a slot. */
 void mr__faults_clear(mr__slot_batch *slot);

@@ -53,11 +53,12 @@ void mr__filler_close(mr__filler *filler)
 bool mr__fill_goes_on(mr__filler *filler, mr__slot_batch *slot, mr_status status, int64_t row, int64_t sample)
 {
     mr__sample_failed("loader", status, sample);
-    return filler->skip && mr__fault_note(slot, row, sample);
+    return filler->skip && mr__fault_note(slot, row, -1, sample);
 }
 
-void mr__filler_watch(mr__filler *filler, int64_t sample)
+void mr__filler_watch(mr__filler *filler, int64_t shard, int64_t sample)
 {
+    atomic_store_explicit(&filler->shard, shard, memory_order_relaxed);
     atomic_store_explicit(&filler->sample, sample, memory_order_relaxed);
     atomic_store_explicit(&filler->since, mr__clock(), memory_order_relaxed);
 }
@@ -71,7 +72,7 @@ static mr_status fill_one_by_one(mr__filler *filler, mr__slot_batch *slot, int64
         filler->row[f] = (char *)slot->base[f] + (size_t)begin * dataset->row_bytes[f];
     for (int64_t i = begin; i < end; i++) {
         if (MR__UNLIKELY(filler->watched))
-            mr__filler_watch(filler, slot->index[i]);
+            mr__filler_watch(filler, -1, slot->index[i]);
         mr_status status = dataset->map->get(dataset->self, slot->index[i], &sample);
         if (MR__UNLIKELY(status != MR_OK) && !mr__fill_goes_on(filler, slot, status, i, slot->index[i])) {
             *failed = i;

@@ -16,9 +16,10 @@ typedef struct mr__filler {
     bool skip;  /* goes on after a sample that cannot be had, and hangs it on the slot */
     void **row; /* where each field of the sample in hand goes */
 
-    /* For the watchdog, when `watched`: the sample in hand, and since when, in nanoseconds; 0: none. */
+    /* For the watchdog, when `watched`: the sample in hand, of which shard if there are several (-1: not), and since when, in
+     * nanoseconds; 0: none. */
     bool watched;
-    atomic_int_least64_t sample, since;
+    atomic_int_least64_t shard, sample, since;
 } mr__filler;
 
 mr_status mr__filler_init(mr__filler *filler, mr_dataset *dataset);
@@ -39,7 +40,7 @@ bool mr__fill_goes_on(mr__filler *filler, mr__slot_batch *slot, mr_status status
                       int64_t sample);
 
 /* Takes note of the sample in hand. */
-void mr__filler_watch(mr__filler *filler, int64_t sample);
+void mr__filler_watch(mr__filler *filler, int64_t shard, int64_t sample);
 
 /* Nanoseconds on a clock that does not go back. */
 int64_t mr__clock(void);

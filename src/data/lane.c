@@ -87,6 +87,12 @@ static int64_t shard_at(const mr__lane *lane, int64_t place)
     return lane->cut.block ? mr__permutation_at(&lane->shards, place) : place;
 }
 
+static void watch(const mr__lane *lane, mr__filler *filler)
+{
+    if (MR__UNLIKELY(filler->watched))
+        mr__filler_watch(filler, lane->cut.shards > 1 ? shard_at(lane, lane->shard) : -1, lane->read);
+}
+
 /* Puts the place before the pending failure. */
 static mr_status failed(const mr__lane *lane, mr_status status, const char *what)
 {
@@ -104,8 +110,7 @@ static mr_status failed(const mr__lane *lane, mr_status status, const char *what
 static mr_status pass_over(mr__lane *lane, mr__filler *filler, const mr_sample *sample)
 {
     for (lane->read = 0; lane->read < lane->from.read; lane->read++) {
-        if (MR__UNLIKELY(filler->watched))
-            mr__filler_watch(filler, lane->read);
+        watch(lane, filler);
         mr_status status = lane->vtable->next(lane->cursor, sample);
         if (status == MR_END)
             return mr__raise(MR_ERR_STATE,
@@ -122,8 +127,7 @@ static mr_status pass_over(mr__lane *lane, mr__filler *filler, const mr_sample *
 static mr_status open_cursor(mr__lane *lane, mr__filler *filler, const mr_sample *sample)
 {
     mr_status status = MR_OK;
-    if (MR__UNLIKELY(filler->watched)) /* opening may hang, too */
-        mr__filler_watch(filler, lane->read);
+    watch(lane, filler); /* opening may hang, too */
     lane->cursor = lane->vtable->open(lane->dataset->self, shard_at(lane, lane->shard), lane->cut.shards);
     if (!lane->cursor && !mr__pending())
         return mr__raise(MR_ERR_CALLBACK, "loader: the stream did not open, without a message");
@@ -151,8 +155,7 @@ static mr_status next_sample(mr__lane *lane, mr__filler *filler, const mr_sample
         mr_status status = lane->cursor ? MR_OK : open_cursor(lane, filler, sample);
         if (status != MR_OK)
             return status;
-        if (MR__UNLIKELY(filler->watched))
-            mr__filler_watch(filler, lane->read);
+        watch(lane, filler);
         status = lane->vtable->next(lane->cursor, sample);
         if (MR__LIKELY(status == MR_OK)) {
             lane->read++;
@@ -165,7 +168,7 @@ static mr_status next_sample(mr__lane *lane, mr__filler *filler, const mr_sample
             continue;
         }
         status = failed(lane, status, "");
-        if (!filler->skip || (slot && !mr__fault_note(slot, row, lane->read)))
+        if (!filler->skip || (slot && !mr__fault_note(slot, row, shard_at(lane, lane->shard), lane->read)))
             return status;
         mr_error_clear();
         lane->read++;

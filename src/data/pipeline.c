@@ -300,15 +300,26 @@ static const mr__worker *stuck(const mr__pipeline *p, int64_t now)
     return worst;
 }
 
+static mr_status took_too_long(const mr__pipeline *p, const mr__worker *w)
+{
+    const int64_t shard = atomic_load_explicit(&w->filler.shard, memory_order_relaxed);
+    mr__raise(MR_ERR_STATE, "sample %lld has taken worker %d longer than %g s",
+              (long long)atomic_load_explicit(&w->filler.sample, memory_order_relaxed), w->number,
+              p->opts.timeout);
+    if (shard >= 0)
+        mr__add_context("loader: shard %lld", (long long)shard);
+    else
+        mr__add_context("loader");
+    return MR_ERR_STATE;
+}
+
 /* With a time limit: waits for a while, and looks who has been too long at one sample. */
 static mr_status watch(mr__pipeline *p)
 {
     int64_t now = mr__clock();
     const mr__worker *w = stuck(p, now);
     if (w)
-        return mr__raise(MR_ERR_STATE, "loader: sample %lld has taken worker %d longer than %g s",
-                         (long long)atomic_load_explicit(&w->filler.sample, memory_order_relaxed), w->number,
-                         p->opts.timeout);
+        return took_too_long(p, w);
     wait_until(p, now + patience(p) / 8 + 1);
     return MR_OK;
 }

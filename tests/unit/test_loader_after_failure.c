@@ -206,6 +206,45 @@ static void *stuck_open(void *self, int64_t shard, int64_t shards)
     return torn_open(self, shard, shards);
 }
 
+/* A sample of the second shard hangs. */
+static mr_status stuck_next(void *cursor, const mr_sample *sample)
+{
+    torn *t = cursor;
+    while (t->next == 4990 && atomic_load(&stuck))
+        usleep(1000);
+    return torn_next(cursor, sample);
+}
+
+static void *both_open(void *self, int64_t shard, int64_t shards)
+{
+    torn *t = torn_open(self, shard, shards);
+    t->next = shard ? 4983 : 4000;
+    return t;
+}
+
+static void test_shard_hangs(void)
+{
+    static const mr_stream_vtable vtable = { .open = both_open, .next = stuck_next, .close = free };
+    mr_rng *rng = mr_rng_new(0);
+    mr_dataset *stream = mr_stream_new(&vtable, NULL, 0, &number, 1);
+    for (int unordered = 0; unordered < 2; unordered++) {
+        mr_loader_opts opts = { .batch_size = 4, .workers = 2, .timeout = 0.2, .shards = 2 };
+        opts.unordered = unordered;
+        atomic_store(&stuck, true);
+        mr_loader *loader = mr_loader_new(stream, rng, &opts);
+        const mr_batch *b;
+        mr_status s;
+        while ((s = mr_loader_next(loader, &b)) == MR_OK) {}
+        CHECK_EQ_I64(s, MR_ERR_STATE);
+        CHECK(strncmp(mr_error(), "loader: shard 1: sample 7 has taken worker ", 43) == 0);
+        check_contains(mr_error(), " longer than 0.2 s");
+        atomic_store(&stuck, false);
+        mr_loader_free(loader);
+    }
+    mr_dataset_free(stream);
+    mr_rng_free(rng);
+}
+
 static void test_open_hangs(void)
 {
     static const mr_stream_vtable vtable = { .open = stuck_open, .next = torn_next, .close = free };
@@ -289,6 +328,7 @@ int main(void)
     RUN(test_stream_stops);
     RUN(test_order_after_failure);
     RUN(test_time_limit);
+    RUN(test_shard_hangs);
     RUN(test_open_hangs);
     RUN(test_open_fails);
     RUN(test_state_without_save);

@@ -87,6 +87,7 @@ static void hash_bad(uint64_t *hash, const mr_loader *loader)
     for (int64_t i = 0; i < listed; i++) {
         fixture_hash(hash, &list[i].index, sizeof list[i].index);
         fixture_hash(hash, &list[i].epoch, sizeof list[i].epoch);
+        fixture_hash(hash, &list[i].shard, sizeof list[i].shard);
         fixture_hash(hash, list[i].message, strlen(list[i].message));
     }
 }
@@ -191,6 +192,7 @@ static void test_other_batches_stay(void)
         if (CHECK_EQ_I64(listed, 1)) {
             CHECK_EQ_I64(list[0].index, 17);
             CHECK_EQ_I64(list[0].epoch, 0);
+            CHECK_EQ_I64(list[0].shard, -1);
             CHECK_EQ_STR(list[0].message, "loader: sample 17: the callback failed without a message");
         }
         mr_loader_free(all);
@@ -298,6 +300,7 @@ static void test_broken_stream(void)
                      2000); /* and the list is no longer than this: */
         CHECK_EQ_I64(listed, 1000);
         CHECK_EQ_I64(list[0].index, 12);
+        CHECK_EQ_I64(list[0].shard, 0);
         CHECK_EQ_STR(list[999].message, "loader: sample 1011: the line is dead");
         mr_loader_free(l);
         mr_dataset_free(d);

@@ -357,7 +357,14 @@ static void test_faults(void)
         while (mr_loader_next(l, &b) == MR_OK)
             rows += b->rows;
         CHECK_EQ_I64(rows, 39);
-        CHECK_EQ_I64(mr_loader_bad_samples(l, NULL, NULL), 1);
+        const mr_bad_sample *list;
+        int64_t listed;
+        CHECK_EQ_I64(mr_loader_bad_samples(l, &list, &listed), 1);
+        if (CHECK_EQ_I64(listed, 1)) {
+            CHECK_EQ_I64(list[0].shard, 2);
+            CHECK_EQ_I64(list[0].index, 3);
+            CHECK_EQ_STR(list[0].message, "loader: shard 2: sample 3: the line is torn");
+        }
         mr_loader_free(l);
         mr_dataset_free(d);
         d = mr_stream_new(&missing, &p, sizeof p, fixture_fields, 2);

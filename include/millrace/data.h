@@ -173,6 +173,8 @@ typedef struct mr_sampler_vtable {
      * hangs on besides (epoch, position) and the state. A loader's state holds it, and is restored by no loader whose sampler
      * says anything else. */
     int (*describe)(void *self, char *text, size_t room);
+    /* Optional, of one that gives batches: the most that there can be in one. A loader of a smaller batch size refuses it. */
+    int64_t (*most)(void *self);
 } mr_sampler_vtable;
 
 /* Makes a sampler; the `size` bytes at `self` are copied, `vtable` is borrowed. */
@@ -200,7 +202,8 @@ typedef struct mr_loader_opts {
 
     mr_bad_policy on_bad_sample; /* default MR_BAD_STOP */
     int64_t max_bad_samples;     /* in an epoch, at most: one more is a failure; default: any number */
-    bool unordered;              /* with workers: batches come as they are ready; each has its `number` */
+    bool
+        unordered; /* batches may come as they are ready; each has its `number`. Without workers that is in order */
     int64_t shards;        /* of a stream: how many it is cut into; default: the stream's own number, or 1 */
     int64_t shuffle_block; /* of a stream that is shuffled: samples held in memory for that; default 1024 */
 } mr_loader_opts;

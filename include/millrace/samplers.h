@@ -8,7 +8,9 @@
  * order of an epoch hangs on is part of the loader's state. Where that is restored, an own generator is set back, too, as it was when
  * the epoch began, and moves on as it did then; `rng` is not touched, since it is the program's.
  *
- * Threads: a sampler belongs to the thread that asks for batches, whatever the number of workers.
+ * Threads: a sampler belongs to the thread that asks for batches, whatever the number of workers. With workers indices are
+ * taken ahead: so within an epoch an own generator may stand further than it would without, and where an epoch ends, is left
+ * or fails it stands where it would.
  */
 #ifndef MILLRACE_SAMPLERS_H
 #define MILLRACE_SAMPLERS_H

@@ -263,6 +263,12 @@ static void learn_cost(mr__ahead *a, int64_t nanoseconds)
         a->direct = false;
 }
 
+/* What a whole batch would have cost. */
+static int64_t of_whole_batch(const mr__ahead *a, int64_t nanoseconds, int64_t rows)
+{
+    return (int64_t)((double)nanoseconds * (double)a->opts.capacity / (double)rows);
+}
+
 static int64_t fill_directly(mr_loader *loader, mr__slot_batch **slot)
 {
     mr__ahead *a = &loader->ahead;
@@ -270,7 +276,7 @@ static int64_t fill_directly(mr_loader *loader, mr__slot_batch **slot)
         return mr__loader_fill(loader, slot);
     int64_t begin = mr__clock(), rows = mr__loader_fill(loader, slot);
     if (rows > 0)
-        learn_cost(a, (mr__clock() - begin) * loader->batch_size / rows);
+        learn_cost(a, of_whole_batch(a, mr__clock() - begin, rows));
     return rows;
 }
 
@@ -316,7 +322,7 @@ int64_t mr__ahead_next(mr_loader *loader, mr__slot_batch **slot)
     loader->stats.filling += t->nanoseconds;
     loader->stats.filled += t->rows;
     if (t->rows > 0)
-        learn_cost(a, t->nanoseconds * loader->batch_size / t->rows);
+        learn_cost(a, of_whole_batch(a, t->nanoseconds, t->rows));
     return t->rows;
 }
 

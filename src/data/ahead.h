@@ -19,6 +19,8 @@
 
 #include "pipeline.h"
 
+enum { MR__MOST_PREFETCH = 1 << 20 };
+
 typedef struct mr__ahead {
     mr__pipeline_opts opts;           /* workers 0: none of this */
     int64_t prefetch, prefetch_bytes; /* as they were asked for */

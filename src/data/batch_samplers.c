@@ -44,8 +44,7 @@ static mr_status batches_next(void *self, int64_t *index)
 
 static mr_status batches_next_many(void *self, int64_t *index, bool *valid, int64_t most, int64_t *count)
 {
-    return mr__handful_next_many(&((batched *)self)->handful, one_batch, self, call, index, valid, most,
-                                 count);
+    return mr__handful_next_many(&((batched *)self)->handful, one_batch, self, index, valid, most, count);
 }
 
 static int64_t batches_len(void *self)
@@ -70,6 +69,11 @@ static mr_status batches_restore(void *self, const void *state)
 {
     const mr_sampler *inner = ((batched *)self)->inner;
     return inner->vtable->restore(inner->self, state);
+}
+
+static int64_t batches_most(void *self)
+{
+    return ((const batched *)self)->handful.capacity;
 }
 
 static int batches_describe(void *self, char *text, size_t room)
@@ -105,7 +109,8 @@ mr_sampler *mr_batch_sampler_new(mr_sampler *sampler, int64_t batch_size, bool d
                                         .skip = batches_skip,
                                         .next_many = batches_next_many,
                                         .batches = true,
-                                        .describe = batches_describe };
+                                        .describe = batches_describe,
+                                        .most = batches_most };
         if (b.vtable.state_size) {
             b.vtable.save = batches_save;
             b.vtable.restore = batches_restore;
@@ -151,13 +156,17 @@ static mr_status list_next(void *self, int64_t *index)
 
 static mr_status list_next_many(void *self, int64_t *index, bool *valid, int64_t most, int64_t *count)
 {
-    return mr__handful_next_many(&((list *)self)->handful, list_batch, self, "batch_list_sampler", index,
-                                 valid, most, count);
+    return mr__handful_next_many(&((list *)self)->handful, list_batch, self, index, valid, most, count);
 }
 
 static int64_t list_len(void *self)
 {
     return ((const list *)self)->batches;
+}
+
+static int64_t list_most(void *self)
+{
+    return ((const list *)self)->handful.capacity;
 }
 
 static int list_describe(void *self, char *text, size_t room)
@@ -184,7 +193,8 @@ static const mr_sampler_vtable list_vtable = { .begin = list_begin,
                                                .destroy = list_destroy,
                                                .next_many = list_next_many,
                                                .batches = true,
-                                               .describe = list_describe };
+                                               .describe = list_describe,
+                                               .most = list_most };
 
 /* How many indices there are, and in the largest batch; false with a failure. */
 static bool measure(const int64_t *sizes, int64_t batches, int64_t *total, int64_t *largest)

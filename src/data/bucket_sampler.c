@@ -161,8 +161,7 @@ static mr_status next(void *self, int64_t *index)
 
 static mr_status next_many(void *self, int64_t *index, bool *valid, int64_t most, int64_t *count)
 {
-    return mr__handful_next_many(&((buckets *)self)->handful, one_batch, self, call, index, valid, most,
-                                 count);
+    return mr__handful_next_many(&((buckets *)self)->handful, one_batch, self, index, valid, most, count);
 }
 
 /* Full pools are passed over without a look at their samples; none is left out of those. */
@@ -192,6 +191,11 @@ static int64_t len(void *self)
     return b->length / b->batch_size + (!b->opts.drop_last && b->length % b->batch_size != 0);
 }
 
+static int64_t most(void *self)
+{
+    return ((const buckets *)self)->handful.capacity;
+}
+
 static int describe(void *self, char *text, size_t room)
 {
     const buckets *b = self;
@@ -219,7 +223,8 @@ static const mr_sampler_vtable vtable = { .begin = begin,
                                           .skip = skip,
                                           .next_many = next_many,
                                           .batches = true,
-                                          .describe = describe };
+                                          .describe = describe,
+                                          .most = most };
 
 static bool make_room(buckets *b)
 {

@@ -179,8 +179,10 @@ void mr_dataset_free(mr_dataset *dataset)
 
 int64_t mr_dataset_len(mr_dataset *dataset)
 {
-    if (!dataset)
+    if (!dataset) {
+        mr__null("dataset_len", "dataset");
         return 0;
+    }
     if (dataset->map)
         return dataset->map->len(dataset->self);
     return dataset->stream->len ? dataset->stream->len(dataset->self) : -1;
@@ -188,11 +190,15 @@ int64_t mr_dataset_len(mr_dataset *dataset)
 
 const mr_field *mr_dataset_fields(const mr_dataset *dataset)
 {
+    if (!dataset)
+        mr__null("dataset_fields", "dataset");
     return dataset ? dataset->fields : NULL;
 }
 
 int mr_dataset_field_count(const mr_dataset *dataset)
 {
+    if (!dataset)
+        mr__null("dataset_field_count", "dataset");
     return dataset ? dataset->field_count : 0;
 }
 

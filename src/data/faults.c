@@ -42,19 +42,37 @@ void mr__faults_clear(mr__slot_batch *slot)
 
 /* ---- taking down ---- */
 
-/* By rows. Those with the same row come from a stream, the last one first. There are few of them. */
+/* The first of two lists goes first where rows are equal. */
+static mr__fault *merge(mr__fault *a, mr__fault *b)
+{
+    mr__fault *all = NULL, **end = &all;
+    while (a && b) {
+        mr__fault **from = b->row < a->row ? &b : &a;
+        *end = *from;
+        *from = (*from)->next;
+        end = &(*end)->next;
+    }
+    *end = a ? a : b;
+    return all;
+}
+
+/* By rows, those with the same row, which come from a stream, in the order in which they came: so the last one is at the front
+ * of `from`. Runs of 1, 2, 4, … faults wait in `run` until there are two of a length. */
 static mr__fault *sorted(mr__fault *from)
 {
-    mr__fault *to = NULL;
+    mr__fault *run[64] = { NULL }, *all = NULL;
     while (from) {
-        mr__fault *fault = from, **at = &to;
+        mr__fault *some = from;
         from = from->next;
-        while (*at && (*at)->row < fault->row)
-            at = &(*at)->next;
-        fault->next = *at;
-        *at = fault;
+        some->next = NULL;
+        int i = 0;
+        for (; run[i]; run[i++] = NULL)
+            some = merge(some, run[i]);
+        run[i] = some;
     }
-    return to;
+    for (int i = 0; i < 64; i++)
+        all = merge(all, run[i]);
+    return all;
 }
 
 static mr_status keep(mr__bad *bad, const mr__fault *fault, int64_t epoch)

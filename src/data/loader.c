@@ -40,6 +40,9 @@ static bool acceptable(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts *o
                   opts->prefetch         ? "prefetch"
                   : opts->prefetch_bytes ? "prefetch_bytes"
                                          : "timeout");
+    else if (opts->prefetch > MR__MOST_PREFETCH)
+        mr__raise(MR_ERR_ARGUMENT, "loader_new: prefetch %lld is more than %d", (long long)opts->prefetch,
+                  MR__MOST_PREFETCH);
     else if (!(opts->timeout >= 0 && opts->timeout <= 1e9))
         mr__raise(MR_ERR_ARGUMENT, "loader_new: timeout %g is no time in seconds", opts->timeout);
     else if (opts->on_bad_sample != MR_BAD_STOP && opts->on_bad_sample != MR_BAD_SKIP)
@@ -201,6 +204,24 @@ static mr_status enlarge_ring(mr_loader *loader)
     return MR_OK;
 }
 
+static mr_status check_batches(const mr_loader *loader, const mr_sampler *sampler)
+{
+    const mr_sampler_vtable *v = sampler->vtable;
+    if (!v->batches)
+        return MR_OK;
+    if (loader->drop_last)
+        return mr__raise(MR_ERR_ARGUMENT,
+                         "loader_set_sampler: drop_last is not for a sampler that gives batches");
+    const int64_t most = v->most ? v->most(sampler->self) : 0;
+    if (most > loader->batch_size)
+        return mr__raise(
+            MR_ERR_ARGUMENT,
+            "loader_set_sampler: the sampler's batches have up to %lld samples, and the loader's "
+            "batch size is %lld",
+            (long long)most, (long long)loader->batch_size);
+    return MR_OK;
+}
+
 mr_status mr_loader_set_sampler(mr_loader *loader, mr_sampler *sampler)
 {
     mr_status status = settable(loader, "loader_set_sampler");
@@ -210,9 +231,8 @@ mr_status mr_loader_set_sampler(mr_loader *loader, mr_sampler *sampler)
         status = mr__raise(MR_ERR_ARGUMENT, "loader_set_sampler: shuffle and a sampler exclude each other");
     if (!status && loader->dataset->stream)
         status = mr__raise(MR_ERR_ARGUMENT, "loader_set_sampler: a stream takes no sampler");
-    if (!status && loader->drop_last && sampler->vtable->batches)
-        status = mr__raise(MR_ERR_ARGUMENT,
-                           "loader_set_sampler: drop_last is not for a sampler that gives batches");
+    if (!status)
+        status = check_batches(loader, sampler);
     if (!status)
         status = enlarge_ring(loader);
     if (!status)
@@ -432,8 +452,10 @@ void mr_loader_rewind(mr_loader *loader)
 
 int64_t mr_loader_len(mr_loader *loader)
 {
-    if (!loader)
+    if (!loader) {
+        mr__null("loader_len", "loader");
         return 0;
+    }
     int64_t samples = mr__order_len(&loader->order);
     if (samples < 0)
         return -1;
@@ -444,11 +466,15 @@ int64_t mr_loader_len(mr_loader *loader)
 
 int64_t mr_loader_batch_size(const mr_loader *loader)
 {
+    if (!loader)
+        mr__null("loader_batch_size", "loader");
     return loader ? loader->batch_size : 0;
 }
 
 int64_t mr_loader_bad_samples(const mr_loader *loader, const mr_bad_sample **list, int64_t *listed)
 {
+    if (!loader)
+        mr__null("loader_bad_samples", "loader");
     if (list)
         *list = loader ? loader->bad.list : NULL;
     if (listed)

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -139,8 +140,10 @@ mr_status mr_sampler_next(mr_sampler *sampler, int64_t *index)
 
 int64_t mr_sampler_len(mr_sampler *sampler)
 {
-    if (!sampler)
+    if (!sampler) {
+        mr__null("sampler_len", "sampler");
         return 0;
+    }
     return sampler->vtable->len ? sampler->vtable->len(sampler->self) : -1;
 }
 
@@ -231,12 +234,11 @@ mr_status mr__handful_next(mr__handful *h, mr__next_batch *batch, void *self, in
     return MR_OK;
 }
 
-mr_status mr__handful_next_many(mr__handful *h, mr__next_batch *batch, void *self, const char *call,
-                                int64_t *index, bool *valid, int64_t most, int64_t *count)
+mr_status mr__handful_next_many(mr__handful *h, mr__next_batch *batch, void *self, int64_t *index,
+                                bool *valid, int64_t most, int64_t *count)
 {
-    if (most < h->capacity)
-        return mr__raise(MR_ERR_ARGUMENT, "%s: batches of %lld are more than the loader's batch size, %lld",
-                         call, (long long)h->capacity, (long long)most);
+    assert(most >= h->capacity); /* or the loader would not have taken the sampler */
+    (void)most;
     if (h->at == h->count)
         return batch(self, index, valid, count);
     *count = h->count - h->at; /* the rest of one that was begun */

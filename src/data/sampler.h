@@ -52,8 +52,8 @@ typedef mr_status mr__next_batch(void *self, int64_t *index, bool *valid, int64_
 
 /* What next and next_many are, of samplers that give batches. */
 mr_status mr__handful_next(mr__handful *handful, mr__next_batch *batch, void *self, int64_t *index);
-mr_status mr__handful_next_many(mr__handful *handful, mr__next_batch *batch, void *self, const char *call,
-                                int64_t *index, bool *valid, int64_t most, int64_t *count);
+mr_status mr__handful_next_many(mr__handful *handful, mr__next_batch *batch, void *self, int64_t *index,
+                                bool *valid, int64_t most, int64_t *count);
 
 /* mr_sampler_new of a struct that begins with a vtable of its own, filled in there. Calls its `destroy` when that fails. */
 mr_sampler *mr__sampler_with_vtable(const void *self, size_t size);

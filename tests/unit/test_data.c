@@ -380,6 +380,16 @@ static void test_wrong_arguments(void)
     CHECK_EQ_I64(mr_loader_next(l, &b), MR_END);
     CHECK_EQ_I64(mr_loader_next(NULL, &b), MR_ERR_ARGUMENT);
     CHECK_EQ_STR(mr_error(), "loader_next: loader is NULL");
+    CHECK_EQ_I64(mr_loader_len(NULL), 0);
+    CHECK_EQ_STR(mr_error(), "loader_len: loader is NULL");
+    CHECK_EQ_I64(mr_loader_batch_size(NULL), 0);
+    CHECK_EQ_STR(mr_error(), "loader_batch_size: loader is NULL");
+    CHECK_EQ_I64(mr_dataset_len(NULL), 0);
+    CHECK_EQ_STR(mr_error(), "dataset_len: dataset is NULL");
+    CHECK(mr_dataset_fields(NULL) == NULL);
+    CHECK_EQ_STR(mr_error(), "dataset_fields: dataset is NULL");
+    CHECK_EQ_I64(mr_dataset_field_count(NULL), 0);
+    CHECK_EQ_STR(mr_error(), "dataset_field_count: dataset is NULL");
     mr_fail(MR_ERR_CALLBACK, "something before");
     CHECK_EQ_I64(mr_loader_next(l, &b), MR_ERR_CALLBACK);
     CHECK_EQ_STR(mr_error(), "something before");

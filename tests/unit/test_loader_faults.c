@@ -1,6 +1,8 @@
 /* Samples that cannot be had and are left out: what is delivered, counted and kept does not depend on the workers. */
 #include "loader_fixture.h"
 
+#include "data/faults.h"
+
 #include <string.h>
 
 static const fixture fine = { .length = 61, .bad = -1, .bad2 = -1 };
@@ -308,6 +310,37 @@ static void test_broken_stream(void)
     }
 }
 
+/* ---- very many, in any order, of several threads ---- */
+
+static void test_order_of_many(void)
+{
+    enum { MANY = 20011 }; /* a prime */
+    fixture f = { .length = MANY, .bad = -1, .bad2 = -1 };
+    mr_dataset *d = fixture_new(f);
+    mr__slot_batch *slot = mr__slot_new(d, MANY, false);
+    mr__bad bad = { .skip = true };
+    int64_t row = 0, left = 0;
+    for (int64_t i = 0; i < MANY; i++, row = (row + 7919) % MANY) {
+        slot->index[row] = 3 * row;
+        if (row % 100 == 50)
+            continue;
+        mr_fail(MR_ERR_FORMAT, "row %lld", (long long)row);
+        CHECK(mr__fault_note(slot, row, -1, 3 * row));
+    }
+    int64_t rows = mr__faults_take(&bad, slot, MANY, 0, true);
+    for (int64_t i = 50; i < MANY; i += 100)
+        CHECK_EQ_I64(slot->index[left++], 3 * i);
+    CHECK_EQ_I64(rows, left);
+    CHECK_EQ_I64(bad.count, MANY - left);
+    for (int64_t i = 0, at = 0; i < bad.listed; i++, at++) {
+        at += at % 100 == 50;
+        CHECK_EQ_I64(bad.list[i].index, 3 * at);
+    }
+    mr__bad_free(&bad);
+    mr__slot_free(slot);
+    mr_dataset_free(d);
+}
+
 static void test_wrong_options(void)
 {
     static const struct {
@@ -329,6 +362,7 @@ static void test_wrong_options(void)
     int64_t listed = 1;
     CHECK_EQ_I64(mr_loader_bad_samples(NULL, &list, &listed), 0);
     CHECK(list == NULL && listed == 0);
+    CHECK_EQ_STR(mr_error(), "loader_bad_samples: loader is NULL");
     mr_dataset_free(d);
     mr_rng_free(rng);
 }
@@ -340,6 +374,7 @@ int main(void)
     RUN(test_rows);
     RUN(test_too_many);
     RUN(test_broken_stream);
+    RUN(test_order_of_many);
     RUN(test_wrong_options);
     return check_report();
 }

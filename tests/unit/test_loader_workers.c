@@ -402,6 +402,8 @@ static void test_wrong_options(void)
         { { .workers = -1 }, "loader_new: -1 workers, not 0 to 256" },
         { { .workers = 257 }, "loader_new: 257 workers, not 0 to 256" },
         { { .workers = 1, .prefetch = -1 }, "loader_new: prefetch -1 is negative" },
+        { { .workers = 1, .prefetch = INT64_MAX },
+          "loader_new: prefetch 9223372036854775807 is more than 1048576" },
         { { .workers = 1, .prefetch_bytes = -1 }, "loader_new: prefetch_bytes -1 is negative" },
         { { .workers = 1, .timeout = -1 }, "loader_new: timeout -1 is no time in seconds" },
         { { .prefetch = 3 }, "loader_new: prefetch is for loaders with workers" },

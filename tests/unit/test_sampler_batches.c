@@ -505,10 +505,6 @@ static void test_failures(void)
     int64_t bad = 3;
     fails(mr_sampler_new(&many, NULL, 0), 4, "loader: the sampler gave 5 indices, not 1 to 4");
     fails(mr_sampler_new(&silent, NULL, 0), 4, "loader: the sampler failed without a message");
-    fails(mr_batch_sampler_new(mr_sequential_sampler_new(9), 5, false), 4,
-          "batch_sampler: batches of 5 are more than the loader's batch size, 4");
-    fails(mr_batch_list_sampler_new(indices, sizes, 1), 1,
-          "batch_list_sampler: batches of 2 are more than the loader's batch size, 1");
     fails(mr_batch_list_sampler_new(indices, sizes, 1), 2,
           "loader: the sampler gave index 100; the dataset has 100 samples");
     fails(mr_bucket_sampler_new(9, 4, 0, length_of, &bad, NULL), 4, "no index file");
@@ -530,6 +526,46 @@ static void test_failures(void)
     mr_rng_free(rng);
 }
 
+/* Who gives batches says so, and how large, when the loader is told. */
+static int64_t up_to_six(void *self)
+{
+    (void)self;
+    return 6;
+}
+
+static void refuse_batches(mr_sampler *sampler, int64_t batch_size, const char *text)
+{
+    mr_rng *rng = mr_rng_new(0);
+    mr_dataset *data = fixture_new((fixture){ .length = 10, .bad = -1, .bad2 = -1 });
+    mr_loader *loader = mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = batch_size });
+    const mr_batch *b;
+    CHECK_EQ_I64(mr_loader_set_sampler(loader, sampler), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), text);
+    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK); /* in its own order, then */
+    mr_loader_free(loader);
+    mr_dataset_free(data);
+    mr_rng_free(rng);
+}
+
+static void test_batches_too_large(void)
+{
+    static const mr_sampler_vtable own = { own_begin, own_next, .next_many = no_text, .batches = true,
+                                           .most = up_to_six };
+    const int64_t indices[] = { 5, 6, 7, 8 }, sizes[] = { 1, 3 };
+    refuse_batches(mr_batch_sampler_new(mr_sequential_sampler_new(9), 5, false), 4,
+                   "loader_set_sampler: the sampler's batches have up to 5 samples, and the loader's batch "
+                   "size is 4");
+    refuse_batches(mr_batch_list_sampler_new(indices, sizes, 2), 0,
+                   "loader_set_sampler: the sampler's batches have up to 3 samples, and the loader's batch "
+                   "size is 1");
+    refuse_batches(mr_bucket_sampler_new(9, 4, 0, length_of, NULL, NULL), 3,
+                   "loader_set_sampler: the sampler's batches have up to 4 samples, and the loader's batch "
+                   "size is 3");
+    refuse_batches(mr_sampler_new(&own, NULL, 0), 5,
+                   "loader_set_sampler: the sampler's batches have up to 6 samples, and the loader's batch "
+                   "size is 5");
+}
+
 static void test_by_hand(void)
 {
     static const mr_sampler_vtable vtable = { .begin = own_begin, .next = own_next };
@@ -545,6 +581,7 @@ static void test_by_hand(void)
     CHECK_EQ_STR(mr_error(), "sampler_next: the sampler failed without a message");
     CHECK_EQ_I64(mr_sampler_len(s), -1);
     CHECK_EQ_I64(mr_sampler_len(NULL), 0);
+    CHECK_EQ_STR(mr_error(), "sampler_len: sampler is NULL");
     mr_fail(MR_ERR_IO, "before");
     CHECK_EQ_I64(mr_sampler_begin(s, 0), MR_ERR_IO);
     mr_fail(MR_ERR_IO, "before");
@@ -571,6 +608,7 @@ int main(void)
     RUN(test_refused_replicas);
     RUN(test_refused_batches);
     RUN(test_failures);
+    RUN(test_batches_too_large);
     RUN(test_by_hand);
     return check_report();
 }

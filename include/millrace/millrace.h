@@ -25,6 +25,7 @@
 #include <millrace/verify.h>
 #include <millrace/formats.h>
 #include <millrace/plot.h>
+#include <millrace/loggers.h>
 #include <millrace/train.h>
 #include <millrace/callbacks.h>
 

@@ -10,6 +10,7 @@
 
 #include <millrace/data.h>
 #include <millrace/formats.h>
+#include <millrace/loggers.h>
 #include <millrace/nn.h>
 #include <millrace/schedules.h>
 
@@ -182,6 +183,8 @@ typedef struct mr_trainer_opts {
         fast_dev_run; /* so many batches of training and validation, no files, no early stopping or model checkpoints */
     bool
         skip_nonfinite; /* leave a batch out whose loss is NaN or infinite, with a line in the log, and go on */
+    /* As csv, but without a metrics.csv: save_dir/name/version_N has the checkpoints, and the logs that are added. */
+    const char *save_dir;
 } mr_trainer_opts;
 
 /* Makes a trainer; strings are copied. */
@@ -211,6 +214,17 @@ MR_API MR_CHECKED mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, m
 /* Has checkpoints hold the state of this generator too, which the task draws from; those of the loaders (and so of the
  * tape) they hold anyway. `name`, of letters, digits and _, is copied; `rng` is borrowed. Before the fit. */
 MR_API mr_status mr_trainer_add_rng(mr_trainer *trainer, const char *name, mr_rng *rng);
+
+/* Adopts a logger, for all fits of this trainer from now on, up to 16 of them; not those of a fast development run. With `csv`
+ * a trainer has mr_csv_logger_new(NULL) from the start. */
+MR_API mr_status mr_trainer_add_logger(mr_trainer *trainer, mr_logger *logger);
+
+/* Sets a hyperparameter of the fits to come, for loggers and for hparams.yaml in the version folder (which that of a fit that is
+ * resumed keeps as it is). Name and text are copied; they are UTF-8, the name at most 100 bytes. */
+MR_API mr_status mr_trainer_set_hparam(mr_trainer *trainer, const char *name, double value);
+MR_API mr_status mr_trainer_set_hparam_int(mr_trainer *trainer, const char *name, int64_t value);
+MR_API mr_status mr_trainer_set_hparam_bool(mr_trainer *trainer, const char *name, bool value);
+MR_API mr_status mr_trainer_set_hparam_text(mr_trainer *trainer, const char *name, const char *text);
 
 /* Validates at the end of epochs, on all batches of `loader`, which is borrowed; the task has a validation_step. */
 MR_API mr_status mr_trainer_set_val_loader(mr_trainer *trainer, mr_loader *loader);

@@ -48,6 +48,18 @@ void mr__strbuf_append(mr__strbuf *buf, const char *text)
     mr__strbuf_append_bytes(buf, text, strlen(text));
 }
 
+void mr__strbuf_append_integer(mr__strbuf *buf, int64_t value)
+{
+    char text[24], *at = text + sizeof text;
+    uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    do
+        *--at = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (value < 0)
+        *--at = '-';
+    mr__strbuf_append_bytes(buf, at, (size_t)(text + sizeof text - at));
+}
+
 void mr__strbuf_appendf_va(mr__strbuf *buf, const char *format, va_list args)
 {
     va_list again;

@@ -27,6 +27,9 @@ void mr__strbuf_append_bytes(mr__strbuf *buf, const void *bytes, size_t count);
 void mr__strbuf_appendf(mr__strbuf *buf, const char *format, ...) MR_PRINTF(2, 3);
 void mr__strbuf_appendf_va(mr__strbuf *buf, const char *format, va_list args) MR_PRINTF(2, 0);
 
+/* A whole number, many times faster than by a format. */
+void mr__strbuf_append_integer(mr__strbuf *buf, int64_t value);
+
 /* Empties it and keeps its memory, for the next line. A failure sticks. */
 void mr__strbuf_clear(mr__strbuf *buf);
 

@@ -66,6 +66,7 @@ typedef struct file {
     mr__safetensor *tensor;
     size_t count;
     char rng_names[MR__MAX_RNGS][40];
+    char log_names[MR__MAX_LOGGERS][sizeof MR__SAVED_LOG + MR__LOGGER_NAME];
     uint8_t *rng_states;
     char epoch[24], step[24], version[24];
 } file;
@@ -108,11 +109,12 @@ static void add_rest(file *f, const mr__checkpoint *c)
     }
     if (l->metrics)
         add(f, MR__SAVED_PREFIX "metrics", MR_FLOAT64, MR_SHAPE((int64_t)l->metrics), l->metric_values);
-    if (c->csv) {
-        add(f, MR__SAVED_PREFIX "csv.bytes", MR_INT64, MR_SCALAR, &c->csv->bytes);
-        add(f, MR__SAVED_PREFIX "csv.rows", MR_INT64, MR_SCALAR, &c->csv->rows);
-        add_bytes(f, MR__SAVED_PREFIX "csv.header", c->csv->header, c->csv->header_bytes);
-    }
+    for (size_t i = 0; i < c->loggers->count; i++)
+        if (c->position[i].bytes) {
+            snprintf(f->log_names[i], sizeof f->log_names[i], MR__SAVED_LOG "%s",
+                     c->loggers->item[i]->vtable->name);
+            add_bytes(f, f->log_names[i], c->position[i].data, c->position[i].bytes);
+        }
 }
 
 static mr_status write_file(file *f, const char *path, const mr__checkpoint *c)
@@ -137,7 +139,7 @@ static mr_status write_file(file *f, const char *path, const mr__checkpoint *c)
 
 mr_status mr__checkpoint_write(const char *path, const mr__checkpoint *c)
 {
-    enum { MORE = 9 };
+    enum { MORE = 6 + MR__MAX_LOGGERS };
     file f = { .count = c->count };
     f.tensor = mr__alloc_array(c->count + c->rngs + MORE, sizeof *f.tensor);
     mr_status status = MR_ERR_MEMORY;

@@ -21,7 +21,8 @@ typedef struct mr__checkpoint {
         size_t size;
     } loader, val_loader; /* of size 0: none */
     const mr__log_state *logged;
-    const mr__csv_mark *csv; /* NULL: none */
+    const mr__loggers *loggers;
+    const mr__position *position; /* of each */
 } mr__checkpoint;
 
 /* Writes it. A failure names the path. */

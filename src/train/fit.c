@@ -8,6 +8,7 @@
 #include "base/log.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 static void say_why(const mr__fit *fit, mr_status status)
 {
@@ -28,6 +29,15 @@ static void say_why(const mr__fit *fit, mr_status status)
         mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: `max_epochs=%lld` reached.", (long long)t->max_epochs);
 }
 
+/* Without a row there is no file. */
+static void forget_missing_metrics(mr_trainer *trainer)
+{
+    if (trainer->metrics_path && access(trainer->metrics_path, F_OK) == 0)
+        return;
+    mr__free(trainer->metrics_path);
+    trainer->metrics_path = NULL;
+}
+
 /* Ends the reporter: the status that the fit had if it was no failure, or what the reporter failed with. */
 static mr_status finish(mr__fit *fit, mr_status status)
 {
@@ -36,10 +46,7 @@ static mr_status finish(mr__fit *fit, mr_status status)
     mr_status reported = r ? mr__reporter_finish(r) : MR_OK;
     trainer->global_step = fit->step.global_step;
     trainer->signal = status == MR_INTERRUPTED ? fit->signal : 0;
-    if (r && mr__row_queue_written(&r->rows) == 0 && !r->any_rows) { /* without a row there is no file */
-        mr__free(trainer->metrics_path);
-        trainer->metrics_path = NULL;
-    }
+    forget_missing_metrics(trainer);
     if (r && *r->path && !(trainer->checkpoint_path = mr__strdup(r->path)) && !reported)
         reported = MR_ERR_MEMORY;
     if (status >= 0 && !reported)
@@ -92,6 +99,7 @@ static mr_status run(mr__fit *fit)
     mr_status status = mr__set_up(fit);
     if (status == MR_END) {
         fit->trainer->global_step = fit->step.global_step;
+        forget_missing_metrics(fit->trainer);
         status = mr__hooks_behind(fit, MR__ON_FIT_END, MR_OK);
     } else {
         status = wind_up(fit, status ? status : train(fit));

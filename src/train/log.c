@@ -282,7 +282,7 @@ mr_status mr__log_epoch(mr__fit *fit, bool validating)
             return status;
     }
     if (count) /* under the number of the last update */
-        mr__reporter_row(fit->reporter, fit->step.epoch,
+        mr__reporter_row(fit->reporter, validating ? MR_ROW_VALIDATION : MR_ROW_EPOCH, fit->step.epoch,
                          fit->step.global_step > 0 ? fit->step.global_step - 1 : 0, count, metric, value);
     return MR_OK;
 }

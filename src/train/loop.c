@@ -13,8 +13,8 @@
 static void report_step(mr__fit *fit)
 {
     if (fit->step.global_step % fit->trainer->log_every == 0 && fit->log.logged)
-        mr__reporter_row(fit->reporter, fit->step.epoch, fit->step.global_step - 1, fit->log.logged,
-                         fit->log.metric, fit->log.row_value);
+        mr__reporter_row(fit->reporter, MR_ROW_STEP, fit->step.epoch, fit->step.global_step - 1,
+                         fit->log.logged, fit->log.metric, fit->log.row_value);
 }
 
 /* ---- checkpoints ---- */

@@ -14,29 +14,36 @@ double mr__now(void)
 
 /* ---- the thread's side ---- */
 
+static bool has_failed(const mr__reporter *r)
+{
+    return atomic_load_explicit(&r->failed, memory_order_relaxed);
+}
+
 static void fail(mr__reporter *r)
 {
-    if (!atomic_load_explicit(&r->failed, memory_order_relaxed)) {
+    if (!has_failed(r)) {
         mr__failure_take(&r->failure);
         atomic_store_explicit(&r->failed, true, memory_order_release);
     }
     mr_error_clear();
 }
 
-enum { HEAD_WORDS = 3 }; /* epoch, step, count */
+enum { HEAD_WORDS = 3, KIND_SHIFT = 32 }; /* epoch, step, kind and count */
 
 /* The words of the row. */
 static size_t write_row(mr__reporter *r, const uint64_t *word)
 {
     const char *names[MR__MAX_METRICS];
     double values[MR__MAX_METRICS];
-    size_t count = (size_t)word[2];
+    size_t count = (size_t)(word[2] & UINT32_MAX);
     for (size_t i = 0; i < count; i++) {
         names[i] = r->metric[word[HEAD_WORDS + 2 * i]].name;
         memcpy(&values[i], &word[HEAD_WORDS + 2 * i + 1], sizeof *values);
     }
-    const mr__csv_row row = { count, names, values, NULL, (int64_t)word[0], (int64_t)word[1] };
-    if (!atomic_load_explicit(&r->failed, memory_order_relaxed) && mr__csv_logger_write_row(r->csv, &row))
+    const mr_log_row row = {
+        (mr_row_kind)(word[2] >> KIND_SHIFT), (int64_t)word[1], (int64_t)word[0], count, names, values
+    };
+    if (!has_failed(r) && mr__loggers_row(&r->loggers, &row))
         fail(r);
     return HEAD_WORDS + 2 * count;
 }
@@ -52,14 +59,14 @@ static void say_there_is_room(mr__reporter *r)
 static void write_rows(mr__reporter *r, size_t end)
 {
     const uint64_t *row;
-    if (!r->csv || r->rows.read >= end)
+    if (r->rows.read >= end)
         return;
     while ((row = mr__row_queue_next(&r->rows, end))) {
         if (row == r->rows.tail->word)
             say_there_is_room(r); /* the block before is free */
         mr__row_queue_pop(&r->rows, write_row(r, row));
     }
-    if (!atomic_load_explicit(&r->failed, memory_order_relaxed) && mr__csv_logger_flush(r->csv))
+    if (!has_failed(r) && mr__loggers_flush(&r->loggers))
         fail(r);
 }
 
@@ -91,20 +98,30 @@ static void draw_bar(mr__reporter *r, bool last)
         mr__progress_draw(&r->progress, &state, now);
 }
 
+/* Has the rows of a copy on the disk, and tells it where they end. Behind the last one more may have come. */
+static mr_status sync_loggers(mr__reporter *r, int which)
+{
+    mr__position at[MR__MAX_LOGGERS] = { { NULL, 0 } };
+    mr_status status = mr__loggers_sync(&r->loggers, at);
+    if (!status)
+        status = mr__snapshot_mark(r->snapshot, which, at);
+    if (status || r->through[which] <= r->mark[which])
+        return status;
+    write_rows(r, r->through[which]);
+    return has_failed(r) ? mr__failure_raise(&r->failure) : mr__loggers_sync(&r->loggers, at);
+}
+
 /* The rows that the checkpoint speaks of are on the disk before it is, and the one before goes after that. */
 static mr_status write_copy(mr__reporter *r, int which)
 {
     const mr__save *to = &r->to[which];
     char path[sizeof r->path];
-    mr__csv_mark mark;
     mr_status status =
         to->path ? MR_OK : mr__snapshot_path(r->snapshot, which, r->checkpoint_dir, path, sizeof path);
-    if (!status && r->csv) {
-        mark = mr__csv_logger_mark(r->csv);
-        status = mr__csv_logger_sync(r->csv);
-    }
     if (!status)
-        status = mr__snapshot_write(r->snapshot, which, to->path ? to->path : path, r->csv ? &mark : NULL);
+        status = sync_loggers(r, which);
+    if (!status)
+        status = mr__snapshot_write(r->snapshot, which, to->path ? to->path : path);
     if (status)
         return status;
     if (to->path) {
@@ -140,7 +157,7 @@ static void write_checkpoint(mr__reporter *r)
     if (which < 0)
         return;
     write_rows(r, r->mark[which]);
-    if (!atomic_load_explicit(&r->failed, memory_order_relaxed) && write_copy(r, which))
+    if (!has_failed(r) && write_copy(r, which))
         fail(r);
     drop_save(&r->to[which]);
     pthread_mutex_lock(&r->mutex);
@@ -149,11 +166,22 @@ static void write_checkpoint(mr__reporter *r)
     pthread_mutex_unlock(&r->mutex);
 }
 
+static bool open_loggers(mr__reporter *r)
+{
+    if (mr__loggers_open(&r->loggers, &r->run, r->position))
+        fail(r);
+    pthread_mutex_lock(&r->mutex);
+    r->opened = true;
+    pthread_cond_signal(&r->free);
+    pthread_mutex_unlock(&r->mutex);
+    return !has_failed(r);
+}
+
 static void *work(void *user)
 {
     enum { TICK_NANOSECONDS = 100 * 1000 * 1000 };
     mr__reporter *r = user;
-    bool stop = false;
+    bool stop = !open_loggers(r);
     while (!stop) {
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
@@ -171,6 +199,8 @@ static void *work(void *user)
         write_rows(r, end);
         draw_bar(r, stop);
     }
+    if (mr__loggers_close(&r->loggers))
+        fail(r);
     return NULL;
 }
 
@@ -195,19 +225,23 @@ mr__reporter *mr__reporter_new(void)
 
 mr_status mr__reporter_start(mr__reporter *r)
 {
-    if (r->csv && !mr__row_queue_init(&r->rows))
+    if (r->loggers.count && !mr__row_queue_init(&r->rows))
         return MR_ERR_MEMORY;
     if (r->bar) {
         atomic_store(&r->epoch_began, mr__now());
         mr__progress_begin(&r->progress, stdout, mr__now());
     }
-    if (!r->csv && !r->bar && !r->snapshot && !r->clock)
+    if (!r->loggers.count && !r->bar && !r->snapshot && !r->clock)
         return MR_OK;
     int error = pthread_create(&r->thread, NULL, work, r);
     if (error)
         return mr__raise(MR_ERR_MEMORY, "fit: cannot start a thread: %s", strerror(error));
     r->running = true;
-    return MR_OK;
+    pthread_mutex_lock(&r->mutex);
+    while (!r->opened)
+        pthread_cond_wait(&r->free, &r->mutex);
+    pthread_mutex_unlock(&r->mutex);
+    return mr__reporter_status(r);
 }
 
 /* Another block, when the reporter has given one back if need be. It is woken in any case: there is work. */
@@ -220,11 +254,11 @@ static void begin_block(mr__reporter *r)
     pthread_mutex_unlock(&r->mutex);
 }
 
-void mr__reporter_row(mr__reporter *r, int64_t epoch, int64_t step, size_t count, const uint32_t *metric,
-                      const double *value)
+void mr__reporter_row(mr__reporter *r, mr_row_kind kind, int64_t epoch, int64_t step, size_t count,
+                      const uint32_t *metric, const double *value)
 {
     const size_t words = HEAD_WORDS + 2 * count;
-    if (!r->csv)
+    if (!r->loggers.count)
         return;
     uint64_t *row = mr__row_queue_room(&r->rows, words);
     if (MR__UNLIKELY(!row)) {
@@ -233,7 +267,7 @@ void mr__reporter_row(mr__reporter *r, int64_t epoch, int64_t step, size_t count
     }
     row[0] = (uint64_t)epoch;
     row[1] = (uint64_t)step;
-    row[2] = count;
+    row[2] = (uint64_t)kind << KIND_SHIFT | count;
     for (size_t i = 0; i < count; i++) {
         row[HEAD_WORDS + 2 * i] = metric[i];
         memcpy(&row[HEAD_WORDS + 2 * i + 1], &value[i], sizeof *value);
@@ -254,7 +288,7 @@ static void make_way(mr__reporter *r, bool for_all)
 static mr_status take(mr__reporter *r, int64_t epoch, mr__save save)
 {
     const int which = r->writing == 0; /* the one that is not being written */
-    r->mark[which] = mr__row_queue_written(&r->rows);
+    r->mark[which] = r->through[which] = mr__row_queue_written(&r->rows);
     mr_status status = mr__snapshot_take(r->snapshot, which, epoch);
     r->to[which] = save;
     if (status)
@@ -291,6 +325,7 @@ void mr__reporter_finish_snapshot(mr__reporter *r)
     while (r->writing == r->last)
         pthread_cond_wait(&r->free, &r->mutex);
     mr__snapshot_finish(r->snapshot, r->last);
+    r->through[r->last] = mr__row_queue_written(&r->rows);
     r->waiting = r->last;
     pthread_mutex_unlock(&r->mutex);
 }
@@ -305,10 +340,7 @@ mr_status mr__reporter_finish(mr__reporter *r)
     pthread_mutex_unlock(&r->mutex);
     pthread_join(r->thread, NULL);
     r->running = false;
-    mr__csv_logger *csv = r->csv;
-    r->csv = NULL;
-    mr_status status = mr__reporter_status(r), closed = mr__csv_logger_close(csv);
-    return status ? status : closed;
+    return mr__reporter_status(r);
 }
 
 void mr__reporter_free(mr__reporter *r)
@@ -316,7 +348,6 @@ void mr__reporter_free(mr__reporter *r)
     if (!r)
         return;
     mr__reporter_finish(r);
-    mr__csv_logger_close(r->csv);
     for (int i = 0; i < MR__SNAPSHOTS; i++)
         drop_save(&r->to[i]);
     mr__snapshot_free(r->snapshot);

@@ -10,12 +10,12 @@
 #ifndef MILLRACE_TRAIN_REPORTER_H
 #define MILLRACE_TRAIN_REPORTER_H
 
-#include "csv_logger.h"
 #include "progress.h"
 #include "row_queue.h"
 #include "snapshot.h"
 
 #include "base/error.h"
+#include "loggers/logger.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -40,15 +40,17 @@ typedef struct mr__reporter {
     pthread_cond_t wake; /* there is work, or the end */
     pthread_cond_t free; /* there is room again */
     bool running, stop;
+    bool opened;       /* the loggers, or they have failed */
     bool full;         /* the training thread waits for room */
     bool clock;        /* it is to run for its ticks alone */
     atomic_uint ticks; /* how often it has woken up */
     atomic_bool failed;
     mr__failure failure; /* read after `failed` */
 
-    mr__row_queue rows;  /* each: epoch, step, n, then n times metric and value */
-    mr__csv_logger *csv; /* NULL: none; adopted */
-    bool any_rows;       /* there were some before this fit began */
+    mr__row_queue rows; /* each: epoch, step, kind and n, then n times metric and value */
+    mr__loggers loggers;
+    mr_log_run run;                         /* for them; its strings are the trainer's */
+    mr__position position[MR__MAX_LOGGERS]; /* where each is to go on from; views, valid until the start */
 
     /* the bar */
     bool bar;
@@ -58,25 +60,26 @@ typedef struct mr__reporter {
     _Atomic double epoch_began;
 
     /* checkpoints */
-    mr__snapshot *snapshot;     /* NULL: none; adopted */
-    int waiting, writing;       /* which copies do so; -1: none */
-    int last;                   /* the one that was taken last */
-    size_t mark[MR__SNAPSHOTS]; /* how many rows there were before each */
-    mr__save to[MR__SNAPSHOTS]; /* where each goes; NULL: it is one of the trainer's own */
-    bool prompt;                /* they are written at once, not at the next tick */
-    bool clean;                 /* others in the folder go when one is written */
-    char *checkpoint_dir;       /* adopted */
-    char path[4096];            /* of the last checkpoint written */
+    mr__snapshot *snapshot;        /* NULL: none; adopted */
+    int waiting, writing;          /* which copies do so; -1: none */
+    int last;                      /* the one that was taken last */
+    size_t mark[MR__SNAPSHOTS];    /* how many rows there were before each */
+    size_t through[MR__SNAPSHOTS]; /* how many are to be on the disk before it is: more, for the last one */
+    mr__save to[MR__SNAPSHOTS];    /* where each goes; NULL: it is one of the trainer's own */
+    bool prompt;                   /* they are written at once, not at the next tick */
+    bool clean;                    /* others in the folder go when one is written */
+    char *checkpoint_dir;          /* adopted */
+    char path[4096];               /* of the last checkpoint written */
 
     /* metrics, in the order of their first logging; appended by the training thread */
     mr__metric metric[MR__MAX_METRICS];
     atomic_size_t metric_count;
 } mr__reporter;
 
-/* Makes one that does nothing yet: the trainer attaches csv, bar and snapshot, then starts it. */
+/* Makes one that does nothing yet: the trainer attaches loggers, bar and snapshot, then starts it. */
 mr__reporter *mr__reporter_new(void);
 
-/* Starts the thread, if anything was attached. */
+/* Starts the thread, if anything was attached, and opens the loggers there. */
 mr_status mr__reporter_start(mr__reporter *reporter);
 
 /* Waits for the rest to be written, and for the thread to end. Frees nothing. */
@@ -85,8 +88,8 @@ void mr__reporter_free(mr__reporter *reporter);
 
 /* ---- for the training thread ---- */
 
-/* Hands over one row: the metrics with these numbers. Waits if there is no room for it. */
-void mr__reporter_row(mr__reporter *reporter, int64_t epoch, int64_t step, size_t count,
+/* Hands over one row of a kind: the metrics with these numbers. Waits while the queue is full. */
+void mr__reporter_row(mr__reporter *reporter, mr_row_kind kind, int64_t epoch, int64_t step, size_t count,
                       const uint32_t *metric, const double *value);
 
 /* Takes a snapshot, which will be written unless the next one comes before its turn; `epoch` is that of the last step. */

@@ -149,18 +149,12 @@ static mr_status take_log(mr__fit *fit, const char *path, const mr__safetensors 
     return status;
 }
 
-bool mr__restore_mark(const mr__safetensors *file, mr__csv_mark *mark)
+mr__position mr__restore_position(const mr__safetensors *file, const mr_logger *logger)
 {
-    const mr__safetensor *bytes = mr__safetensors_find(file, MR__SAVED_PREFIX "csv.bytes"),
-                         *rows = mr__safetensors_find(file, MR__SAVED_PREFIX "csv.rows"),
-                         *header = mr__safetensors_find(file, MR__SAVED_PREFIX "csv.header");
-    if (!bytes || bytes->bytes != sizeof mark->bytes || !rows || rows->bytes != sizeof mark->rows || !header)
-        return false;
-    memcpy(&mark->bytes, bytes->data, sizeof mark->bytes);
-    memcpy(&mark->rows, rows->data, sizeof mark->rows);
-    mark->header = header->data;
-    mark->header_bytes = header->bytes;
-    return true;
+    char name[sizeof MR__SAVED_LOG + MR__LOGGER_NAME];
+    snprintf(name, sizeof name, MR__SAVED_LOG "%s", logger->vtable->name);
+    const mr__safetensor *x = mr__safetensors_find(file, name);
+    return x && x->dtype == MR_UINT8 ? (mr__position){ x->data, x->bytes } : (mr__position){ NULL, 0 };
 }
 
 /* ---- generators ---- */

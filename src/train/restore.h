@@ -9,7 +9,7 @@
 /* Puts it into a fit that is set up and has not begun. A failure names the path, and what does not fit. */
 mr_status mr__restore(mr__fit *fit, const char *path, const mr__safetensors *file);
 
-/* How far the log was; false: the training had none. The header is a view of the file. */
-bool mr__restore_mark(const mr__safetensors *file, mr__csv_mark *mark);
+/* How far a logger's log was; nothing: the training did not have it. A view of the file. */
+mr__position mr__restore_position(const mr__safetensors *file, const mr_logger *logger);
 
 #endif

@@ -157,9 +157,9 @@ mr_status mr__resume_find(const mr_trainer *t, mr__resume *found)
         found->version = found->dir ? mr__version_number(found->dir) : -1;
         return status;
     }
-    if (!t->csv)
-        return mr__raise(MR_ERR_ARGUMENT, "fit: resume 'last' needs the folder that csv names");
-    found->dir = mr__version_dir_last(t->csv, t->name, &found->version);
+    if (!t->save_dir)
+        return mr__raise(MR_ERR_ARGUMENT, "fit: resume 'last' needs the folder that csv or save_dir names");
+    found->dir = mr__version_dir_last(t->save_dir, t->name, &found->version);
     if (!found->dir)
         return mr__pending() ? mr_error_status() : MR_OK;
     return find_in(found->dir, found);

@@ -4,30 +4,32 @@
 
 bool mr__row_queue_init(mr__row_queue *queue)
 {
-    *queue = (mr__row_queue){ .block = mr__alloc_array(MR__QUEUE_BLOCKS, sizeof *queue->block), .begun = 1 };
+    *queue = (mr__row_queue){ .block = mr__alloc_array(MR__QUEUE_BLOCKS, sizeof *queue->block) };
+    if (!queue->block)
+        return false;
     queue->head = queue->tail = queue->block;
-    if (queue->head)
-        atomic_init(&queue->head->next, NULL);
-    return queue->block != NULL;
+    queue->begun = 1;
+    atomic_init(&queue->head->next, NULL);
+    return true;
 }
 
 void mr__row_queue_free(mr__row_queue *queue)
 {
     mr__free(queue->block);
-    *queue = (mr__row_queue){ .head = NULL };
+    queue->block = NULL;
 }
 
-/* One that was used before, if there is one: it is in the cache, maybe, and in memory. */
+/* Only the writer takes from the list, so what it has seen as the first is not taken and put back meanwhile. */
 static mr__row_block *take_block(mr__row_queue *queue)
 {
-    mr__row_block *block = queue->unused;
-    if (!block)
-        block = atomic_exchange_explicit(&queue->returned, NULL, memory_order_acquire);
-    if (block) {
-        queue->unused = atomic_load_explicit(&block->next, memory_order_relaxed);
-        return block;
-    }
-    return queue->begun < MR__QUEUE_BLOCKS ? &queue->block[queue->begun++] : NULL;
+    mr__row_block *block = atomic_load_explicit(&queue->free, memory_order_acquire);
+    while (block && !atomic_compare_exchange_weak_explicit(
+                        &queue->free, &block, atomic_load_explicit(&block->next, memory_order_relaxed),
+                        memory_order_acquire, memory_order_acquire))
+        ;
+    if (!block && queue->begun < MR__QUEUE_BLOCKS)
+        block = &queue->block[queue->begun++];
+    return block;
 }
 
 bool mr__row_queue_extend(mr__row_queue *queue)
@@ -43,13 +45,12 @@ bool mr__row_queue_extend(mr__row_queue *queue)
     return true;
 }
 
-/* The writer takes all that were returned at once, and the reader alone returns some: so none comes back in between. */
 static void give_back(mr__row_queue *queue, mr__row_block *block)
 {
-    mr__row_block *others = atomic_load_explicit(&queue->returned, memory_order_relaxed);
+    mr__row_block *first = atomic_load_explicit(&queue->free, memory_order_relaxed);
     do
-        atomic_store_explicit(&block->next, others, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&queue->returned, &others, block, memory_order_release,
+        atomic_store_explicit(&block->next, first, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&queue->free, &first, block, memory_order_release,
                                                   memory_order_relaxed));
 }
 

@@ -1,7 +1,7 @@
 /*
  * Rows on their way from the training thread, the writer, to the reporter, the reader, without locks. They lie one behind the
- * other in blocks, which are used again. A reader that is held up, by a disk that is slow say, holds up the writer only
- * when all blocks are full. They are one range of memory, of which as much is touched as was ever needed at once.
+ * other in blocks, which are used again. All memory is reserved at the beginning, and what is never used costs nothing: so a
+ * reader that is held up, by a slow disk say, holds up the writer only when some hundred thousand rows wait.
  */
 #ifndef MILLRACE_TRAIN_ROW_QUEUE_H
 #define MILLRACE_TRAIN_ROW_QUEUE_H
@@ -11,11 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MR__BLOCK_WORDS = 1 << 14, MR__QUEUE_BLOCKS = 128 };
+enum { MR__BLOCK_WORDS = 1 << 14, MR__QUEUE_BLOCKS = 64 };
 
 typedef struct mr__row_block {
-    struct mr__row_block *_Atomic next;
-    size_t used; /* words, once there is a next */
+    struct mr__row_block *_Atomic next; /* of those in use, or of those that are free again */
+    size_t used;                        /* words, once there is a next in use */
     uint64_t word[MR__BLOCK_WORDS];
 } mr__row_block;
 
@@ -27,9 +27,8 @@ typedef struct mr__row_queue {
     atomic_size_t written; /* rows */
     size_t read;           /* rows; the reader's */
     mr__row_block *block;  /* all of them */
-    size_t begun;          /* how many have been used; the writer's */
-    mr__row_block *unused; /* of these, those that are the writer's to use again; chained by `next` */
-    mr__row_block *_Atomic returned; /* and those that the reader has given back since */
+    size_t begun;          /* how many have ever been used; the writer's */
+    mr__row_block *_Atomic free;
 } mr__row_queue;
 
 /* False without memory, with a failure raised. */
@@ -44,7 +43,7 @@ static inline uint64_t *mr__row_queue_room(const mr__row_queue *queue, size_t wo
     return queue->head_used + words <= MR__BLOCK_WORDS ? queue->head->word + queue->head_used : NULL;
 }
 
-/* Begins another block; false when there is none, before the reader gives one back. */
+/* Begins another block; false when there is none before the reader gives one back. */
 bool mr__row_queue_extend(mr__row_queue *queue);
 
 /* Hands over the row that was written there. */

@@ -12,7 +12,7 @@
  *     trainer.logged          of each name that was logged: its value over the epoch so far, and that one's weight;
  *     trainer.logged_flags      whether there is one (1), and whether all of it were float32 (2)
  *     trainer.metrics         what mr_trainer_metric gives
- *     trainer.csv.*           how many bytes and rows metrics.csv has, and its first line
+ *     trainer.log.*           how far the log of that logger is, as it tells it
  */
 #ifndef MILLRACE_TRAIN_SAVED_H
 #define MILLRACE_TRAIN_SAVED_H
@@ -26,6 +26,7 @@ typedef struct mr__fit mr__fit;
 enum { MR__CHECKPOINT_VERSION = 1, MR__MAX_RNGS = 32 };
 
 #define MR__SAVED_PREFIX "trainer."
+#define MR__SAVED_LOG MR__SAVED_PREFIX "log."
 #define MR__SAVED_OPTIMIZER "optimizer"
 
 /* Where in the loop of a fit its counters stand. */

@@ -68,41 +68,6 @@ static mr_status make_parts(mr__fit *fit)
 
 /* ---- logs ---- */
 
-/* A training that begins in a folder where another has not got as far as to a checkpoint. */
-static mr_status begin_again(mr__fit *fit, mr__resume *found)
-{
-    static const mr__csv_mark nothing = { .header = "" };
-    mr__reporter *r = fit->reporter;
-    if (!fit->trainer->no_summary)
-        mr__log(MR_LOG_INFO, "resume: there is no checkpoint in '%s': starting from the beginning",
-                fit->trainer->log_dir);
-    mr__resume_clean(found->dir);
-    mr__csv_logger *old = mr__csv_logger_resume(found->dir, &nothing); /* removes its rows */
-    if (!old || mr__csv_logger_close(old))
-        return mr_error_status();
-    r->csv = mr__csv_logger_open(found->dir);
-    return r->csv ? MR_OK : mr_error_status();
-}
-
-static mr_status go_on(mr__fit *fit, mr__resume *found)
-{
-    mr__csv_mark mark;
-    if (!fit->trainer->no_summary)
-        mr__log(MR_LOG_INFO, "resume: going on from '%s'", found->path);
-    mr__resume_clean(found->dir);
-    if (!mr__restore_mark(found->file, &mark))
-        return mr__load_failed(MR_ERR_FORMAT, found->path, "it says nothing of metrics.csv");
-    fit->reporter->csv = mr__csv_logger_resume(found->dir, &mark);
-    fit->reporter->any_rows = mark.rows > 0;
-    return fit->reporter->csv ? MR_OK : mr_error_status();
-}
-
-static mr_status open_new(mr__fit *fit)
-{
-    fit->reporter->csv = mr__csv_logger_open(fit->trainer->log_dir);
-    return fit->reporter->csv ? MR_OK : mr_error_status();
-}
-
 static mr_status open_folder(mr__fit *fit, mr__resume *found)
 {
     mr_trainer *t = fit->trainer;
@@ -111,7 +76,7 @@ static mr_status open_folder(mr__fit *fit, mr__resume *found)
         t->log_dir = mr__strdup(found->dir);
         r->version = found->version;
     } else {
-        t->log_dir = mr__version_dir_make(t->csv, t->name, &r->version);
+        t->log_dir = mr__version_dir_make(t->save_dir, t->name, &r->version);
         if (t->log_dir && t->resume && !found->file && !t->no_summary)
             mr__log(MR_LOG_INFO, "resume: there is no checkpoint: starting from the beginning in '%s'",
                     t->log_dir);
@@ -136,16 +101,48 @@ static mr_status prepare_checkpoints(mr__fit *fit, mr__resume *found)
     return r->snapshot ? MR_OK : mr_error_status();
 }
 
-static mr_status open_logs(mr__fit *fit, mr__resume *found)
+/* In a folder that was there: a training goes on, or begins where another has not got as far as to a checkpoint. */
+static void take_folder_over(const mr__fit *fit, const mr__resume *found)
+{
+    if (!fit->trainer->no_summary && found->file)
+        mr__log(MR_LOG_INFO, "resume: going on from '%s'", found->path);
+    else if (!fit->trainer->no_summary)
+        mr__log(MR_LOG_INFO, "resume: there is no checkpoint in '%s': starting from the beginning",
+                fit->trainer->log_dir);
+    mr__resume_clean(found->dir);
+}
+
+static mr_status prepare_files(mr__fit *fit, mr__resume *found)
 {
     mr_trainer *t = fit->trainer;
     mr_status status = open_folder(fit, found);
-    if (!status)
-        status = !found->dir ? open_new(fit) : found->file ? go_on(fit, found) : begin_again(fit, found);
+    if (!status && found->dir)
+        take_folder_over(fit, found);
+    if (!status && !(found->dir && found->file))
+        status = mr__hparams_write(&t->hparams, t->log_dir);
     if (status)
         return status;
-    t->metrics_path = mr__strdup(mr__csv_logger_path(fit->reporter->csv));
+    t->metrics_path = mr__path_join(t->log_dir, "metrics.csv");
     return t->metrics_path ? prepare_checkpoints(fit, found) : mr_error_status();
+}
+
+/* The reporter opens them. */
+static void prepare_loggers(mr__fit *fit, const mr__resume *found)
+{
+    const mr_trainer *t = fit->trainer;
+    mr__reporter *r = fit->reporter;
+    if (t->fast_dev_run)
+        return;
+    r->loggers = (mr__loggers){ t->logger, t->loggers, 0 };
+    r->run = (mr_log_run){ .name = t->name,
+                           .dir = t->log_dir,
+                           .version = r->version,
+                           .hparams = t->hparams.item,
+                           .hparam_count = t->hparams.count,
+                           .resumed = found->file,
+                           .again = found->dir && !found->file };
+    for (size_t i = 0; found->file && found->dir && i < t->loggers; i++)
+        r->position[i] = mr__restore_position(found->file, t->logger[i]);
 }
 
 /* ---- where it begins ---- */
@@ -192,10 +189,9 @@ static mr_status set_triggers(mr__fit *fit)
 static mr_status name_files(mr__fit *fit, const mr__resume *found)
 {
     mr_trainer *t = fit->trainer;
-    mr__csv_mark mark;
     t->checkpoint_path = mr__strdup(found->path);
     t->log_dir = mr__strdup(found->dir);
-    if (found->dir && mr__restore_mark(found->file, &mark) && mark.rows > 0)
+    if (found->dir)
         t->metrics_path = mr__path_join(found->dir, "metrics.csv");
     return mr__pending() ? mr_error_status() : MR_OK;
 }
@@ -237,8 +233,10 @@ static mr_status begin(mr__fit *fit, mr__resume *found)
     mr_status status = t->resume ? mr__resume_find(t, found) : MR_OK;
     if (!status && found->file)
         status = go_back(fit, found);
-    if (!status && t->csv)
-        status = open_logs(fit, found);
+    if (!status && t->save_dir)
+        status = prepare_files(fit, found);
+    if (!status)
+        prepare_loggers(fit, found);
     if (!status && !t->no_summary)
         status = mr__summary_log(fit->task->model);
     return status ? status : set_triggers(fit);
@@ -250,6 +248,8 @@ mr_status mr__set_up(mr__fit *fit)
     mr_status status = make_parts(fit);
     if (!status)
         status = begin(fit, &found);
+    if (!status)
+        status = mr__reporter_start(fit->reporter);
     mr__resume_free(&found);
-    return status ? status : mr__reporter_start(fit->reporter);
+    return status;
 }

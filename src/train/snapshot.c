@@ -25,9 +25,10 @@ typedef struct copy {
     uint8_t *gradients;
     bytes loader, val_loader;
     mr__log_state logged;
-    /* of the log, once the reporter has come there */
+    /* of the loggers, once the reporter has come there */
     bool marked;
-    mr__csv_mark mark;
+    mr__position position[MR__MAX_LOGGERS];
+    bytes positions; /* where they are */
 } copy;
 
 struct mr__snapshot {
@@ -116,15 +117,10 @@ static bool make_entries(mr__snapshot *s, copy *c, mr_params optim)
 /* ---- loaders ---- */
 
 /* The first call makes room for what the next ones are likely to find. */
-static mr_status take_loader(bytes *to, mr_loader *loader)
+static mr_status make_room(bytes *to, size_t size)
 {
     enum { SPARE_BYTES = 1024 };
-    const void *from;
-    size_t size;
-    mr_status status = mr_loader_save(loader, &from, &size);
-    if (status)
-        return status;
-    if (to->room < size) {
+    if (to->room < size || !to->data) {
         mr__free(to->data);
         to->room = 0;
         to->data = mr__alloc(mr__mul_size(size, 2) + SPARE_BYTES);
@@ -132,9 +128,20 @@ static mr_status take_loader(bytes *to, mr_loader *loader)
             return MR_ERR_MEMORY;
         to->room = 2 * size + SPARE_BYTES;
     }
-    memcpy(to->data, from, size);
     to->size = size;
     return MR_OK;
+}
+
+static mr_status take_loader(bytes *to, mr_loader *loader)
+{
+    const void *from;
+    size_t size;
+    mr_status status = mr_loader_save(loader, &from, &size);
+    if (!status)
+        status = make_room(to, size);
+    if (!status)
+        memcpy(to->data, from, size);
+    return status;
 }
 
 static mr_status take_loaders(const mr__fit *fit, copy *c)
@@ -180,7 +187,7 @@ void mr__snapshot_free(mr__snapshot *s)
         mr__free(c->gradients);
         mr__free(c->loader.data);
         mr__free(c->val_loader.data);
-        mr__free((char *)(uintptr_t)c->mark.header);
+        mr__free(c->positions.data);
     }
     mr__free(s);
 }
@@ -220,16 +227,25 @@ void mr__snapshot_finish(mr__snapshot *s, int which)
 
 /* ---- writing ---- */
 
-/* Keeps what the mark views: a copy may be written a second time. */
-static mr_status keep_mark(copy *c, const mr__csv_mark *mark)
+/* A copy may be written a second time, when the logs are longer. */
+mr_status mr__snapshot_mark(mr__snapshot *s, int which, const mr__position *positions)
 {
-    char *header = mr__alloc(mark->header_bytes + 1);
-    if (!header)
+    copy *c = &s->copy[which];
+    const size_t loggers = s->fit->reporter->loggers.count;
+    size_t total = 0;
+    if (c->marked)
+        return MR_OK;
+    for (size_t i = 0; i < loggers; i++)
+        total += positions[i].bytes;
+    if (make_room(&c->positions, total))
         return MR_ERR_MEMORY;
-    memcpy(header, mark->header, mark->header_bytes);
-    mr__free((char *)(uintptr_t)c->mark.header);
-    c->mark = *mark;
-    c->mark.header = header;
+    char *to = c->positions.data;
+    for (size_t i = 0; i < loggers; i++) {
+        c->position[i] = (mr__position){ to, positions[i].bytes };
+        if (positions[i].bytes)
+            memcpy(to, positions[i].data, positions[i].bytes);
+        to += positions[i].bytes;
+    }
     c->marked = true;
     return MR_OK;
 }
@@ -244,11 +260,9 @@ mr_status mr__snapshot_path(const mr__snapshot *s, int which, const char *dir, c
     return MR_OK;
 }
 
-mr_status mr__snapshot_write(mr__snapshot *s, int which, const char *path, const mr__csv_mark *csv)
+mr_status mr__snapshot_write(mr__snapshot *s, int which, const char *path)
 {
     copy *c = &s->copy[which];
-    if (csv && !c->marked && keep_mark(c, csv))
-        return MR_ERR_MEMORY;
     const mr__checkpoint contents = {
         .epoch = c->epoch,
         .step = c->step,
@@ -262,7 +276,8 @@ mr_status mr__snapshot_write(mr__snapshot *s, int which, const char *path, const
         .loader = { c->loader.data, c->loader.size },
         .val_loader = { c->val_loader.data, c->val_loader.size },
         .logged = &c->logged,
-        .csv = csv ? &c->mark : NULL,
+        .loggers = &s->fit->reporter->loggers,
+        .position = c->position,
     };
     return mr__checkpoint_write(path, &contents);
 }

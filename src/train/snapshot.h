@@ -7,7 +7,7 @@
 #ifndef MILLRACE_TRAIN_SNAPSHOT_H
 #define MILLRACE_TRAIN_SNAPSHOT_H
 
-#include "csv_logger.h"
+#include "loggers/logger.h"
 
 #include <millrace/nn.h>
 #include <millrace/optim.h>
@@ -31,9 +31,11 @@ void mr__snapshot_finish(mr__snapshot *snapshot, int which);
 mr_status mr__snapshot_path(const mr__snapshot *snapshot, int which, const char *dir, char *path,
                             size_t room);
 
-/* Writes copy `which` there. For one thread at a time, but the other copy may be taken meanwhile. `csv`: how far the log
- * was; NULL: there is none. */
-mr_status mr__snapshot_write(mr__snapshot *snapshot, int which, const char *path, const mr__csv_mark *csv);
+/* Tells copy `which` how far the trainer's loggers were when it was taken: copied. The first time counts. */
+mr_status mr__snapshot_mark(mr__snapshot *snapshot, int which, const mr__position *positions);
+
+/* Writes copy `which`, which has been told that, there. For one thread at a time, but the other copy may be taken meanwhile. */
+mr_status mr__snapshot_write(mr__snapshot *snapshot, int which, const char *path);
 
 /* The name of a checkpoint, and back: false for other names. */
 void mr__checkpoint_name(char *name, size_t room, int64_t epoch, int64_t step);

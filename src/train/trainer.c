@@ -87,6 +87,8 @@ static bool acceptable(const mr_trainer_opts *opts)
     else if (opts->limit_train_batches < 0)
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: limit_train_batches %lld is not at least 1",
                   (long long)opts->limit_train_batches);
+    else if (opts->csv && opts->save_dir)
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: csv and save_dir exclude each other");
     else
         return true;
     return false;
@@ -102,8 +104,17 @@ static void develop_fast(mr_trainer *t, int64_t batches)
     t->min_epochs = t->min_steps = t->sanity_batches = 0;
     t->check_val_every = 1;
     t->val_interval = (mr_duration){ 0 };
-    mr__free(t->csv);
-    t->csv = NULL;
+    mr__free(t->save_dir);
+    t->save_dir = NULL;
+}
+
+/* Where its files go, and metrics.csv among them. */
+static bool set_folder(mr_trainer *t, const mr_trainer_opts *opts)
+{
+    const char *save_dir = opts->csv ? opts->csv : opts->save_dir;
+    if (save_dir && !(t->save_dir = mr__strdup(save_dir)))
+        return false;
+    return !opts->csv || mr_trainer_add_logger(t, mr_csv_logger_new(NULL)) == MR_OK;
 }
 
 mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
@@ -147,16 +158,14 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
     trainer->handle_signals = opts->handle_signals;
     trainer->checkpoint_every = checkpoint_every;
     trainer->prompt = opts->checkpoint_every;
-    trainer->csv = mr__strdup(opts->csv);
     trainer->resume = mr__strdup(opts->resume);
     trainer->name = mr__strdup(opts->name ? opts->name : "lightning_logs");
-    if (opts->fast_dev_run)
-        develop_fast(trainer, opts->fast_dev_run);
-    if ((opts->csv && !opts->fast_dev_run && !trainer->csv) || (opts->resume && !trainer->resume) ||
-        !trainer->name) {
+    if ((opts->resume && !trainer->resume) || !trainer->name || !set_folder(trainer, opts)) {
         mr_trainer_free(trainer);
         return NULL;
     }
+    if (opts->fast_dev_run)
+        develop_fast(trainer, opts->fast_dev_run);
     return trainer;
 }
 
@@ -170,10 +179,15 @@ void mr_trainer_free(mr_trainer *trainer)
         trainer->callback[i]->adopted = false;
         mr_callback_free(trainer->callback[i]);
     }
+    for (size_t i = 0; i < trainer->loggers; i++) {
+        trainer->logger[i]->adopted = false;
+        mr_logger_free(trainer->logger[i]);
+    }
+    mr__hparams_free(&trainer->hparams);
     for (size_t i = 0; i < trainer->rngs; i++)
         mr__free(trainer->rng[i].name);
     mr__free(trainer->resume);
-    mr__free(trainer->csv);
+    mr__free(trainer->save_dir);
     mr__free(trainer->name);
     mr__free(trainer->log_dir);
     mr__free(trainer->metrics_path);

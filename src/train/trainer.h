@@ -8,6 +8,7 @@
 #include "reporter.h"
 #include "saved.h"
 
+#include "loggers/hparams.h"
 #include "nn/module.h"
 
 #include <millrace/train.h>
@@ -90,7 +91,7 @@ struct mr_trainer {
     int64_t limit_val_batches, check_val_every;
     double clip_norm, clip_value; /* -1: none */
     mr_loader *val_loader;        /* borrowed; NULL: none */
-    char *csv, *name;             /* csv: NULL for no log */
+    char *save_dir, *name;        /* save_dir: NULL for no files */
     bool no_progress, no_checkpoint, no_summary, handle_signals;
     mr_duration checkpoint_every;
     bool prompt;  /* checkpoints are to be written at once */
@@ -99,6 +100,9 @@ struct mr_trainer {
     size_t rngs;
     mr_callback *callback[MR__MAX_CALLBACKS]; /* adopted */
     size_t callbacks;
+    mr_logger *logger[MR__MAX_LOGGERS]; /* adopted */
+    size_t loggers;
+    mr__hparams hparams;
     mr__fit *fit; /* that is running; NULL */
     /* of the last fit; a path is NULL where there is none */
     int64_t global_step;

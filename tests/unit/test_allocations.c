@@ -171,7 +171,7 @@ static void test_trainer(void)
     fit(&(mr_trainer_opts){ .max_epochs = 6, .no_progress = true, .no_summary = true });
 }
 
-/* More rows than the ring between the threads holds, and time for the other thread to write checkpoints. */
+/* More rows than a block of the queue between the threads holds, and time for the other thread to write checkpoints. */
 static void test_trainer_with_many_rows(void)
 {
     fit_with_a_bar(

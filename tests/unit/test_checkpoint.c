@@ -79,8 +79,8 @@ static void check_tensor(const mr__safetensors *file, const char *name, mr_dtype
         printf("    %s\n", name);
 }
 
-/* Eight counters, the loader, its generator, what gradients there are, and three of metrics.csv. */
-enum { OTHERS = 14 };
+/* Eight counters, the loader, its generator, what gradients there are, and where the log is. */
+enum { OTHERS = 12 };
 
 /* In the file are the model's parameters and the optimizer's state, bit for bit those of a fit by hand. */
 static void check_contents(const char *path, mr_optim *(*optimizers)(mr_module *), int64_t steps,

@@ -137,11 +137,26 @@ static void test_sizes_that_do_not_fit(void)
     mr__strbuf_free(&buf);
 }
 
+static void test_integers(void)
+{
+    static const int64_t values[] = { 0, 7, -1, 10, 1234567890, INT64_MAX, INT64_MIN };
+    mr__strbuf buf = { 0 };
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char wanted[32];
+        snprintf(wanted, sizeof wanted, "%lld", (long long)values[i]);
+        mr__strbuf_clear(&buf);
+        mr__strbuf_append_integer(&buf, values[i]);
+        CHECK_EQ_STR(mr__strbuf_text(&buf), wanted);
+    }
+    mr__strbuf_free(&buf);
+}
+
 int main(void)
 {
     RUN(test_append);
     RUN(test_growth);
     RUN(test_clear_keeps_the_memory);
+    RUN(test_integers);
     RUN(test_take);
     RUN(test_failure_sticks);
     RUN(test_sizes_that_do_not_fit);

@@ -1,5 +1,7 @@
 #include "csv_cut.h"
 
+#include "csv_table.h"
+
 #include "base/alloc.h"
 #include "base/file.h"
 
@@ -7,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_END "\r\n"
+#define LINE_END MR__CSV_LINE_END
 
 enum { LINE_END_BYTES = 2 };
 

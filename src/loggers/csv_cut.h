@@ -1,10 +1,15 @@
-/* Cutting metrics.csv back to where it was. */
-#ifndef MILLRACE_TRAIN_CSV_CUT_H
-#define MILLRACE_TRAIN_CSV_CUT_H
-
-#include "csv_logger.h"
+/* Cutting a CSV file back to where it was. */
+#ifndef MILLRACE_LOGGERS_CSV_CUT_H
+#define MILLRACE_LOGGERS_CSV_CUT_H
 
 #include "base/strbuf.h"
+
+/* How far a file has come, so that it can be cut to that and gone on with. */
+typedef struct mr__csv_mark {
+    int64_t bytes, rows;
+    const char *header; /* its first line; a view. "" while there is none */
+    size_t header_bytes;
+} mr__csv_mark;
 
 /* Makes the file at `path` what it was at the mark: the rows behind it go, and so do columns that came later. A mark at
  * the beginning removes the file. One that is not the file of that mark is a failure, and left alone. */

@@ -168,6 +168,58 @@ typedef struct mr_optimizer_monitor_opts {
  * mr_optim_state. A parameter without a gradient counts as having gradient zero. A fit can log 256 names. */
 MR_API mr_callback *mr_optimizer_monitor_new(const mr_optimizer_monitor_opts *opts);
 
+/* ---- averages of the weights ------------------------------------------------------------------------------------- */
+
+typedef struct mr_ema_opts {
+    double decay; /* default 0.999; MR_ZERO */
+    const char
+        *start; /* a duration, from which on the average is made: "2ep", "1000ba"; default: the beginning */
+    int64_t every_n_steps; /* updates of the weights to one of the average; default 1 */
+    bool use_buffers; /* average floating buffers, too; otherwise the model's own are used with the average */
+    bool not_in_validation; /* validate the model's own weights, not the average */
+    bool not_at_end; /* leave the model its own weights when the fit ends; otherwise it gets the average */
+} mr_ema_opts;
+
+/* Keeps an exponential moving average of the weights: a copy at first, then after each update average = decay * average +
+ * (1 - decay) * weight, in this order, as torch.optim.swa_utils.AveragedModel with that avg_fn. The model has it during
+ * validations, and when the fit has ended. Checkpoints hold the model's own weights as such, from which the training goes on,
+ * and the average as trainer.callback.N.EMA.average.NAME. */
+MR_API mr_callback *mr_ema_new(const mr_ema_opts *opts);
+
+/* The average under the names of the parameters, for mr_module_set_state or a file. Views it, until the next fit or the
+ * end of the callback; `item` is NULL while there is none. */
+MR_API mr_params mr_ema_params(const mr_callback *callback);
+
+typedef struct mr_swa_opts {
+    const char *
+        start; /* from the end of which epoch on: "3ep", after three others; or a share of max_epochs; default "0.8dur" */
+    int64_t annealing_epochs; /* default 10; MR_ZERO_INT: none */
+    mr_anneal annealing;      /* default: cosine */
+    bool no_batch_norm_update;
+    bool not_at_end; /* leave the model its own weights when the fit ends */
+    /* A rate for each of so many groups, in place of swa_lr; copied. */
+    const double *swa_lrs;
+    int groups;
+} mr_swa_opts;
+
+/* Stochastic weight averaging (Izmailov and others, 2018): from `start` on, the learning rate goes from what it is to swa_lr
+ * within so many epochs, as mr_swa_lr_new, in place of the task's schedule, and the mean of the weights at the ends of
+ * these epochs is kept. When the fit has ended the model gets it, and its batch norms' running values are worked out anew
+ * (mr_trainer_update_batch_norm). Checkpoints hold the mean as trainer.callback.N.StochasticWeightAveraging.average.NAME.
+ *
+ * Lightning's StochasticWeightAveraging takes the weights at the beginnings of epochs, and so not those of the last one; this is
+ * torch.optim.swa_utils. */
+MR_API mr_callback *mr_swa_new(double swa_lr, const mr_swa_opts *opts);
+
+/* The mean under the names of the parameters, as mr_ema_params. */
+MR_API mr_params mr_swa_params(const mr_callback *callback);
+
+/* Works out the running values of the model's batch norms anew, as plain means over the loader's batches (`limit_train_batches`
+ * of them): training_step is run on each, in training mode, without gradients, and what it logs is thrown away. Its
+ * step->optim is NULL. For weights that were averaged; torch.optim.swa_utils.update_bn. */
+MR_API MR_CHECKED mr_status mr_trainer_update_batch_norm(mr_trainer *trainer, mr_task *task,
+                                                         mr_loader *loader);
+
 #ifdef __cplusplus
 }
 #endif

@@ -85,6 +85,11 @@ static inline mr_params mr__own_parameters(const mr_module *module)
     return (mr_params){ module->parameters.item, module->parameters.count };
 }
 
+/* Has all batch norms at and below a module begin their running values anew, as plain means over batches (torch's momentum
+ * None): how many there are. And from then on as before. */
+size_t mr__batch_norms_begin(mr_module *module);
+void mr__batch_norms_end(mr_module *module);
+
 /* Which of a module and those below it are in training mode, to be put back after an evaluation; no module is added meanwhile. */
 typedef struct mr__modes {
     bool *training;

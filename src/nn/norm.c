@@ -11,6 +11,7 @@ typedef struct norm {
     mr_tensor *mean, *var, *seen; /* the running values; NULL: none */
     double eps, momentum;
     bool cumulative;
+    bool anew, was_cumulative; /* between mr__batch_norms_begin and mr__batch_norms_end; what it was before */
     int64_t groups, channels;
     mr_shape sizes;
 } norm;
@@ -173,6 +174,43 @@ mr_module *mr_batch_norm2d_new(int64_t channels, const mr_batch_norm_opts *opts)
 {
     static const mr_module_vtable vtable = { .type = "BatchNorm2d", .forward = batch_norm2d };
     return batch_norm_new("batch_norm2d_new", &vtable, channels, opts);
+}
+
+/* ---- running values of a whole pass ---- */
+
+static norm *running_batch_norm(const mr_module *module)
+{
+    norm *n = mr_module_self(module);
+    const bool is_one = module->vtable->forward == batch_norm1d || module->vtable->forward == batch_norm2d;
+    return is_one && n->mean ? n : NULL;
+}
+
+size_t mr__batch_norms_begin(mr_module *module)
+{
+    norm *n = running_batch_norm(module);
+    size_t begun = n && !n->anew;
+    if (begun) {
+        n->anew = true;
+        n->was_cumulative = n->cumulative;
+        n->cumulative = true;
+        (void)mr_tensor_fill(n->mean, 0);
+        (void)mr_tensor_fill(n->var, 1);
+        (void)mr_tensor_fill(n->seen, 0);
+    }
+    for (size_t i = 0; i < module->child_count; i++)
+        begun += mr__batch_norms_begin(module->children[i].module);
+    return begun;
+}
+
+void mr__batch_norms_end(mr_module *module)
+{
+    norm *n = running_batch_norm(module);
+    if (n && n->anew) {
+        n->anew = false;
+        n->cumulative = n->was_cumulative;
+    }
+    for (size_t i = 0; i < module->child_count; i++)
+        mr__batch_norms_end(module->children[i].module);
 }
 
 /* ---- InstanceNorm2d ---- */

@@ -41,6 +41,14 @@ static inline bool mr__trigger_counted(mr__trigger *trigger)
     return true;
 }
 
+/* Whether it has been due by now, once or more; not for one that goes by the clock. `ended`: epochs. */
+static inline bool mr__trigger_reached(const mr__trigger *trigger, int64_t ended)
+{
+    return trigger->by == MR__BY_COUNT   ? (double)*trigger->count >= trigger->period
+           : trigger->by == MR__BY_EPOCH ? (double)ended >= trigger->period
+                                         : trigger->by == MR__NEVER;
+}
+
 /* The same by the clock, and at the end of an epoch of which so many have ended. */
 bool mr__trigger_clock(mr__trigger *trigger, double now);
 bool mr__trigger_epoch(const mr__trigger *trigger, int64_t ended);

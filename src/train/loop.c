@@ -200,6 +200,7 @@ static mr_status end_epoch(mr__fit *fit, bool complete)
 {
     bool validated = false;
     mr_status status = MR_OK;
+    fit->epoch_complete = complete;
     if (complete && fit->phase != MR__AT_VALIDATION)
         status = mr__train_epoch_ended(fit);
     if (!status && complete)

@@ -1,6 +1,7 @@
 /* ModelCheckpoint. */
 #include "file_name.h"
 #include "monitor.h"
+#include "setup.h"
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -94,19 +95,13 @@ static void drop_state(keeper *k)
 static mr_status begin(void *self, mr_step *step)
 {
     keeper *k = self;
-    const mr_trainer *t = step->trainer;
     drop_state(k);
     k->count = k->batches = k->epochs = k->seen.count = 0;
     memset(k->names, 0, (size_t)k->room * sizeof *k->names);
     memset(k->scores, 0, (size_t)k->room * sizeof *k->scores);
     memset(k->best_name, 0, sizeof k->best_name);
     k->best_score = NAN;
-    const mr__extent extent = { .batches = &((mr__fit *)step)->batches,
-                                .samples = &((mr__fit *)step)->samples,
-                                .steps = &step->global_step,
-                                .epoch_batches = ((mr__fit *)step)->reporter->total,
-                                .max_epochs = t->max_epochs,
-                                .max_steps = t->max_steps };
+    const mr__extent extent = mr__extent_of((mr__fit *)step);
     return mr__trigger_set(&k->trigger, "every", k->every, &extent, mr__now());
 }
 

@@ -163,16 +163,22 @@ static mr_status set_validation(mr__fit *fit, const mr__extent *extent)
     return MR_OK;
 }
 
+mr__extent mr__extent_of(const mr__fit *fit)
+{
+    const mr_trainer *t = fit->trainer;
+    return (mr__extent){ .batches = &fit->batches,
+                         .samples = &fit->samples,
+                         .steps = &fit->step.global_step,
+                         .epoch_batches = fit->reporter->total,
+                         .max_epochs = t->max_epochs,
+                         .max_steps = t->max_steps,
+                         .max_seconds = t->max_time.amount };
+}
+
 static mr_status set_triggers(mr__fit *fit)
 {
     const mr_trainer *t = fit->trainer;
-    const mr__extent extent = { .batches = &fit->batches,
-                                .samples = &fit->samples,
-                                .steps = &fit->step.global_step,
-                                .epoch_batches = fit->reporter->total,
-                                .max_epochs = t->max_epochs,
-                                .max_steps = t->max_steps,
-                                .max_seconds = t->max_time.amount };
+    const mr__extent extent = mr__extent_of(fit);
     mr_status status =
         mr__trigger_set(&fit->checkpoint, "fit: checkpoint_every", t->checkpoint_every, &extent, mr__now());
     if (!status)

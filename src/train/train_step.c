@@ -124,7 +124,7 @@ static mr_status update(mr__fit *fit, bool *updated)
         status = step_optimizer(fit);
     if (!status)
         status = mr__hooks(fit, MR__ON_AFTER_OPTIMIZER_STEP);
-    if (!status && fit->schedule && fit->task->vtable->schedule_each_step)
+    if (!status && fit->schedule && fit->task->vtable->schedule_each_step && !fit->schedule_held)
         status = step_schedule(fit, (double)NAN);
     *updated = !status;
     return status < 0 ? failed_at(fit, status) : MR_OK;
@@ -191,7 +191,7 @@ mr_status mr__train_rest(mr__fit *fit, bool *updated)
 mr_status mr__train_epoch_ended(mr__fit *fit)
 {
     const mr_task_vtable *vtable = fit->task->vtable;
-    if (!fit->schedule || vtable->schedule_each_step || vtable->schedule_monitor)
+    if (!fit->schedule || vtable->schedule_each_step || vtable->schedule_monitor || fit->schedule_held)
         return MR_OK;
     mr_status status = step_schedule(fit, (double)NAN);
     return status < 0 ? failed_at(fit, status) : MR_OK;
@@ -200,7 +200,7 @@ mr_status mr__train_epoch_ended(mr__fit *fit)
 mr_status mr__train_validated(mr__fit *fit)
 {
     const char *monitor = fit->task->vtable->schedule_monitor;
-    if (!fit->schedule || !monitor)
+    if (!fit->schedule || !monitor || fit->schedule_held)
         return MR_OK;
     const double *metric = mr__epoch_value(&fit->trainer->epoch_values, monitor);
     if (!metric)

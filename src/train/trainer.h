@@ -79,6 +79,8 @@ struct mr__fit {
     mr__modes modes;
     mr__val_start val_start;
     mr__fit_log log;
+    bool schedule_held;  /* a callback sets the rates in its place */
+    bool epoch_complete; /* the epoch that ends has had all of its batches */
 };
 
 struct mr_trainer {

@@ -1,0 +1,49 @@
+/*
+ * Millrace, sources: datasets of pictures. Link with millrace-images.
+ *
+ * Threads: the datasets' callbacks may run on several at once, but for those with a generator of the user's.
+ */
+#ifndef MILLRACE_SOURCES_IMAGE_FOLDER_H
+#define MILLRACE_SOURCES_IMAGE_FOLDER_H
+
+#include <millrace/sources/transforms.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mr_image_folder_opts {
+    mr_image_opts image;
+    /* Draws of the sample `index` in `epoch` come from a generator of torch's with the seed mr_random_u64 of
+     * mr_random_at(seed, epoch, index): the same with any number of workers, and those that torchvision's transforms make
+     * after torch.manual_seed of that number. */
+    uint64_t seed;
+    /* Or from this one, borrowed, sample after sample as they are asked for: those of torchvision's ImageFolder in a DataLoader
+     * without workers, whose default generator it is. Give it to the loader as well; such a dataset is read by one thread. */
+    mr_rng *rng;
+    /* Decode JPEGs by quicker arithmetic and, where a resize makes them smaller, at a half, a quarter or an eighth of their size,
+     * as long as that is three quarters of what comes out. docs/data.md says how far pixels are off. */
+    bool draft;
+    const char *const
+        *extensions; /* of files that count, in small letters with the point; default: torchvision's */
+    int extension_count;
+} mr_image_folder_opts;
+
+/* Makes a dataset of a folder with a folder of pictures for each class (torchvision's ImageFolder), however deep inside of that.
+ * Classes are numbered in the order of their names; samples are class after class, folders and then files in the order of the bytes
+ * of their names. Fields: "image", as the steps make it (all pictures have one size, so there is a crop or a resize to height x width
+ * among them), and "label", int64. A picture that cannot be had is a bad sample, and named. MR_ERR_FORMAT for a folder without
+ * classes and for a class without files. */
+MR_API mr_dataset *mr_image_folder_new(const char *path, const mr_transform *steps, int step_count,
+                                       const mr_image_folder_opts *opts);
+
+/* The names of the classes, and how many: views, valid as the dataset is. NULL after a failure. */
+MR_API const char *const *mr_image_folder_classes(mr_dataset *dataset, int *count);
+
+/* The file of a sample. Writes at most `room` bytes with the '\0' to `path`; its length, as snprintf; -1 after a failure. */
+MR_API int mr_image_folder_path(mr_dataset *dataset, int64_t index, char *path, size_t room);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

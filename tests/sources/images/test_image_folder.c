@@ -1,0 +1,299 @@
+/* Folders of classes beside torchvision's ImageFolder in its DataLoader; workers; faults in words. */
+#include "sources/images/pictures.h"
+
+#include "files.h"
+
+#include <millrace/sources/image_folder.h>
+
+#include <errno.h>
+
+enum { SIDE = 24, PIXELS = 3 * SIDE * SIDE };
+
+static mr_transform train[5];
+
+static void make_steps(void)
+{
+    train[0] = mr_transform_random_resized_crop(SIDE, SIDE, NULL);
+    train[1] = mr_transform_random_horizontal_flip(0.5);
+    train[2] = mr_transform_color_jitter(&(mr_color_jitter_opts){ .brightness = 0.3, .saturation = 0.3 });
+    train[3] = mr_transform_to_tensor();
+    train[4] = mr_transform_normalize((double[]){ 0.485, 0.456, 0.406 }, (double[]){ 0.229, 0.224, 0.225 });
+}
+
+/* ---- the golden folder ---- */
+
+static const char *tree(const char *path)
+{
+    static char text[8][600];
+    static int at;
+    at = (at + 1) % 8;
+    snprintf(text[at], sizeof text[at], "%s/tree%s%s", files_folder, *path ? "/" : "", path);
+    return text[at];
+}
+
+/* A file with all folders on the way. */
+static void put(const char *path, const char *name)
+{
+    char folder[600];
+    size_t size = 0;
+    uint8_t *bytes = *name ? picture_bytes(name, &size) : NULL;
+    strcpy(folder, tree(path));
+    for (char *p = folder + strlen(files_folder) + 1; (p = strchr(p, '/')); *p++ = '/') {
+        *p = '\0';
+        CHECK(mkdir(folder, 0777) == 0 || errno == EEXIST);
+    }
+    file_put(tree(path), bytes ? (const void *)bytes : "", size);
+    free(bytes);
+}
+
+/* Two epochs, drawn from one generator as torch draws. */
+static void check_batches(unsigned long long seed, int64_t rows, const char *hash, long long next)
+{
+    mr_rng *rng = mr_rng_new(seed);
+    mr_dataset *d = mr_image_folder_new(tree(""), train, 5, &(mr_image_folder_opts){ .rng = rng });
+    mr_loader *loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = rows, .shuffle = true });
+    const mr_batch *b;
+    uint64_t h = HASH_BEGIN;
+    for (int epoch = 0; epoch < 2; epoch++)
+        while (mr_loader_next(loader, &b) == MR_OK) {
+            h = hash_on(h, mr_tensor_data(b->field[1]), (size_t)b->rows * sizeof(int64_t));
+            h = hash_on(h, mr_tensor_data(b->field[0]), (size_t)b->rows * PIXELS * sizeof(float));
+        }
+    check_hash(h, hash);
+    CHECK_EQ_I64(mr_rng_u32(rng) & 0x7fffffff, next);
+    mr_loader_free(loader);
+    mr_dataset_free(d);
+    mr_rng_free(rng);
+}
+
+/* One sample of an epoch: a loader is needed to come to a later one. */
+static void check_alone(unsigned long long seed, int64_t epoch, int64_t index, const char *hash)
+{
+    mr_dataset *d = mr_image_folder_new(tree(""), train, 5, &(mr_image_folder_opts){ .seed = seed });
+    mr_rng *rng = mr_rng_new(0);
+    mr_loader *loader =
+        mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 3, .shuffle = true, .workers = 2 });
+    const mr_batch *b;
+    int found = 0;
+    for (int64_t e = 0; e <= epoch; e++)
+        while (mr_loader_next(loader, &b) == MR_OK)
+            for (int64_t i = 0; i < b->rows; i++)
+                if (e == epoch && b->indices[i] == index && ++found)
+                    check_hash(hash_on(HASH_BEGIN, (float *)mr_tensor_data(b->field[0]) + i * PIXELS,
+                                       PIXELS * sizeof(float)),
+                               hash);
+    CHECK_EQ_I64(found, 1);
+    mr_loader_free(loader);
+    mr_rng_free(rng);
+    mr_dataset_free(d);
+}
+
+static mr_dataset *listed;
+static int classes, samples;
+
+static void check_class(const char *name)
+{
+    int count;
+    const char *const *names = mr_image_folder_classes(listed, &count);
+    CHECK(classes < count && names);
+    CHECK_EQ_STR(names[classes++], name);
+}
+
+static void check_sample(long long label, const char *path)
+{
+    char text[600];
+    mr_batch *b = mr_dataset_get(listed, samples);
+    CHECK_EQ_I64(mr_image_folder_path(listed, samples, text, sizeof text), strlen(tree(path)));
+    CHECK_EQ_STR(text, tree(path));
+    if (CHECK(b != NULL))
+        CHECK_EQ_I64(*(int64_t *)mr_tensor_data(b->field[1]), label);
+    mr_batch_free(b);
+    samples++;
+}
+
+/* Files first, as the lines come; then what torchvision makes of them. */
+static void check_line(char *line)
+{
+    char hash[20];
+    unsigned long long seed;
+    long long a, b;
+    int at = 0;
+    line[strcspn(line, "\n")] = '\0';
+    if (strncmp(line, "put ", 4) == 0) {
+        char *tab = strchr(line, '\t');
+        *tab = '\0';
+        put(line + 4, tab + 1);
+        return;
+    }
+    if (!listed)
+        listed = mr_image_folder_new(tree(""), train, 5, NULL);
+    if (strncmp(line, "class ", 6) == 0)
+        check_class(line + 6);
+    else if (sscanf(line, "sample %lld %n", &a, &at) == 1)
+        check_sample(a, line + at);
+    else if (sscanf(line, "batches %llu %lld %19s %lld", &seed, &a, hash, &b) == 4)
+        check_batches(seed, a, hash, b);
+    else if (CHECK(sscanf(line, "alone %llu %lld %lld %19s", &seed, &a, &b, hash) == 4))
+        check_alone(seed, a, b, hash);
+}
+
+static void test_beside_torchvision(void)
+{
+    char line[300];
+    FILE *file = fopen(MR_TEST_DATA "/image_folder.txt", "r");
+    while (CHECK(file != NULL) && fgets(line, sizeof line, file))
+        check_line(line);
+    fclose(file);
+    CHECK_EQ_I64(classes, 4);
+    CHECK_EQ_I64(samples, 11);
+    CHECK_EQ_I64(mr_dataset_len(listed), samples);
+    CHECK_EQ_STR(mr_dataset_fields(listed)[0].name, "image");
+    CHECK_EQ_STR(mr_dataset_fields(listed)[1].name, "label");
+}
+
+/* ---- options ---- */
+
+static void test_options(void)
+{
+    static const char *const only_png[] = { ".png" };
+    mr_transform small = mr_transform_resize(6, 5, NULL);
+    put("../other/a/turned.jpg", "turned_6.jpg");
+    put("../other/a/turned.png", "turned.png");
+    mr_dataset *all = mr_image_folder_new(in_folder("other"), &small, 1, NULL);
+    mr_dataset *d = mr_image_folder_new(in_folder("other"), &small, 1,
+                                        &(mr_image_folder_opts){ .extensions = only_png,
+                                                                 .extension_count = 1,
+                                                                 .image = { .orientation = true } });
+    CHECK_EQ_I64(mr_dataset_len(all), 2);
+    CHECK_EQ_I64(mr_dataset_len(d), 1);
+    CHECK_EQ_I64(mr_dataset_fields(d)[0].dtype, MR_UINT8);
+    mr_image *image = mr_image_load(in_folder("other/a/turned.png"), &(mr_image_opts){ .orientation = true });
+    mr_tensor *expected = mr_image_transform(image, &small, 1, NULL);
+    mr_batch *b = mr_dataset_get(d, 0), *lying = mr_dataset_get(all, 1);
+    CHECK(memcmp(mr_tensor_data(b->field[0]), mr_tensor_data(expected), 90) == 0);
+    CHECK(memcmp(mr_tensor_data(lying->field[0]), mr_tensor_data(expected), 90) != 0);
+    mr_batch_free(b);
+    mr_batch_free(lying);
+    mr_tensor_free(expected);
+    mr_image_free(image);
+    mr_dataset_free(d);
+    mr_dataset_free(all);
+}
+
+/* The same samples with any number of workers. */
+static void test_workers(void)
+{
+    uint64_t sum[3];
+    for (int workers = 0; workers < 3; workers++) {
+        mr_rng *rng = mr_rng_new(4);
+        mr_dataset *d = mr_image_folder_new(tree(""), train, 5, &(mr_image_folder_opts){ .seed = 8 });
+        mr_loader *loader =
+            mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 2, .shuffle = true, .workers = workers });
+        const mr_batch *b;
+        sum[workers] = 1;
+        for (int epoch = 0; epoch < 3; epoch++)
+            while (mr_loader_next(loader, &b) == MR_OK)
+                sum[workers] = hash_on(sum[workers], mr_tensor_data(b->field[0]),
+                                       (size_t)b->rows * PIXELS * sizeof(float));
+        mr_loader_free(loader);
+        mr_dataset_free(d);
+        mr_rng_free(rng);
+    }
+    CHECK(sum[0] == sum[1] && sum[1] == sum[2]);
+}
+
+/* ---- faults ---- */
+
+static void check_refused(const char *path, const mr_transform *steps, int count,
+                          const mr_image_folder_opts *opts, const char *text)
+{
+    mr_error_clear();
+    CHECK(mr_image_folder_new(path, steps, count, opts) == NULL);
+    const char *said = mr_error();
+    if (!CHECK(strncmp(said, "image_folder_new: ", 18) == 0 && strstr(said, text)))
+        printf("    %s\n", said);
+}
+
+static void test_faults(void)
+{
+    int count;
+    char text[10];
+    mr_transform shorter = mr_transform_resize(24, 0, NULL), none = { 0 };
+    check_refused(NULL, train, 5, NULL, "path is NULL");
+    check_refused("/nowhere", train, 5, NULL, "cannot list '/nowhere': No such file or directory");
+    check_refused(tree(""), &shorter, 1, NULL,
+                  "pictures of many sizes make no batch: a crop, or a resize to height x width, is missing");
+    check_refused(tree(""), NULL, 0, NULL, "pictures of many sizes make no batch");
+    check_refused(tree(""), &none, 1, NULL, "step 0: it was made by none");
+    check_refused(tree(""), train, 5,
+                  &(mr_image_folder_opts){ .extensions = (const char *const[]){ "" }, .extension_count = 0 },
+                  "0 extensions");
+    check_refused(
+        tree(""), train, 5,
+        &(mr_image_folder_opts){ .extensions = (const char *const[]){ ".tif" }, .extension_count = 1 },
+        "class '.hidden': '");
+    CHECK(strstr(mr_error(), "/tree/.hidden' has no file that ends in .tif") != NULL);
+    CHECK(mkdir(in_folder("empty"), 0777) == 0);
+    check_refused(in_folder("empty"), train, 5, NULL, "/empty' has no folders, one for each class");
+    put("../loop/a/b/x.jpg", "rgb_420.jpg");
+    CHECK(symlink("..", in_folder("loop/a/b/c")) == 0);
+    check_refused(in_folder("loop"), train, 5, NULL, "' is more than 64 folders deep");
+
+    CHECK_EQ_I64(mr_image_folder_path(listed, 11, text, sizeof text), -1);
+    CHECK_EQ_STR(mr_error(), "image_folder_path: sample 11 of 11");
+    CHECK_EQ_I64(mr_image_folder_path(NULL, 0, text, sizeof text), -1);
+    CHECK_EQ_STR(mr_error(), "image_folder_path: this is no dataset of mr_image_folder_new");
+    CHECK(mr_image_folder_classes(NULL, &count) == NULL && count == 0);
+    CHECK_EQ_STR(mr_error(), "image_folder_classes: this is no dataset of mr_image_folder_new");
+}
+
+/* A picture that is none is a bad sample, and named; a generator in order is for one thread. */
+static void test_bad_samples(void)
+{
+    put("../bad/a/1.jpg", "rgb_420.jpg");
+    file_put(in_folder("bad/a/2.jpg"), "\xff\xd8\xff", 3);
+    put("../bad/a/3.jpg", "rgb_422.jpg");
+    mr_rng *rng = mr_rng_new(0);
+    mr_dataset *d = mr_image_folder_new(in_folder("bad"), train, 5, NULL);
+    mr_loader *loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 3 });
+    const mr_batch *b;
+    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_ERR_FORMAT);
+    CHECK(strstr(mr_error(), "loader: sample 1: '") &&
+          strstr(mr_error(), "/bad/a/2.jpg': a JPEG that ends in the middle, after 3 bytes"));
+    mr_loader_free(loader);
+    loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 3, .on_bad_sample = MR_BAD_SKIP });
+    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK);
+    CHECK_EQ_I64(b->rows, 2);
+    mr_loader_free(loader);
+    mr_dataset_free(d);
+
+    d = mr_image_folder_new(tree(""), train, 5, &(mr_image_folder_opts){ .rng = rng });
+    mr_loader *two[2];
+    mr_status s[2];
+    for (int i = 0; i < 2; i++) {
+        two[i] = mr_loader_new(d, rng, NULL);
+        s[i] = mr_loader_next(two[i], &b);
+    }
+    CHECK(s[0] == MR_OK && s[1] == MR_ERR_STATE);
+    CHECK(strstr(mr_error(),
+                 "image_folder: draws from one generator in order are made by one thread, not by workers") !=
+          NULL);
+    mr_loader_free(two[0]);
+    mr_loader_free(two[1]);
+    mr_dataset_free(d);
+    mr_rng_free(rng);
+}
+
+int main(void)
+{
+    if (!files_begin())
+        return 1;
+    make_steps();
+    RUN(test_beside_torchvision);
+    RUN(test_options);
+    RUN(test_workers);
+    RUN(test_faults);
+    RUN(test_bad_samples);
+    mr_dataset_free(listed);
+    return files_report();
+}

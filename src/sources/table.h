@@ -38,6 +38,12 @@ static inline bool mr__table_is_whole(const mr__table *table, int column)
            table->options[table->target[column].field].shape.ndim > 0;
 }
 
+/* Whether rows are left out where a column has no value. */
+static inline bool mr__table_skips(const mr__table *table, int column)
+{
+    return table->options[table->target[column].field].missing == MR_MISSING_SKIP;
+}
+
 /* ---- values ---- */
 
 typedef enum mr__value_kind {
@@ -68,7 +74,8 @@ typedef struct mr__row {
     int64_t row;
 } mr__row;
 
-/* Writes the value of a column. MR_OK, MR_END when the row is to be left out, or a failure. */
+/* Writes the value of a column; MR_END where there is none, and the row is to be left out. Then other columns may fail: what is
+ * left out is looked for first. */
 mr_status mr__row_put(const mr__row *row, int column, const mr__value *value);
 
 /* Where `count` items of a column that fills its field go; NULL after a failure, also when there must be another number. */

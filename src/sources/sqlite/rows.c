@@ -92,20 +92,26 @@ static mr__value value_at(sqlite3_stmt *statement, int place)
     return v;
 }
 
+bool mr__sqlite_left_out(const mr__sqlite *sqlite, sqlite3_stmt *statement, const int *place)
+{
+    for (int i = 0; sqlite->table.skips && i < sqlite->table.columns; i++)
+        if (mr__table_skips(&sqlite->table, i) && sqlite3_column_type(statement, place[i]) == SQLITE_NULL)
+            return true;
+    return false;
+}
+
 mr_status mr__sqlite_read(const mr__sqlite *sqlite, sqlite3_stmt *statement, const int *place, int64_t number,
                           void *const *field, int64_t row)
 {
     const mr__row to = { &sqlite->table, number, field, row };
-    mr_status left_out = MR_OK;
+    if (mr__sqlite_left_out(sqlite, statement, place))
+        return MR_END;
     for (int i = 0; i < sqlite->table.columns; i++) {
         const mr__value value = value_at(statement, place[i]);
         if (!value.at && value.kind == MR__TEXT) /* it is made of UTF-16 */
             return mr_fail(MR_ERR_MEMORY, "'%s': out of memory", sqlite->path);
-        mr_status s = mr__row_put(&to, i, &value);
-        if (s < 0)
-            return s;
-        if (s == MR_END)
-            left_out = MR_END;
+        if (mr__row_put(&to, i, &value) < 0)
+            return mr_error_status();
     }
-    return left_out;
+    return MR_OK;
 }

@@ -27,6 +27,9 @@ mr_status mr__sqlite_failed(const mr__sqlite *sqlite, sqlite3 *db);
 /* Where each column of the table is in a statement's results: in `place`, one for each. */
 mr_status mr__sqlite_places(const mr__sqlite *sqlite, sqlite3_stmt *statement, int *place);
 
+/* Whether the row that a statement stands at is to be left out. */
+bool mr__sqlite_left_out(const mr__sqlite *sqlite, sqlite3_stmt *statement, const int *place);
+
 /* Writes the row that a statement stands at into row `row` of the fields. `number`: of the row, for messages. MR_END when it is
  * to be left out. */
 mr_status mr__sqlite_read(const mr__sqlite *sqlite, sqlite3_stmt *statement, const int *place, int64_t number,

@@ -1,13 +1,12 @@
 /* The rows of a table by their number. */
 #include "rows.h"
 
-#include <stdio.h>
-#include <string.h>
+#include "sources/numbers.h"
+#include "sources/sql.h"
 
 typedef struct table {
     mr__sqlite sqlite;
-    int64_t *rowid;
-    int64_t rows, room;
+    mr__numbers rowids;
 } table;
 
 /* What a thread reads with. */
@@ -19,39 +18,19 @@ typedef struct reader {
 
 /* ---- statements ---- */
 
-/* A name in quotes, doubled inside. */
-static void append_name(char *to, const char *name)
-{
-    char *at = to + strlen(to);
-    *at++ = '"';
-    for (; *name; name++) {
-        if (*name == '"')
-            *at++ = '"';
-        *at++ = *name;
-    }
-    *at++ = '"';
-    *at = 0;
-}
-
-/* SELECT "a", "b" FROM "t" and what is behind it. */
+/* SELECT "a", "b" FROM "t" and what is behind it; NULL after a failure. */
 static char *select_text(const mr__sqlite *sqlite, bool rowid, const char *rest)
 {
-    size_t room = 64 + 2 * strlen(sqlite->table.what) + strlen(rest);
-    for (int i = 0; i < sqlite->table.columns; i++)
-        room += 2 * strlen(sqlite->table.column[i]) + 4;
-    char *text = mr_alloc(room);
-    if (!text)
-        return NULL;
-    strcpy(text, rowid ? "SELECT rowid, " : "SELECT ");
+    mr__sql sql = { 0 };
+    mr__sql_add(&sql, rowid ? "SELECT rowid, " : "SELECT ");
     for (int i = 0; i < sqlite->table.columns; i++) {
-        if (i)
-            strcat(text, ", ");
-        append_name(text, sqlite->table.column[i]);
+        mr__sql_add(&sql, i ? ", " : "");
+        mr__sql_add_name(&sql, sqlite->table.column[i]);
     }
-    strcat(text, " FROM ");
-    append_name(text, sqlite->table.what);
-    strcat(text, rest);
-    return text;
+    mr__sql_add(&sql, " FROM ");
+    mr__sql_add_name(&sql, sqlite->table.what);
+    mr__sql_add(&sql, rest);
+    return sql.text;
 }
 
 static void reader_close(reader *r)
@@ -119,7 +98,7 @@ static mr_status get_many(void *self, const int64_t *indices, int64_t count, con
 {
     const table *t = *(table **)self;
     for (int64_t i = 0; i < count; i++)
-        if (read_at(t, first->worker, t->rowid[indices[i]], first->field, i) < 0)
+        if (read_at(t, first->worker, t->rowids.at[indices[i]], first->field, i) < 0)
             return mr_error_status();
     return MR_OK;
 }
@@ -131,13 +110,13 @@ static mr_status get(void *self, int64_t index, const mr_sample *sample)
 
 static int64_t len(void *self)
 {
-    return (*(table **)self)->rows;
+    return (*(table **)self)->rowids.count;
 }
 
 static void table_free(table *t)
 {
     mr__sqlite_free(&t->sqlite);
-    mr_free(t->rowid);
+    mr_free(t->rowids.at);
     mr_free(t);
 }
 
@@ -148,30 +127,6 @@ static void destroy(void *self)
 
 /* ---- making ---- */
 
-static mr_status keep(table *t, int64_t rowid)
-{
-    if (t->rows == t->room) {
-        int64_t room = t->room ? t->room * 2 : 1024;
-        int64_t *list = mr_grow(t->rowid, (size_t)t->rows * sizeof *list, (size_t)room * sizeof *list);
-        if (!list)
-            return mr_error_status();
-        t->rowid = list;
-        t->room = room;
-    }
-    t->rowid[t->rows++] = rowid;
-    return MR_OK;
-}
-
-/* Whether the row has a NULL in a field whose rows are then left out. */
-static bool left_out(const table *t, const reader *r)
-{
-    for (int i = 0; i < t->sqlite.table.columns; i++)
-        if (t->sqlite.table.options[t->sqlite.table.target[i].field].missing == MR_MISSING_SKIP &&
-            sqlite3_column_type(r->statement, r->place[i]) == SQLITE_NULL)
-            return true;
-    return false;
-}
-
 static mr_status list_rows(table *t)
 {
     reader *r = reader_open(&t->sqlite, true, " ORDER BY rowid");
@@ -180,8 +135,8 @@ static mr_status list_rows(table *t)
     mr_status s = MR_OK;
     int code = SQLITE_DONE;
     while (s == MR_OK && (code = sqlite3_step(r->statement)) == SQLITE_ROW)
-        if (!t->sqlite.table.skips || !left_out(t, r))
-            s = keep(t, sqlite3_column_int64(r->statement, 0));
+        if (!mr__sqlite_left_out(&t->sqlite, r->statement, r->place))
+            s = mr__numbers_add(&t->rowids, sqlite3_column_int64(r->statement, 0));
     if (s == MR_OK && code != SQLITE_DONE)
         s = mr__sqlite_failed(&t->sqlite, r->db);
     reader_close(r);

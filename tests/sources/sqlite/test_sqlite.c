@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "files.h"
+#include "row_checks.h"
 
 #include <sqlite3.h>
 
@@ -133,81 +134,27 @@ static const mr_table_field n = { .name = "n", .dtype = MR_INT64 };
 static void test_workers(void)
 {
     mr_dataset *d = mr_sqlite_new(make(numbers), "t", &n, 1);
-    for (int workers = 0; workers < 4; workers++) {
-        mr_loader *loader =
-            mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 7, .shuffle = true, .workers = workers });
-        const mr_batch *b;
-        int64_t rows = 0;
-        while (mr_loader_next(loader, &b) == MR_OK)
-            for (int64_t i = 0; i < b->rows; i++, rows++)
-                CHECK_EQ_I64(((int64_t *)mr_tensor_data(b->field[0]))[i], b->indices[i]);
-        CHECK_EQ_I64(rows, 1000);
-        mr_loader_free(loader);
-    }
-    mr_dataset_free(d);
-}
-
-static void test_resumed(void)
-{
-    mr_dataset *d = mr_sqlite_stream_new(make(numbers), "SELECT n FROM t ORDER BY n", &n, 1);
-    const mr_batch *b;
-    const void *bytes;
-    size_t size;
-    for (int k = 0; k < 5; k++) {
-        mr_loader *first = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 200, .workers = k % 3 }),
-                  *second =
-                      mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 200, .workers = (k + 1) % 3 });
-        for (int i = 0; i < k; i++)
-            CHECK_EQ_I64(mr_loader_next(first, &b), MR_OK);
-        CHECK_EQ_I64(mr_loader_save(first, &bytes, &size), MR_OK);
-        CHECK_EQ_I64(mr_loader_restore(second, bytes, size), MR_OK);
-        int64_t row = 200 * k;
-        while (mr_loader_next(second, &b) == MR_OK)
-            for (int64_t i = 0; i < b->rows; i++, row++)
-                CHECK_EQ_I64(((int64_t *)mr_tensor_data(b->field[0]))[i], row);
-        CHECK_EQ_I64(row, 1000);
-        mr_loader_free(first);
-        mr_loader_free(second);
-    }
+    check_each_once(d, (mr_loader_opts){ .batch_size = 7, .shuffle = true }, 1000);
+    check_resumed(d, (mr_loader_opts){ .batch_size = 90, .shuffle = true }, 1000);
     mr_dataset_free(d);
 }
 
 static void test_shards(void)
 {
-    mr_dataset *d =
-        mr_sqlite_stream_new(make(numbers), "SELECT n FROM t WHERE n % :shards = :shard ORDER BY n", &n, 1);
-    bool seen[1000] = { false };
-    int64_t first[12];
-    for (int workers = 0; workers < 3; workers++) {
-        memset(seen, 0, sizeof seen);
-        mr_loader *loader =
-            mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 12, .workers = workers, .shards = 3 });
-        const mr_batch *b;
-        int64_t rows = 0;
-        while (mr_loader_next(loader, &b) == MR_OK) {
-            if (!rows && !workers)
-                memcpy(first, mr_tensor_data(b->field[0]), sizeof first);
-            CHECK(rows || memcmp(first, mr_tensor_data(b->field[0]), sizeof first) == 0);
-            for (int64_t i = 0; i < b->rows; i++, rows++) {
-                int64_t value = ((int64_t *)mr_tensor_data(b->field[0]))[i];
-                CHECK(!seen[value]);
-                seen[value] = true;
-            }
-        }
-        CHECK_EQ_I64(rows, 1000);
-        mr_loader_free(loader);
-    }
+    mr_dataset *d = mr_sqlite_stream_new(make(numbers), "SELECT n FROM t ORDER BY n", &n, 1);
+    check_each_once(d, (mr_loader_opts){ .batch_size = 12 }, 1000);
+    check_each_once(d, (mr_loader_opts){ .batch_size = 12, .shards = 3 }, 1000);
+    check_resumed(d, (mr_loader_opts){ .batch_size = 90 }, 1000);
+    mr_dataset_free(d);
+
+    d = mr_sqlite_stream_new(in_folder("a.db"), "SELECT n FROM t WHERE n % :shards = :shard ORDER BY n", &n,
+                             1);
+    check_each_once(d, (mr_loader_opts){ .batch_size = 12, .shards = 3 }, 1000);
+    check_resumed(d, (mr_loader_opts){ .batch_size = 90, .shards = 3, .shuffle = true }, 1000);
     mr_dataset_free(d);
 }
 
 /* ---- faults ---- */
-
-static void check_said(const char *wanted)
-{
-    const char *said = mr_error(), *at = strstr(said, wanted);
-    CHECK_EQ_STR(at ? at : said, wanted);
-    mr_error_clear();
-}
 
 static void check_fault(const char *value, const mr_table_field *field, const char *wanted)
 {
@@ -316,7 +263,6 @@ int main(void)
     RUN(test_query);
     RUN(test_ragged);
     RUN(test_workers);
-    RUN(test_resumed);
     RUN(test_shards);
     RUN(test_faults);
     RUN(test_wrong_fields);

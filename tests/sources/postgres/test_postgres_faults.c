@@ -1,0 +1,271 @@
+/* What goes wrong with PostgreSQL, in words that never have the password: servers, statements, types, values, lost connections. */
+#include <millrace/sources/postgres.h>
+
+#include "row_checks.h"
+#include "server.h"
+
+static const mr_table_field x = { .name = "x" }, n = { .name = "n", .dtype = MR_INT64 };
+
+static void said(const char *wanted)
+{
+    CHECK(!strstr(mr_error(), "sesame") && !strchr(mr_error(), '\n'));
+    check_said(wanted);
+}
+
+static void refused(const char *server, const char *query, const mr_table_field *field,
+                    const mr_postgres_opts *opts, const char *wanted)
+{
+    mr_dataset *d = mr_postgres_stream_new(server, query, field, 1, opts);
+    CHECK(!d);
+    said(wanted);
+    mr_dataset_free(d);
+}
+
+static void test_servers(void)
+{
+    char text[800];
+    server_do("CREATE ROLE locked LOGIN PASSWORD '" SERVER_PASSWORD "'");
+    snprintf(text, sizeof text, "postgresql://locked:sesame@/postgres?host=%s", files_folder);
+    refused(text, "SELECT 1 AS x", &x, NULL,
+            "failed: FATAL:  password authentication failed for user \"locked\"");
+    snprintf(text, sizeof text, "host=%s user=locked dbname=postgres", files_folder);
+    refused(text, "SELECT 1 AS x", &x, NULL, "failed: fe_sendauth: no password supplied");
+    snprintf(text, sizeof text, "host=%s user=locked dbname=postgres password='%s'", files_folder,
+             SERVER_PASSWORD);
+    mr_dataset *d = mr_postgres_stream_new(text, "SELECT 1 AS x", &x, 1, NULL);
+    CHECK(d != NULL);
+    mr_dataset_free(d);
+
+    snprintf(text, sizeof text, "host=%s user=tester dbname=nowhere password='%s'", files_folder,
+             SERVER_PASSWORD);
+    refused(text, "SELECT 1 AS x", &x, NULL, "failed: FATAL:  database \"nowhere\" does not exist");
+    refused("host=/nowhere password='open sesame'", "SELECT 1 AS x", &x, NULL,
+            "'host=/nowhere': connection to server on socket \"/nowhere/.s.PGSQL.5432\" failed: No such file "
+            "or directory");
+    refused("postgresql://me:open@sesame@db/test", "SELECT 1 AS x", &x, NULL,
+            "postgres_stream_new: the server's address has two '@': in a password it is %40");
+    refused("sesame", "SELECT 1 AS x", &x, NULL,
+            "postgres_stream_new: the server is no list of keyword=value and no postgresql:// address");
+    refused(NULL, "SELECT 1 AS x", &x, NULL, "postgres_stream_new: server is NULL");
+    CHECK(!mr_postgres_new(server_name, NULL, "n", &x, 1));
+    said("postgres_new: table or query is NULL");
+    CHECK(!mr_postgres_new(server_name, "t", NULL, &x, 1));
+    said("postgres_new: key is NULL");
+    CHECK(!mr_postgres_new(server_name, "t", "n", NULL, 0));
+    said("postgres_new: there is at least one field");
+}
+
+static void test_statements(void)
+{
+    server_do("CREATE TABLE t (n integer PRIMARY KEY, x text, i interval);"
+              "INSERT INTO t SELECT n, 'a', '1 day' FROM generate_series(0, 4999) AS n");
+    refused(server_name, "SELECT", &x, NULL, "': the query has no column 'x'");
+    refused(server_name, "SELECT y FROM t", &x, NULL, "': column \"y\" does not exist");
+    refused(server_name, "SELECT x FROM s", &x, NULL, "': relation \"s\" does not exist");
+    refused(server_name, "SELECT n FROM t", &x, NULL, "': the query has no column 'x'");
+    refused(server_name, " ; ", &x, NULL, "postgres_stream_new: the query is empty");
+    refused(server_name, "SELECT 1 AS x; SELECT 2 AS x", &x, NULL,
+            "': cannot insert multiple commands into a prepared statement");
+    refused(server_name, "DELETE FROM t", &x, NULL, "': syntax error at or near \"DELETE\"");
+    refused(server_name, "WITH d AS (DELETE FROM t RETURNING n) SELECT n FROM d", &n, NULL,
+            "': DECLARE CURSOR must not contain data-modifying statements in WITH");
+    refused(server_name, "SELECT n FROM t WHERE n % :shards = 0", &n, NULL,
+            "postgres_stream_new: a query has neither of :shard and :shards, or both");
+    refused(server_name, "SELECT x FROM t", &x, NULL,
+            "': the query, column 'x': it has the type text, and is to be a number");
+    refused(server_name, "SELECT i AS x FROM t", &x, NULL,
+            "': the query, column 'x': it has the type interval, and is to be a number");
+    refused(server_name, "SELECT n AS x FROM t", &(mr_table_field){ .name = "x", .shape = { 1, { 2 } } },
+            NULL, "': the query, column 'x': it has the type integer, and is to be bytea");
+    refused(server_name, "SELECT n AS x FROM t",
+            &(mr_table_field){ .name = "x", .dtype = MR_UINT8, .shape = { 1, { -1 } } }, NULL,
+            "': the query, column 'x': it has the type integer, and is to be bytea or a text");
+    refused(server_name, "SELECT n AS x FROM t",
+            &(mr_table_field){ .name = "x", .words = (const char *const[]){ "a" }, .word_count = 1 }, NULL,
+            "': the query, column 'x': it has the type integer, and is to be a text");
+    refused(server_name, "SELECT n FROM t", &n, &(mr_postgres_opts){ .key = "m" },
+            "': column \"m\" does not exist");
+    refused(server_name, "SELECT n, x FROM t", &n, &(mr_postgres_opts){ .key = "x" },
+            "': the query, column 'x': a key is a smallint, an integer or a bigint");
+    CHECK(!mr_postgres_new(server_name, "s", "n", &n, 1));
+    said("': relation \"s\" does not exist");
+    CHECK(!mr_postgres_new(server_name, "t", "m", &n, 1));
+    said("': column t.m does not exist");
+    CHECK(!mr_postgres_new(server_name, "t", "x", &n, 1));
+    said("': operator does not exist: text = bigint");
+}
+
+/* ---- values ---- */
+
+static void bad_value(const char *value, const mr_table_field *field, const char *wanted)
+{
+    char query[200];
+    snprintf(query, sizeof query, "SELECT %s AS x", value);
+    mr_dataset *d = mr_postgres_stream_new(server_name, query, field, 1, NULL);
+    mr_cursor *cursor = mr_stream_open(d);
+    const mr_batch *b;
+    CHECK(mr_cursor_next(cursor, &b) < 0);
+    said(wanted);
+    mr_cursor_free(cursor);
+    mr_dataset_free(d);
+}
+
+static void test_values(void)
+{
+    const mr_table_field small = { .name = "x", .dtype = MR_UINT8 },
+                         bytes = { .name = "x", .shape = { 1, { 2 } } },
+                         word = { .name = "x", .words = (const char *const[]){ "a" }, .word_count = 1 };
+    bad_value("NULL::int", &x, "': row 1 of the query, column 'x': NULL, not a value");
+    bad_value("256", &small, "': row 1 of the query, column 'x': 256 does not fit uint8");
+    bad_value("1.5", &small, "': row 1 of the query, column 'x': a number, not a whole number");
+    bad_value("2::float8", &small, "': row 1 of the query, column 'x': a number, not a whole number");
+    bad_value("'\\x00'::bytea", &bytes, "': row 1 of the query, column 'x': 1 bytes, not 8");
+    bad_value("'b'", &word, "': row 1 of the query, column 'x': 'b' is none of the words");
+    bad_value("1 / (random()::int * 0)", &x, "': division by zero");
+}
+
+/* Keys that are none. */
+static void test_keys(void)
+{
+    const mr_postgres_opts key = { .key = "n" };
+    const char *const queries[] = { "SELECT n / 2 AS n FROM generate_series(0, 9) AS n",
+                                    "SELECT nullif(n, 1) AS n FROM generate_series(0, 1) AS n" },
+                      *const wanted[] = {
+                          "': row 2 of the query: the key 'n' is the same as of the row before",
+                          "': row 2 of the query: the key 'n' is NULL"
+                      };
+    for (int i = 0; i < 2; i++) {
+        mr_dataset *d = mr_postgres_stream_new(server_name, queries[i], &n, 1, &key);
+        mr_cursor *cursor = mr_stream_open(d);
+        const mr_batch *b;
+        CHECK_EQ_I64(mr_cursor_next(cursor, &b), MR_OK);
+        CHECK(mr_cursor_next(cursor, &b) < 0);
+        said(wanted[i]);
+        mr_cursor_free(cursor);
+        mr_dataset_free(d);
+    }
+    server_do("CREATE TABLE k (n integer, m integer); INSERT INTO k VALUES (1, 1), (2, 1), (3, NULL)");
+    CHECK(!mr_postgres_new(server_name, "k", "m", &n, 1));
+    said("': k, column 'm': a key that is there twice");
+    server_do("DELETE FROM k WHERE n = 1");
+    CHECK(!mr_postgres_new(server_name, "k", "m", &n, 1));
+    said("': k, column 'm': a key that is NULL");
+}
+
+/* Rows of a table that change after it was opened. */
+static void test_changes(void)
+{
+    const mr_table_field skip = { .name = "m", .missing = MR_MISSING_SKIP };
+    server_do("DELETE FROM k; INSERT INTO k VALUES (1, 1), (2, 2), (3, 3)");
+    mr_dataset *d = mr_postgres_new(server_name, "k", "n", &skip, 1);
+    server_do("DELETE FROM k WHERE n = 2; UPDATE k SET m = NULL WHERE n = 3; INSERT INTO k VALUES (1, 5)");
+    for (int64_t i = 0; i < 3; i++)
+        CHECK(i == 0 || !mr_dataset_get(d, i));
+    said("': row 2 of k is gone since the table was opened");
+    CHECK(!mr_dataset_get(d, 2));
+    said("': row 3 of k has become one to leave out since the table was opened");
+    mr_rng *rng = mr_rng_new(1);
+    mr_loader *loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 3 });
+    const mr_batch *b;
+    CHECK(mr_loader_next(loader, &b) < 0);
+    mr_error_clear();
+    mr_loader_free(loader);
+    mr_rng_free(rng);
+    mr_dataset_free(d);
+}
+
+/* ---- lost connections ---- */
+
+static void check_lost(const mr_postgres_opts *opts, const char *how)
+{
+    mr_dataset *d = mr_postgres_stream_new(server_name, "SELECT n FROM t ORDER BY n", &n, 1, opts);
+    mr_cursor *cursor = mr_stream_open(d);
+    const mr_batch *b;
+    int64_t rows = 0;
+    CHECK_EQ_I64(mr_cursor_next(cursor, &b), MR_OK);
+    if (how)
+        server_do(how);
+    else
+        server_stop(SIGINT);
+    while (mr_cursor_next(cursor, &b) == MR_OK)
+        rows++;
+    CHECK(rows < 4999);
+    /* The server's last words may be lost with the connection. */
+    said(strstr(mr_error(), "closed") ? "': server closed the connection unexpectedly"
+                                      : "': terminating connection due to administrator command");
+    CHECK(mr_cursor_next(cursor, &b) < 0); /* and so it stays */
+    mr_error_clear();
+    mr_cursor_free(cursor);
+    mr_dataset_free(d);
+}
+
+static void test_lost(void)
+{
+    check_lost(NULL,
+               "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'millrace'");
+    check_lost(&(mr_postgres_opts){ .key = "n" }, NULL);
+    CHECK(server_start());
+}
+
+/* A table's reader connects again; while the server is away its samples are failures. */
+static void test_again(void)
+{
+    mr_dataset *d = mr_postgres_new(server_name, "t", "n", &n, 1);
+    mr_rng *rng = mr_rng_new(1);
+    mr_loader *loader =
+        mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 100, .on_bad_sample = MR_BAD_SKIP });
+    const mr_batch *b;
+    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK);
+    CHECK_EQ_I64(b->rows, 100);
+    server_stop(SIGINT);
+    CHECK(server_start());
+    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK);
+    CHECK_EQ_I64(b->rows, 100);
+    CHECK_EQ_I64(*(int64_t *)mr_tensor_data(b->field[0]), 100);
+    CHECK_EQ_I64(mr_loader_bad_samples(loader, NULL, NULL), 0);
+    server_stop(SIGQUIT);
+    CHECK(!mr_dataset_get(d, 7));
+    said(" failed: No such file or directory");
+    CHECK(server_start());
+    mr_loader_free(loader);
+    mr_rng_free(rng);
+    mr_dataset_free(d);
+}
+
+/* Who holds the snapshot is gone. */
+static void test_holder(void)
+{
+    mr_dataset *d =
+        mr_postgres_stream_new(server_name, "SELECT n FROM t WHERE n % :shards = :shard", &n, 1, NULL);
+    CHECK_EQ_STR(server_do("SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE "
+                           "application_name = 'millrace'"),
+                 "1");
+    CHECK(!mr_stream_open(d));
+    CHECK(strstr(mr_error(), "the stream's snapshot, or the connection that held it, is gone: 'user=") &&
+          strstr(mr_error(), "': invalid snapshot identifier"));
+    mr_error_clear();
+    mr_dataset_free(d);
+}
+
+int main(void)
+{
+    if (!files_begin())
+        return 1;
+    if (!server_installed()) {
+        printf("PostgreSQL's server is not installed (Debian: postgresql)\n");
+        files_report();
+        return 77;
+    }
+    if (CHECK(server_begin())) {
+        RUN(test_servers);
+        RUN(test_statements);
+        RUN(test_values);
+        RUN(test_keys);
+        RUN(test_changes);
+        RUN(test_lost);
+        RUN(test_again);
+        RUN(test_holder);
+    }
+    server_stop(SIGQUIT);
+    return files_report();
+}

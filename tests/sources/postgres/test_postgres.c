@@ -183,11 +183,12 @@ static void test_streams(void)
     check_stream("SELECT n, wide FROM t WHERE n % :shards = :shard ORDER BY n", NULL, true);
     check_stream("SELECT n, wide FROM t WHERE n % :shards = :shard -- in any order", &key, true);
     check_stream("SELECT n, wide FROM t WHERE n % :shards = :shard ORDER BY n", &own, true);
-    check_stream("SELECT n::int8 - 0 AS n /* :shard /* */ ' */ FROM t, (SELECT ':shard' AS a) AS \":shard\""
-                 " WHERE n%:shards=:shard AND length(a) = 6 AND a = $q$:shard$q$ AND E'\\':shard' = '''' || "
-                 "\":shard\".a"
-                 " ORDER BY 1",
-                 NULL, true);
+    check_stream(
+        "SELECT n::int8 - 0 AS n /* :shard /* */ ' */ FROM t, (SELECT ':shard' AS a) AS \":shard\""
+        " WHERE n%:shards=:shard AND length(a) = 6 AND a || ' ' = $q$:shard $q$ AND E'\\':shard' = '''' || "
+        "\":shard\".a"
+        " ORDER BY 1",
+        NULL, true);
 }
 
 /* A reader that goes on by a key does not read what was before: rows there may be gone. */

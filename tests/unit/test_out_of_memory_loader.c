@@ -155,8 +155,8 @@ static double interrupted(maker *make, mr_status *status)
     for (int ends = 0; s >= 0 && ends < 2; ends += s == MR_END)
         sum = take(b.loader, sum, &s);
     const mr_bad_sample *list;
-    int64_t listed;
-    sum += (double)mr_loader_bad_samples(b.loader, &list, &listed);
+    int64_t listed = 0;
+    sum += b.loader ? (double)mr_loader_bad_samples(b.loader, &list, &listed) : 0;
     for (int64_t i = 0; i < listed; i++)
         sum = sum * 1.01 + (double)strlen(list[i].message);
     *status = s < 0 ? s : MR_OK;

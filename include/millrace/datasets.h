@@ -40,15 +40,17 @@ MR_API mr_status mr_random_split_fractions(mr_dataset *dataset, const double *fr
 MR_API mr_dataset *mr_concat_new(mr_dataset *const *datasets, int count);
 
 /* Makes the dataset whose samples have the fields of all, for datasets of equal length (torch's StackDataset). With
- * `names` the fields of the i-th are called "names[i].field". Names of fields differ. */
+ * `names` the fields of the i-th are called "names[i].field". Names of fields differ. Of streams it makes a stream: the n-th samples
+ * of each belong together, within a shard. One that is bad makes the whole sample bad, and where one stream ends before the
+ * others, that is a failure. */
 MR_API mr_dataset *mr_zip_new(mr_dataset *const *datasets, const char *const *names, int count);
 
 /* Makes the stream of the samples of all, one stream after the other (torch's ChainDataset). It has one shard, unless the
- * loader is told to cut it into more: then a shard of it is the chain of that shard of each. The same goes for
- * mr_interleave_new. Maps and filters have the shards of what they are made of. */
+ * loader is told to cut it into more: then a shard of it is the chain of that shard of each. The same goes for streams of
+ * mr_zip_new and mr_interleave_new. Maps and filters have the shards of what they are made of. */
 MR_API mr_dataset *mr_chain_new(mr_dataset *const *streams, int count);
 
-/* What an interleaved stream does when one of its streams ends. */
+/* What becomes of an interleaved dataset when one that it is made of ends. */
 typedef enum mr_interleave_end {
     MR_INTERLEAVE_ALL = 0, /* goes on with the others, in proportion to their weights, until all have ended */
     MR_INTERLEAVE_FIRST = 1 /* ends, too */
@@ -58,9 +60,11 @@ typedef struct mr_interleave_opts {
     mr_interleave_end end; /* default: all */
 } mr_interleave_opts;
 
-/* Makes the stream that takes samples from several in proportion to weights, which are finite and above zero. Nothing is random: of the
- * first n samples stream i has given n times its share, less than one sample more or less, for any n. */
-MR_API mr_dataset *mr_interleave_new(mr_dataset *const *streams, const double *weights, int count,
+/* Makes the stream, or dataset by index, that takes samples from several in proportion to weights, which are finite and above zero.
+ * Nothing is random: of the first n samples number i has given n times its share, less than one sample more or less, for
+ * any n, and its samples are in order. All are streams, or all are by index: then the order is worked out here and kept, which takes
+ * a little more than a byte for each sample, and there are at most 256 datasets. */
+MR_API mr_dataset *mr_interleave_new(mr_dataset *const *datasets, const double *weights, int count,
                                      const mr_interleave_opts *opts);
 
 /* ---- changes --------------------------------------------------------------------------------------------------- */

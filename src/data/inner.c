@@ -6,6 +6,11 @@
 
 /* ---- making ---- */
 
+mr__kind mr__kind_of(const mr_dataset *dataset)
+{
+    return !dataset ? MR__EITHER : dataset->map ? MR__BY_INDEX : MR__STREAM;
+}
+
 bool mr__inner_acceptable(const char *call, const mr_dataset *inner, mr__kind kind)
 {
     if (!inner)
@@ -69,6 +74,17 @@ void mr__inners_release(mr_dataset **inners, int count)
     mr__free(inners);
 }
 
+int64_t mr__inners_len(mr_dataset *const *inners, int count)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < count; i++) {
+        const int64_t len = mr_dataset_len(inners[i]);
+        if (len < 0 || __builtin_add_overflow(sum, len, &sum))
+            return -1;
+    }
+    return sum;
+}
+
 mr_dataset *mr__dataset_with_vtable(const void *self, size_t size, const mr_field *fields, int field_count)
 {
     const mr_dataset_vtable *vtable = self; /* a struct's first member is where the struct is */
@@ -123,36 +139,56 @@ mr_status mr__inner_get_many(const mr_dataset *inner, const int64_t *indices, in
     return MR_OK;
 }
 
-bool mr__any_worker_open(mr_dataset *const *inners, int count)
+/* ---- several by index, as one ---- */
+
+static void workers_close(void *self, void *worker)
 {
-    for (int i = 0; i < count; i++)
-        if (inners[i]->map->worker_open)
-            return true;
-    return false;
+    const mr__several *s = self;
+    void **workers = worker;
+    for (int i = s->count - 1; i >= 0; i--)
+        if (workers[i] && s->inner[i]->map->worker_close)
+            s->inner[i]->map->worker_close(s->inner[i]->self, workers[i]);
+    mr__free(workers);
 }
 
-void **mr__workers_open(mr_dataset *const *inners, int count)
+/* NULL for those that have no worker_open. */
+static void *workers_open(void *self)
 {
-    void **workers = mr__alloc_zeroed((size_t)count * sizeof *workers);
-    for (int i = 0; workers && i < count; i++) {
-        if (!inners[i]->map->worker_open)
+    const mr__several *s = self;
+    void **workers = mr__alloc_zeroed((size_t)s->count * sizeof *workers);
+    for (int i = 0; workers && i < s->count; i++) {
+        if (!s->inner[i]->map->worker_open)
             continue;
-        workers[i] = inners[i]->map->worker_open(inners[i]->self);
+        workers[i] = s->inner[i]->map->worker_open(s->inner[i]->self);
         if (workers[i])
             continue;
         with_text(MR_ERR_CALLBACK);
-        mr__workers_close(inners, i, workers);
+        workers_close(self, workers);
         return NULL;
     }
     return workers;
 }
 
-void mr__workers_close(mr_dataset *const *inners, int count, void **workers)
+bool mr__several_begin(mr__several *s, mr_dataset *const *datasets, int count)
 {
-    for (int i = count - 1; i >= 0; i--)
-        if (workers[i] && inners[i]->map->worker_close)
-            inners[i]->map->worker_close(inners[i]->self, workers[i]);
-    mr__free(workers);
+    s->count = count;
+    for (int i = 0; i < count; i++)
+        if (datasets[i]->map->worker_open) {
+            s->vtable.worker_open = workers_open;
+            s->vtable.worker_close = workers_close;
+        }
+    s->inner = mr__inners_hold(datasets, count);
+    return s->inner != NULL;
+}
+
+void mr__several_end(mr__several *s)
+{
+    mr__inners_release(s->inner, s->count);
+}
+
+void *mr__several_worker(const mr_sample *sample, int i)
+{
+    return sample->worker ? ((void **)sample->worker)[i] : NULL;
 }
 
 /* ---- streams ---- */

@@ -12,6 +12,9 @@ enum { MR__MOST_FIELDS = 64 };
 
 typedef enum mr__kind { MR__BY_INDEX, MR__STREAM, MR__EITHER } mr__kind;
 
+/* What kind a dataset is; MR__EITHER of NULL. */
+mr__kind mr__kind_of(const mr_dataset *dataset);
+
 /* Whether a dataset can be made of `inner`, one of that kind. */
 bool mr__inner_acceptable(const char *call, const mr_dataset *inner, mr__kind kind);
 
@@ -21,6 +24,9 @@ bool mr__inners_alike(const char *call, mr_dataset *const *inners, int count, mr
 /* An array of the datasets, which are held; and its end. NULL is freed without harm. */
 mr_dataset **mr__inners_hold(mr_dataset *const *inners, int count);
 void mr__inners_release(mr_dataset **inners, int count);
+
+/* Samples of all together; -1 when that is not known. */
+int64_t mr__inners_len(mr_dataset *const *inners, int count);
 
 /* mr_dataset_new and mr_stream_new of a struct that begins with a vtable of its own. On failure `destroy` is called. */
 mr_dataset *mr__dataset_with_vtable(const void *self, size_t size, const mr_field *fields, int field_count);
@@ -41,10 +47,21 @@ static inline void *mr__row(const mr_dataset *dataset, const mr_sample *first, i
     return (char *)first->field[f] + (size_t)row * dataset->row_bytes[f];
 }
 
-/* What the worker_open of each gave, NULL for those that have none. NULL after a failure. */
-void **mr__workers_open(mr_dataset *const *inners, int count);
-void mr__workers_close(mr_dataset *const *inners, int count, void **workers);
-bool mr__any_worker_open(mr_dataset *const *inners, int count);
+/* ---- several by index, as one ---- */
+
+/* What begins the struct of a dataset that is made of several. */
+typedef struct mr__several {
+    mr_dataset_vtable vtable;
+    mr_dataset **inner; /* held */
+    int count;
+} mr__several;
+
+/* Holds the datasets, and sets the callbacks for what their threads need; false after a failure. */
+bool mr__several_begin(mr__several *several, mr_dataset *const *datasets, int count);
+void mr__several_end(mr__several *several);
+
+/* What the worker_open of the i-th gave. */
+void *mr__several_worker(const mr_sample *sample, int i);
 
 /* ---- streams ---- */
 

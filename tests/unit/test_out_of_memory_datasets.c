@@ -163,13 +163,15 @@ static double dataset_program(mr_status *status)
     mr_dataset *part[2] = { NULL, NULL }, *rows = rows_new();
     mr_random_split(rows, (const int64_t[]){ 4, 5 }, 2, rng, part);
     mr_dataset *joined = mr_concat_new((mr_dataset *[]){ part[1], part[0], rows }, 3);
-    mr_dataset *cache = mr_cache_new(joined, NULL);
+    mr_dataset *mixed =
+        mr_interleave_new((mr_dataset *[]){ joined, rows }, (const double[]){ 1, 2 }, 2, NULL);
+    mr_dataset *cache = mr_cache_new(mixed, NULL);
     mr_dataset *map =
         mr_map_new(cache, twice, NULL, &(mr_map_opts){ .fields = &other_field, .field_count = 1 });
     mr_dataset *both = mr_zip_new((mr_dataset *[]){ map, cache }, names, 2);
     double sum = read_all(both, false, NULL, status);
-    mr_dataset *all[] = { rows, part[0], part[1], joined, cache, map, both };
-    for (int i = 0; i < 7; i++)
+    mr_dataset *all[] = { rows, part[0], part[1], joined, mixed, cache, map, both };
+    for (int i = 0; i < 8; i++)
         mr_dataset_free(all[i]);
     mr_rng_free(rng);
     return sum;
@@ -204,9 +206,10 @@ static double stream_program(mr_status *status)
     mr_dataset *mixed = mr_interleave_new((mr_dataset *[]){ some, rows }, (const double[]){ 1, 2 }, 2, NULL);
     mr_dataset *map =
         mr_map_new(mixed, twice, NULL, &(mr_map_opts){ .fields = &other_field, .field_count = 1 });
-    double sum = read_all(map, false, NULL, status);
-    mr_dataset *all[] = { rows, chain, some, mixed, map };
-    for (int i = 0; i < 5; i++)
+    mr_dataset *both = mr_zip_new((mr_dataset *[]){ map, mixed }, (const char *const[]){ "a", "b" }, 2);
+    double sum = read_all(both, false, NULL, status);
+    mr_dataset *all[] = { rows, chain, some, mixed, map, both };
+    for (int i = 0; i < 6; i++)
         mr_dataset_free(all[i]);
     return sum;
 }

@@ -168,6 +168,46 @@ typedef struct mr_optimizer_monitor_opts {
  * mr_optim_state. A parameter without a gradient counts as having gradient zero. A fit can log 256 names. */
 MR_API mr_callback *mr_optimizer_monitor_new(const mr_optimizer_monitor_opts *opts);
 
+/* Makes a callback of single functions (Lightning's LambdaCallback): copies the table, in which `name` may be NULL; `user` is
+ * borrowed, and is the hooks' `self`:
+ *
+ *     mr_lambda_callback_new(&(mr_callback_vtable){ .on_train_end = done }, &program)
+ */
+MR_API mr_callback *mr_lambda_callback_new(const mr_callback_vtable *hooks, void *user);
+
+typedef struct mr_timer_opts {
+    const char *duration; /* of training, over all resumptions, in seconds: "3600s"; default: no limit */
+    bool at_epochs;       /* look at it at the end of each epoch only; otherwise ten times a second */
+    bool quiet;           /* without a line when it is over */
+} mr_timer_opts;
+
+/* Measures how long stages take, and ends the training behind a duration by mr_trainer_stop, so not before min_epochs and
+ * min_steps (Lightning's Timer). Checkpoints hold the time if it has a limit. */
+MR_API mr_callback *mr_timer_new(const mr_timer_opts *opts);
+
+/* Seconds that a stage has taken: in the last fit of training (its validations included), of all its validations; or in calls
+ * of mr_trainer_validate, test and predict since. NAN of another callback. And what is left of the duration; INFINITY
+ * without one. */
+MR_API double mr_timer_elapsed(const mr_callback *callback, mr_stage stage);
+MR_API double mr_timer_remaining(const mr_callback *callback);
+
+typedef struct mr_throughput_opts {
+    double window; /* seconds over which a rate is taken; default 1 */
+    double
+        flops_per_sample; /* floating point operations of a sample's training step, for FLOP/s; default: not known */
+    double peak_flops; /* those that the machine can do in a second: shows which share of them is used, MFU */
+    bool no_prog_bar;
+    /* Also to the loggers, as throughput/samples_per_sec, batches_per_sec, flops_per_sec, mfu and data_wait, in the row of a
+     * step. Such a log is not the same twice. */
+    bool log;
+    bool quiet; /* no line at the end, when the loader was waited for */
+} mr_throughput_opts;
+
+/* Shows in the bar how many samples go by in a second, FLOP/s, and the share of the time that is spent waiting for batches; when
+ * that is more than half, with what may help: "loader-bound: give the loader workers; data_wait=0.83". The loader's own stats
+ * are looked at ten times a second, so no clock in a step. Validations are left out. */
+MR_API mr_callback *mr_throughput_new(const mr_throughput_opts *opts);
+
 /* ---- averages of the weights ------------------------------------------------------------------------------------- */
 
 typedef struct mr_ema_opts {

@@ -36,7 +36,8 @@ void mr_callback_free(mr_callback *callback)
         return;
     if (callback->vtable->destroy)
         callback->vtable->destroy(callback->self);
-    mr__free(callback->self);
+    if (!callback->borrows)
+        mr__free(callback->self);
     mr__free(callback);
 }
 

@@ -10,6 +10,7 @@ struct mr_callback {
     const mr_callback_vtable *vtable;
     void *self;
     bool adopted; /* by a trainer, which frees it */
+    bool borrows; /* self is the user's own */
 };
 
 /* The hooks, which for the most part come in the order of the vtable. */

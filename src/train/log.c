@@ -287,6 +287,22 @@ mr_status mr__log_epoch(mr__fit *fit, bool validating)
     return MR_OK;
 }
 
+void mr__bar_show(mr__fit *fit, const char *name, double value)
+{
+    const int at = metric_of(fit->reporter, name, &(mr_log_opts){ .prog_bar = true, .no_logger = true });
+    if (at >= 0)
+        show(&fit->reporter->metric[at], value);
+}
+
+void mr__bar_hide(mr__fit *fit, const char *name)
+{
+    mr__reporter *r = fit->reporter;
+    const size_t count = atomic_load_explicit(&r->metric_count, memory_order_relaxed);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(r->metric[i].name, name) == 0)
+            atomic_store_explicit(&r->metric[i].seen, false, memory_order_relaxed);
+}
+
 void mr__log_forget(mr__fit_log *log, bool validating)
 {
     for (size_t i = 0; i < log->key_count; i++)

@@ -61,6 +61,10 @@ void mr__log_free(mr__fit_log *log);
 /* Enters a name as mr_log does when it is given for the first time; NULL with the tape failed. */
 mr__log_key *mr__log_enter(mr__fit *fit, mr_tape *tape, const char *name, const mr_log_opts *opts);
 
+/* Shows a number in the bar alone, under a name that is no logged one, and so in no checkpoint; and takes it out again. */
+void mr__bar_show(mr__fit *fit, const char *name, double value);
+void mr__bar_hide(mr__fit *fit, const char *name);
+
 /* ---- what of all that is saved ---- */
 
 /* Its names and options are views that stay valid while the fit runs, whatever is logged meanwhile. */

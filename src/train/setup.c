@@ -187,7 +187,7 @@ static mr_status set_triggers(mr__fit *fit)
     fit->elapsed_before = fit->elapsed;
     fit->clocked =
         t->max_time.unit || fit->checkpoint.by == MR__BY_CLOCK || fit->validation.by == MR__BY_CLOCK;
-    fit->reporter->clock = fit->clocked;
+    fit->reporter->clock |= fit->clocked;
     return status;
 }
 

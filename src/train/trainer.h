@@ -121,6 +121,18 @@ static inline mr_status mr__hooks(mr__fit *fit, mr__event event)
     return MR__LIKELY(!(fit->events & MR__EVENT_BIT(event))) ? MR_OK : mr__run_hooks(fit, event);
 }
 
+/* Whether the reporter has woken up since a hook has looked: about ten times a second, if `reporter->clock` was set in
+ * on_fit_start. What goes by the clock looks at it then, and not in each step. */
+static inline bool mr__ticked(const mr_step *step, unsigned *seen)
+{
+    const unsigned ticks =
+        atomic_load_explicit(&((const mr__fit *)step)->reporter->ticks, memory_order_relaxed);
+    if (MR__LIKELY(ticks == *seen))
+        return false;
+    *seen = ticks;
+    return true;
+}
+
 static inline mr_status mr__pass_hooks(mr__fit *fit, mr__pass pass)
 {
     return mr__hooks(fit, (mr__event)((int)fit->pass + (int)pass));

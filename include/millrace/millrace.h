@@ -28,5 +28,6 @@
 #include <millrace/loggers.h>
 #include <millrace/train.h>
 #include <millrace/callbacks.h>
+#include <millrace/profiler.h>
 
 #endif

@@ -1,5 +1,6 @@
 #include "callback.h"
 
+#include "profile.h"
 #include "trainer.h"
 
 #include "base/alloc.h"
@@ -154,7 +155,7 @@ static mr_status failed(const mr__fit *fit, const char *whose, mr__event event, 
     return mr_error_status();
 }
 
-mr_status mr__run_hooks(mr__fit *fit, mr__event event)
+static mr_status run_hooks(mr__fit *fit, mr__event event)
 {
     const mr_trainer *t = fit->trainer;
     mr_status status = MR_OK;
@@ -170,6 +171,17 @@ mr_status mr__run_hooks(mr__fit *fit, mr__event event)
         return status;
     status = own(fit->task->self, &fit->step);
     return status < 0 || mr__pending() ? failed(fit, "the task", event, status) : status;
+}
+
+mr_status mr__run_hooks(mr__fit *fit, mr__event event)
+{
+    if (MR__LIKELY(!fit->profile))
+        return run_hooks(fit, event);
+    mr__profile_begin(fit->profile, MR__P_CALLBACKS);
+    mr_status status = run_hooks(fit, event);
+    if (fit->profile) /* or it was the end */
+        mr__profile_behind(fit->profile, event, false);
+    return status;
 }
 
 mr_status mr__hooks_behind(mr__fit *fit, mr__event event, mr_status status)

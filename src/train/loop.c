@@ -2,6 +2,7 @@
 #include "loop.h"
 
 #include "last_saves.h"
+#include "profile.h"
 #include "setup.h"
 #include "signals.h"
 #include "train_step.h"
@@ -25,7 +26,12 @@ static mr_status take_checkpoint(mr__fit *fit, mr__phase phase, int64_t epoch)
     fit->phase = phase;
     fit->checkpoint_due = false;
     fit->elapsed = fit->elapsed_before + mr__now() - fit->began;
-    return mr__reporter_snapshot(fit->reporter, epoch);
+    if (MR__LIKELY(!fit->profile))
+        return mr__reporter_snapshot(fit->reporter, epoch);
+    const mr__profile_stage before = mr__profile_begin(fit->profile, MR__P_CHECKPOINT);
+    mr_status status = mr__reporter_snapshot(fit->reporter, epoch);
+    mr__profile_go_on(fit->profile, before);
+    return status;
 }
 
 /* What goes by the clock, which is looked at when the reporter has woken up. */
@@ -178,7 +184,7 @@ static mr_status run_batches(mr__fit *fit, bool *complete)
     while (!mr__reached(t->max_steps, fit->step.global_step) && !may_stop(fit)) {
         mr_status status = MR_END;
         if (!mr__reached(t->limit_batches, fit->step.batch_index))
-            status = mr_loader_next(fit->loader, &batch);
+            status = MR__LIKELY(!fit->next) ? mr_loader_next(fit->loader, &batch) : fit->next(fit, &batch);
         if (MR__LIKELY(!status) && (status = run_batch(fit, batch)) == MR_END) {
             mr_loader_rewind(fit->loader);
             fit->left = true;

@@ -81,6 +81,8 @@ struct mr__fit {
     mr__fit_log log;
     bool schedule_held;  /* a callback sets the rates in its place */
     bool epoch_complete; /* the epoch that ends has had all of its batches */
+    mr_status (*next)(mr__fit *fit, const mr_batch **batch); /* what gives batches; NULL: the loader */
+    struct mr__profile *profile;                             /* NULL: nobody wants one */
 };
 
 struct mr_trainer {

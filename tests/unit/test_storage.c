@@ -2,6 +2,7 @@
 #include "check.h"
 #include "files.h"
 #include "refuse.h"
+#include "said.h"
 
 #include <millrace/storage.h>
 
@@ -10,13 +11,6 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <time.h>
-
-static void check_said(const char *wanted)
-{
-    const char *said = mr_error(), *at = strstr(said, wanted);
-    CHECK_EQ_STR(at ? at : said, wanted);
-    mr_error_clear();
-}
 
 /* Reads `count` bytes, in however many pieces, and compares them. */
 static void check_reads(mr_file *file, const char *wanted)

@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "files.h"
+#include "said.h"
 
 #include <fcntl.h>
 
@@ -12,13 +13,6 @@ enum { ROWS = 2000 };
 static mr_rng *rng;
 static const mr_csv_field row = { .name = "i", .dtype = MR_INT64 };
 static const mr_jsonl_field line = { .name = "i", .dtype = MR_INT64 };
-
-static void check_said(const char *wanted)
-{
-    if (!CHECK(strstr(mr_error(), wanted) != NULL))
-        printf("    '%s', not '%s'\n", mr_error(), wanted);
-    mr_error_clear();
-}
 
 static int64_t value(const mr_batch *b, int64_t i)
 {

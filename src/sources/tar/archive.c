@@ -1,0 +1,174 @@
+#include "archive.h"
+
+#include <archive_entry.h>
+#include <errno.h>
+#include <string.h>
+
+enum { BUFFER = 1 << 18 };
+
+/* ---- bytes for libarchive ---- */
+
+static la_ssize_t give(struct archive *archive, void *user, const void **bytes)
+{
+    mr__tar *tar = user;
+    int64_t n = mr__input_read(tar->input, tar->buffer, BUFFER);
+    if (n < 0)
+        archive_set_error(archive, EIO, "the file cannot be read"); /* what it was is pending */
+    else
+        tar->at += n;
+    *bytes = tar->buffer;
+    return (la_ssize_t)n;
+}
+
+/* Passes over contents that nobody wants, never beyond the end: there a member is cut off. */
+static la_int64_t skip(struct archive *archive, void *user, la_int64_t wanted)
+{
+    mr__tar *tar = user;
+    (void)archive;
+    if (tar->size < 0 || wanted < BUFFER)
+        return 0;
+    const int64_t left = tar->size - tar->at, passed = wanted < left ? wanted : left;
+    if (passed <= 0)
+        return 0;
+    if (mr__input_seek(tar->input, (uint64_t)(tar->at + passed)) < 0)
+        return ARCHIVE_FATAL;
+    tar->at += passed;
+    return passed;
+}
+
+/* ---- opening ---- */
+
+static mr_status failed(const mr__tar *tar, const char *what, int64_t at)
+{
+    const char *said = archive_error_string(tar->archive);
+    return mr_fail(archive_errno(tar->archive) == ENOMEM ? MR_ERR_MEMORY : MR_ERR_FORMAT,
+                   "'%s': %s at byte %lld: %s", tar->path, what, (long long)at,
+                   said ? said : "it is damaged");
+}
+
+mr_status mr__tar_open(mr__tar *tar, mr_storage *storage, const char *path)
+{
+    *tar = (mr__tar){ .path = path };
+    tar->input = mr__input_open(storage, path);
+    tar->buffer = tar->input ? mr_alloc(BUFFER) : NULL;
+    if (!tar->buffer)
+        return mr_error_status();
+    tar->size = mr__input_can_seek(tar->input) ? mr__input_size(tar->input) : -1;
+    return MR_OK;
+}
+
+mr_status mr__tar_start(mr__tar *tar, int64_t at)
+{
+    tar->begin = tar->at = at;
+    if (at && mr__input_seek(tar->input, (uint64_t)at) < 0)
+        return mr_error_status();
+    if (at && at == tar->size)
+        return MR_OK;
+    tar->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (!tar->locale)
+        return mr_fail(MR_ERR_MEMORY, "out of memory: there is none for the locale C");
+    struct archive *a = tar->archive = archive_read_new();
+    if (!a)
+        return mr_fail(MR_ERR_MEMORY, "out of memory: libarchive has none for '%s'", tar->path);
+    archive_read_support_format_tar(a);
+    archive_read_set_read_callback(a, give);
+    archive_read_set_skip_callback(a, skip);
+    archive_read_set_callback_data(a, tar);
+    return archive_read_open1(a) == ARCHIVE_OK ? MR_OK : failed(tar, "no tar file", at);
+}
+
+void mr__tar_close(mr__tar *tar)
+{
+    archive_read_free(tar->archive);
+    if (tar->locale)
+        freelocale(tar->locale);
+    mr__input_close(tar->input);
+    mr_free(tar->buffer);
+    *tar = (mr__tar){ 0 };
+}
+
+/* ---- members ---- */
+
+/* Takes a name apart: false when it belongs to no sample. */
+static bool split(mr__member *m)
+{
+    const char *slash = strrchr(m->name, '/'), *last = slash ? slash + 1 : m->name,
+               *point = strchr(last, '.');
+    if (!point || point == last || !point[1])
+        return false;
+    m->key = (size_t)(point - m->name);
+    m->extension = point + 1;
+    return true;
+}
+
+static mr_status keep_name(mr__member *m, const char *name)
+{
+    size_t bytes = strlen(name) + 1;
+    if (bytes > m->room) {
+        char *larger = mr_grow(m->name, 0, bytes * 2);
+        if (!larger)
+            return mr_error_status();
+        m->name = larger;
+        m->room = bytes * 2;
+    }
+    memcpy(m->name, name, bytes);
+    return MR_OK;
+}
+
+/* In the locale C, in which libarchive leaves names as they are. */
+static int next_head(const mr__tar *tar, struct archive_entry **entry)
+{
+    if (!tar->archive)
+        return ARCHIVE_EOF;
+    const locale_t before = uselocale(tar->locale);
+    const int code = archive_read_next_header(tar->archive, entry);
+    uselocale(before);
+    return code;
+}
+
+mr_status mr__tar_next(mr__tar *tar, mr__member *m)
+{
+    struct archive_entry *entry;
+    for (;;) {
+        int code = next_head(tar, &entry);
+        if (code == ARCHIVE_EOF)
+            return MR_END;
+        if (code != ARCHIVE_OK && code != ARCHIVE_WARN)
+            return failed(tar, "no next member", tar->begin + archive_filter_bytes(tar->archive, 0));
+        m->at = tar->begin + archive_read_header_position(tar->archive);
+        if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry))
+            continue;
+        const char *name = archive_entry_pathname(entry);
+        if (!name)
+            return mr_fail(MR_ERR_FORMAT, "'%s': a member at byte %lld: its name cannot be read",
+                           tar->path, (long long)m->at);
+        if (keep_name(m, name) < 0)
+            return mr_error_status();
+        m->size = archive_entry_size(entry);
+        if (split(m))
+            return MR_OK;
+    }
+}
+
+int64_t mr__tar_read(mr__tar *tar, const mr__member *m, void *bytes, size_t size)
+{
+    la_ssize_t n = archive_read_data(tar->archive, bytes, size);
+    if (n < 0) {
+        const char *said = archive_error_string(tar->archive);
+        mr_fail(MR_ERR_FORMAT, "'%s': member '%.200s' at byte %lld: %s", tar->path, m->name, (long long)m->at,
+                said ? said : "it is damaged");
+        return -1;
+    }
+    return n;
+}
+
+bool mr__member_same_key(const mr__member *a, const mr__member *b)
+{
+    return a->key == b->key && memcmp(a->name, b->name, a->key) == 0;
+}
+
+void mr__member_free(mr__member *m)
+{
+    mr_free(m->name);
+    *m = (mr__member){ 0 };
+}

@@ -1,0 +1,51 @@
+/*
+ * The members of a tar file, from some place on. libarchive knows the format with its dialects; bytes come from our own
+ * input, which unpacks and checks.
+ */
+#ifndef MILLRACE_SOURCES_TAR_ARCHIVE_H
+#define MILLRACE_SOURCES_TAR_ARCHIVE_H
+
+#include "sources/files/input.h"
+
+#include <archive.h>
+#include <locale.h>
+
+typedef struct mr__tar {
+    const char *path;
+    mr__input *input;
+    struct archive *archive; /* NULL: there is nothing behind the place where reading began */
+    locale_t locale;
+    char *buffer;
+    int64_t begin; /* where reading began, among the unpacked bytes */
+    int64_t at;    /* up to where the input was read */
+    int64_t size;  /* of a plain file, as far as it is known; -1 */
+} mr__tar;
+
+/* A file that has samples' contents. */
+typedef struct mr__member {
+    char *name; /* owned */
+    size_t room;
+    size_t key;            /* length of the sample's name within it */
+    const char *extension; /* behind the point, within it */
+    int64_t at, size;      /* where its head begins, among the unpacked bytes; bytes of its contents */
+} mr__member;
+
+/* Opens a file. `path` is borrowed. */
+mr_status mr__tar_open(mr__tar *tar, mr_storage *storage, const char *path);
+
+/* Goes to where a member's head begins, once. */
+mr_status mr__tar_start(mr__tar *tar, int64_t at);
+void mr__tar_close(mr__tar *tar);
+
+/* The next member that is a file and belongs to a sample: MR_OK, MR_END, or a failure, after which nothing more can be read. */
+mr_status mr__tar_next(mr__tar *tar, mr__member *member);
+
+/* Reads up to `size` bytes of the member's contents: their number, 0 at their end; -1 after a failure, as above. */
+int64_t mr__tar_read(mr__tar *tar, const mr__member *member, void *bytes, size_t size);
+
+/* Whether two members are of one sample. */
+bool mr__member_same_key(const mr__member *a, const mr__member *b);
+
+void mr__member_free(mr__member *member);
+
+#endif

@@ -1,0 +1,225 @@
+/* What is in a member, for the fields that are made of it. */
+#include "plan.h"
+
+#include "sources/cell.h"
+#include "sources/files/json_value.h"
+#include "sources/files/number.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FIRST_PIECE = 1 << 20, MOST_TEXT = 1 << 28 };
+
+typedef struct place {
+    const mr__tar *tar;
+    const mr__member *member;
+    const mr_field *field;
+} place;
+
+/* "'a.tar': member 'train/0001.cls' at byte 1536, field 'label'" */
+static void say_place(const void *of, char *text, size_t room)
+{
+    const place *p = of;
+    snprintf(text, room, "'%s': member '%.200s' at byte %lld, field '%s'", p->tar->path, p->member->name,
+             (long long)p->member->at, p->field->name);
+}
+
+MR_PRINTF(2, 3)
+static mr_status wrong(const place *p, const char *format, ...)
+{
+    char here[320], what[160];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    say_place(p, here, sizeof here);
+    return mr_fail(MR_ERR_FORMAT, "%s: %s", here, what);
+}
+
+/* Reads as much as the member has, and knows that it has no more. */
+static mr_status read_all(mr__tar *tar, const mr__member *m, char *to)
+{
+    int64_t got = 0, n = 1;
+    for (; got < m->size && n > 0; got += n > 0 ? n : 0)
+        n = mr__tar_read(tar, m, to + got, (size_t)(m->size - got));
+    if (n < 0)
+        return mr_error_status();
+    if (got < m->size)
+        return mr_fail(MR_ERR_FORMAT, "'%s': member '%.200s' at byte %lld: %lld bytes of %lld", tar->path,
+                       m->name, (long long)m->at, (long long)got, (long long)m->size);
+    return MR_OK;
+}
+
+/* The same into memory that grows as bytes come: what a head says is not believed. */
+static mr_status read_bytes(const place *p, mr__tar *tar, int64_t most, mr_ragged *to)
+{
+    const int64_t size = p->member->size;
+    if (size > most)
+        return wrong(p, "%lld bytes, more than max_member, %lld", (long long)size, (long long)most);
+    int64_t got = 0, room = size < FIRST_PIECE ? size : FIRST_PIECE;
+    for (;;) {
+        char *bytes = mr_ragged_resize(to, room);
+        if (!bytes)
+            return mr_error_status();
+        mr__member piece = *p->member;
+        piece.size = room - got;
+        if (read_all(tar, &piece, bytes + got) < 0)
+            return mr_error_status();
+        got = room;
+        if (got == size)
+            return MR_OK;
+        room = size / 2 < room ? size : room * 2;
+    }
+}
+
+static mr_status read_scratch(const place *p, mr__tar *tar, int64_t most, mr__scratch *scratch)
+{
+    const int64_t size = p->member->size;
+    if (size > most || size > MOST_TEXT)
+        return wrong(p, "a text of %lld bytes, more than %lld", (long long)size,
+                     (long long)(most < MOST_TEXT ? most : MOST_TEXT));
+    if ((size_t)size >= scratch->room) {
+        char *larger = mr_grow(scratch->bytes, 0, (size_t)size * 2 + 256);
+        if (!larger)
+            return mr_error_status();
+        scratch->bytes = larger;
+        scratch->room = (size_t)size * 2 + 256;
+    }
+    return read_all(tar, p->member, scratch->bytes);
+}
+
+/* ---- text ---- */
+
+static bool is_between(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ',';
+}
+
+static mr_status write_number(const place *p, const char *at, const char *end, void *to)
+{
+    const mr_dtype dtype = p->field->dtype;
+    const int shown = end - at > 40 ? 40 : (int)(end - at);
+    double value;
+    int64_t whole;
+    if (mr__is_floating(dtype)) {
+        if (!mr__read_double(at, end, &value))
+            return wrong(p, "'%.*s' is no number", shown, at);
+        mr__put_double(dtype, to, value);
+        return MR_OK;
+    }
+    if (!mr__read_int64(at, end, &whole))
+        return wrong(p, "'%.*s' is no whole number", shown, at);
+    return mr__put_int(dtype, to, whole)
+               ? MR_OK
+               : wrong(p, "%lld does not fit %s", (long long)whole, mr_dtype_name(dtype));
+}
+
+static mr_status write_text(const place *p, const mr__words *words, const char *at, const char *end, char *to)
+{
+    const size_t size = mr_dtype_size(p->field->dtype);
+    int64_t count = 0, wanted = 1;
+    for (int d = 0; d < p->field->shape.ndim; d++)
+        wanted *= p->field->shape.dim[d];
+    while (at < end && is_between(*at))
+        at++;
+    while (end > at && is_between(end[-1]))
+        end--;
+    if (words->count) {
+        int64_t number = mr__words_find(words, at, (size_t)(end - at));
+        if (number < 0)
+            return wrong(p, "'%.*s' is none of the words", end - at > 40 ? 40 : (int)(end - at), at);
+        mr__put_int(p->field->dtype, to, number);
+        return MR_OK;
+    }
+    for (; at < end; count++) {
+        const char *stop = at;
+        while (stop < end && !is_between(*stop))
+            stop++;
+        if (count < wanted && write_number(p, at, stop, to + (size_t)count * size) < 0)
+            return mr_error_status();
+        for (at = stop; at < end && is_between(*at);)
+            at++;
+    }
+    return count == wanted ? MR_OK : wrong(p, "%lld numbers, not %lld", (long long)count, (long long)wanted);
+}
+
+/* ---- all that a member is wanted for ---- */
+
+static mr_status write_json(const mr__tar_plan *plan, int i, const place *p, const json_t *object, void *to)
+{
+    const mr__json_field f = { .field = &plan->field[i],
+                               .key = plan->options[i].key,
+                               .missing = plan->options[i].missing,
+                               .fill = plan->options[i].fill,
+                               .words = &plan->words[i] };
+    const mr__where where = { say_place, p };
+    return mr__json_write(object, &f, &where, to);
+}
+
+/* From bytes that have been read. */
+static mr_status write_field(const mr__tar_plan *plan, int i, const place *p, const mr__scratch *scratch,
+                             json_t **object, void *to)
+{
+    const char *end = scratch->bytes + p->member->size;
+    const mr__where where = { say_place, p };
+    switch (plan->options[i].content) {
+    case MR_MEMBER_TEXT:
+        return write_text(p, &plan->words[i], scratch->bytes, end, to);
+    case MR_MEMBER_JSON:
+        if (!*object && !(*object = mr__json_parse(scratch->bytes, end, &where)))
+            return mr_error_status();
+        return write_json(plan, i, p, *object, to);
+    case MR_MEMBER_BYTES:
+        if (!mr_ragged_resize(to, p->member->size))
+            return mr_error_status();
+        memcpy(((mr_ragged *)to)->data, scratch->bytes, (size_t)p->member->size);
+        return MR_OK;
+    default:
+        memcpy(to, scratch->bytes, (size_t)p->member->size);
+        return MR_OK;
+    }
+}
+
+static mr_status check_raw(const place *p)
+{
+    const int64_t wanted = (int64_t)mr__json_field_bytes(p->field);
+    return p->member->size == wanted
+               ? MR_OK
+               : wrong(p, "%lld bytes, not %lld", (long long)p->member->size, (long long)wanted);
+}
+
+mr_status mr__tar_read_member(const mr__tar_plan *plan, mr__tar *tar, const mr__member *member,
+                              mr__scratch *scratch, bool *seen, void *const *field)
+{
+    place p = { .tar = tar, .member = member };
+    int wanted = 0, last = -1;
+    for (int i = 0; i < plan->field_count; i++) {
+        if (!mr__tar_plan_wants(plan, i, member))
+            continue;
+        p.field = &plan->field[i];
+        if (seen[i])
+            return wrong(&p, "the sample has another member for it");
+        if (plan->options[i].content == MR_MEMBER_RAW && check_raw(&p) < 0)
+            return mr_error_status();
+        seen[i] = true;
+        last = i;
+        wanted++;
+    }
+    if (!wanted)
+        return MR_OK;
+    p.field = &plan->field[last];
+    if (wanted == 1 && plan->options[last].content == MR_MEMBER_BYTES)
+        return read_bytes(&p, tar, plan->most, field[last]);
+    if (wanted == 1 && plan->options[last].content == MR_MEMBER_RAW)
+        return read_all(tar, member, field[last]);
+    mr_status s = read_scratch(&p, tar, plan->most, scratch), left_out = MR_OK;
+    json_t *object = NULL;
+    for (int i = 0; s >= 0 && i < plan->field_count; i++) {
+        p.field = &plan->field[i];
+        s = mr__tar_plan_wants(plan, i, member) ? write_field(plan, i, &p, scratch, &object, field[i]) : s;
+        left_out = s == MR_END ? s : left_out;
+    }
+    json_decref(object);
+    return s < 0 ? s : left_out;
+}

@@ -1,0 +1,156 @@
+#include "plan.h"
+
+#include "sources/cell.h"
+
+#include <string.h>
+#include <strings.h>
+
+static const char key_name[] = "__key__";
+
+static mr_status check_content(const mr_tar_field *f)
+{
+    const bool whole =
+        f->dtype == MR_INT64 || f->dtype == MR_INT32 || f->dtype == MR_UINT8 || f->dtype == MR_BOOL;
+    if (f->content < MR_MEMBER_BYTES || f->content > MR_MEMBER_JSON)
+        return mr_fail(MR_ERR_ARGUMENT, "tar_stream_new: field '%s': a content that is none", f->name);
+    if (f->content == MR_MEMBER_BYTES && (f->dtype || f->shape.ndim || f->words))
+        return mr_fail(MR_ERR_ARGUMENT, "tar_stream_new: field '%s': bytes have no type, shape or words",
+                       f->name);
+    if (f->content > MR_MEMBER_RAW && !mr__is_floating(f->dtype) && !whole)
+        return mr_fail(
+            MR_ERR_DTYPE,
+            "tar_stream_new: field '%s': %s is none of float32, float64, int64, int32, uint8, bool", f->name,
+            mr_dtype_name(f->dtype));
+    if (f->words && (f->content == MR_MEMBER_RAW || f->dtype == MR_FLOAT64))
+        return mr_fail(MR_ERR_ARGUMENT,
+                       "tar_stream_new: field '%s': words are whole numbers, of text or JSON", f->name);
+    if (f->words && f->content == MR_MEMBER_TEXT && f->shape.ndim)
+        return mr_fail(MR_ERR_ARGUMENT, "tar_stream_new: field '%s': a text is one word", f->name);
+    if (f->missing == MR_MISSING_NAN && (!mr__is_floating(f->dtype) || f->words || !f->content))
+        return mr_fail(MR_ERR_DTYPE, "tar_stream_new: field '%s': there is no NaN among %s", f->name,
+                       f->content ? "whole numbers" : "bytes");
+    if (f->missing == MR_MISSING_FILL && f->content == MR_MEMBER_RAW && !mr__is_floating(f->dtype) && !whole)
+        return mr_fail(MR_ERR_DTYPE, "tar_stream_new: field '%s': nothing stands in for %s", f->name,
+                       mr_dtype_name(f->dtype));
+    return MR_OK;
+}
+
+static mr_status add_field(mr__tar_plan *plan, int i, const mr_tar_field *from)
+{
+    if (!from->name || !*from->name)
+        return mr_fail(MR_ERR_ARGUMENT, "tar_stream_new: a field without a name");
+    if (check_content(from) < 0)
+        return mr_error_status();
+    mr_field *to = &plan->field[i];
+    mr_tar_field *o = &plan->options[i];
+    *o = (mr_tar_field){ .content = from->content, .missing = from->missing, .fill = from->fill };
+    o->extension = mr_strdup(from->extension ? from->extension : from->name);
+    o->key = mr_strdup(from->key ? from->key : from->name);
+    to->name = mr_strdup(from->name);
+    to->dtype = from->words && from->dtype == MR_FLOAT32 ? MR_INT64 : from->dtype;
+    to->shape = from->shape;
+    if (from->content == MR_MEMBER_BYTES) {
+        to->dtype = MR_UINT8;
+        to->shape = MR_SHAPE(-1);
+    }
+    if (!o->extension || !o->key || !to->name)
+        return mr_error_status();
+    if (strcmp(o->extension, key_name) == 0 && from->content != MR_MEMBER_BYTES)
+        return mr_fail(MR_ERR_ARGUMENT, "tar_stream_new: field '%s': a sample's name is bytes", from->name);
+    for (int j = 0; from->words && j < from->word_count; j++)
+        if (mr__words_add(&plan->words[i], from->words[j], strlen(from->words[j])) != j)
+            return mr_fail(MR_ERR_ARGUMENT, "tar_stream_new: field '%s': the word '%s' is there twice",
+                           from->name, from->words[j]);
+    return MR_OK;
+}
+
+mr_status mr__tar_plan_make(mr__tar_plan *plan, const mr_tar_field *fields, int field_count,
+                            const mr_tar_opts *opts)
+{
+    if (!fields || field_count < 1)
+        return mr_fail(MR_ERR_ARGUMENT, "tar_stream_new: there is at least one field");
+    if (opts && opts->max_member < 0)
+        return mr_fail(MR_ERR_ARGUMENT, "tar_stream_new: max_member is %lld", (long long)opts->max_member);
+    plan->most = opts && opts->max_member ? opts->max_member : (int64_t)1 << 30;
+    plan->field = mr_calloc((size_t)field_count, sizeof *plan->field);
+    plan->options = mr_calloc((size_t)field_count, sizeof *plan->options);
+    plan->words = mr_calloc((size_t)field_count, sizeof *plan->words);
+    if (!plan->field || !plan->options || !plan->words)
+        return mr_error_status();
+    plan->field_count = field_count;
+    for (int i = 0; i < field_count; i++)
+        if (add_field(plan, i, &fields[i]) < 0)
+            return mr_error_status();
+    return MR_OK;
+}
+
+void mr__tar_plan_free(mr__tar_plan *plan)
+{
+    for (int i = 0; i < plan->field_count; i++) {
+        mr_free((char *)(uintptr_t)plan->field[i].name);
+        mr_free((char *)(uintptr_t)plan->options[i].extension);
+        mr_free((char *)(uintptr_t)plan->options[i].key);
+        mr__words_free(&plan->words[i]);
+    }
+    mr_free(plan->field);
+    mr_free(plan->options);
+    mr_free(plan->words);
+}
+
+bool mr__tar_plan_wants(const mr__tar_plan *plan, int field, const mr__member *member)
+{
+    const size_t length = strlen(member->extension);
+    for (const char *at = plan->options[field].extension; at;) {
+        const char *comma = strchr(at, ',');
+        if ((comma ? (size_t)(comma - at) : strlen(at)) == length &&
+            strncasecmp(at, member->extension, length) == 0)
+            return true;
+        at = comma ? comma + 1 : NULL;
+    }
+    return false;
+}
+
+static bool is_key(const mr_tar_field *o)
+{
+    return strcmp(o->extension, key_name) == 0;
+}
+
+static mr_status write_key(void *ragged, const char *key)
+{
+    const size_t length = strlen(key);
+    char *to = mr_ragged_resize(ragged, (int64_t)length);
+    if (!to)
+        return mr_error_status();
+    memcpy(to, key, length);
+    return MR_OK;
+}
+
+mr_status mr__tar_read_missing(const mr__tar_plan *plan, const mr__tar *tar, const char *key, int64_t at,
+                               const bool *seen, void *const *field)
+{
+    mr_status s = MR_OK;
+    for (int i = 0; s >= 0 && i < plan->field_count; i++) {
+        const mr_tar_field *o = &plan->options[i];
+        const mr_field *f = &plan->field[i];
+        if (seen[i])
+            continue;
+        if (is_key(o)) {
+            s = write_key(field[i], key) < 0 ? mr_error_status() : s;
+        } else if (o->missing == MR_MISSING_FAIL) {
+            s = mr_fail(MR_ERR_FORMAT, "'%s': sample '%.200s' at byte %lld has no member '%s' for field '%s'",
+                        tar->path, key, (long long)at, o->extension, f->name);
+        } else if (o->missing == MR_MISSING_SKIP) {
+            s = MR_END;
+        } else if (o->content == MR_MEMBER_BYTES) {
+            s = mr_ragged_resize(field[i], 0) ? s : mr_error_status();
+        } else {
+            int64_t count = 1;
+            for (int d = 0; d < f->shape.ndim; d++)
+                count *= f->shape.dim[d];
+            for (int64_t j = 0; j < count; j++)
+                mr__put_missing(f->dtype, (char *)field[i] + (size_t)j * mr_dtype_size(f->dtype), o->missing,
+                                o->fill);
+        }
+    }
+    return s;
+}

@@ -1,0 +1,283 @@
+/* Tar files read by several: files shared out, one file cut into parts, packed ones; going on with other workers; patterns. */
+#include <millrace/sources/tar.h>
+
+#include "check.h"
+#include "files.h"
+#include "said.h"
+#include "tar_fixture.h"
+
+#include <stdlib.h>
+
+enum { MOST = 1000 };
+
+static mr_rng *rng;
+static const mr_tar_field fields[] = { { .name = "n", .content = MR_MEMBER_TEXT, .dtype = MR_INT64 },
+                                       { .name = "bin" } };
+
+/* ---- making tar files ---- */
+
+/* Samples first to last - 1, with a name so long that it has a head of its own where `long_names`. */
+static const char *make(const char *name, int first, int last, bool long_names)
+{
+    static char filler[5000], member[300];
+    FILE *file = fopen(in_folder(name), "w");
+    CHECK(file != NULL);
+    for (int i = 0; i < (int)sizeof filler; i++)
+        filler[i] = (char)(i * 7);
+    for (int n = first; n < last; n++) {
+        char text[16];
+        const char *extension[] = { "n", "bin", "unwanted" };
+        snprintf(text, sizeof text, "%d", n);
+        for (int m = 0; m < 3; m++) {
+            snprintf(member, sizeof member, long_names ? "%0*d/s.%s" : "s/%0*d.%s", long_names ? 150 : 6, n,
+                     extension[m]);
+            if (long_names) {
+                put_head(file, "././@LongLink", 'L', (int64_t)strlen(member) + 1);
+                char block[512] = "";
+                snprintf(block, sizeof block, "%s", member);
+                fwrite(block, 1, sizeof block, file);
+            }
+            put_member(file, member, m ? filler : text,
+                       m == 0   ? strlen(text)
+                       : m == 1 ? (size_t)(n * 37 % 5000)
+                                : 900);
+        }
+    }
+    put_end(file);
+    return in_folder(name);
+}
+
+static int64_t value(const mr_batch *b, int64_t i)
+{
+    return ((const int64_t *)mr_tensor_data(b->field[0]))[i];
+}
+
+static void check_contents(const mr_batch *b, int64_t i)
+{
+    const int64_t *offset = mr_tensor_data(b->field[2]), size = value(b, i) * 37 % 5000;
+    CHECK_EQ_I64(offset[i + 1] - offset[i], size);
+    CHECK(size == 0 ||
+          ((const char *)mr_tensor_data(b->field[1]))[offset[i + 1] - 1] == (char)((size - 1) * 7));
+}
+
+/* Each sample once, whatever the shards and workers; a loader that goes on in the middle gives what the first one would have. */
+static void check_each_once(mr_dataset *d, int samples, int64_t shards, int workers, bool shuffle)
+{
+    static int64_t order[MOST];
+    bool seen[MOST] = { false };
+    const mr_loader_opts
+        opts = { .batch_size = 16, .workers = workers, .shards = shards, .shuffle = shuffle },
+        other = { .batch_size = 16, .workers = (workers + 1) % 3, .shards = shards, .shuffle = shuffle };
+    mr_loader *loader = mr_loader_new(d, rng, &opts), *second = mr_loader_new(d, rng, &other);
+    const mr_batch *b;
+    const void *bytes;
+    size_t size;
+    int64_t rows = 0;
+    const int64_t at = samples / 16 / 2;
+    mr_status s;
+    for (int batch = 0; (s = mr_loader_next(loader, &b)) == MR_OK; batch++) {
+        for (int64_t i = 0; i < b->rows && rows < samples; i++, rows++) {
+            order[rows] = value(b, i);
+            if (CHECK(order[rows] >= 0 && order[rows] < samples && !seen[order[rows]]))
+                seen[order[rows]] = true;
+            check_contents(b, i);
+        }
+        if (batch == at) {
+            CHECK_EQ_I64(mr_loader_save(loader, &bytes, &size), MR_OK);
+            CHECK_EQ_I64(mr_loader_restore(second, bytes, size), MR_OK);
+        }
+    }
+    if (!CHECK_EQ_I64(s, MR_END) || !CHECK_EQ_I64(rows, samples))
+        printf("    %lld shards: %s\n", (long long)shards, mr_error());
+    rows = (at + 1) * 16 < samples ? (at + 1) * 16 : samples;
+    while ((s = mr_loader_next(second, &b)) == MR_OK)
+        for (int64_t i = 0; i < b->rows && rows < samples; i++, rows++)
+            CHECK_EQ_I64(value(b, i), order[rows]);
+    if (!CHECK_EQ_I64(s, MR_END) || !CHECK_EQ_I64(rows, samples))
+        printf("    resumed, %lld shards: %s\n", (long long)shards, mr_error());
+    mr_error_clear();
+    mr_loader_free(loader);
+    mr_loader_free(second);
+}
+
+static void check_shards(const char *files, int samples)
+{
+    static const int64_t shards[] = { 1, 2, 3, 5, 16, 700 };
+    mr_dataset *d = mr_tar_stream_new(files, fields, 2, NULL);
+    if (!CHECK(d != NULL))
+        printf("    %s\n", mr_error());
+    for (int i = 0; i < 6; i++)
+        check_each_once(d, samples, shards[i], i % 3, i == 3);
+    check_each_once(d, samples, 0, 2, false);
+    mr_dataset_free(d);
+}
+
+static void pack(const char *name, const char *program)
+{
+    char command[600];
+    snprintf(command, sizeof command, "%s -kf '%s'", program, in_folder(name));
+    CHECK(system(command) == 0);
+}
+
+static void test_one_file(void)
+{
+    check_shards(make("one.tar", 0, 120, false), 120);
+    check_shards(make("long.tar", 0, 70, true), 70);
+}
+
+static void test_packed_file(void)
+{
+    pack("one.tar", "gzip");
+    check_shards(in_folder("one.tar.gz"), 120);
+}
+
+static void test_several_files(void)
+{
+    make("a-08.tar", 0, 50, false);
+    make("a-09.tar", 50, 51, false);
+    make("a-10.tar", 51, 51, false);
+    make("a-11.tar", 51, 140, true);
+    pack("a-09.tar", "gzip");
+    unlink(in_folder("a-09.tar"));
+    char pattern[600];
+    snprintf(pattern, sizeof pattern, "%s/a-{08.tar,09.tar.gz,{10..11}.tar}", files_folder);
+    check_shards(pattern, 140);
+}
+
+/* Files that are large enough are cut without being asked. */
+static void test_default(void)
+{
+    FILE *file = fopen(in_folder("large.tar"), "w");
+    static char filler[1 << 20];
+    for (int n = 0; n < 20; n++) {
+        char text[16], name[32];
+        snprintf(text, sizeof text, "%d", n);
+        snprintf(name, sizeof name, "%d.n", n);
+        put_member(file, name, text, strlen(text));
+        snprintf(name, sizeof name, "%d.bin", n);
+        put_member(file, name, filler, sizeof filler);
+    }
+    fclose(file);
+    mr_dataset *d = mr_tar_stream_new(in_folder("large.tar"), fields, 1, NULL);
+    mr_loader *loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 2 }),
+              *in_order = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 2, .shards = 1 });
+    const mr_batch *b;
+    int64_t rows = 0, sum = 0;
+    while (mr_loader_next(loader, &b) == MR_OK)
+        for (int64_t i = 0; i < b->rows; i++, rows++) {
+            sum += value(b, i);
+            CHECK(rows != 2 || value(b, i) > 2); /* another part's */
+        }
+    CHECK_EQ_I64(rows, 20);
+    CHECK_EQ_I64(sum, 190);
+    for (rows = 0; mr_loader_next(in_order, &b) == MR_OK; rows += b->rows)
+        CHECK_EQ_I64(value(b, 0), rows);
+    mr_loader_free(loader);
+    mr_loader_free(in_order);
+    mr_dataset_free(d);
+    unlink(in_folder("large.tar"));
+}
+
+/* A tar file within a tar file looks like the one around it; that a cut fell into it is found out. */
+static void test_tar_in_tar(void)
+{
+    static char inner[2000000];
+    make("inner.tar", 0, 200, false);
+    FILE *file = fopen(in_folder("inner.tar"), "r");
+    size_t size = fread(inner, 1, sizeof inner, file);
+    CHECK(size < sizeof inner);
+    fclose(file);
+    file = fopen(in_folder("outer.tar"), "w");
+    put_member(file, "0.n", "0", 1);
+    put_member(file, "0.bin", inner, size);
+    put_member(file, "1.n", "1", 1);
+    put_member(file, "1.bin", "", 0);
+    fclose(file);
+    mr_dataset *d = mr_tar_stream_new(in_folder("outer.tar"), fields, 1, NULL);
+    mr_loader *loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 1 });
+    const mr_batch *b;
+    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK);
+    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK);
+    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_END);
+    mr_loader_free(loader);
+    loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 1, .shards = 2 });
+    mr_status s;
+    while ((s = mr_loader_next(loader, &b)) == MR_OK)
+        continue;
+    CHECK_EQ_I64(s, MR_ERR_FORMAT);
+    check_said("/outer.tar': a sample is at byte ");
+    mr_loader_free(loader);
+    mr_dataset_free(d);
+}
+
+/* ---- patterns ---- */
+
+static void check_pattern(const char *pattern, int samples)
+{
+    char path[600];
+    snprintf(path, sizeof path, "%s/%s", files_folder, pattern);
+    mr_dataset *d = mr_tar_stream_new(path, fields, 1, NULL);
+    mr_cursor *cursor = mr_stream_open(d);
+    const mr_batch *b;
+    int n = 0;
+    mr_status s;
+    for (; (s = mr_cursor_next(cursor, &b)) == MR_OK; n++)
+        CHECK_EQ_I64(*(int64_t *)mr_tensor_data(b->field[0]), samples < 0 ? n / 2 : n);
+    if (!CHECK_EQ_I64(s, MR_END) || !CHECK_EQ_I64(n, samples < 0 ? 8 : samples))
+        printf("    %s: %s\n", pattern, mr_error());
+    mr_error_clear();
+    mr_cursor_free(cursor);
+    mr_dataset_free(d);
+}
+
+static void check_no_pattern(const char *pattern, const char *wanted)
+{
+    char path[600];
+    snprintf(path, sizeof path, "%s/%s", files_folder, pattern);
+    CHECK(!mr_tar_stream_new(path, fields, 1, NULL));
+    check_said(wanted);
+}
+
+static void test_patterns(void)
+{
+    for (int i = 0; i < 12; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "p%02d.tar", i);
+        make(name, i, i + 1, false);
+        snprintf(name, sizeof name, "q%d.tar", i);
+        make(name, i, i + 1, false);
+    }
+    check_pattern("p{00..11}.tar", 12);
+    check_pattern("q{0..11}.tar", 12);
+    check_pattern("p*.tar", 12);
+    check_pattern("p0?.tar", 10);
+    check_pattern("p0[0-3].tar", 4);
+    check_pattern("{p00,q1,p{02,03},q{4..5}}.tar", 6);
+    check_pattern("p{0{0,1},0{2,3}}.ta{r,r}", -1); /* each twice */
+    make("{x}.tar", 0, 1, false);
+    check_pattern("{x}.tar", 1);
+    check_no_pattern("{x}.{tar}", "/{x}.{tar}': No such file or directory");
+    check_no_pattern("p{00..11..x}.tar", "/p{00..11..x}.tar': No such file or directory");
+    check_no_pattern("p{00.tar", "/p{00.tar': No such file or directory");
+    check_no_pattern("r*.tar", "tar_stream_new: there is no file '");
+    check_no_pattern("{0..9}{0..9}{0..9}{0..9}{0..9}{0..9}{0..9}",
+                     "tar_stream_new: a pattern of more than 1000000 names");
+    check_no_pattern("{0..99999999999999999}", "tar_stream_new: a pattern of more than 1000000 names");
+    CHECK(!mr_tar_stream_new(NULL, fields, 1, NULL));
+    check_said("tar_stream_new: files is NULL");
+}
+
+int main(void)
+{
+    if (!files_begin())
+        return 1;
+    rng = mr_rng_new(1);
+    RUN(test_one_file);
+    RUN(test_packed_file);
+    RUN(test_several_files);
+    RUN(test_default);
+    RUN(test_tar_in_tar);
+    RUN(test_patterns);
+    mr_rng_free(rng);
+    return files_report();
+}

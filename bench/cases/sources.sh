@@ -1,21 +1,52 @@
-# Sources of data, beside what Python reads them with.
+# Sources of data, beside what is there to read them with.
 
-# source_csv: a file of 48 MB to float32, in milliseconds; the best of five processes each, in turn.
-source_csv()
+# beside NAME FILE PEER COMMAND...: ours (bench-source_NAME) and a peer in turn, five processes of each; both print milliseconds and
+# what they have read, which must be the same. The best counts.
+beside()
 {
-    local name=source/csv program=$BIN/bench-source_csv file=$WORK/rows.csv round line ours=() theirs=() a= b=
-    benchmark "$name" && have "$name" "$program" || return 0
-    "$PYTHON" -c 'import pandas' 2>/dev/null || { note "$name: left out, pandas is missing (Debian: python3-pandas)"; return; }
-    "$program" "$file" --make || { disagree "$name: no figure, the file could not be made"; return; }
+    local name=$1 file=$2 peer=$3 round line ours=() theirs=() a= b=
+    shift 3
     for round in 1 2 3 4 5; do
-        line=$("$program" "$file") || { disagree "$name: no figure, ours failed"; return; }
+        line=$("$BIN/bench-source_$name" "$file") || { disagree "source/$name: no figure, ours failed"; return; }
         ours+=("${line% *}") a=${line#* }
-        line=$(timeout 60 "$PYTHON" "$here/peers/csv_pandas.py" "$file") || { disagree "$name: no figure, pandas failed"; return; }
+        line=$(timeout 60 "$@" "$file") || { disagree "source/$name: no figure, $peer failed"; return; }
         theirs+=("${line% *}") b=${line#* }
     done
+    [ "$a" = "$b" ] || { disagree "source/$name: no figure, $peer has read something else: $a, $b"; return; }
+    result "source/$name" "$peer" "$(least "${ours[@]}")" "$(least "${theirs[@]}")" ms
+}
+
+# begin_source NAME FILE: is it asked for? Makes the file.
+begin_source()
+{
+    benchmark "source/$1" && have "source/$1" "$BIN/bench-source_$1" || return
+    "$BIN/bench-source_$1" "$2" --make && return
+    disagree "source/$1: no figure, the file could not be made"
+    return 1
+}
+
+# A file of 48 MB to float32.
+source_csv()
+{
+    local file=$WORK/rows.csv
+    begin_source csv "$file" || return 0
+    if "$PYTHON" -c 'import pandas' 2>/dev/null; then
+        beside csv "$file" pandas "$PYTHON" "$here/peers/csv_pandas.py"
+    else
+        note "source/csv: left out, pandas is missing (Debian: python3-pandas)"
+    fi
     rm -f "$file"
-    [ "$a" = "$b" ] || { disagree "$name: no figure, the sums differ: $a, $b"; return; }
-    result "$name" pandas "$(least "${ours[@]}")" "$(least "${theirs[@]}")" ms
+}
+
+# Samples of 110 KB from the page cache.
+source_tar()
+{
+    local file=$WORK/samples.tar
+    begin_source tar "$file" || return 0
+    have source/tar "$BIN/peer-tar_libarchive" && beside tar "$file" libarchive "$BIN/peer-tar_libarchive"
+    beside tar "$file" tarfile "$PYTHON" "$here/peers/tar_tarfile.py"
+    rm -f "$file"
 }
 
 source_csv
+source_tar

@@ -140,8 +140,8 @@ mr_status mr__tar_next(mr__tar *tar, mr__member *m)
             continue;
         const char *name = archive_entry_pathname(entry);
         if (!name)
-            return mr_fail(MR_ERR_FORMAT, "'%s': a member at byte %lld: its name cannot be read",
-                           tar->path, (long long)m->at);
+            return mr_fail(MR_ERR_FORMAT, "'%s': a member at byte %lld: its name cannot be read", tar->path,
+                           (long long)m->at);
         if (keep_name(m, name) < 0)
             return mr_error_status();
         m->size = archive_entry_size(entry);

@@ -118,9 +118,8 @@ static mr_status write_number(const place *p, const char *at, const char *end, v
 static mr_status write_text(const place *p, const mr__words *words, const char *at, const char *end, char *to)
 {
     const size_t size = mr_dtype_size(p->field->dtype);
-    int64_t count = 0, wanted = 1;
-    for (int d = 0; d < p->field->shape.ndim; d++)
-        wanted *= p->field->shape.dim[d];
+    const int64_t wanted = mr__numel(&p->field->shape);
+    int64_t count = 0;
     while (at < end && is_between(*at))
         at++;
     while (end > at && is_between(end[-1]))

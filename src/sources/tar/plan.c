@@ -1,76 +1,71 @@
 #include "plan.h"
 
 #include "sources/cell.h"
+#include "sources/field.h"
 
 #include <string.h>
 #include <strings.h>
 
 static const char key_name[] = "__key__";
 
-static mr_status check_content(const mr_tar_field *f)
+static const char call[] = "tar_stream_new";
+
+static mr__field_facts facts_of(const mr_tar_field *f)
 {
-    const bool whole =
-        f->dtype == MR_INT64 || f->dtype == MR_INT32 || f->dtype == MR_UINT8 || f->dtype == MR_BOOL;
+    const bool bytes = f->content == MR_MEMBER_BYTES;
+    return (mr__field_facts){ .name = f->name,
+                              .dtype = bytes ? MR_UINT8 : f->dtype,
+                              .any_dtype = f->content == MR_MEMBER_RAW,
+                              .words = f->words != NULL,
+                              .missing = f->missing };
+}
+
+static mr_status check_field(const mr_tar_field *f)
+{
+    const mr__field_facts facts = facts_of(f);
+    int64_t room;
+    if (mr__field_check(call, &facts) < 0)
+        return mr_error_status();
     if (f->content < MR_MEMBER_BYTES || f->content > MR_MEMBER_JSON)
-        return mr_fail(MR_ERR_ARGUMENT, "tar_stream_new: field '%s': a content that is none", f->name);
+        return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': a content that is none", call, f->name);
     if (f->content == MR_MEMBER_BYTES && (f->dtype || f->shape.ndim || f->words))
-        return mr_fail(MR_ERR_ARGUMENT, "tar_stream_new: field '%s': bytes have no type, shape or words",
-                       f->name);
-    if (f->content > MR_MEMBER_RAW && !mr__is_floating(f->dtype) && !whole)
-        return mr_fail(
-            MR_ERR_DTYPE,
-            "tar_stream_new: field '%s': %s is none of float32, float64, int64, int32, uint8, bool", f->name,
-            mr_dtype_name(f->dtype));
-    if (f->words && (f->content == MR_MEMBER_RAW || f->dtype == MR_FLOAT64))
-        return mr_fail(MR_ERR_ARGUMENT,
-                       "tar_stream_new: field '%s': words are whole numbers, of text or JSON", f->name);
-    if (f->words && f->content == MR_MEMBER_TEXT && f->shape.ndim)
-        return mr_fail(MR_ERR_ARGUMENT, "tar_stream_new: field '%s': a text is one word", f->name);
-    if (f->missing == MR_MISSING_NAN && (!mr__is_floating(f->dtype) || f->words || !f->content))
-        return mr_fail(MR_ERR_DTYPE, "tar_stream_new: field '%s': there is no NaN among %s", f->name,
-                       f->content ? "whole numbers" : "bytes");
-    if (f->missing == MR_MISSING_FILL && f->content == MR_MEMBER_RAW && !mr__is_floating(f->dtype) && !whole)
-        return mr_fail(MR_ERR_DTYPE, "tar_stream_new: field '%s': nothing stands in for %s", f->name,
+        return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': bytes have no type, shape or words", call, f->name);
+    if (f->words && (f->content == MR_MEMBER_RAW || (f->content == MR_MEMBER_TEXT && f->shape.ndim)))
+        return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': words are of JSON, or one is a text", call, f->name);
+    if (f->missing == MR_MISSING_FILL && f->content == MR_MEMBER_RAW && !mr__is_floating(f->dtype) &&
+        !mr__put_int(f->dtype, &room, 0))
+        return mr_fail(MR_ERR_DTYPE, "%s: field '%s': nothing stands in for %s", call, f->name,
                        mr_dtype_name(f->dtype));
+    if (f->extension && strcmp(f->extension, key_name) == 0 && f->content != MR_MEMBER_BYTES)
+        return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': a sample's name is bytes", call, f->name);
     return MR_OK;
 }
 
 static mr_status add_field(mr__tar_plan *plan, int i, const mr_tar_field *from)
 {
-    if (!from->name || !*from->name)
-        return mr_fail(MR_ERR_ARGUMENT, "tar_stream_new: a field without a name");
-    if (check_content(from) < 0)
+    if (check_field(from) < 0)
         return mr_error_status();
+    const mr__field_facts facts = facts_of(from);
     mr_field *to = &plan->field[i];
     mr_tar_field *o = &plan->options[i];
     *o = (mr_tar_field){ .content = from->content, .missing = from->missing, .fill = from->fill };
     o->extension = mr_strdup(from->extension ? from->extension : from->name);
     o->key = mr_strdup(from->key ? from->key : from->name);
     to->name = mr_strdup(from->name);
-    to->dtype = from->words && from->dtype == MR_FLOAT32 ? MR_INT64 : from->dtype;
-    to->shape = from->shape;
-    if (from->content == MR_MEMBER_BYTES) {
-        to->dtype = MR_UINT8;
-        to->shape = MR_SHAPE(-1);
-    }
+    to->dtype = mr__field_dtype(&facts);
+    to->shape = from->content == MR_MEMBER_BYTES ? MR_SHAPE(-1) : from->shape;
     if (!o->extension || !o->key || !to->name)
         return mr_error_status();
-    if (strcmp(o->extension, key_name) == 0 && from->content != MR_MEMBER_BYTES)
-        return mr_fail(MR_ERR_ARGUMENT, "tar_stream_new: field '%s': a sample's name is bytes", from->name);
-    for (int j = 0; from->words && j < from->word_count; j++)
-        if (mr__words_add(&plan->words[i], from->words[j], strlen(from->words[j])) != j)
-            return mr_fail(MR_ERR_ARGUMENT, "tar_stream_new: field '%s': the word '%s' is there twice",
-                           from->name, from->words[j]);
-    return MR_OK;
+    return mr__field_words(&plan->words[i], call, from->name, from->words, from->word_count);
 }
 
 mr_status mr__tar_plan_make(mr__tar_plan *plan, const mr_tar_field *fields, int field_count,
                             const mr_tar_opts *opts)
 {
     if (!fields || field_count < 1)
-        return mr_fail(MR_ERR_ARGUMENT, "tar_stream_new: there is at least one field");
+        return mr_fail(MR_ERR_ARGUMENT, "%s: there is at least one field", call);
     if (opts && opts->max_member < 0)
-        return mr_fail(MR_ERR_ARGUMENT, "tar_stream_new: max_member is %lld", (long long)opts->max_member);
+        return mr_fail(MR_ERR_ARGUMENT, "%s: max_member is %lld", call, (long long)opts->max_member);
     plan->most = opts && opts->max_member ? opts->max_member : (int64_t)1 << 30;
     plan->field = mr_calloc((size_t)field_count, sizeof *plan->field);
     plan->options = mr_calloc((size_t)field_count, sizeof *plan->options);
@@ -144,10 +139,7 @@ mr_status mr__tar_read_missing(const mr__tar_plan *plan, const mr__tar *tar, con
         } else if (o->content == MR_MEMBER_BYTES) {
             s = mr_ragged_resize(field[i], 0) ? s : mr_error_status();
         } else {
-            int64_t count = 1;
-            for (int d = 0; d < f->shape.ndim; d++)
-                count *= f->shape.dim[d];
-            for (int64_t j = 0; j < count; j++)
+            for (int64_t j = 0; j < mr__numel(&f->shape); j++)
                 mr__put_missing(f->dtype, (char *)field[i] + (size_t)j * mr_dtype_size(f->dtype), o->missing,
                                 o->fill);
         }

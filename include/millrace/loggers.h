@@ -107,6 +107,26 @@ typedef struct mr_csv_logger_opts {
 /* Makes it. The path is copied; a file that is there is replaced by that of a training that begins. */
 MR_API mr_logger *mr_csv_logger_new(const mr_csv_logger_opts *opts);
 
+typedef struct mr_jsonl_logger_opts {
+    const char *path; /* default: metrics.jsonl in the version folder */
+} mr_jsonl_logger_opts;
+
+/* JSON lines: an object for each row, with "kind" ("step", "validation" or "epoch"), "epoch", "step", and the values under their
+ * names, as {"kind":"step","epoch":0,"step":49,"loss":0.25}. JSON has no NaN and no infinity: they are the strings "NaN",
+ * "Infinity" and "-Infinity", which Python's float and JavaScript's Number read. A value that is itself called kind, epoch or
+ * step takes the place of the row's own. Names are UTF-8. Called jsonl; path and file as those of CSV. */
+MR_API mr_logger *mr_jsonl_logger_new(const mr_jsonl_logger_opts *opts);
+
+typedef struct mr_tensorboard_logger_opts {
+    const char *
+        path; /* default: events.out.tfevents.millrace in the version folder; TensorBoard looks for "tfevents" in a name */
+    bool clock; /* the time of each event; otherwise 0, so that equal trainings have equal files */
+} mr_tensorboard_logger_opts;
+
+/* An event file for TensorBoard: scalars under their names, in float32, and the hyperparameters. `epoch` is a scalar, too; a value
+ * that is itself called step is the step. Names are UTF-8. Called tensorboard; path and file as those of CSV. */
+MR_API mr_logger *mr_tensorboard_logger_new(const mr_tensorboard_logger_opts *opts);
+
 #ifdef __cplusplus
 }
 #endif

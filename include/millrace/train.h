@@ -165,7 +165,8 @@ typedef struct mr_trainer_opts {
      * Each is written in the background, unless the next one comes before its turn. A last one is always written at the end. */
     const char *checkpoint_every;
     /* Go on from a checkpoint as if nothing had happened since: its path, that of a version folder, or "last": the newest of
-     * the version folder with the highest number under csv/name, or if there is none the beginning, in that same folder. */
+     * the version folder with the highest number under csv/name (or save_dir/name), or if there is none the beginning, in that same
+     * folder. */
     const char *resume;
     /* While fit runs, SIGINT and SIGTERM end it in order: it ends the update that it is at (or leaves a validation), writes a
      * checkpoint and the logs, and returns MR_INTERRUPTED; a second signal has its default action. SIGUSR1 writes a
@@ -197,8 +198,8 @@ MR_API void mr_trainer_free(mr_trainer *trainer);
  * checkpoints/epoch=E-step=S.safetensors, of which the latest is kept: the one before goes when the next is on the disk.
  *
  * A checkpoint holds all that the training hangs on: model, optimizer, schedule, generators, the loaders' places, what was
- * logged over the epoch, and how far metrics.csv was. A program that makes everything anew and fits with .resume gives the
- * same weights, rows and checkpoints, byte for byte, as if it had not been interrupted; metrics.csv is cut back to the
+ * logged over the epoch, and how far the logs were. A program that makes everything anew and fits with .resume gives the
+ * same weights, rows and checkpoints, byte for byte, as if it had not been interrupted; the logs are cut back to the
  * checkpoint and continued. The loaders may have other numbers of workers. A checkpoint that is damaged is passed over
  * ("last", or a folder) or refused; one of another model, optimizer or loader is refused (MR_ERR_SHAPE, …, with what
  * differs); nothing on the disk is changed then. Of a training that had come to its end nothing is done, and no file touched,

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LINE_END MR__CSV_LINE_END
@@ -112,12 +113,21 @@ static mr_status cut(const char *path, const char *text, size_t size, const mr__
     return MR_OK;
 }
 
+/* Not what is no file: a device, say. */
+mr_status mr__csv_remove(const char *path)
+{
+    struct stat there;
+    if (lstat(path, &there) != 0 || !S_ISREG(there.st_mode) || unlink(path) == 0 || errno == ENOENT)
+        return MR_OK;
+    return mr__io_failed("remove", path, errno);
+}
+
 mr_status mr__csv_cut(const char *path, const mr__csv_mark *mark)
 {
     char *text;
     size_t size;
     if (mark->bytes == 0)
-        return unlink(path) == 0 || errno == ENOENT ? MR_OK : mr__io_failed("remove", path, errno);
+        return mr__csv_remove(path);
     if (mark->bytes < 0 || mark->rows < 0 || mark->header_bytes < LINE_END_BYTES)
         return mr__raise(MR_ERR_FORMAT, "what the checkpoint says of '%.300s' makes no sense", path);
     mr_status status = mr__file_read_all(path, &text, &size, 0);

@@ -15,6 +15,9 @@ typedef struct mr__csv_mark {
  * the beginning removes the file. One that is not the file of that mark is a failure, and left alone. */
 mr_status mr__csv_cut(const char *path, const mr__csv_mark *mark);
 
+/* Removes a file; one that is not there is no failure. */
+mr_status mr__csv_remove(const char *path);
+
 /* Puts the name at `at`, quoted or not, into `name`, and returns where the next one begins; `end` behind the last. */
 const char *mr__csv_next_name(const char *at, const char *end, mr__strbuf *name);
 

@@ -133,10 +133,8 @@ static mr_status show(csv *c)
 
 static double number_of(const mr_log_row *row)
 {
-    for (size_t i = 0; i < row->count; i++)
-        if (strcmp(row->names[i], "step") == 0)
-            return row->values[i];
-    return (double)row->step;
+    const double *own = mr__row_value(row, "step");
+    return own ? *own : (double)row->step;
 }
 
 static double number_of_pending(csv *c)
@@ -293,14 +291,6 @@ static mr_status go_on(csv *c, const mr_log_run *run)
 
 /* ---- opening and closing ---- */
 
-/* The file is made with the first row. */
-static mr_status begin(csv *c)
-{
-    if (unlink(c->file.path) != 0 && errno != ENOENT && errno != ENOTDIR)
-        return mr__io_failed("remove", c->file.path, errno);
-    return MR_OK;
-}
-
 /* Merged rows begin with epoch and step. */
 static bool add_first_columns(csv *c)
 {
@@ -327,7 +317,7 @@ static mr_status open_log(void *self, const mr_log_run *run)
     mr_status status = mr__log_file_init(&c->file, c->merged ? "csv_merged" : "csv", c->given, run->dir,
                                          c->merged ? "merged.csv" : "metrics.csv");
     if (!status)
-        status = run->position ? go_on(c, run) : begin(c);
+        status = run->position ? go_on(c, run) : mr__csv_remove(c->file.path);
     if (!status && !add_first_columns(c))
         status = MR_ERR_MEMORY;
     if (status) {

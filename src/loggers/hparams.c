@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/utf8.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -12,14 +13,6 @@
 enum { MOST_NAME = 100 };
 
 /* ---- the list ---- */
-
-static bool is_utf8(const char *text)
-{
-    while (*text)
-        if (mr__utf8_next(&text) < 0)
-            return false;
-    return true;
-}
 
 static mr_status check(const char *call, const mr_hparam *param)
 {
@@ -31,7 +24,7 @@ static mr_status check(const char *call, const mr_hparam *param)
     if (!*name || strlen(name) > MOST_NAME)
         return mr__raise(MR_ERR_ARGUMENT, "%s: a name has 1 to %d bytes, not %zu", call, MOST_NAME,
                          strlen(name));
-    if (!is_utf8(name) || (param->kind == MR_HPARAM_TEXT && !is_utf8(param->text)))
+    if (!mr__is_utf8(name) || (param->kind == MR_HPARAM_TEXT && !mr__is_utf8(param->text)))
         return mr__raise(MR_ERR_ARGUMENT, "%s: '%.100s' or its text is not UTF-8", call, name);
     return MR_OK;
 }

@@ -4,6 +4,8 @@
 
 #include <millrace/loggers.h>
 
+#include <string.h>
+
 enum { MR__MAX_LOGGERS = 16, MR__LOGGER_NAME = 40 };
 
 struct mr_logger {
@@ -17,6 +19,15 @@ typedef struct mr__position {
     const void *data;
     size_t bytes;
 } mr__position;
+
+/* The row's value of that name; NULL: it has none. */
+static inline const double *mr__row_value(const mr_log_row *row, const char *name)
+{
+    for (size_t i = 0; i < row->count; i++)
+        if (strcmp(row->names[i], name) == 0)
+            return &row->values[i];
+    return NULL;
+}
 
 /* Those of a training, in the order of adding. Borrowed. */
 typedef struct mr__loggers {

@@ -1,6 +1,7 @@
 #include "yaml.h"
 
 #include "base/float_text.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <regex.h>
@@ -28,23 +29,6 @@ void mr__yaml_real(mr__strbuf *out, double value)
 }
 
 /* ---- characters ---- */
-
-int32_t mr__utf8_next(const char **text)
-{
-    static const int32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    const unsigned char *at = (const unsigned char *)*text;
-    const int bytes = *at < 0x80 ? 1 : *at >> 5 == 6 ? 2 : *at >> 4 == 14 ? 3 : *at >> 3 == 30 ? 4 : 0;
-    int32_t c = bytes == 1 ? *at : *at & (0xff >> (bytes + 1));
-    for (int i = 1; i < bytes; i++) {
-        if (at[i] >> 6 != 2)
-            return -1;
-        c = c << 6 | (at[i] & 0x3f);
-    }
-    if (!bytes || c < least[bytes] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-        return -1;
-    *text += bytes;
-    return c;
-}
 
 static bool is_printable(const char *text)
 {

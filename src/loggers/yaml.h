@@ -10,7 +10,4 @@ void mr__yaml_real(mr__strbuf *out, double value);
  * single-quoted are folded behind column 80; -1: they are not, as keys are not. */
 void mr__yaml_text(mr__strbuf *out, const char *text, int column);
 
-/* The character at *text, behind which *text is moved; -1: it is not UTF-8. */
-int32_t mr__utf8_next(const char **text);
-
 #endif

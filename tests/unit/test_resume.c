@@ -1,7 +1,7 @@
 /* Exact resuming of a training that has all that a training can have, killed and interrupted by signals. */
 #include "resume.h"
 
-static void three_callbacks(mr_trainer *t)
+static void callbacks_and_loggers(mr_trainer *t)
 {
     (void)mr_trainer_add_callback(
         t,
@@ -12,6 +12,10 @@ static void three_callbacks(mr_trainer *t)
                                                                 .save_last = true,
                                                                 .filename = "{epoch}-{val_loss:.3f}" }));
     (void)mr_trainer_add_callback(t, mr_lr_monitor_new(&(mr_lr_monitor_opts){ .log_momentum = true }));
+    (void)mr_trainer_add_logger(t, mr_csv_logger_new(&(mr_csv_logger_opts){ .merged = true }));
+    (void)mr_trainer_add_logger(t, mr_jsonl_logger_new(NULL));
+    (void)mr_trainer_add_logger(t, mr_tensorboard_logger_new(NULL));
+    (void)mr_trainer_set_hparam(t, "lr", 0.05);
 }
 
 /* ---- tests ---- */
@@ -24,7 +28,7 @@ static void test_killed(void)
                              .accumulate_grad_batches = 2,
                              .gradient_clip_norm = 0.5 };
     check_killed("every", &opts, 3);
-    add_callbacks = three_callbacks;
+    add_callbacks = callbacks_and_loggers;
     check_killed("callbacks", &opts, 3);
     add_callbacks = NULL;
     opts.accumulate_grad_batches = 4; /* of nine batches: a window of one is left at the end of an epoch */
@@ -99,7 +103,7 @@ static void test_interrupted(void)
 {
     mr_trainer_opts opts = { .max_epochs = EPOCHS, .log_every_n_steps = 1 };
     check_interrupted("int", opts, 12);
-    add_callbacks = three_callbacks;
+    add_callbacks = callbacks_and_loggers;
     check_interrupted("int_callbacks", opts, 12);
     add_callbacks = NULL;
     opts.accumulate_grad_batches = 4;

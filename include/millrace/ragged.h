@@ -53,10 +53,11 @@ MR_API mr_status mr_collate_pad(void *user, const mr_batch *samples, mr_collated
 typedef struct mr_collate_pack_opts {
     int64_t length; /* items of a packed row; a sample that is longer is a failure. Must be set */
     double value;   /* of what is left free; default 0 */
+    bool best_fit; /* less is left free: the longest samples first, each into the row that it fills up most */
 } mr_collate_pack_opts;
 
-/* Packs several samples into a row: "tokens" becomes [packed, length, …], each sample where it first fits. All ragged fields have
- * the same lengths. Behind all fields come, int64: "segments" [packed, length], which sample of the row an item is of, from 1 on, 0
+/* Packs several samples into a row: "tokens" becomes [packed, length, …], each sample where it first fits, in the order of the
+ * batch. All ragged fields have the same lengths. Behind all fields come, int64: "segments" [packed, length], which sample of the row an item is of, from 1 on, 0
  * where there is none; "positions" [packed, length], which item of its sample; "packed_row" and "packed_start" [rows], where the items of each sample
  * are. Other fields stay as they are, a row for each sample. `user`: an mr_collate_pack_opts, which is borrowed. */
 MR_API mr_status mr_collate_pack(void *user, const mr_batch *samples, mr_collated *out);

@@ -15,7 +15,7 @@ struct mr_collated {
     const char **name;
     size_t *room; /* bytes of each tensor's memory */
     int made, capacity;
-    int64_t *scratch; /* of functions of the library's: 3 * scratch_room of them */
+    int64_t *scratch; /* of functions of the library's: scratch_room of them */
     int64_t scratch_room;
 };
 

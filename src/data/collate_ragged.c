@@ -90,6 +90,22 @@ static mr_status too_long(const char *call, const mr_batch *samples, int f, int6
                      samples->name[f], (long long)length);
 }
 
+/* How long the longest sample is, at most `most` unless that is 0; -1 after a failure. */
+static int64_t longest_of(const char *call, const mr_batch *samples, int f, int64_t most)
+{
+    const int64_t *offset = offsets_of(samples, f);
+    int64_t longest = 0;
+    for (int64_t i = 0; i < samples->rows; i++) {
+        const int64_t items = offset[i + 1] - offset[i];
+        if (most && items > most) {
+            too_long(call, samples, f, i, most);
+            return -1;
+        }
+        longest = items > longest ? items : longest;
+    }
+    return longest;
+}
+
 /* ---- padded ---- */
 
 static const char pad[] = "collate_pad";
@@ -97,19 +113,10 @@ static const char pad[] = "collate_pad";
 /* How long the rows of a field become; -1 after a failure. */
 static int64_t padded_length(const mr_collate_pad_opts *opts, const mr_batch *samples, int f)
 {
-    const int64_t *offset = offsets_of(samples, f);
-    int64_t longest = 0;
-    for (int64_t i = 0; i < samples->rows; i++) {
-        int64_t items = offset[i + 1] - offset[i];
-        if (opts->length && items > opts->length) {
-            too_long(pad, samples, f, i, opts->length);
-            return -1;
-        }
-        longest = items > longest ? items : longest;
-    }
-    int64_t length = opts->length ? opts->length : longest,
-            multiple = opts->multiple_of ? opts->multiple_of : 1;
-    return (length + multiple - 1) / multiple * multiple;
+    const int64_t longest = longest_of(pad, samples, f, opts->length);
+    const int64_t length = opts->length && longest >= 0 ? opts->length : longest,
+                  multiple = opts->multiple_of ? opts->multiple_of : 1;
+    return length < 0 ? -1 : (length + multiple - 1) / multiple * multiple;
 }
 
 static mr_status pad_field(const mr_collate_pad_opts *opts, const mr_batch *samples, int f, mr_collated *out)
@@ -163,22 +170,28 @@ mr_status mr_collate_pad(void *user, const mr_batch *samples, mr_collated *out)
 
 static const char pack[] = "collate_pack";
 
-/* Where each sample goes: `row` and `start`; and how much of each packed row is used. */
+/* Where each sample goes: `row` and `start`, and which one of that row it is, from 1 on; of each packed row how many items are
+ * `used`, and how many samples there are in it. */
 typedef struct places {
-    int64_t *row, *start, *used, packed;
+    int64_t *row, *start, *number, *used, *samples, packed;
+    int64_t *order, *count; /* for best fit: the samples by length; room for counting those of each length, */
+    int64_t longest;        /* which is not above this */
 } places;
 
-static mr_status make_places(places *p, mr_collated *out, int64_t rows)
+static mr_status make_places(places *p, mr_collated *out, int64_t rows, int64_t longest)
 {
-    if (out->scratch_room < rows) {
-        int64_t *scratch = mr__alloc_array(mr__mul_size((size_t)rows, 3), sizeof *scratch);
+    const int64_t wanted = 6 * rows + longest + 1;
+    if (out->scratch_room < wanted) {
+        int64_t *scratch = mr__alloc_array((size_t)wanted, sizeof *scratch);
         if (!scratch)
             return MR_ERR_MEMORY;
         mr__free(out->scratch);
         out->scratch = scratch;
-        out->scratch_room = rows;
+        out->scratch_room = wanted;
     }
-    *p = (places){ out->scratch, out->scratch + rows, out->scratch + 2 * rows, 0 };
+    int64_t *s = out->scratch;
+    *p = (places){ s, s + rows,     s + 2 * rows, s + 3 * rows, s + 4 * rows,
+                   0, s + 5 * rows, s + 6 * rows, longest };
     return MR_OK;
 }
 
@@ -205,22 +218,51 @@ static int check_lengths(const mr_batch *samples, int fields)
     return first;
 }
 
-static mr_status find_places(places *p, const mr_batch *samples, int f, int64_t length)
+/* The longest first, those of one length in the order of the batch. */
+static void sort_by_length(const places *p, const int64_t *offset, int64_t rows)
+{
+    int64_t before = 0;
+    memset(p->count, 0, (size_t)(p->longest + 1) * sizeof *p->count);
+    for (int64_t i = 0; i < rows; i++)
+        p->count[offset[i + 1] - offset[i]]++;
+    for (int64_t items = p->longest; items >= 0; items--) {
+        const int64_t some = p->count[items];
+        p->count[items] = before;
+        before += some;
+    }
+    for (int64_t i = 0; i < rows; i++)
+        p->order[p->count[offset[i + 1] - offset[i]]++] = i;
+}
+
+/* The packed row for so many items: the first one that has room, or the one that has least. */
+static int64_t row_for(const places *p, int64_t items, int64_t length, bool best_fit)
+{
+    int64_t best = p->packed;
+    for (int64_t row = 0; row < p->packed; row++) {
+        if (p->used[row] + items > length || (best < p->packed && p->used[row] <= p->used[best]))
+            continue;
+        best = row;
+        if (!best_fit)
+            break;
+    }
+    return best;
+}
+
+static void find_places(places *p, const mr_batch *samples, int f, const mr_collate_pack_opts *opts)
 {
     const int64_t *offset = offsets_of(samples, f);
-    for (int64_t i = 0; i < samples->rows; i++) {
-        int64_t items = offset[i + 1] - offset[i], row = 0;
-        if (items > length)
-            return too_long(pack, samples, f, i, length);
-        while (row < p->packed && p->used[row] + items > length)
-            row++;
+    if (opts->best_fit)
+        sort_by_length(p, offset, samples->rows);
+    for (int64_t n = 0; n < samples->rows; n++) {
+        const int64_t i = opts->best_fit ? p->order[n] : n, items = offset[i + 1] - offset[i];
+        const int64_t row = row_for(p, items, opts->length, opts->best_fit);
         if (row == p->packed)
-            p->used[p->packed++] = 0;
+            p->used[row] = p->samples[p->packed++] = 0;
         p->row[i] = row;
         p->start[i] = p->used[row];
+        p->number[i] = ++p->samples[row];
         p->used[row] += items;
     }
-    return MR_OK;
 }
 
 static mr_status pack_field(const mr_collate_pack_opts *opts, const mr_batch *samples, int f, const places *p,
@@ -246,13 +288,12 @@ static mr_status pack_extras(int64_t length, const mr_batch *samples, int f, con
     int64_t *packed_start = extra_field(out, "packed_start", "", MR_INT64, MR_SHAPE(rows));
     if (!segments || !positions || !packed_row || !packed_start)
         return mr_error_status();
-    memset(p->used, 0, (size_t)p->packed * sizeof *p->used); /* from now on: samples in each row */
     for (int64_t i = 0; i < rows; i++) {
-        int64_t at = p->row[i] * length + p->start[i], number = ++p->used[p->row[i]];
+        int64_t at = p->row[i] * length + p->start[i];
         packed_row[i] = p->row[i];
         packed_start[i] = p->start[i];
         for (int64_t j = 0; j < offset[i + 1] - offset[i]; j++) {
-            segments[at + j] = number;
+            segments[at + j] = p->number[i];
             positions[at + j] = j;
         }
     }
@@ -270,9 +311,12 @@ mr_status mr_collate_pack(void *user, const mr_batch *samples, mr_collated *out)
     int fields = fields_of(samples), ragged = check_lengths(samples, fields);
     if (ragged < 0)
         return mr_error_status();
-    mr_status status = make_places(&p, out, samples->rows);
+    const int64_t longest = longest_of(pack, samples, ragged, opts->length);
+    if (longest < 0)
+        return mr_error_status();
+    mr_status status = make_places(&p, out, samples->rows, longest);
     if (status == MR_OK)
-        status = find_places(&p, samples, ragged, opts->length);
+        find_places(&p, samples, ragged, opts);
     for (int f = 0; status == MR_OK && f < fields; f++)
         status = offsets_of(samples, f) ? pack_field(opts, samples, f, &p, out) : copy_dense(samples, f, out);
     return status == MR_OK ? pack_extras(opts->length, samples, ragged, &p, out) : status;

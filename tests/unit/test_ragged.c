@@ -1,4 +1,4 @@
-/* Ragged fields: in batches, in datasets of datasets, padded and packed. */
+/* Ragged fields: in batches, in datasets of datasets, and padded. */
 #include "check.h"
 #include "ragged_fixture.h"
 
@@ -432,91 +432,6 @@ static void test_pad(void)
     mr_dataset_free(data);
 }
 
-/* ---- packed ---- */
-
-static void check_packed(const mr_batch *b, int64_t length, double value)
-{
-    const char *const names[] = { "tokens",    "label",      "pairs",       "segments",
-                                  "positions", "packed_row", "packed_start" };
-    if (!CHECK_EQ_I64(b->field_count, 7))
-        return;
-    for (int f = 0; f < 7; f++)
-        CHECK_EQ_STR(b->name[f], names[f]);
-    int64_t packed = mr_tensor_size(b->field[0], 0), used = 0, free_places = 0;
-    const int32_t *token = mr_tensor_data(b->field[0]);
-    const float *pair = mr_tensor_data(b->field[2]);
-    const int64_t *segment = mr_tensor_data(b->field[3]), *position = mr_tensor_data(b->field[4]);
-    const int64_t *row = mr_tensor_data(b->field[5]), *start = mr_tensor_data(b->field[6]);
-    for (int64_t i = 0; i < b->rows; i++) {
-        int64_t n = b->indices[i], items = ragged_items(n);
-        CHECK_EQ_I64(((const int64_t *)mr_tensor_data(b->field[1]))[i], n);
-        CHECK(row[i] >= 0 && row[i] < packed && start[i] >= 0 && start[i] + items <= length);
-        for (int64_t j = 0; j < items; j++) {
-            int64_t at = row[i] * length + start[i] + j;
-            CHECK_EQ_I64(token[at], 10 * n + j);
-            CHECK(pair[2 * at] == (float)n && pair[2 * at + 1] == (float)j);
-            CHECK_EQ_I64(position[at], j);
-            CHECK_EQ_I64(segment[at], segment[row[i] * length + start[i]]);
-            CHECK(segment[at] > 0 && (j || !start[i] || segment[at - 1] == segment[at] - 1 || !items));
-        }
-        used += items;
-    }
-    for (int64_t at = 0; at < packed * length; at++)
-        if (segment[at] == 0) {
-            free_places++;
-            CHECK(token[at] == (int32_t)value && position[at] == 0);
-        }
-    CHECK_EQ_I64(used + free_places, packed * length);
-}
-
-static void test_pack(void)
-{
-    mr_collate_pack_opts eight = { .length = 8, .value = -1 }, three = { .length = 3 }, none = { 0 };
-    mr_dataset *data = ragged_new(20, -1, -1), *odd = ragged_new(20, -1, 3);
-    mr_rng *rng = mr_rng_new(1);
-    const mr_batch *b;
-    mr_loader *loader = collating(data, rng, mr_collate_pack, &eight, 6);
-    for (int epoch = 0; epoch < 2; epoch++)
-        while (mr_loader_next(loader, &b) == MR_OK) {
-            check_packed(b, 8, -1);
-            if (b->rows == 6) /* 0 to 5 items: 0 1 2 3, then 4, then 5 */
-                CHECK_EQ_I64(mr_tensor_size(b->field[0], 0), 3);
-        }
-    mr_loader_free(loader);
-    loader = collating(data, rng, mr_collate_pack, &three, 6);
-    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_ERR_SHAPE);
-    check_error(
-        "loader: batch at position 0: collate_pack: sample 4 has 4 items of 'tokens', and a row takes 3");
-    mr_loader_free(loader);
-    loader = collating(data, rng, mr_collate_pack, &none, 6);
-    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_ERR_ARGUMENT);
-    check_error("loader: batch at position 0: collate_pack: length 0 is not at least 1");
-    mr_loader_free(loader);
-    loader = collating(odd, rng, mr_collate_pack, &eight, 6);
-    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_ERR_SHAPE);
-    check_error(
-        "loader: batch at position 0: collate_pack: sample 3 has 3 items of 'tokens' and 4 of 'pairs'");
-    mr_loader_free(loader);
-    CHECK_EQ_I64(mr_collate_pack(NULL, NULL, NULL), MR_ERR_ARGUMENT);
-    check_error("collate_pack: user is NULL");
-
-    mr_tensor *x = mr_tensor_zeros(MR_FLOAT32, MR_SHAPE(3, 2));
-    mr_dataset *dense = mr_dataset_from_tensors(&x, NULL, 1);
-    loader = collating(dense, rng, mr_collate_pack, &eight, 3);
-    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_ERR_ARGUMENT);
-    check_error("loader: batch at position 0: collate_pack: no field is ragged");
-    mr_loader_free(loader);
-    loader = collating(dense, rng, mr_collate_pad, NULL, 2); /* nothing to pad */
-    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK);
-    CHECK_EQ_I64(b->field_count, 1);
-    mr_loader_free(loader);
-    mr_dataset_free(dense);
-    mr_tensor_free(x);
-    mr_rng_free(rng);
-    mr_dataset_free(data);
-    mr_dataset_free(odd);
-}
-
 /* ---- together with buckets ---- */
 
 static int64_t length_of(void *user, int64_t index)
@@ -561,7 +476,6 @@ int main(void)
     RUN(test_zip);
     RUN(test_verify);
     RUN(test_pad);
-    RUN(test_pack);
     RUN(test_buckets);
     return check_report();
 }

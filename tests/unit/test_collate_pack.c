@@ -160,6 +160,9 @@ static void test_best_fit(void)
     /* into the fuller of two rows that have room; those of one length in the order of the batch */
     packs((const int64_t[]){ 5, 6, 2, 2 }, 4, first, 2, "0101", "0056");
     packs((const int64_t[]){ 5, 6, 2, 2 }, 4, best, 2, "1001", "0065");
+    /* the 1 would fit into the first row, too, and leave more free there */
+    const mr_collate_pack_opts ten = { .length = 10, .best_fit = true };
+    packs((const int64_t[]){ 7, 5, 4, 1 }, 4, ten, 2, "0111", "0059");
     /* none, all of it, and nothing but empty ones */
     packs((const int64_t[]){ 0, 8, 0, 1 }, 4, best, 2, "0001", "8080");
     packs((const int64_t[]){ 0, 0 }, 2, best, 1, "00", "00");

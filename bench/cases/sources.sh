@@ -48,5 +48,34 @@ source_tar()
     rm -f "$file"
 }
 
+# source_jpeg NAME [OPTION]: photographs of 500 x 375 to batches of RandomResizedCrop(224), in microseconds for an image; two workers
+# beside torchvision's best number of them, the best of three processes each, in turn. First the pixels are compared.
+source_jpeg()
+{
+    local name=$1 option=${2:-} program=$BIN/bench-source_jpeg peer=$here/peers/jpeg_torchvision.py folder=$WORK/photographs
+    local bound=0 round workers line count wrong mean ours=() theirs=()
+    [ -z "$option" ] || bound=2
+    benchmark "$name" && have "$name" "$program" || return 0
+    "$PYTHON" -c 'import torchvision' 2>/dev/null || { note "$name: left out, torchvision is missing (Debian: python3-torchvision)"; return; }
+    [ -d "$folder" ] || "$PYTHON" "$peer" make "$folder" 512 || { disagree "$name: no figure, the photographs could not be made"; return; }
+    "$program" "$folder" $option --write "$WORK/samples" || { disagree "$name: no figure, ours failed"; return; }
+    line=$("$PYTHON" "$peer" check "$folder" "$WORK/samples")
+    read -r count wrong mean _ <<<"$line"
+    rm -f "$WORK/samples"
+    awk -v count="$count" -v wrong="$wrong" -v mean="$mean" -v bound="$bound" 'BEGIN { exit !(count > 0 && wrong == 0 && mean != "" && mean <= bound) }' ||
+        { disagree "$name: no figure, of the samples '$count' '$wrong' have other labels, pixels differ by '$mean'"; return; }
+    for round in 1 2 3; do
+        line=$("$program" "$folder" $option) || { disagree "$name: no figure, ours failed"; return; }
+        ours+=("$line")
+        for workers in 1 2 3; do
+            line=$(timeout 120 "$PYTHON" -W ignore "$peer" time "$folder" "$workers") || { disagree "$name: no figure, torchvision failed"; return; }
+            theirs+=("$line")
+        done
+    done
+    result "$name" torchvision "$(least "${ours[@]}")" "$(least "${theirs[@]}")" us
+}
+
 source_csv
 source_tar
+source_jpeg source/jpeg
+source_jpeg source/jpeg-draft --draft

@@ -1,9 +1,9 @@
 #include "resize.h"
 
+#include "sources/cpu.h"
+
 #include <math.h>
 #include <string.h>
-
-enum { PLACES = 22 };
 
 /* ---- weights ---- */
 
@@ -25,7 +25,7 @@ static double cubic(double x)
 
 static int32_t rounded(double weight)
 {
-    const double scaled = weight * (1 << PLACES);
+    const double scaled = weight * (1 << MR__PLACES);
     return (int32_t)(weight < 0 ? scaled - 0.5 : scaled + 0.5);
 }
 
@@ -103,6 +103,7 @@ mr_status mr__weights_make(mr__weights *w, const mr__side *side, mr_interpolatio
 void mr__weights_free(mr__weights *w)
 {
     mr_free(w->room.at);
+    mr_free(w->wide.at);
     *w = (mr__weights){ 0 };
 }
 
@@ -116,17 +117,18 @@ void mr__weights_need(const mr__weights *w, int64_t *first, int64_t *end)
 
 static uint8_t byte_of(int32_t sum)
 {
-    sum >>= PLACES;
+    sum >>= MR__PLACES;
     return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
 }
 
-static void resize_row(const uint8_t *from, const mr__weights *w, int64_t channels, uint8_t *to)
+/* Pixels from number `i` on. */
+static void resize_row(const uint8_t *from, const mr__weights *w, int64_t i, int64_t channels, uint8_t *to)
 {
-    for (int64_t i = 0; i < w->out; i++) {
+    for (to += i * channels; i < w->out; i++) {
         const uint8_t *at = from + (w->first[i] - w->first[0]) * channels;
         const int32_t *weight = w->weight + i * w->taps;
         for (int64_t c = 0; c < channels; c++) {
-            int32_t sum = 1 << (PLACES - 1);
+            int32_t sum = 1 << (MR__PLACES - 1);
             for (int64_t x = 0; x < w->count[i]; x++)
                 sum += at[x * channels + c] * weight[x];
             *to++ = byte_of(sum);
@@ -140,12 +142,12 @@ static void copy_row(const uint8_t *from, const mr__weights *w, int64_t channels
         memcpy(to, from + (w->first[i] - w->first[0]) * channels, (size_t)channels);
 }
 
-/* One row of `bytes` bytes out of `count` of them. */
-static void mix_rows(const uint8_t *from, size_t stride, const int32_t *weight, int64_t count, size_t bytes,
-                     uint8_t *to)
+/* One row out of `count` of them: bytes from number `i` on. */
+static void mix_rows(const uint8_t *from, size_t stride, const int32_t *weight, int64_t count, size_t i,
+                     size_t bytes, uint8_t *to)
 {
-    for (size_t i = 0; i < bytes; i++) {
-        int32_t sum = 1 << (PLACES - 1);
+    for (; i < bytes; i++) {
+        int32_t sum = 1 << (MR__PLACES - 1);
         for (int64_t y = 0; y < count; y++)
             sum += from[(size_t)y * stride + i] * weight[y];
         to[i] = byte_of(sum);
@@ -157,27 +159,48 @@ static bool is_run(const mr__weights *w)
     return !w->weight && w->first[w->out - 1] - w->first[0] == w->out - 1;
 }
 
-mr_status mr__resize(const mr__view *from, int64_t channels, const mr__weights *rows,
-                     const mr__weights *columns, mr__room *between, uint8_t *to)
+/* Changes the width of `count` rows. */
+static mr_status resize_columns(const mr__view *from, int64_t count, int64_t channels, mr__weights *w,
+                                const mr__view *to)
+{
+    const bool wide = w->weight && channels == 3 && mr__has_avx2();
+    if (wide && !mr__resize_prepare_avx2(w))
+        return mr_error_status();
+    const uint8_t *end = from->at + (size_t)(count - 1) * from->stride +
+                         (size_t)((w->first[w->out - 1] + w->count[w->out - 1] - w->first[0]) * channels);
+    for (int64_t y = 0; y < count; y++) {
+        const uint8_t *row = from->at + (size_t)y * from->stride;
+        uint8_t *out = to->at + (size_t)y * to->stride;
+        if (w->weight)
+            resize_row(row, w, wide ? mr__resize_row_avx2(row, end, w, out) : 0, channels, out);
+        else
+            copy_row(row, w, channels, out);
+    }
+    return MR_OK;
+}
+
+mr_status mr__resize(const mr__view *from, int64_t channels, const mr__weights *rows, mr__weights *columns,
+                     mr__room *between, uint8_t *to)
 {
     int64_t first, end;
     mr__view done = *from;
     const size_t bytes = (size_t)(columns->out * channels);
+    const bool wide = mr__has_avx2();
     mr__weights_need(rows, &first, &end);
     if (!is_run(columns)) {
         done = (mr__view){ .at = mr__room_for(between, (size_t)(end - first) * bytes), .stride = bytes };
-        if (!done.at)
+        if (!done.at || resize_columns(from, end - first, channels, columns, &done) < 0)
             return mr_error_status();
-        for (int64_t y = 0; y < end - first; y++)
-            (columns->weight ? resize_row : copy_row)(from->at + (size_t)y * from->stride, columns, channels,
-                                                      done.at + (size_t)y * bytes);
     }
     for (int64_t y = 0; y < rows->out; y++, to += bytes) {
         const uint8_t *at = done.at + (size_t)(rows->first[y] - first) * done.stride;
-        if (rows->weight)
-            mix_rows(at, done.stride, rows->weight + y * rows->taps, rows->count[y], bytes, to);
-        else
+        if (!rows->weight) {
             memcpy(to, at, bytes);
+            continue;
+        }
+        const int32_t *weight = rows->weight + y * rows->taps;
+        size_t begun = wide ? mr__mix_rows_avx2(at, done.stride, weight, rows->count[y], bytes, to) : 0;
+        mix_rows(at, done.stride, weight, rows->count[y], begun, bytes, to);
     }
     return MR_OK;
 }

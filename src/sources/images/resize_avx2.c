@@ -1,0 +1,160 @@
+/*
+ * Sums of weighted bytes by pairs: `pmaddwd` multiplies numbers of 16 bits and adds two products. A weight of 22 places is too long
+ * for that; so it is cut in two, and what the upper parts give is shifted up in the end. All of it is whole numbers: the sums are
+ * those of plain loops.
+ */
+#include "resize.h"
+
+#include "sources/cpu.h"
+
+#include <string.h>
+
+#if MR__X86
+
+#include <immintrin.h>
+
+enum { LOWER = 14, LOWER_BITS = (1 << LOWER) - 1, HALF = 1 << (MR__PLACES - 1) };
+
+static int32_t pair(int32_t first, int32_t second)
+{
+    return (int32_t)(((uint32_t)first & 0xffff) | (uint32_t)second << 16);
+}
+
+static int32_t lower_pair(int32_t first, int32_t second)
+{
+    return pair(first & LOWER_BITS, second & LOWER_BITS);
+}
+
+static int32_t upper_pair(int32_t first, int32_t second)
+{
+    return pair(first >> LOWER, second >> LOWER);
+}
+
+/* ---- the width ---- */
+
+enum { TAPS = 4, PIXELS = 4, READ = 16 /* bytes, for four taps of 3 */ };
+
+/* Weights of four taps, two in each half, repeated for red, green and blue. */
+typedef struct quad {
+    __m256i lower, upper;
+} quad;
+
+MR__AVX2 static quad quad_of(const int32_t *weight, int64_t taps)
+{
+    int32_t w[TAPS] = { 0 };
+    for (int64_t i = 0; i < taps && i < TAPS; i++)
+        w[i] = weight[i];
+    const int32_t l = lower_pair(w[0], w[1]), m = lower_pair(w[2], w[3]);
+    const int32_t u = upper_pair(w[0], w[1]), v = upper_pair(w[2], w[3]);
+    return (quad){ _mm256_setr_epi32(l, l, l, l, m, m, m, m), _mm256_setr_epi32(u, u, u, u, v, v, v, v) };
+}
+
+MR__AVX2 static quad *quads_of(mr__weights *w)
+{
+    int32_t most = 1;
+    for (int64_t i = 0; i < w->out; i++)
+        most = w->count[i] > most ? w->count[i] : most;
+    w->quads = (most + TAPS - 1) / TAPS;
+    quad *quads = (quad *)(void *)mr__room_for(&w->wide, (size_t)(w->out * w->quads) * sizeof(quad));
+    for (int64_t i = 0; quads && i < w->out; i++)
+        for (int64_t k = 0; k < w->quads; k++)
+            quads[i * w->quads + k] = quad_of(w->weight + i * w->taps + k * TAPS, w->taps - k * TAPS);
+    return quads;
+}
+
+/* Red, green and blue of one pixel, before they are bytes. */
+MR__AVX2 static inline __m128i pixel_of(const uint8_t *at, const quad *q, int64_t quads)
+{
+    const __m256i spread = _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, /* */
+                                            6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
+    __m256i lower = _mm256_setzero_si256(), upper = lower;
+    for (int64_t k = 0; k < quads; k++, at += 3 * TAPS) {
+        const __m256i bytes = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)at));
+        const __m256i pairs = _mm256_shuffle_epi8(bytes, spread);
+        lower = _mm256_add_epi32(lower, _mm256_madd_epi16(pairs, q[k].lower));
+        upper = _mm256_add_epi32(upper, _mm256_madd_epi16(pairs, q[k].upper));
+    }
+    const __m256i all = _mm256_add_epi32(lower, _mm256_slli_epi32(upper, LOWER));
+    const __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+    return _mm_srai_epi32(_mm_add_epi32(sum, _mm_set1_epi32(HALF)), MR__PLACES);
+}
+
+/* Four pixels at a time, written as 16 bytes of which 12 count. */
+MR__AVX2 static int64_t row_of_3(const uint8_t *from, const uint8_t *end, const mr__weights *w, uint8_t *to)
+{
+    const __m128i close = _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
+    const quad *q = (const quad *)(const void *)w->wide.at;
+    const int64_t quads = w->quads, reach = 3 * TAPS * (quads - 1) + READ;
+    int64_t i = 0;
+    for (; i + PIXELS + 1 < w->out &&
+           from + 3 * (int64_t)(w->first[i + PIXELS - 1] - w->first[0]) + reach <= end;
+         i += PIXELS) {
+        __m128i p[PIXELS];
+        for (int k = 0; k < PIXELS; k++)
+            p[k] = pixel_of(from + 3 * (int64_t)(w->first[i + k] - w->first[0]), q + (i + k) * quads, quads);
+        const __m128i bytes = _mm_packus_epi16(_mm_packs_epi32(p[0], p[1]), _mm_packs_epi32(p[2], p[3]));
+        _mm_storeu_si128((__m128i *)(void *)(to + 3 * i), _mm_shuffle_epi8(bytes, close));
+    }
+    return i;
+}
+
+bool mr__resize_prepare_avx2(mr__weights *columns)
+{
+    return quads_of(columns) != NULL;
+}
+
+int64_t mr__resize_row_avx2(const uint8_t *from, const uint8_t *end, const mr__weights *columns, uint8_t *to)
+{
+    return row_of_3(from, end, columns, to);
+}
+
+/* ---- the height ---- */
+
+enum { BYTES = 16 };
+
+typedef struct sums {
+    __m256i lower[2], upper[2]; /* of bytes 0-3 and 8-11, and 4-7 and 12-15 */
+} sums;
+
+MR__AVX2 static inline void add_pair(sums *s, const uint8_t *a, const uint8_t *b, __m256i lower,
+                                     __m256i upper)
+{
+    const __m256i x = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)a));
+    const __m256i y = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)b));
+    const __m256i pairs[2] = { _mm256_unpacklo_epi16(x, y), _mm256_unpackhi_epi16(x, y) };
+    for (int k = 0; k < 2; k++) {
+        s->lower[k] = _mm256_add_epi32(s->lower[k], _mm256_madd_epi16(pairs[k], lower));
+        s->upper[k] = _mm256_add_epi32(s->upper[k], _mm256_madd_epi16(pairs[k], upper));
+    }
+}
+
+MR__AVX2 static inline __m128i bytes_of(const sums *s)
+{
+    __m256i x[2];
+    for (int k = 0; k < 2; k++) {
+        const __m256i all = _mm256_add_epi32(s->lower[k], _mm256_slli_epi32(s->upper[k], LOWER));
+        x[k] = _mm256_srai_epi32(_mm256_add_epi32(all, _mm256_set1_epi32(HALF)), MR__PLACES);
+    }
+    const __m256i words = _mm256_packs_epi32(x[0], x[1]);
+    return _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+}
+
+MR__AVX2 size_t mr__mix_rows_avx2(const uint8_t *from, size_t stride, const int32_t *weight, int64_t count,
+                                  size_t bytes, uint8_t *to)
+{
+    size_t i = 0;
+    for (; i + BYTES <= bytes; i += BYTES) {
+        sums s = { 0 };
+        const uint8_t *at = from + i;
+        for (int64_t y = 0; y + 1 < count; y += 2, at += 2 * stride)
+            add_pair(&s, at, at + stride, _mm256_set1_epi32(lower_pair(weight[y], weight[y + 1])),
+                     _mm256_set1_epi32(upper_pair(weight[y], weight[y + 1])));
+        if (count % 2)
+            add_pair(&s, at, at, _mm256_set1_epi32(lower_pair(weight[count - 1], 0)),
+                     _mm256_set1_epi32(upper_pair(weight[count - 1], 0)));
+        _mm_storeu_si128((__m128i *)(void *)(to + i), bytes_of(&s));
+    }
+    return i;
+}
+
+#endif

@@ -80,9 +80,11 @@ typedef struct mr_map_opts {
     const mr_field
         *fields; /* of the new samples, copied; NULL: those of the inner ones, changed where they lie */
     int field_count;
+    void (*release)(
+        void *user); /* optional: frees `user` with the dataset, or at once when it cannot be made */
 } mr_map_opts;
 
-/* Makes the dataset, or stream, of what `function` makes of each sample. `user` is borrowed. In a stream the index is the
+/* Makes the dataset, or stream, of what `function` makes of each sample. `user` is borrowed, or adopted with a `release`. In a stream the index is the
  * sample's number: number n of shard s of k is s + n * k. */
 MR_API mr_dataset *mr_map_new(mr_dataset *dataset, mr_map_function function, void *user,
                               const mr_map_opts *opts);

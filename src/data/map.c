@@ -34,6 +34,7 @@ typedef struct map {
     } vtable;
     mr_dataset *inner; /* held */
     change change;
+    void (*release)(void *user);
     bool in_place;
 } map;
 
@@ -174,7 +175,10 @@ static void *room_worker_open(void *self)
 
 static void map_destroy(void *self)
 {
-    mr__dataset_release(((map *)self)->inner);
+    map *m = self;
+    mr__dataset_release(m->inner);
+    if (m->release)
+        m->release(m->change.user);
 }
 
 static mr_dataset *map_by_index(map *m, const mr_field *fields, int field_count)
@@ -295,24 +299,37 @@ static mr_dataset *map_stream(map *m, const mr_field *fields, int field_count)
 
 /* ---- either ---- */
 
-mr_dataset *mr_map_new(mr_dataset *dataset, mr_map_function function, void *user, const mr_map_opts *opts)
+static bool acceptable(const char *call, const mr_dataset *dataset, mr_map_function function,
+                       const mr_map_opts *opts)
 {
-    static const char call[] = "map_new";
-    static const mr_map_opts defaults = { 0 };
-    opts = opts ? opts : &defaults;
     if (!mr__inner_acceptable(call, dataset, MR__EITHER))
-        return NULL;
+        return false;
     if (!function) {
         mr__null(call, "function");
-        return NULL;
+        return false;
     }
     if (opts->fields ? opts->field_count < 1 || opts->field_count > MR__MOST_FIELDS
                      : opts->field_count != 0) {
         mr__raise(MR_ERR_ARGUMENT, "%s: %d fields%s", call, opts->field_count,
                   opts->fields ? "" : " at NULL");
+        return false;
+    }
+    return true;
+}
+
+mr_dataset *mr_map_new(mr_dataset *dataset, mr_map_function function, void *user, const mr_map_opts *opts)
+{
+    static const mr_map_opts defaults = { 0 };
+    opts = opts ? opts : &defaults;
+    if (!acceptable("map_new", dataset, function, opts)) {
+        if (opts->release)
+            opts->release(user);
         return NULL;
     }
-    map m = { .inner = dataset, .change = { function, user, opts->seed }, .in_place = !opts->fields };
+    map m = { .inner = dataset,
+              .change = { function, user, opts->seed },
+              .release = opts->release,
+              .in_place = !opts->fields };
     const mr_field *fields = opts->fields ? opts->fields : dataset->fields;
     int count = opts->fields ? opts->field_count : dataset->field_count;
     return dataset->map ? map_by_index(&m, fields, count) : map_stream(&m, fields, count);

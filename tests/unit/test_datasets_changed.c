@@ -172,6 +172,33 @@ static mr_status no_text(void *user, void *const *in, void *const *out, int64_t 
     return MR_ERR_IO;
 }
 
+/* ---- what a map is given for good ---- */
+
+static void count_release(void *user)
+{
+    ++*(int *)user;
+}
+
+static void test_map_release(void)
+{
+    int released = 0;
+    mr_map_opts opts = { .release = count_release };
+    mr_dataset *data = numbers(3, false, 0), *map = mr_map_new(data, pending_only, &released, &opts);
+    mr_dataset *above = mr_subset_new(map, (int64_t[]){ 1 }, 1);
+    mr_dataset_free(map);
+    CHECK_EQ_I64(released, 0);
+    mr_dataset_free(above);
+    CHECK_EQ_I64(released, 1);
+    CHECK(!mr_map_new(NULL, pending_only, &released, &opts));
+    CHECK_EQ_I64(released, 2);
+    opts.fields = (mr_field[]){ { "x", MR_FLOAT32, { 1, { -2 } } } };
+    opts.field_count = 1;
+    CHECK(!mr_map_new(data, pending_only, &released, &opts));
+    CHECK_EQ_I64(released, 3);
+    mr_error_clear();
+    mr_dataset_free(data);
+}
+
 static void test_map_errors(void)
 {
     mr_dataset *data = numbers(3, false, 0);
@@ -320,6 +347,7 @@ int main(void)
     RUN(test_map_in_place);
     RUN(test_map_epochs);
     RUN(test_map_fields);
+    RUN(test_map_release);
     RUN(test_map_errors);
     RUN(test_cache);
     RUN(test_cache_crowd);

@@ -43,6 +43,18 @@ MR_API const char *const *mr_image_folder_classes(mr_dataset *dataset, int *coun
 /* The file of a sample. Writes at most `room` bytes with the '\0' to `path`; its length, as snprintf; -1 after a failure. */
 MR_API int mr_image_folder_path(mr_dataset *dataset, int64_t index, char *path, size_t room);
 
+typedef struct mr_decode_images_opts {
+    mr_image_opts image;
+    uint64_t seed;    /* as above; of a stream the index is the sample's number */
+    bool draft;       /* as above */
+    const char *name; /* of the new field; default: the old one's */
+} mr_decode_images_opts;
+
+/* Makes the dataset, or stream, whose `field` is a picture out of the bytes that it has in another one, which is uint8 (-1): files in
+ * the members of tar files, blobs of a database. Other fields stay as they are. */
+MR_API mr_dataset *mr_decode_images_new(mr_dataset *dataset, const char *field, const mr_transform *steps,
+                                        int step_count, const mr_decode_images_opts *opts);
+
 #ifdef __cplusplus
 }
 #endif

@@ -5,6 +5,7 @@
 
 #include <millrace/sources/image_folder.h>
 
+#include <millrace/ragged.h>
 #include <errno.h>
 
 enum { SIDE = 24, PIXELS = 3 * SIDE * SIDE };
@@ -202,6 +203,87 @@ static void test_workers(void)
     CHECK(sum[0] == sum[1] && sum[1] == sum[2]);
 }
 
+/* ---- pictures out of bytes ---- */
+
+typedef struct files {
+    uint8_t *bytes[3];
+    size_t size[3];
+} files;
+
+static int64_t files_len(void *self)
+{
+    (void)self;
+    return 3;
+}
+
+/* A number, the bytes, and something else of any length. */
+static mr_status files_get(void *self, int64_t index, const mr_sample *sample)
+{
+    const files *f = *(files **)self;
+    uint8_t *bytes = mr_ragged_resize(sample->field[1], (int64_t)f->size[index]);
+    float *more = mr_ragged_resize(sample->field[2], index);
+    if (!bytes || !more)
+        return MR_ERR_MEMORY;
+    *(int32_t *)sample->field[0] = (int32_t)index * 10;
+    memcpy(bytes, f->bytes[index], f->size[index]);
+    for (int64_t i = 0; i < index; i++)
+        more[i] = (float)i;
+    return MR_OK;
+}
+
+static const mr_dataset_vtable files_vtable = { .len = files_len, .get = files_get };
+static const mr_field file_fields[] = { { "number", MR_INT32, { 0 } },
+                                        { "jpg", MR_UINT8, { 1, { -1 } } },
+                                        { "more", MR_FLOAT32, { 1, { -1 } } } };
+
+/* What the folder's dataset makes of the same file with the same index. */
+static void test_decode_images(void)
+{
+    files f, *self = &f;
+    static const char *const names[] = { "wide_422.jpg", "cmyk.jpg", "kind6_8bit.png" };
+    for (int i = 0; i < 3; i++) {
+        char path[40];
+        snprintf(path, sizeof path, "../same/a/%d.jpg", i);
+        put(path, names[i]);
+        f.bytes[i] = picture_bytes(names[i], &f.size[i]);
+    }
+    mr_dataset *folder =
+        mr_image_folder_new(in_folder("same"), train, 5, &(mr_image_folder_opts){ .seed = 3 });
+    mr_dataset *bytes = mr_dataset_new(&files_vtable, &self, sizeof self, file_fields, 3);
+    mr_dataset *d =
+        mr_decode_images_new(bytes, "jpg", train, 5, &(mr_decode_images_opts){ .seed = 3, .name = "image" });
+    mr_dataset_free(bytes);
+    CHECK_EQ_STR(mr_dataset_fields(d)[1].name, "image");
+    for (int i = 0; i < 6; i++) {
+        mr_batch *a = mr_dataset_get(folder, i % 3), *b = mr_dataset_get(d, i % 3);
+        if (CHECK(a && b)) {
+            CHECK(memcmp(mr_tensor_data(a->field[0]), mr_tensor_data(b->field[1]), PIXELS * sizeof(float)) ==
+                  0);
+            CHECK_EQ_I64(*(int32_t *)mr_tensor_data(b->field[0]), i % 3 * 10);
+            CHECK_EQ_I64(mr_tensor_numel(b->field[2]), i % 3);
+            CHECK(i % 3 < 2 || ((float *)mr_tensor_data(b->field[2]))[1] == 1);
+        }
+        mr_batch_free(a);
+        mr_batch_free(b);
+    }
+    f.size[1] = 9;
+    CHECK(!mr_dataset_get(d, 1));
+    CHECK_EQ_STR(mr_error(),
+                 "dataset_get: sample 1: map: sample 1: a JPEG that ends in the middle, after 9 bytes");
+    CHECK(!mr_decode_images_new(d, "jpg", train, 5, NULL));
+    CHECK_EQ_STR(mr_error(), "decode_images_new: there is no field 'jpg'");
+    CHECK(!mr_decode_images_new(d, "more", train, 5, NULL));
+    CHECK_EQ_STR(mr_error(), "decode_images_new: field 'more' is none of bytes of any number, uint8 (-1)");
+    CHECK(!mr_decode_images_new(NULL, "more", train, 5, NULL));
+    CHECK_EQ_STR(mr_error(), "decode_images_new: dataset is NULL");
+    CHECK(!mr_decode_images_new(d, NULL, train, 5, NULL));
+    CHECK_EQ_STR(mr_error(), "decode_images_new: field is NULL");
+    mr_dataset_free(folder);
+    mr_dataset_free(d);
+    for (int i = 0; i < 3; i++)
+        free(f.bytes[i]);
+}
+
 /* ---- faults ---- */
 
 static void check_refused(const char *path, const mr_transform *steps, int count,
@@ -292,6 +374,7 @@ int main(void)
     RUN(test_beside_torchvision);
     RUN(test_options);
     RUN(test_workers);
+    RUN(test_decode_images);
     RUN(test_faults);
     RUN(test_bad_samples);
     mr_dataset_free(listed);

@@ -225,13 +225,24 @@ static int64_t most_ahead(const mr_loader *loader)
     return batches < 1 ? 1 : batches < slots ? batches : slots;
 }
 
-/* Fills the free places of the ring. Small batches are posted several at a time, so that a thread is woken less often. */
+/* Whether the next ticket to post is the first of another epoch, or the end before it. */
+static bool is_at_the_end(const mr_loader *loader)
+{
+    const mr__ahead *a = &loader->ahead;
+    return a->ended || (loader->streams && mr__lanes_ended(loader->lanes, a->epoch));
+}
+
+/* Fills the free places of the ring. Small batches are posted several at a time, so that a thread is woken less often; but the
+ * first of an epoch may cost more than the others. */
 static void post(mr_loader *loader)
 {
     mr__ahead *a = &loader->ahead;
+    const bool end = !a->direct && is_at_the_end(loader);
+    if (end && !a->ended)
+        mr__pipeline_take_back_surplus(a->pipeline);
     const int64_t most = most_ahead(loader), posted = mr__pipeline_posted(a->pipeline), room = most - posted;
     int64_t count = 0;
-    if (a->direct || (posted > 1 && a->cost < 2 * PART && room < (most + 1) / 2))
+    if (a->direct || (posted > 1 && a->cost < 2 * PART && room < (most + 1) / 2 && !end))
         return;
     while (!a->stuck && count <= room) { /* one of them is asked for at once */
         mr__ticket *t = mr__pipeline_room(a->pipeline, count);

@@ -8,7 +8,8 @@
  * that hangs on nothing but the epoch (none, or a sampler without state) is no guess. For a shuffle the loader
  * draws what the next epoch will draw, keeps where the generator stood before and after, and puts it back. When the
  * next epoch begins and the generator still stands there, the guess was right, and it is moved to where it stood
- * after. If somebody else has drawn from it, the batches are thrown away, and no more is guessed.
+ * after. If somebody else has drawn from it, the batches are thrown away, and no more is guessed. Where a stream ends
+ * is known when its lanes were read: tickets that were posted behind that are taken back, to make room.
  *
  * Small batches: handing one over costs a lock or two, and waking a thread some microseconds. Batches that take less
  * than that are filled by the calling thread, as without workers; every eighth is timed, to see whether that is

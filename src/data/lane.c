@@ -79,6 +79,14 @@ void mr__lanes_close(mr__lanes *lanes)
         lane_close(lanes->lane[i]);
 }
 
+bool mr__lanes_ended(const mr__lanes *lanes, int64_t epoch)
+{
+    for (int i = 0; i < lanes->count; i++)
+        if (!mr__lane_ended(lanes->lane[i], epoch))
+            return false;
+    return true;
+}
+
 /* ---- one sample ---- */
 
 /* The number of a shard that stands at a place of the order. */

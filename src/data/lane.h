@@ -62,6 +62,9 @@ static inline bool mr__lane_ended(mr__lane *lane, int64_t epoch)
     return atomic_load_explicit(&lane->ended_epoch, memory_order_relaxed) == epoch;
 }
 
+/* Whether all are. */
+bool mr__lanes_ended(const mr__lanes *lanes, int64_t epoch);
+
 /* An epoch is to be read from a place on, by the next mr__lane_read. */
 void mr__lane_resume(mr__lane *lane, int64_t epoch, const mr__mark *from);
 

@@ -68,6 +68,7 @@ static int64_t work_on(mr__ticket *t, int part, mr__filler *filler)
 {
     int64_t failed = -1;
     if (t->lane) {
+        t->surplus = mr__lane_ended(t->lane, t->epoch);
         int64_t rows = mr__lane_read(t->lane, filler, t->slot, t->epoch, t->seed, 0, t->rows);
         if (rows < 0)
             return 0;
@@ -340,6 +341,7 @@ mr__ticket *mr__pipeline_room(mr__pipeline *p, int64_t ahead)
     }
     t->end = false;
     t->lane = NULL;
+    t->surplus = false;
     t->nanoseconds = 0;
     t->parts = t->claimed = t->finished = 0;
     t->failed_row = -1;
@@ -364,6 +366,24 @@ void mr__pipeline_post(mr__pipeline *p, int64_t count)
         pthread_cond_signal(&p->work);
 }
 
+/* Under the lock: whether a ticket holds nothing, and nobody works on it. */
+static bool is_surplus(const mr__ticket *t)
+{
+    if (!t->lane)
+        return false;
+    return t->claimed ? t->finished && t->surplus : mr__lane_ended(t->lane, t->epoch);
+}
+
+void mr__pipeline_take_back_surplus(mr__pipeline *p)
+{
+    pthread_mutex_lock(&p->lock);
+    while (p->tail > p->head && is_surplus(at(p, p->tail - 1)))
+        p->tail--;
+    if (p->open > p->tail)
+        p->open = p->tail;
+    pthread_mutex_unlock(&p->lock);
+}
+
 int64_t mr__pipeline_posted(const mr__pipeline *p)
 {
     return p->tail - p->head;
@@ -372,8 +392,10 @@ int64_t mr__pipeline_posted(const mr__pipeline *p)
 int64_t mr__pipeline_ready(const mr__pipeline *p)
 {
     int64_t count = 0;
-    for (int64_t i = p->head; i < p->tail; i++)
-        count += !at(p, i)->end && atomic_load_explicit(&at(p, i)->done, memory_order_relaxed);
+    for (int64_t i = p->head; i < p->tail; i++) {
+        const mr__ticket *t = at(p, i);
+        count += !t->end && atomic_load_explicit(&t->done, memory_order_acquire) && t->rows > 0;
+    }
     return count;
 }
 

@@ -52,6 +52,7 @@ typedef struct mr__ticket {
     int64_t rows;  /* asked for; of a lane, what there was */
     bool end;      /* no batch: the epoch ends here */
     mr__lane *lane;
+    bool surplus;        /* the lane had ended before it was read for this one */
     uint64_t seed;       /* of the lane's epoch */
     int64_t nanoseconds; /* spent on it by all threads */
 
@@ -86,6 +87,9 @@ mr__ticket *mr__pipeline_room(mr__pipeline *pipeline, int64_t ahead);
 
 /* Posts that many tickets, each with its `parts` set. */
 void mr__pipeline_post(mr__pipeline *pipeline, int64_t count);
+
+/* Takes back the last posted tickets as long as there is nothing for them: where a stream ends is known when it was read. */
+void mr__pipeline_take_back_surplus(mr__pipeline *pipeline);
 
 /* Posted tickets that were not delivered. */
 int64_t mr__pipeline_posted(const mr__pipeline *pipeline);

@@ -141,7 +141,7 @@ static void prepare_loggers(mr__fit *fit, const mr__resume *found)
                            .hparam_count = t->hparams.count,
                            .resumed = found->file,
                            .again = found->dir && !found->file };
-    for (size_t i = 0; found->file && found->dir && i < t->loggers; i++)
+    for (size_t i = 0; found->file && found->dir && t->log_dir && i < t->loggers; i++)
         r->position[i] = mr__restore_position(found->file, t->logger[i]);
 }
 

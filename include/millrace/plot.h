@@ -21,6 +21,10 @@ typedef struct mr_frame mr_frame;
  * may be quoted, and are empty (or nan) where a value is missing; empty lines are passed over. MR_ERR_FORMAT names
  * file, line and what is wrong. */
 MR_API mr_frame *mr_frame_read_csv(const char *path);
+
+/* The same of JSON lines, each an object, such as metrics.jsonl: a column for each name, in the order in which they come. The strings
+ * "NaN", "Infinity" and "-Infinity" are numbers, null is a missing one, and other strings are passed over. */
+MR_API mr_frame *mr_frame_read_jsonl(const char *path);
 MR_API void mr_frame_free(mr_frame *frame);
 
 /* Its size, and the name of column `index` (NULL past the last). */
@@ -54,6 +58,9 @@ MR_API void mr_plot_free(mr_plot *plot);
 MR_API mr_status mr_plot_line(mr_plot *plot, const double *x, const double *y, int64_t count,
                               const char *style, const char *label);
 
+/* Adds a ring around a point. The status and the label are as for a line. */
+MR_API mr_status mr_plot_mark(mr_plot *plot, double x, double y, const char *label);
+
 /* Draws to a file of 960x540, PNG or SVG by its ending. MR_ERR_MISSING says how to install gnuplot when it is not
  * there. The file is written under a temporary name and renamed. */
 MR_API MR_CHECKED mr_status mr_plot_save(const mr_plot *plot, const char *path);
@@ -74,6 +81,23 @@ MR_API MR_CHECKED mr_status mr_plot_images(const mr_tensor *images, const mr_plo
 
 /* Draws one column of a metrics.csv over its steps. */
 MR_API MR_CHECKED mr_status mr_plot_metrics(const mr_frame *frame, const char *column, const char *path);
+
+typedef struct mr_plot_training_opts {
+    /* The columns of the losses of training and validation, and of the learning rate. Default: the first that the log has of
+     * loss, train_loss, loss_step, train_loss_step, loss_epoch and train_loss_epoch; of val_loss, valid_loss and
+     * validation_loss; and that begins with "lr". */
+    const char *train, *val, *lr;
+    const char *title;   /* default: none */
+    bool log_y;          /* a logarithmic axis for the losses */
+    bool more_is_better; /* what is drawn are no losses, but accuracies, say */
+} mr_plot_training_opts;
+
+/* Draws the course of a training from its log, over the steps: a metrics.csv, long or merged, or JSON lines, if the path ends in
+ * .jsonl. The losses are above each other, the best point of the validation is marked (without one, of the training), and
+ * the learning rate is below. What the log does not have is left out, but for the loss of the training. The picture is 960x720
+ * (without a learning rate 960x540), and named as for mr_plot_save. */
+MR_API MR_CHECKED mr_status mr_plot_training(const char *log, const char *path,
+                                             const mr_plot_training_opts *opts);
 
 #ifdef __cplusplus
 }

@@ -37,13 +37,18 @@ typedef struct walk {
     bool more;         /* the last cell ended with a comma */
 } walk;
 
-static mr_status malformed(const walk *w, const char *what)
+mr_status mr__frame_malformed(const char *path, int64_t line, const char *what)
 {
     enum { SHOWN = 300 };
-    size_t length = strlen(w->path);
+    size_t length = strlen(path);
     bool cut = length > SHOWN;
     return mr__raise(MR_ERR_FORMAT, "'%s%s' line %lld: %s", cut ? "..." : "",
-                     cut ? w->path + (length - SHOWN) : w->path, (long long)w->line, what);
+                     cut ? path + (length - SHOWN) : path, (long long)line, what);
+}
+
+static mr_status malformed(const walk *w, const char *what)
+{
+    return mr__frame_malformed(w->path, w->line, what);
 }
 
 /* Where the quoted cell at `at` ends: behind its closing quote; NULL if there is none. What it says goes to `to`. */
@@ -138,8 +143,7 @@ static bool read_cell(const walk *w, mr__column *column, const char *text, int64
 
 /* ---- lines ---- */
 
-/* The next of the columns, with room for its values; NULL with a failure raised. */
-static mr__column *add_column(mr_frame *frame, const char *name, int64_t rows)
+mr__column *mr__frame_add_column(mr_frame *frame, const char *name, int64_t rows)
 {
     size_t used = (size_t)frame->columns, size = sizeof *frame->column;
     if (used % 16 == 0) {
@@ -164,7 +168,7 @@ static bool read_names(mr_frame *frame, walk *w, int64_t rows)
     }
     do {
         const char *name = next_cell(w);
-        if (!name || !add_column(frame, name, rows))
+        if (!name || !mr__frame_add_column(frame, name, rows))
             return false;
     } while (w->more);
     return true;

@@ -1,4 +1,6 @@
 /* Pictures: lines are collected here as a gnuplot script, and drawn when they are saved. */
+#include "plot.h"
+
 #include "picture.h"
 
 #include "base/alloc.h"
@@ -130,19 +132,39 @@ mr_status mr_plot_line(mr_plot *plot, const double *x, const double *y, int64_t 
     return plot->data.failed || plot->lines.failed ? MR_ERR_MEMORY : MR_OK;
 }
 
+mr_status mr_plot_mark(mr_plot *plot, double x, double y, const char *label)
+{
+    if (!plot || !label)
+        return mr__null("plot_mark", plot ? "label" : "plot");
+    mr__strbuf_appendf(&plot->lines, "%s $line%d with points pt 6 ps 2 lw 2 lc rgb '#333333' title ",
+                       plot->count ? "," : "plot", plot->count);
+    mr__put_quoted(&plot->lines, label);
+    mr__strbuf_appendf(&plot->data, "$line%d << EOD\n", plot->count++);
+    if (is_drawn(plot, x, y)) {
+        char a[MR__FLOAT_TEXT_BYTES], b[MR__FLOAT_TEXT_BYTES];
+        mr__strbuf_appendf(&plot->data, "%s %s\n", mr__format_double(a, x), mr__format_double(b, y));
+        plot->points++;
+    }
+    mr__strbuf_append(&plot->data, "EOD\n");
+    plot->has_labels |= *label != '\0';
+    return plot->data.failed || plot->lines.failed ? MR_ERR_MEMORY : MR_OK;
+}
+
 /* ---- drawing ---- */
 
-static void put_script(mr__strbuf *out, const mr_plot *plot, const char *path)
+void mr__plot_put(mr__strbuf *out, const mr_plot *plot, const char *key)
 {
     static const char look[] = "set border 3 lc rgb '#555555'\n"
                                "set tics nomirror out scale 0.5 textcolor rgb '#333333'\n"
                                "set format '%.7g'\n"
                                "set grid lt 1 lw 0.6 lc rgb '#dddddd'\n"
                                "set rmargin 4\n";
-    mr__begin_script(out, path, 960, 540);
     mr__strbuf_append(out, look);
     if (plot->has_labels) /* above it would come between title and picture */
-        mr__strbuf_appendf(out, "set key %s reverse Left samplen 3\n", plot->has_title ? "below" : "above");
+        mr__strbuf_appendf(out, "set key %s reverse Left samplen 3\n",
+                           key               ? key
+                           : plot->has_title ? "below"
+                                             : "above");
     else
         mr__strbuf_append(out, "unset key\n");
     mr__strbuf_append(out, mr__strbuf_text(&plot->head));
@@ -151,7 +173,7 @@ static void put_script(mr__strbuf *out, const mr_plot *plot, const char *path)
     mr__strbuf_append(out, "\n");
 }
 
-static mr_status check(const mr_plot *plot, const char *path)
+mr_status mr__plot_check(const mr_plot *plot, const char *path)
 {
     if (!plot || !path)
         return mr__null("plot_save", plot ? "path" : "plot");
@@ -172,47 +194,12 @@ static mr_status check(const mr_plot *plot, const char *path)
 mr_status mr_plot_save(const mr_plot *plot, const char *path)
 {
     mr__strbuf script = { 0 };
-    mr_status status = check(plot, path);
+    mr_status status = mr__plot_check(plot, path);
     if (!status) {
-        put_script(&script, plot, path);
+        mr__begin_script(&script, path, 960, 540);
+        mr__plot_put(&script, plot, NULL);
         status = mr__draw(&script, path);
     }
     mr__strbuf_free(&script);
     return mr__settle(status);
-}
-
-/* ---- metrics ---- */
-
-/* Copies the rows that have a value: others belong to other columns, and are no gap in this one. */
-static int64_t take_values(const mr_frame *frame, const double *step, const double *value, double *x,
-                           double *y)
-{
-    int64_t count = 0;
-    for (int64_t i = 0; i < mr_frame_rows(frame); i++) {
-        if (isnan(step[i]) || isnan(value[i]))
-            continue;
-        x[count] = step[i];
-        y[count++] = value[i];
-    }
-    return count;
-}
-
-mr_status mr_plot_metrics(const mr_frame *frame, const char *column, const char *path)
-{
-    const double *value = mr_frame_column(frame, column);
-    const double *step = value ? mr_frame_column(frame, "step") : NULL;
-    if (!step)
-        return mr__settle(mr_error_status());
-    size_t rows = (size_t)mr_frame_rows(frame);
-    double *x = mr__alloc_array(2 * rows + 1, sizeof *x);
-    mr_plot *plot = x ? mr_plot_new(&(mr_plot_opts){ .x_label = "step", .y_label = column }) : NULL;
-    int64_t count = plot ? take_values(frame, step, value, x, x + rows) : 0;
-    if (plot && !count)
-        mr__raise(MR_ERR_ARGUMENT, "plot_metrics: column '%.100s' has no values", column);
-    if (count)
-        (void)mr_plot_line(plot, x, x + rows, count, "-", ""); /* what it raises, mr_plot_save returns */
-    mr_status status = mr_plot_save(plot, path);
-    mr_plot_free(plot);
-    mr__free(x);
-    return status;
 }

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 static char dir[] = "/tmp/millrace-refused-files-XXXXXX";
-static char weights[64], table[64], picture[64];
+static char weights[64], table[64], picture[64], lines[64];
 
 static double sum_of(mr_module *model, mr_status *status)
 {
@@ -107,6 +107,10 @@ static void write_table(void)
     for (int i = 0; i < 30; i++)
         fprintf(file, "%g,%d,%d\r\n", 1.0 / (i + 1), i / 10, i);
     fclose(file);
+    file = fopen(lines, "w");
+    for (int i = 0; i < 3; i++)
+        fprintf(file, "{\"loss\":%d,\"kind\":\"step\"}\n", i);
+    fclose(file);
 }
 
 static double frame_program(mr_status *status)
@@ -149,6 +153,25 @@ static double metrics_program(mr_status *status)
     return 0;
 }
 
+/* A table of JSON lines; jansson's parser does not say that memory was out. */
+static double jsonl_program(mr_status *status)
+{
+    mr_frame *frame = mr_frame_read_jsonl(lines);
+    const double *loss = mr_frame_column(frame, "loss");
+    *status = mr_error_status();
+    const double sum = *status == MR_OK ? loss[0] + (double)mr_frame_rows(frame) : 0;
+    mr__settle(*status);
+    mr_frame_free(frame);
+    return sum;
+}
+
+static double training_program(mr_status *status)
+{
+    *status = mr_plot_training(table, picture,
+                               &(mr_plot_training_opts){ .val = "epoch", .lr = "step", .title = "title" });
+    return 0;
+}
+
 static bool has_gnuplot(void)
 {
     mr_status status = MR_OK;
@@ -160,6 +183,9 @@ static bool has_gnuplot(void)
 static void test_tables(void)
 {
     refuse_each("frame", frame_program, 7);
+    refuse.any_failure = true;
+    refuse_each("JSON lines", jsonl_program, 20);
+    refuse.any_failure = false;
 }
 
 static void test_pictures(void)
@@ -170,6 +196,7 @@ static void test_pictures(void)
     }
     refuse_each("plot", plot_program, 10);
     refuse_each("metrics", metrics_program, 12);
+    refuse_each("training", training_program, 20);
 }
 
 int main(void)
@@ -179,6 +206,7 @@ int main(void)
     snprintf(weights, sizeof weights, "%s/weights.safetensors", dir);
     snprintf(table, sizeof table, "%s/metrics.csv", dir);
     snprintf(picture, sizeof picture, "%s/picture.svg", dir);
+    snprintf(lines, sizeof lines, "%s/metrics.jsonl", dir);
     write_table();
     refuse_begin();
     RUN(test_weights);
@@ -187,6 +215,7 @@ int main(void)
     refuse_end();
     unlink(weights);
     unlink(table);
+    unlink(lines);
     unlink(picture);
     bool left_nothing = rmdir(dir) == 0; /* temporary files least of all */
     CHECK(left_nothing);

@@ -149,7 +149,8 @@ typedef struct mr_lr_monitor_opts {
     bool log_momentum; /* also the momentum, or beta1 */
 } mr_lr_monitor_opts;
 
-/* Logs the learning rate as lr-NAME ("lr-adam"), of several groups as lr-NAME/pg1, …. */
+/* Logs the learning rate as lr-NAME ("lr-adam"), of several groups as lr-NAME/pg1, …, of a second optimizer of that kind as
+ * lr-NAME-1. */
 MR_API mr_callback *mr_lr_monitor_new(const mr_lr_monitor_opts *opts);
 
 typedef struct mr_optimizer_monitor_opts {

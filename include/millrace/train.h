@@ -45,6 +45,13 @@ MR_API MR_CHECKED mr_status mr_duration_parse(const char *text, mr_duration *dur
 
 /* ---- the task (LightningModule) ------------------------------------------------------------------------ */
 
+/* What a task that optimizes by hand makes: optimizers, of which the first NULL is the end, and schedules for some of them. */
+#define MR_MAX_OPTIMIZERS 8
+typedef struct mr_optimizers {
+    mr_optim *optim[MR_MAX_OPTIMIZERS];
+    mr_schedule *schedule[MR_MAX_OPTIMIZERS]; /* of the optimizer with the same number; NULL: none */
+} mr_optimizers;
+
 /* What the trainer has been called for. */
 typedef enum mr_stage { MR_STAGE_FIT = 0, MR_STAGE_VALIDATE, MR_STAGE_TEST, MR_STAGE_PREDICT } mr_stage;
 
@@ -99,6 +106,11 @@ typedef struct mr_task_vtable {
     mr_status (*configure_gradient_clipping)(mr_step *step);
     mr_status (*optimizer_step)(mr_step *step);
     mr_status (*lr_scheduler_step)(mr_step *step, mr_schedule *schedule, double metric);
+    /* Optional, in place of configure_optimizers and configure_schedule: makes the optimizers of a task that optimizes by hand
+     * (Lightning's automatic_optimization = False), which the trainer adopts. Its training_step calls mr_optim_zero_grad,
+     * mr_step_backward and mr_step_update for each as it likes, steps schedules itself, clips itself, and may return NULL. What it
+     * logs is a row for each batch, under the number of the batch. */
+    mr_status (*configure_manual)(void *self, mr_module *model, mr_optimizers *made);
 } mr_task_vtable;
 
 /* Makes a task. `vtable` and `model` are borrowed; the `size` bytes at `self` are copied (size 0: none). */
@@ -140,7 +152,28 @@ MR_API void mr_step_skip(mr_step *step);
  * rows: the number of tokens, say. Greater than 0. */
 MR_API void mr_step_set_weight(mr_step *step, double weight);
 
+/* ---- optimizing by hand: in the training step of a task with configure_manual ---- */
+
+/* Its optimizer and schedule of that number. NULL past the last. */
+MR_API mr_optim *mr_step_optim(mr_step *step, int index);
+MR_API mr_schedule *mr_step_schedule(mr_step *step, int index);
+
+/* Backward from a loss on step->tape, with the callbacks' hooks around it. The record is used up by it: reset the tape before the
+ * operations of the next loss. MR_END: a hook, or what is to be done about a loss that is not finite, leaves the batch
+ * out; then so do all calls of these two in this step. */
+MR_API MR_CHECKED mr_status mr_step_backward(mr_step *step, mr_tensor *loss);
+
+/* One step of an optimizer, with its hooks, which global_step counts. MR_END: a hook wants none, or as above. */
+MR_API MR_CHECKED mr_status mr_step_update(mr_step *step, int index);
+
 /* ---- the trainer -------------------------------------------------------------------------------------------- */
+
+/* What is done when the loss of a batch, or before an update a gradient, is NaN or infinite: the fit ends with MR_ERR_NONFINITE;
+ * or, with a line in the log, the batch or the update is left out, buffers (running means) as they were before it; or
+ * besides that model, optimizers and the task's `state` are put back to how they were before an update that was made some
+ * time ago, and learning rates shrink. The data go on, counters and schedules too. Checkpoints then hold the kept state as
+ * well, as trainer.rollback.*. */
+typedef enum mr_nonfinite { MR_NONFINITE_STOP = 0, MR_NONFINITE_SKIP, MR_NONFINITE_ROLLBACK } mr_nonfinite;
 
 typedef struct mr_trainer_opts {
     int64_t max_epochs;        /* default 1000, or no limit when max_steps is given; -1: no limit */
@@ -184,6 +217,12 @@ typedef struct mr_trainer_opts {
         fast_dev_run; /* so many batches of training and validation, no files, no early stopping or model checkpoints */
     bool
         skip_nonfinite; /* leave a batch out whose loss is NaN or infinite, with a line in the log, and go on */
+    mr_nonfinite nonfinite; /* the same with more to choose from */
+    /* Of MR_NONFINITE_ROLLBACK: every so many updates the state is kept (default 100); the factor by which learning rates count
+     * from then on (default 0.5); and how many times, after which it is MR_NONFINITE_STOP (default 10; -1: no limit). */
+    int64_t rollback_every_n_steps;
+    double rollback_factor;
+    int64_t max_rollbacks;
     /* As csv, but without a metrics.csv: save_dir/name/version_N has the checkpoints, and the logs that are added. */
     const char *save_dir;
 } mr_trainer_opts;
@@ -205,9 +244,10 @@ MR_API void mr_trainer_free(mr_trainer *trainer);
  * differs); nothing on the disk is changed then. Of a training that had come to its end nothing is done, and no file touched,
  * unless the limits are higher now: then it goes on as one that had them from the start.
  *
- * The status is the first failure of anything: a step, a sample, the log. A loss that is NaN or infinite
- * ends the fit with MR_ERR_NONFINITE, before the weights are touched; the log says which samples the batch had, and which
- * field, parameter or module went wrong first (training_step is run once more for that). A loader without batches is no failure: the fit
+ * The status is the first failure of anything: a step, a sample, the log. A loss or a gradient that is NaN or infinite
+ * ends the fit with MR_ERR_NONFINITE (unless `nonfinite` says something else), before the weights are touched; the log says
+ * which samples the batch had, and which field, parameter or module went wrong first (training_step is run once more for
+ * that), or which gradient. A loader without batches is no failure: the fit
  * says so, and ends, as Lightning's does. MR_INTERRUPTED: see handle_signals. Uses one background thread, for log,
  * bar and checkpoints; it has ended when this returns. */
 MR_API MR_CHECKED mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader);

@@ -299,6 +299,20 @@ void mr_optim_set_lr(mr_optim *optim, double lr)
         group->lr = lr;
 }
 
+void mr__optim_scale_rates(mr_optim *optim, double factor)
+{
+    for (mr__group *group = &optim->first; group; group = group->next) {
+        group->own_lr = group->lr;
+        group->lr *= factor;
+    }
+}
+
+void mr__optim_rates_back(mr_optim *optim)
+{
+    for (mr__group *group = &optim->first; group; group = group->next)
+        group->lr = group->own_lr;
+}
+
 double mr_optim_group_momentum(const mr_optim *optim, int group)
 {
     mr__group *found = find_group("optim_group_momentum", optim, group);

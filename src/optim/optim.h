@@ -90,6 +90,7 @@ typedef struct mr__setup {
 
 struct mr__group {
     double lr;
+    double own_lr;     /* `lr`, while a factor is on it */
     double initial_lr; /* what schedules begin with, once the first has noted it */
     bool has_initial_lr;
     mr__range range[2]; /* float32 and float64 */
@@ -240,6 +241,14 @@ static inline mr__moments mr__moments_of(const mr__group *group)
 
 /* The sum of |x|^order over n numbers of a floating type, one behind the other. */
 double mr__power_sum(mr_dtype dtype, const void *x, int64_t n, double order);
+
+/* Multiplies the learning rates of all groups, for one step; and makes them what they were. */
+void mr__optim_scale_rates(mr_optim *optim, double factor);
+void mr__optim_rates_back(mr_optim *optim);
+
+/* Whether the gradient of a parameter, or those of all of an optimizer's, are numbers; true where there is none. */
+bool mr__gradient_finite(const mr_tensor *x);
+bool mr__gradients_finite(const mr_optim *optim);
 
 /* Multiplies the gradients that there are. */
 void mr__scale_grads(mr_params params, double factor);

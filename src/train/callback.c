@@ -180,7 +180,7 @@ mr_status mr__run_hooks(mr__fit *fit, mr__event event)
     mr__profile_begin(fit->profile, MR__P_CALLBACKS);
     mr_status status = run_hooks(fit, event);
     if (fit->profile) /* or it was the end */
-        mr__profile_behind(fit->profile, event, false);
+        mr__profile_behind(fit->profile, event, fit->manual);
     return status;
 }
 

@@ -1,5 +1,7 @@
 /* A fit from its beginning to its end. */
 #include "loop.h"
+#include "nonfinite.h"
+#include "rollback.h"
 #include "setup.h"
 #include "signals.h"
 #include "validate.h"
@@ -122,8 +124,12 @@ static void free_fit(mr__fit *fit)
     mr__free(fit->val_start.rng);
     mr__free(fit->val_start.list);
     mr__log_free(&fit->log);
-    mr_schedule_free(fit->schedule);
-    mr_optim_free(fit->optim);
+    mr__buffers_free(fit);
+    mr__rollback_free(fit);
+    for (int i = 0; i < MR_MAX_OPTIMIZERS; i++)
+        mr_schedule_free(fit->made.schedule[i]);
+    for (int i = 0; i < MR_MAX_OPTIMIZERS; i++)
+        mr_optim_free(fit->made.optim[i]);
     mr__free(fit);
 }
 
@@ -138,6 +144,17 @@ static void forget(mr_trainer *trainer)
     mr__epoch_values_free(&trainer->epoch_values);
     mr__history_free(&trainer->history);
     trainer->signal = 0;
+}
+
+static mr_memory memory_of(const mr__fit *fit)
+{
+    mr_memory m = mr_memory_of(fit->task->model, fit->optim, fit->tape);
+    for (int i = 1; i < fit->optims; i++) {
+        const size_t more = mr_memory_of(NULL, fit->made.optim[i], NULL).optimizer;
+        m.optimizer += more;
+        m.total += more;
+    }
+    return m;
 }
 
 mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader)
@@ -164,7 +181,7 @@ mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader)
     if (fit->signals)
         mr__signals_give_back();
     mr_loader_rewind(loader);
-    trainer->memory = mr_memory_of(task->model, fit->optim, fit->tape);
+    trainer->memory = memory_of(fit);
     trainer->fit = NULL;
     free_fit(fit);
     return mr__settle(status);

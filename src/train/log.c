@@ -281,9 +281,10 @@ mr_status mr__log_epoch(mr__fit *fit, bool validating)
         if (status)
             return status;
     }
+    const int64_t done = fit->manual ? fit->batches : fit->step.global_step;
     if (count) /* under the number of the last update */
         mr__reporter_row(fit->reporter, validating ? MR_ROW_VALIDATION : MR_ROW_EPOCH, fit->step.epoch,
-                         fit->step.global_step > 0 ? fit->step.global_step - 1 : 0, count, metric, value);
+                         done > 0 ? done - 1 : 0, count, metric, value);
     return MR_OK;
 }
 

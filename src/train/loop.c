@@ -10,12 +10,14 @@
 
 #include "base/alloc.h"
 
-/* After an update, which is counted; its row has the number that it had before. */
+/* After an update, which is counted; its row has the number that it had before. Of a task that optimizes by hand, after each
+ * batch, with that one's number (Lightning's). */
 static void report_step(mr__fit *fit)
 {
-    if (fit->step.global_step % fit->trainer->log_every == 0 && fit->log.logged)
-        mr__reporter_row(fit->reporter, MR_ROW_STEP, fit->step.epoch, fit->step.global_step - 1,
-                         fit->log.logged, fit->log.metric, fit->log.row_value);
+    const int64_t done = fit->manual ? fit->batches + 1 : fit->step.global_step;
+    if (done % fit->trainer->log_every == 0 && fit->log.logged)
+        mr__reporter_row(fit->reporter, MR_ROW_STEP, fit->step.epoch, done - 1, fit->log.logged, fit->log.metric,
+                         fit->log.row_value);
 }
 
 /* ---- checkpoints ---- */
@@ -125,7 +127,7 @@ static mr_status between_batches(mr__fit *fit)
 /* MR_END: a hook leaves the rest of the epoch. */
 static mr_status run_batch(mr__fit *fit, const mr_batch *batch)
 {
-    bool updated;
+    bool updated = false;
     mr_status status = mr__reporter_status(fit->reporter);
     if (status)
         return status;
@@ -133,13 +135,14 @@ static mr_status run_batch(mr__fit *fit, const mr_batch *batch)
     mr__log_begin(&fit->log, false, batch->rows);
     status = mr__hooks(fit, MR__ON_TRAIN_BATCH_START);
     if (MR__LIKELY(!status))
-        status = mr__train_batch(fit, batch, &updated);
+        status =
+            MR__LIKELY(!fit->manual) ? mr__train_batch(fit, batch, &updated) : mr__train_by_hand(fit, batch);
     if (MR__UNLIKELY(status))
         return status;
     fit->step.global_step += updated;
     status = mr__hooks(fit, MR__ON_TRAIN_BATCH_END);
     fit->step.batch = NULL;
-    if (updated)
+    if (updated || MR__UNLIKELY(fit->manual))
         report_step(fit);
     fit->batches++;
     fit->samples += batch->rows;

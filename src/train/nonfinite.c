@@ -1,8 +1,15 @@
 #include "nonfinite.h"
 
+#include "copies.h"
+#include "rollback.h"
+
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "tensor/tape.h"
+
+#include <stdio.h>
+
+/* ---- saying ---- */
 
 static void say_samples(const mr_batch *batch)
 {
@@ -34,7 +41,7 @@ static void say_module(mr__fit *fit, const mr_batch *batch)
         mr__log(MR_LOG_WARNING, "fit: the results of all modules are finite");
 }
 
-void mr__explain_nonfinite(mr__fit *fit, const mr_batch *batch)
+static void explain(mr__fit *fit, const mr_batch *batch)
 {
     say_samples(batch);
     for (int i = 0; i < batch->field_count; i++)
@@ -48,4 +55,109 @@ void mr__explain_nonfinite(mr__fit *fit, const mr_batch *batch)
             return;
         }
     say_module(fit, batch);
+}
+
+/* Backward goes from the last parameters to the first: so the last one is what went wrong first. */
+static const char *wrong_gradient(const mr__fit *fit)
+{
+    const char *name = "a parameter";
+    for (size_t i = 0; i < fit->params.count; i++)
+        if (!mr__gradient_finite(fit->params.item[i].tensor))
+            name = fit->params.item[i].name;
+    return name;
+}
+
+/* ---- buffers ---- */
+
+mr_status mr__buffers_begin(mr__fit *fit)
+{
+    if (fit->trainer->nonfinite != MR_NONFINITE_SKIP)
+        return MR_OK;
+    const mr_params state = mr_module_state(fit->task->model);
+    mr_param *list = mr__alloc_array(state.count + 1, sizeof *list);
+    size_t count = 0;
+    if (!state.item || !list) {
+        mr__free(list);
+        return mr_error_status();
+    }
+    for (size_t i = 0; i < state.count; i++) {
+        bool trained = false;
+        for (size_t k = 0; k < fit->params.count; k++)
+            trained = trained || fit->params.item[k].tensor == state.item[i].tensor;
+        if (!trained)
+            list[count++] = state.item[i];
+    }
+    fit->buffer_list = (mr_params){ list, count };
+    if (count && !(fit->buffers = mr__alloc(mr__copies_bytes(fit->buffer_list))))
+        return MR_ERR_MEMORY;
+    return MR_OK;
+}
+
+void mr__buffers_keep(mr__fit *fit)
+{
+    mr__copies_take(fit->buffer_list, fit->buffers);
+}
+
+void mr__buffers_free(mr__fit *fit)
+{
+    mr__free((mr_param *)(uintptr_t)fit->buffer_list.item);
+    mr__free(fit->buffers);
+}
+
+/* ---- doing ---- */
+
+/* `what` is not finite, `where` in the training; and what is done about it without a rollback. */
+static mr_status decide(mr__fit *fit, const char *what, const char *where, const char *skipped)
+{
+    switch (fit->trainer->nonfinite) {
+    case MR_NONFINITE_SKIP:
+        mr__log(MR_LOG_WARNING, "fit: %s%s: %s", what, where, skipped);
+        return MR_OK;
+    case MR_NONFINITE_ROLLBACK:
+        return mr__roll_back(fit, what, where);
+    case MR_NONFINITE_STOP:
+        break;
+    }
+    return mr__raise(MR_ERR_NONFINITE, "fit: %s%s", what, where);
+}
+
+typedef struct place {
+    char text[80];
+} place;
+
+static place here(const mr__fit *fit)
+{
+    place p;
+    snprintf(p.text, sizeof p.text, " at epoch %lld, step %lld", (long long)fit->step.epoch,
+             (long long)fit->step.global_step);
+    return p;
+}
+
+/* Of what is no number; a NaN's sign, which printf shows, says nothing. */
+static const char *name_of(double loss)
+{
+    return isnan(loss) ? "nan" : loss > 0 ? "inf" : "-inf";
+}
+
+mr_status mr__loss_nonfinite(mr__fit *fit, const mr_batch *batch, const mr_tensor *loss)
+{
+    const place at = here(fit);
+    char what[40], skipped[60];
+    snprintf(what, sizeof what, "the loss is %s", name_of(mr_item(loss)));
+    snprintf(skipped, sizeof skipped, "batch %lld is left out", (long long)fit->step.batch_index);
+    if (!mr__goes_on(fit))
+        explain(fit, batch);
+    if (fit->buffers)
+        mr__copies_put_back(fit->buffer_list, fit->buffers);
+    return decide(fit, what, at.text, skipped);
+}
+
+mr_status mr__gradient_nonfinite(mr__fit *fit, const mr_batch *batch)
+{
+    const place at = here(fit);
+    char what[200];
+    snprintf(what, sizeof what, "the gradient of %.140s is not finite", wrong_gradient(fit));
+    if (!mr__goes_on(fit) && batch)
+        say_samples(batch);
+    return decide(fit, what, at.text, "there is no update");
 }

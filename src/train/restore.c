@@ -68,8 +68,9 @@ static void take_list(const mr__fit *fit, const mr__safetensors *file)
 /* Nothing of the file may be left over that this fit would have to know. */
 static mr_status check_left_over(const mr__fit *fit, const char *path, const mr__safetensors *file)
 {
-    static const char *const parts[] = { MR__SAVED_PREFIX "schedule.", MR__SAVED_PREFIX "task.",
-                                         MR__SAVED_PREFIX "callback." };
+    static const char *const parts[] = { MR__SAVED_PREFIX "schedule.", MR__SAVED_PREFIX "schedules.",
+                                         MR__SAVED_PREFIX "task.", MR__SAVED_PREFIX "callback.",
+                                         MR__SAVED_PREFIX "rollback." };
     const mr_params list = { fit->saved.list.item, fit->saved.list.count };
     for (size_t i = 0; i < file->count; i++)
         for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
@@ -82,9 +83,9 @@ static mr_status check_left_over(const mr__fit *fit, const char *path, const mr_
 
 /* ---- the optimizer ---- */
 
-static mr_status take_optimizer(mr_optim *optim, const char *path, const mr__safetensors *file)
+static mr_status take_optimizer(mr_optim *optim, const char *prefix, const char *path,
+                                const mr__safetensors *file)
 {
-    static const char prefix[] = MR__SAVED_OPTIMIZER ".";
     mr_status status = MR_OK;
     mr_param *items = mr__alloc_zeroed(mr__mul_size(file->count + 1, sizeof *items));
     size_t count = 0;
@@ -107,6 +108,26 @@ static mr_status take_optimizer(mr_optim *optim, const char *path, const mr__saf
     for (size_t i = 0; i < count; i++)
         mr_tensor_free(items[i].tensor);
     mr__free(items);
+    return status;
+}
+
+/* An optimizer that is not here is not passed over. */
+static mr_status take_optimizers(const mr__fit *fit, const char *path, const mr__safetensors *file)
+{
+    mr_status status = MR_OK;
+    char prefix[MR__PREFIX_BYTES];
+    for (int i = 0; i < fit->optims && !status; i++) {
+        mr__optimizer_prefix(fit, i, prefix);
+        status = take_optimizer(fit->made.optim[i], prefix, path, file);
+    }
+    for (size_t i = 0; i < file->count && !status; i++) {
+        const char *name = file->tensors[i].name;
+        const bool by_hand = begins_with(name, MR__SAVED_OPTIMIZERS ".");
+        const size_t length = strlen(MR__SAVED_OPTIMIZERS ".");
+        if (by_hand && (!fit->manual || (name[length] - '0' >= fit->optims && name[length + 1] == '.')))
+            status =
+                mr__load_failed(MR_ERR_ARGUMENT, path, "this training has no %s", mr__shown_name(name).text);
+    }
     return status;
 }
 
@@ -201,7 +222,7 @@ mr_status mr__restore(mr__fit *fit, const char *path, const mr__safetensors *fil
     if (!status)
         status = check_left_over(fit, path, file);
     if (!status)
-        status = take_optimizer(fit->optim, path, file);
+        status = take_optimizers(fit, path, file);
     if (!status)
         status = take_loader(fit->loader, MR__SAVED_PREFIX "loader", path, file);
     if (!status)

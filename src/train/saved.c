@@ -1,6 +1,7 @@
 #include "saved.h"
 
 #include "copies.h"
+#include "rollback.h"
 #include "trainer.h"
 
 #include "base/alloc.h"
@@ -181,20 +182,43 @@ void mr__saved_put_back(const mr__saved *saved, const char *memory)
     mr__copies_put_back((mr_params){ saved->list.item, saved->list.count }, memory);
 }
 
+static mr_status add_schedules(mr__state *list, const mr__fit *fit)
+{
+    mr_status status = MR_OK;
+    for (int i = 0; i < MR_MAX_OPTIMIZERS && !status; i++) {
+        char key[40] = "trainer.schedule";
+        if (fit->manual)
+            snprintf(key, sizeof key, "trainer.schedules.%d", i);
+        if (fit->made.schedule[i])
+            status = add_all(list, key, mr_schedule_state(fit->made.schedule[i]));
+    }
+    return status;
+}
+
 mr_status mr__saved_init(mr__fit *fit)
 {
     mr__state *list = &fit->saved.list;
     const mr_task_vtable *task = fit->task->vtable;
     mr_status status = list_counters(fit);
-    if (!status && fit->schedule)
-        status = add_all(list, "trainer.schedule", mr_schedule_state(fit->schedule));
+    if (!status)
+        status = add_schedules(list, fit);
     if (!status && task->state)
         status = add_all(list, "trainer.task", task->state(fit->task->self));
     if (status && !mr__pending())
         status = mr__raise(MR_ERR_CALLBACK, "fit: the task's state failed without a message");
     for (size_t i = 0; i < fit->trainer->callbacks && !status; i++)
         status = add_callback(list, fit->trainer->callback[i], i);
+    if (!status)
+        status = mr__rollback_begin(fit);
     return status ? status : list_rngs(fit);
+}
+
+void mr__optimizer_prefix(const mr__fit *fit, int index, char prefix[MR__PREFIX_BYTES])
+{
+    if (fit->manual)
+        snprintf(prefix, MR__PREFIX_BYTES, MR__SAVED_OPTIMIZERS ".%d.", index);
+    else
+        snprintf(prefix, MR__PREFIX_BYTES, MR__SAVED_OPTIMIZER ".");
 }
 
 void mr__saved_free(mr__saved *saved)

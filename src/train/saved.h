@@ -3,9 +3,11 @@
  *
  *     optimizer.*             mr_optim_state
  *     trainer.schedule.*      mr_schedule_state
+ *     trainer.optimizers.N.*, trainer.schedules.N.*   those of a task that optimizes by hand
  *     trainer.epoch, …        counters, and where in the loop they stand
  *     trainer.task.*          the task's own
  *     trainer.callback.*      those of callbacks: their number, name, and their own
+ *     trainer.rollback.*      the state that is gone back to (rollback.h)
  *     trainer.rng.N           the N-th generator, as torch.get_rng_state() gives it; metadata say who has it
  *     trainer.loader          mr_loader_save; trainer.val_loader the same
  *     trainer.gradients       of each parameter, whether it has had a gradient (1), and requires one (2)
@@ -28,6 +30,7 @@ enum { MR__CHECKPOINT_VERSION = 1, MR__MAX_RNGS = 32 };
 #define MR__SAVED_PREFIX "trainer."
 #define MR__SAVED_LOG MR__SAVED_PREFIX "log."
 #define MR__SAVED_OPTIMIZER "optimizer"
+#define MR__SAVED_OPTIMIZERS "trainer.optimizers"
 
 /* Where in the loop of a fit its counters stand. */
 typedef enum mr__phase {
@@ -44,6 +47,10 @@ typedef struct mr__saved {
     size_t rngs;
     char *rng_users; /* as JSON: [["loader","val_loader"],["mine"]] */
 } mr__saved;
+
+/* What the names of an optimizer's state begin with. */
+enum { MR__PREFIX_BYTES = 32 };
+void mr__optimizer_prefix(const mr__fit *fit, int index, char prefix[MR__PREFIX_BYTES]);
 
 /* Lists what this fit has, which is set up. */
 mr_status mr__saved_init(mr__fit *fit);

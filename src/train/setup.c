@@ -1,5 +1,6 @@
 #include "setup.h"
 
+#include "nonfinite.h"
 #include "restore.h"
 #include "resume.h"
 #include "summary.h"
@@ -17,23 +18,52 @@
 
 /* ---- what the task makes ---- */
 
+static mr_status made_nothing(const char *call, const char *what)
+{
+    return mr__pending() ? mr_error_status() : mr__raise(MR_ERR_CALLBACK, "fit: %s gave no %s", call, what);
+}
+
 static mr_status make_optimizer(mr__fit *fit)
 {
-    mr_task *task = fit->task;
-    fit->optim = task->vtable->configure_optimizers(task->self, task->model);
-    if (!fit->optim) {
-        if (!mr__pending())
-            mr__raise(MR_ERR_CALLBACK, "fit: configure_optimizers gave no optimizer");
-        return mr_error_status();
-    }
-    fit->step.optim = fit->optim;
+    const mr_task *task = fit->task;
+    fit->made.optim[0] = task->vtable->configure_optimizers(task->self, task->model);
+    if (!fit->made.optim[0])
+        return made_nothing("configure_optimizers", "optimizer");
     if (task->vtable->configure_schedule &&
-        !(fit->schedule = task->vtable->configure_schedule(task->self, fit->optim))) {
-        if (!mr__pending())
-            mr__raise(MR_ERR_CALLBACK, "fit: configure_schedule gave no schedule");
-        return mr_error_status();
-    }
+        !(fit->made.schedule[0] = task->vtable->configure_schedule(task->self, fit->made.optim[0])))
+        return made_nothing("configure_schedule", "schedule");
     return MR_OK;
+}
+
+/* Those of a task that optimizes by hand. */
+static mr_status make_by_hand(mr__fit *fit)
+{
+    static const char call[] = "configure_manual";
+    const mr_trainer *t = fit->trainer;
+    mr_status status = fit->task->vtable->configure_manual(fit->task->self, fit->task->model, &fit->made);
+    if (status < 0 && !mr__pending())
+        mr__raise(status, "fit: %s failed without a message", call);
+    if (mr__pending())
+        return mr_error_status();
+    if (!fit->made.optim[0])
+        return made_nothing(call, "optimizer");
+    if (t->accumulate > 1 || t->clip_norm >= 0 || t->clip_value >= 0)
+        return mr__raise(MR_ERR_ARGUMENT, "fit: %s is not for a task that optimizes by hand",
+                         t->accumulate > 1   ? "accumulate_grad_batches"
+                         : t->clip_norm >= 0 ? "gradient_clip_norm"
+                                             : "gradient_clip_value");
+    return MR_OK;
+}
+
+static mr_status make_optimizers(mr__fit *fit)
+{
+    fit->manual = fit->task->vtable->configure_manual;
+    mr_status status = fit->manual ? make_by_hand(fit) : make_optimizer(fit);
+    while (fit->optims < MR_MAX_OPTIMIZERS && fit->made.optim[fit->optims])
+        fit->optims++;
+    fit->step.optim = fit->optim = fit->made.optim[0];
+    fit->schedule = fit->manual ? NULL : fit->made.schedule[0]; /* that the trainer steps */
+    return status;
 }
 
 static mr_status make_parts(mr__fit *fit)
@@ -58,7 +88,9 @@ static mr_status make_parts(mr__fit *fit)
     fit->events = mr__events_wanted(fit->trainer, task);
     mr_status status = mr__hooks(fit, MR__SETUP);
     if (!status)
-        status = make_optimizer(fit);
+        status = make_optimizers(fit);
+    if (!status)
+        status = mr__buffers_begin(fit);
     if (!status)
         status = mr__validate_prepare(fit);
     if (!status)

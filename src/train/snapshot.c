@@ -18,9 +18,9 @@ typedef struct copy {
     int64_t epoch, step;     /* for the name */
     mr__safetensor *entries; /* names are owned here; data lie in `memory` */
     const void **sources;    /* where each entry's values are copied from */
-    size_t count, optim_count;
-    const mr_param *optim_list; /* the optimizer's, when the entries were made */
-    char *memory;               /* the entries' values one after the other, each aligned */
+    size_t count;
+    mr_params optims[MR_MAX_OPTIMIZERS]; /* the optimizers' states, when the entries were made */
+    char *memory;                        /* the entries' values one after the other, each aligned */
     mr_rng *rng;
     uint8_t *gradients;
     bytes loader, val_loader;
@@ -75,7 +75,7 @@ static void drop_entries(copy *c)
     c->sources = NULL;
     c->memory = NULL;
     c->count = 0;
-    c->optim_list = NULL;
+    memset(c->optims, 0, sizeof c->optims);
 }
 
 /* Memory for the values, each aligned. */
@@ -95,21 +95,49 @@ static bool place_entries(copy *c)
     return true;
 }
 
+/* The states of the optimizers; false after a failure. */
+static bool list_optims(const mr__fit *fit, mr_params optims[MR_MAX_OPTIMIZERS])
+{
+    for (int i = 0; i < fit->optims; i++)
+        if (!(optims[i] = mr_optim_state(fit->made.optim[i])).item)
+            return false;
+    return true;
+}
+
+static bool are_the_same(const mr__fit *fit, const mr_params *a, const mr_params *b)
+{
+    for (int i = 0; i < fit->optims; i++)
+        if (a[i].item != b[i].item || a[i].count != b[i].count)
+            return false;
+    return true;
+}
+
+static bool add_optims(const mr__fit *fit, copy *c, const mr_params *optims)
+{
+    char prefix[MR__PREFIX_BYTES];
+    for (int i = 0; i < fit->optims; i++) {
+        mr__optimizer_prefix(fit, i, prefix);
+        if (!add_entries(c, prefix, optims[i]))
+            return false;
+        c->optims[i] = optims[i];
+    }
+    return true;
+}
+
 /* "layer1.weight" for a parameter or buffer; "optimizer.layer1.weight.exp_avg" for its state. */
-static bool make_entries(mr__snapshot *s, copy *c, mr_params optim)
+static bool make_entries(mr__snapshot *s, copy *c, const mr_params *optims)
 {
     const mr__state *saved = &s->fit->saved.list;
     const mr_params list = { saved->item, saved->count };
     drop_entries(c);
-    const size_t room = s->model.count + optim.count + list.count;
+    size_t room = s->model.count + list.count;
+    for (int i = 0; i < s->fit->optims; i++)
+        room += optims[i].count;
     c->entries = mr__alloc_zeroed(mr__mul_size(room, sizeof *c->entries));
     c->sources = mr__alloc_zeroed(mr__mul_size(room, sizeof *c->sources));
-    if (c->entries && c->sources && add_entries(c, "", s->model) &&
-        add_entries(c, MR__SAVED_OPTIMIZER ".", optim) && add_entries(c, "", list) && place_entries(c)) {
-        c->optim_list = optim.item;
-        c->optim_count = optim.count;
+    if (c->entries && c->sources && add_entries(c, "", s->model) && add_optims(s->fit, c, optims) &&
+        add_entries(c, "", list) && place_entries(c))
         return true;
-    }
     drop_entries(c);
     return false;
 }
@@ -162,13 +190,13 @@ mr__snapshot *mr__snapshot_new(const mr__fit *fit)
     s->fit = fit;
     s->params = fit->params;
     s->model = mr_module_state(fit->task->model);
-    mr_params optim = mr_optim_state(fit->optim);
-    bool made = s->model.item && optim.item;
+    mr_params optims[MR_MAX_OPTIMIZERS];
+    bool made = s->model.item && list_optims(fit, optims);
     for (int i = 0; made && i < MR__SNAPSHOTS; i++) {
         copy *c = &s->copy[i];
         c->rng = mr__alloc_array(fit->saved.rngs, sizeof *c->rng);
         c->gradients = mr__alloc(s->params.count);
-        made = c->rng && c->gradients && make_entries(s, c, optim) && take_loaders(fit, c) == MR_OK;
+        made = c->rng && c->gradients && make_entries(s, c, optims) && take_loaders(fit, c) == MR_OK;
     }
     if (made)
         return s;
@@ -198,11 +226,10 @@ mr_status mr__snapshot_take(mr__snapshot *s, int which, int64_t epoch)
 {
     const mr__fit *fit = s->fit;
     copy *c = &s->copy[which];
-    mr_params optim = mr_optim_state(fit->optim);
-    if (!optim.item)
+    mr_params optims[MR_MAX_OPTIMIZERS];
+    if (!list_optims(fit, optims))
         return mr_error_status();
-    if (MR__UNLIKELY((optim.item != c->optim_list || optim.count != c->optim_count) &&
-                     !make_entries(s, c, optim)))
+    if (MR__UNLIKELY(!are_the_same(fit, optims, c->optims) && !make_entries(s, c, optims)))
         return MR_ERR_MEMORY;
     c->epoch = epoch;
     c->step = fit->step.global_step;

@@ -1,15 +1,14 @@
 #include "train_step.h"
 
 #include "nonfinite.h"
+#include "rollback.h"
 
-#include "base/log.h"
 #include "optim/optim.h"
 #include "tensor/tape.h"
 
 #include <math.h>
 
-/* Says where in the training the thread's failure, settled or not, came about. */
-static mr_status failed_at(const mr__fit *fit, mr_status status)
+mr_status mr__train_failed(const mr__fit *fit, mr_status status)
 {
     mr__failure failure;
     mr__failure_take(&failure);
@@ -18,38 +17,13 @@ static mr_status failed_at(const mr__fit *fit, mr_status status)
                      (long long)fit->step.global_step, failure.text);
 }
 
-static bool is_finite(const mr_tensor *loss)
-{
-    if (loss->numel != 1)
-        return true; /* backward says what is wrong with it */
-    return loss->dtype == MR_FLOAT32 ? isfinite(*(const float *)loss->data)
-                                     : loss->dtype != MR_FLOAT64 || isfinite(*(const double *)loss->data);
-}
-
-/* Of what is no number; a NaN's sign, which printf shows, says nothing. */
-static const char *name_of(double loss)
-{
-    return isnan(loss) ? "nan" : loss > 0 ? "inf" : "-inf";
-}
-
-/* MR_OK: the batch is left out. */
-static mr_status not_finite(mr__fit *fit, const mr_batch *batch, const char *loss)
-{
-    const long long epoch = (long long)fit->step.epoch, step = (long long)fit->step.global_step;
-    if (fit->trainer->skip_nonfinite) {
-        mr__log(MR_LOG_WARNING, "fit: the loss is %s at epoch %lld, step %lld: batch %lld is left out", loss,
-                epoch, step, (long long)fit->step.batch_index);
-        return MR_OK;
-    }
-    mr__explain_nonfinite(fit, batch);
-    return mr__raise(MR_ERR_NONFINITE, "fit: the loss is %s at epoch %lld, step %lld", loss, epoch, step);
-}
-
 /* The task's loss; NULL after a failure, or for a batch that is passed over. */
 static mr_tensor *loss_of(mr__fit *fit, const mr_batch *batch, mr_status *status)
 {
     fit->skipped = false;
     fit->weight = (double)batch->rows;
+    if (MR__UNLIKELY(fit->buffers != NULL))
+        mr__buffers_keep(fit);
     mr_tensor *loss = fit->task->vtable->training_step(&fit->step, batch);
     *status = MR_OK;
     if (MR__UNLIKELY(fit->skipped) && !fit->tape->failed && !mr__pending())
@@ -59,11 +33,11 @@ static mr_tensor *loss_of(mr__fit *fit, const mr_batch *batch, mr_status *status
             mr__raise(MR_ERR_CALLBACK, "training_step gave no loss");
         if (fit->tape->failed && !mr__pending())
             mr__failure_raise(&fit->tape->failure);
-        *status = failed_at(fit, mr_error_status());
+        *status = mr__train_failed(fit, mr_error_status());
         return NULL;
     }
-    if (MR__UNLIKELY(!is_finite(loss))) {
-        *status = not_finite(fit, batch, name_of(mr_item(loss)));
+    if (MR__UNLIKELY(!mr__loss_finite(loss))) {
+        *status = mr__loss_nonfinite(fit, batch, loss);
         return NULL;
     }
     mr__log_batch_ended(&fit->log);
@@ -94,10 +68,25 @@ static mr_status clip(mr__fit *fit)
     return status;
 }
 
-static mr_status step_optimizer(mr__fit *fit)
+/* A function of the task's that stands for a part of the step. */
+typedef mr_status of_step(mr_step *step);
+typedef mr_status of_loss(mr_step *step, mr_tensor *loss);
+
+static mr_status step_optimizer(mr__fit *fit, mr_optim *optim)
 {
-    mr_status (*own)(mr_step * step) = fit->task->vtable->optimizer_step;
-    return MR__LIKELY(!own) ? mr_optim_step(fit->optim) : of_task(own(&fit->step), "optimizer_step");
+    of_step *own = fit->manual ? NULL : fit->task->vtable->optimizer_step;
+    return MR__LIKELY(!own) ? mr_optim_step(optim) : of_task(own(&fit->step), "optimizer_step");
+}
+
+mr_status mr__step_optimizer(mr__fit *fit, mr_optim *optim)
+{
+    const double factor = mr__rate_factor(fit);
+    if (MR__LIKELY(factor == 1))
+        return step_optimizer(fit, optim);
+    mr__optim_scale_rates(optim, factor);
+    mr_status status = step_optimizer(fit, optim);
+    mr__optim_rates_back(optim);
+    return status;
 }
 
 static mr_status step_schedule(mr__fit *fit, double metric)
@@ -116,23 +105,27 @@ static mr_status update(mr__fit *fit, bool *updated)
         mr__scale_grads(fit->params, 1 / fit->window_weight);
     fit->window = 0;
     fit->window_weight = 0;
+    if (MR__UNLIKELY(!mr__gradients_finite(fit->optim)))
+        return mr__gradient_nonfinite(fit, fit->step.batch);
+    if (MR__UNLIKELY(fit->rollback != NULL))
+        mr__rollback_keep(fit);
     mr_status status = mr__hooks(fit, MR__ON_BEFORE_OPTIMIZER_STEP);
     if (MR__UNLIKELY(status))
-        return status == MR_END ? MR_OK : failed_at(fit, status);
+        return status == MR_END ? MR_OK : mr__train_failed(fit, status);
     status = clip(fit);
     if (!status)
-        status = step_optimizer(fit);
+        status = mr__step_optimizer(fit, fit->optim);
     if (!status)
         status = mr__hooks(fit, MR__ON_AFTER_OPTIMIZER_STEP);
     if (!status && fit->schedule && fit->task->vtable->schedule_each_step && !fit->schedule_held)
         status = step_schedule(fit, (double)NAN);
     *updated = !status;
-    return status < 0 ? failed_at(fit, status) : MR_OK;
+    return status < 0 ? mr__train_failed(fit, status) : MR_OK;
 }
 
 static mr_status zero_grad(mr__fit *fit)
 {
-    mr_status (*own)(mr_step * step) = fit->task->vtable->optimizer_zero_grad;
+    of_step *own = fit->task->vtable->optimizer_zero_grad;
     if (MR__UNLIKELY(own != NULL))
         return of_task(own(&fit->step), "optimizer_zero_grad");
     mr_optim_zero_grad(fit->optim);
@@ -156,7 +149,7 @@ static mr_status add_gradients(mr__fit *fit, mr_tensor *loss)
         loss = mr_mul_scalar(fit->tape, loss, fit->weight);
         fit->window_weight += fit->weight;
     }
-    mr_status (*own)(mr_step * step, mr_tensor * loss) = fit->task->vtable->backward;
+    of_loss *own = fit->task->vtable->backward;
     status = MR__LIKELY(!own) ? mr_backward(fit->tape, loss) : of_task(own(&fit->step, loss), "backward");
     if (MR__UNLIKELY(status < 0))
         return status;
@@ -174,7 +167,7 @@ mr_status mr__train_batch(mr__fit *fit, const mr_batch *batch, bool *updated)
         status = add_gradients(fit, loss);
         fit->step.loss = NULL;
         if (MR__UNLIKELY(status < 0))
-            return failed_at(fit, status);
+            return mr__train_failed(fit, status);
     }
     mr_tape_reset(fit->tape);
     if (MR__UNLIKELY(!loss || status == MR_END))
@@ -194,7 +187,7 @@ mr_status mr__train_epoch_ended(mr__fit *fit)
     if (!fit->schedule || vtable->schedule_each_step || vtable->schedule_monitor || fit->schedule_held)
         return MR_OK;
     mr_status status = step_schedule(fit, (double)NAN);
-    return status < 0 ? failed_at(fit, status) : MR_OK;
+    return status < 0 ? mr__train_failed(fit, status) : MR_OK;
 }
 
 mr_status mr__train_validated(mr__fit *fit)
@@ -208,7 +201,7 @@ mr_status mr__train_validated(mr__fit *fit)
                          "fit: the schedule looks at '%s', which was not logged for epoch %lld", monitor,
                          (long long)fit->step.epoch);
     mr_status status = step_schedule(fit, *metric);
-    return status < 0 ? failed_at(fit, status) : MR_OK;
+    return status < 0 ? mr__train_failed(fit, status) : MR_OK;
 }
 
 /* ---- what a training step says of itself ---- */

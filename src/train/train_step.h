@@ -7,6 +7,15 @@
 /* MR_OK with *updated, whether the optimizer has stepped. */
 mr_status mr__train_batch(mr__fit *fit, const mr_batch *batch, bool *updated);
 
+/* The same of a task that optimizes by hand, which counts its updates itself. */
+mr_status mr__train_by_hand(mr__fit *fit, const mr_batch *batch);
+
+/* One step of an optimizer, its rates multiplied by what rollbacks have left of them. */
+mr_status mr__step_optimizer(mr__fit *fit, mr_optim *optim);
+
+/* Says where in the training the thread's failure, settled or not, came about. */
+mr_status mr__train_failed(const mr__fit *fit, mr_status status);
+
 /* Ends a window that the epoch's end has cut short, if one is open. */
 mr_status mr__train_rest(mr__fit *fit, bool *updated);
 

@@ -8,7 +8,7 @@
 
 mr_task *mr_task_new(const mr_task_vtable *vtable, mr_module *model, const void *self, size_t size)
 {
-    if (!vtable || !vtable->training_step || !vtable->configure_optimizers) {
+    if (!vtable || !vtable->training_step || !(vtable->configure_optimizers || vtable->configure_manual)) {
         mr__raise(MR_ERR_ARGUMENT, "task_new: the vtable needs training_step and configure_optimizers");
         return NULL;
     }
@@ -84,6 +84,16 @@ static bool acceptable(const mr_trainer_opts *opts)
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: min_epochs %lld is negative", (long long)opts->min_epochs);
     else if (opts->min_steps < 0)
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: min_steps %lld is negative", (long long)opts->min_steps);
+    else if ((unsigned)opts->nonfinite > MR_NONFINITE_ROLLBACK)
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: %d is no mr_nonfinite", (int)opts->nonfinite);
+    else if (opts->rollback_every_n_steps < 0)
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: rollback_every_n_steps %lld is not at least 1",
+                  (long long)opts->rollback_every_n_steps);
+    else if (!(opts->rollback_factor >= 0 && opts->rollback_factor <= 1))
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: rollback_factor %g is not in [0, 1]", opts->rollback_factor);
+    else if (!is_limit(opts->max_rollbacks))
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: max_rollbacks %lld is neither a number nor -1, no limit",
+                  (long long)opts->max_rollbacks);
     else if (opts->limit_train_batches < 0)
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: limit_train_batches %lld is not at least 1",
                   (long long)opts->limit_train_batches);
@@ -152,7 +162,12 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
     trainer->val_interval = val_interval;
     trainer->max_time = max_time;
     trainer->sanity_batches = opts->num_sanity_val_steps;
-    trainer->skip_nonfinite = opts->skip_nonfinite;
+    trainer->nonfinite = opts->nonfinite        ? opts->nonfinite
+                         : opts->skip_nonfinite ? MR_NONFINITE_SKIP
+                                                : MR_NONFINITE_STOP;
+    trainer->rollback_every = mr__option_int(opts->rollback_every_n_steps, 100);
+    trainer->rollback_factor = mr__option(opts->rollback_factor, 0.5);
+    trainer->max_rollbacks = mr__option_int(opts->max_rollbacks, 10);
     trainer->min_epochs = opts->min_epochs;
     trainer->min_steps = opts->min_steps;
     trainer->handle_signals = opts->handle_signals;

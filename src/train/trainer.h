@@ -83,6 +83,14 @@ struct mr__fit {
     bool epoch_complete; /* the epoch that ends has had all of its batches */
     mr_status (*next)(mr__fit *fit, const mr_batch **batch); /* what gives batches; NULL: the loader */
     struct mr__profile *profile;                             /* NULL: nobody wants one */
+    mr_optimizers made;            /* all optimizers and schedules; `optim` and `schedule` are the first */
+    int optims;                    /* how many */
+    bool manual;                   /* the task optimizes by hand */
+    bool abandoned;                /* this batch is left out, in the middle of its step */
+    mr__failure step_failure;      /* of this step's own calls: status MR_OK: none */
+    char *buffers;                 /* as they were before this step; NULL: they are not put back */
+    mr_params buffer_list;         /* owned */
+    struct mr__rollback *rollback; /* NULL: not wanted */
 };
 
 struct mr_trainer {
@@ -90,7 +98,10 @@ struct mr_trainer {
     int64_t min_epochs, min_steps;
     int64_t sanity_batches; /* -1: all */
     mr_duration val_interval, max_time;
-    bool fast_dev_run, skip_nonfinite;
+    bool fast_dev_run;
+    mr_nonfinite nonfinite;
+    int64_t rollback_every, max_rollbacks; /* -1: no limit */
+    double rollback_factor;
     int64_t log_every, accumulate, limit_batches; /* limit: -1 for none */
     int64_t limit_val_batches, check_val_every;
     double clip_norm, clip_value; /* -1: none */

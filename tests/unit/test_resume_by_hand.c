@@ -1,0 +1,163 @@
+/* Exact resuming of trainings that go back to an older state, and of those that optimize by hand. */
+#include "resume.h"
+
+/* ---- rollbacks ---- */
+
+/* Some losses, of certain batches, are no numbers; and one gradient. */
+static mr_tensor *spoiled_step(mr_step *s, const mr_batch *b)
+{
+    const int64_t at = 9 * s->epoch + s->batch_index;
+    mr_tensor *loss = training_step(s, b);
+    if (at == 7 || at == 20 || at == 38)
+        return mr_mul_scalar(s->tape, loss, NAN);
+    if (at == 30) /* the root of zero: 0, but with an infinite slope */
+        return mr_add(
+            s->tape, loss,
+            mr_sqrt(s->tape,
+                    mr_mul_scalar(
+                        s->tape,
+                        mr_sum(s->tape, mr_module_parameters(s->model).item[0].tensor, MR_ALL, false), 0)));
+    return loss;
+}
+
+static mr_task_vtable spoiled;
+
+static void test_rollbacks(void)
+{
+    mr_trainer_opts opts = { .max_epochs = EPOCHS,
+                             .log_every_n_steps = 1,
+                             .checkpoint_every = "1ba",
+                             .nonfinite = MR_NONFINITE_ROLLBACK,
+                             .rollback_every_n_steps = 5 };
+    spoiled = task_vtable;
+    spoiled.training_step = spoiled_step;
+    task_kind = &spoiled;
+    check_killed("rollback", &opts, 2);
+    opts.accumulate_grad_batches = 3;
+    opts.rollback_every_n_steps = 2;
+    check_killed("rollback_windows", &opts, 2);
+    opts.nonfinite = MR_NONFINITE_SKIP;
+    check_killed("skip", &opts, 2);
+    task_kind = &task_vtable;
+}
+
+/* ---- by hand ---- */
+
+static bool one_optimizer, without_schedule;
+
+static mr_status configure_manual(void *self, mr_module *model, mr_optimizers *made)
+{
+    (void)self;
+    mr_params p = mr_module_parameters(model);
+    made->optim[0] = mr_adam_new((mr_params){ p.item, 4 }, 0.01, NULL);
+    made->optim[1] =
+        mr_sgd_new((mr_params){ p.item + 4, p.count - 4 }, 0.02, &(mr_sgd_opts){ .momentum = 0.9 });
+    if (one_optimizer) {
+        mr_optim_free(made->optim[1]);
+        made->optim[1] = NULL;
+        return MR_OK;
+    }
+    if (!without_schedule)
+        made->schedule[1] = mr_exponential_lr_new(made->optim[1], 0.9);
+    return MR_OK;
+}
+
+static mr_tensor *step_by_hand(mr_step *s, const mr_batch *b)
+{
+    const int64_t at = 9 * s->epoch + s->batch_index;
+    for (int i = 0; i < (one_optimizer ? 1 : 2); i++) {
+        mr_optim *optim = mr_step_optim(s, i);
+        mr_optim_zero_grad(optim);
+        mr_tensor *loss = training_step(s, b);
+        if (s->trainer && at % 17 == 11 && i == 1)
+            loss = mr_mul_scalar(s->tape, loss, NAN);
+        if (mr_step_backward(s, loss) != MR_OK || mr_step_update(s, i) != MR_OK)
+            return NULL;
+        mr_tape_reset(s->tape);
+    }
+    if (s->batch_index % 4 == 3 && mr_step_schedule(s, 1))
+        (void)!mr_schedule_step(mr_step_schedule(s, 1));
+    return NULL;
+}
+
+static const mr_task_vtable by_hand = { .training_step = step_by_hand,
+                                        .configure_manual = configure_manual,
+                                        .validation_step = validation_step,
+                                        .destroy = task_destroy,
+                                        .state = task_state };
+
+static void monitors(mr_trainer *t)
+{
+    (void)mr_trainer_add_callback(t, mr_lr_monitor_new(NULL));
+    (void)mr_trainer_add_callback(t, mr_ema_new(&(mr_ema_opts){ .decay = 0.9 }));
+}
+
+static void test_by_hand(void)
+{
+    mr_trainer_opts opts = { .max_epochs = EPOCHS,
+                             .log_every_n_steps = 1,
+                             .checkpoint_every = "1ba",
+                             .nonfinite = MR_NONFINITE_ROLLBACK,
+                             .rollback_every_n_steps = 6,
+                             .val_check_interval = "4ba" };
+    task_kind = &by_hand;
+    add_callbacks = monitors;
+    check_killed("by_hand", &opts, 2);
+    opts.nonfinite = MR_NONFINITE_SKIP;
+    check_killed("by_hand_skip", &opts, 2);
+    opts.checkpoint_every = NULL;
+    check_interrupted("by_hand_int", opts, 12);
+    task_kind = &task_vtable;
+    add_callbacks = NULL;
+}
+
+/* What was saved of another kind of training is refused. */
+static void test_others(void)
+{
+    mr_trainer_opts opts = { .max_steps = 4 };
+    CHECK_EQ_I64(fit("automatic", NULL, &opts, 0, false), MR_OK);
+    task_kind = &by_hand;
+    CHECK_EQ_I64(fit("others", NULL, &opts, 0, false), MR_OK);
+    opts.max_steps = 6;
+    CHECK_EQ_I64(fit("automatic", "last", &opts, 0, false), MR_ERR_FORMAT);
+    CHECK(strstr(mr_error(), "trainer.schedules.1.last_epoch is not in it") != NULL);
+    task_kind = &task_vtable;
+    CHECK_EQ_I64(fit("others", "last", &opts, 0, false), MR_ERR_FORMAT);
+    CHECK(strstr(mr_error(), "trainer.schedule.last_epoch is not in it") != NULL);
+    one_optimizer = true; /* the second has no schedule then */
+    task_kind = &by_hand;
+    CHECK_EQ_I64(fit("others", "last", &opts, 0, false), MR_ERR_ARGUMENT);
+    CHECK(strstr(mr_error(), "this training has no trainer.schedules.1.last_epoch") != NULL);
+    CHECK_EQ_I64(fit("one", NULL, &opts, 0, false), MR_OK);
+    one_optimizer = false;
+    without_schedule = true;
+    opts.max_steps = 4;
+    CHECK_EQ_I64(fit("two", NULL, &opts, 0, false), MR_OK);
+    opts.max_steps = 8;
+    one_optimizer = true;
+    CHECK_EQ_I64(fit("two", "last", &opts, 0, false), MR_ERR_ARGUMENT);
+    CHECK(strstr(mr_error(), "this training has no trainer.optimizers.1.") != NULL);
+    one_optimizer = without_schedule = false;
+    task_kind = &task_vtable;
+    opts.nonfinite = MR_NONFINITE_ROLLBACK;
+    CHECK_EQ_I64(fit("automatic", "last", &opts, 0, false), MR_ERR_FORMAT);
+    CHECK(strstr(mr_error(), "trainer.rollback.kept is not in it") != NULL);
+}
+
+static void keep_quiet(void *user, mr_log_level level, const char *line)
+{
+    (void)user;
+    (void)level;
+    (void)line;
+}
+
+int main(void)
+{
+    if (!files_begin())
+        return 1;
+    mr_set_log_hook(keep_quiet, NULL);
+    RUN(test_rollbacks);
+    RUN(test_by_hand);
+    RUN(test_others);
+    return files_report();
+}

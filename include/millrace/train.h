@@ -215,9 +215,8 @@ typedef struct mr_trainer_opts {
         max_time; /* "3600s": the time of training, over all resumptions, after which it ends; default: no limit */
     int64_t
         fast_dev_run; /* so many batches of training and validation, no files, no early stopping or model checkpoints */
-    bool
-        skip_nonfinite; /* leave a batch out whose loss is NaN or infinite, with a line in the log, and go on */
-    mr_nonfinite nonfinite; /* the same with more to choose from */
+    mr_nonfinite
+        nonfinite; /* what is done about a loss or a gradient that is NaN or infinite; default: stop */
     /* Of MR_NONFINITE_ROLLBACK: every so many updates the state is kept (default 100); the factor by which learning rates count
      * from then on (default 0.5); and how many times, after which it is MR_NONFINITE_STOP (default 10; -1: no limit). */
     int64_t rollback_every_n_steps;

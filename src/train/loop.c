@@ -16,8 +16,8 @@ static void report_step(mr__fit *fit)
 {
     const int64_t done = fit->manual ? fit->batches + 1 : fit->step.global_step;
     if (done % fit->trainer->log_every == 0 && fit->log.logged)
-        mr__reporter_row(fit->reporter, MR_ROW_STEP, fit->step.epoch, done - 1, fit->log.logged, fit->log.metric,
-                         fit->log.row_value);
+        mr__reporter_row(fit->reporter, MR_ROW_STEP, fit->step.epoch, done - 1, fit->log.logged,
+                         fit->log.metric, fit->log.row_value);
 }
 
 /* ---- checkpoints ---- */

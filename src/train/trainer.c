@@ -162,9 +162,7 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
     trainer->val_interval = val_interval;
     trainer->max_time = max_time;
     trainer->sanity_batches = opts->num_sanity_val_steps;
-    trainer->nonfinite = opts->nonfinite        ? opts->nonfinite
-                         : opts->skip_nonfinite ? MR_NONFINITE_SKIP
-                                                : MR_NONFINITE_STOP;
+    trainer->nonfinite = opts->nonfinite;
     trainer->rollback_every = mr__option_int(opts->rollback_every_n_steps, 100);
     trainer->rollback_factor = mr__option(opts->rollback_factor, 0.5);
     trainer->max_rollbacks = mr__option_int(opts->max_rollbacks, 10);

@@ -30,8 +30,11 @@ static mr_status train(bool skip)
     *(float *)mr_tensor_data(mr_module_parameters(f.model).item[0].tensor) = 1.5f;
     mr_set_log_hook(hear, NULL);
     *heard = '\0';
-    mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){
-        .max_epochs = 2, .no_progress = true, .no_summary = true, .skip_nonfinite = skip });
+    mr_trainer *t =
+        mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 2,
+                                           .no_progress = true,
+                                           .no_summary = true,
+                                           .nonfinite = skip ? MR_NONFINITE_SKIP : MR_NONFINITE_STOP });
     mr_status status = mr_trainer_fit(t, f.task, f.loader);
     if (skip)
         CHECK_EQ_I64(mr_trainer_global_step(t), 1);

@@ -233,7 +233,7 @@ static void test_buffers(void)
     mr_module *model = mr_sequential_add(mr_sequential_new(), mr_batch_norm1d_new(1, NULL));
     mr_task *task = mr_task_new(&vtable, model, NULL, 0);
     mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){
-        .max_epochs = 1, .skip_nonfinite = true, .no_progress = true, .no_summary = true });
+        .max_epochs = 1, .nonfinite = MR_NONFINITE_SKIP, .no_progress = true, .no_summary = true });
     mr_set_log_hook(hear, NULL);
     CHECK_EQ_I64(mr_trainer_fit(t, task, f.loader), MR_OK);
     mr_set_log_hook(NULL, NULL);

@@ -2,11 +2,29 @@
 #include "optim.h"
 
 #include <math.h>
+#include <stdatomic.h>
+
+typedef struct search {
+    const float *x;
+    atomic_bool found;
+} search;
+
+static void search_part(void *work, int64_t begin, int64_t end)
+{
+    search *s = work;
+    if (!mr__k->all_finite(s->x + begin, end - begin))
+        atomic_store_explicit(&s->found, true, memory_order_relaxed);
+}
 
 static bool all_finite(mr_dtype dtype, const void *x, int64_t n)
 {
-    if (dtype == MR_FLOAT32)
-        return isfinite(mr__k->largest_magnitude(x, n));
+    if (dtype == MR_FLOAT32 && n < 2 * MR__GRAIN_ELEMENTS)
+        return mr__k->all_finite(x, n);
+    if (dtype == MR_FLOAT32) {
+        search s = { .x = x };
+        mr__parallel(search_part, &s, n, MR__GRAIN_ELEMENTS, MR__ALIGNMENT);
+        return !atomic_load_explicit(&s.found, memory_order_relaxed);
+    }
     for (int64_t i = 0; i < n; i++)
         if (!isfinite(((const double *)x)[i]))
             return false;

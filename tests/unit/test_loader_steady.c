@@ -2,6 +2,7 @@
 #include "loader_fixture.h"
 
 #include <string.h>
+#include <unistd.h>
 
 enum { LENGTH = 203 };
 
@@ -102,8 +103,59 @@ static void test_no_more_memory(void)
     mr_set_allocator(NULL);
 }
 
+/* ---- memory that is in use does not grow, whoever asks for it ---- */
+
+static int64_t resident(void)
+{
+    long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file || fscanf(file, "%*d %lld", &pages) != 1)
+        CHECK(false);
+    if (file)
+        fclose(file);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+static void take(mr_loader *loader, int64_t batches)
+{
+    const mr_batch *b;
+    while (batches > 0) {
+        mr_status status = mr_loader_next(loader, &b);
+        if (status < 0 && CHECK_EQ_I64(status, MR_OK))
+            return;
+        batches -= status == MR_OK;
+    }
+}
+
+/* A hundred thousand batches: sixty-four bytes lost with each would be six megabytes. */
+static void test_resident_memory(void)
+{
+    for (int kind = 0; kind < 6; kind++) {
+        const bool stream = kind & 1;
+        const fixture f = { .length = 10 * LENGTH, .bad = 3, .bad2 = -1, .many = true };
+        mr_loader_opts opts = { .batch_size = 2, .shuffle = kind & 2, .workers = kind < 4 ? 0 : 2 };
+        opts.shards = stream ? 3 : 0;
+        opts.on_bad_sample = MR_BAD_SKIP;
+        opts.timeout = opts.workers ? 1000 : 0; /* or the caller would make batches as small as these */
+        mr_rng *rng = mr_rng_new(1);
+        mr_dataset *d =
+            stream ? mr_stream_new(&telling_vtable, &f, sizeof f, fixture_fields, 2) : fixture_new(f);
+        mr_loader *l = mr_loader_new(d, rng, &opts);
+        take(l, 20000);
+        const int64_t before = resident();
+        take(l, 100000);
+        const int64_t grown = resident() - before;
+        if (!CHECK(grown < 3 << 20))
+            printf("    kind %d: %lld bytes\n", kind, (long long)grown);
+        mr_loader_free(l);
+        mr_dataset_free(d);
+        mr_rng_free(rng);
+    }
+}
+
 int main(void)
 {
     RUN(test_no_more_memory);
+    RUN(test_resident_memory);
     return check_report();
 }

@@ -3,6 +3,7 @@
 #include "sampler_kinds.h"
 
 #include "data/sampler.h"
+#include "data/shuffle.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -214,6 +215,72 @@ static void test_state(void)
         }
 }
 
+/* ---- what the first batch costs ---- */
+
+/* Of torch's permutation of very many that is what is looked at: the pages of those places, and no draws beyond them. */
+static void test_first_batch_costs_the_first_batch(void)
+{
+    enum { LENGTH = 1 << 27, FIRST = 32 };
+    mr__shuffle s;
+    mr_rng *rng = mr_rng_new(7), *same = mr_rng_new(7);
+    if (CHECK_EQ_I64(mr__shuffle_init(&s, LENGTH), MR_OK)) { /* room that nobody touches */
+        mr__shuffle_begin(&s);
+        const int64_t pages = LENGTH / 1024;
+        mr__shuffle_draw(&s, rng, FIRST);
+        CHECK(pages - s.missing >= 1 && pages - s.missing <= FIRST + 2);
+        for (int64_t i = 0; i < FIRST; i++) {
+            const int64_t jump = mr_rng_u32(same) % (LENGTH - i); /* the first draw of each place */
+            CHECK(s.place[i] == i + jump || jump < FIRST);
+        }
+        CHECK(same_place(rng, same));
+        mr__shuffle_free(&s);
+    }
+    mr_rng_free(rng);
+    mr_rng_free(same);
+}
+
+/* More weights than a float32 can count, of which only the last one is above zero. */
+static void test_many_weights(void)
+{
+    const int64_t many = (1 << 24) + 6;
+    double *weights = calloc((size_t)many, sizeof *weights);
+    mr_rng *rng = mr_rng_new(7);
+    int64_t index;
+    weights[many - 1] = 0.25;
+    mr_sampler *s = mr_weighted_sampler_new(weights, many, 3, rng, NULL);
+    CHECK_EQ_I64(mr_sampler_begin(s, 0), MR_OK);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ_I64(mr_sampler_next(s, &index), MR_OK);
+        CHECK_EQ_I64(index, many - 1);
+    }
+    CHECK_EQ_I64(mr_sampler_next(s, &index), MR_END);
+    mr_sampler_free(s);
+    mr_rng_free(rng);
+    free(weights);
+}
+
+/* In Millrace's own order, and in a replica's part of it, a place late in an epoch is as near as an early one. */
+static void test_late_places(void)
+{
+    const int64_t length = INT64_C(1) << 62, late = INT64_C(1) << 60;
+    mr_permutation *order = mr_permutation_new(length, 7);
+    mr_permutation_set_epoch(order, 3);
+    mr_sampler *s[] = { mr_permutation_sampler_new(length, 7),
+                        mr_distributed_sampler_new(
+                            length, 1, 3, &(mr_distributed_sampler_opts){ .own_order = true, .seed = 7 }),
+                        mr_replica_sampler_new(mr_permutation_sampler_new(length, 7), 1, 3, 0),
+                        mr_sequential_sampler_new(length) };
+    for (int i = 0; i < 4; i++) {
+        int64_t index, place = i == 0 || i == 3 ? late : 1 + 3 * late;
+        CHECK_EQ_I64(mr_sampler_begin(s[i], 3), MR_OK);
+        CHECK_EQ_I64(mr__sampler_skip(s[i], "test", late), MR_OK);
+        CHECK_EQ_I64(mr_sampler_next(s[i], &index), MR_OK);
+        CHECK_EQ_I64(index, i == 3 ? late : mr_permutation_at(order, place));
+        mr_sampler_free(s[i]);
+    }
+    mr_permutation_free(order);
+}
+
 static void test_skip_too_far(void)
 {
     mr_rng *rng = mr_rng_new(1);
@@ -241,6 +308,9 @@ int main(void)
 {
     RUN(test_golden_samplers);
     RUN(test_state);
+    RUN(test_first_batch_costs_the_first_batch);
+    RUN(test_many_weights);
+    RUN(test_late_places);
     RUN(test_skip_too_far);
     RUN(test_damaged_state);
     return check_report();

@@ -186,9 +186,9 @@ static void look_at(int64_t length)
     }
     places.trials = epochs.trials = SEEDS;
     double freedom = (double)(cells - 1) * (length == cells ? cells - 1 : cells);
-    double a = freedom ? deviation(&places, freedom) : 0;
+    double a = freedom > 0 ? deviation(&places, freedom) : 0;
     double b = step_cells > 1 ? deviation(&steps, step_cells - 1) : 0;
-    double c = freedom ? deviation(&epochs, (double)(cells - 1) * cells) : 0;
+    double c = freedom > 0 ? deviation(&epochs, (double)(cells - 1) * cells) : 0;
     if (!CHECK(fabs(a) < 5 && fabs(b) < 5 && c < 5))
         printf("    length %lld: places %.2f, neighbours %.2f, epochs %.2f\n", (long long)length, a, b, c);
     mr_permutation_free(p);

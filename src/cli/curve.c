@@ -27,6 +27,8 @@ static const char usage[] =
     "  --log-dir DIR       where the log goes: DIR/NAME/version_N (lightning_logs)\n"
     "  --name NAME         (my_lt_module)\n"
     "  --log-every N       steps from row to row of metrics.csv, 1 to 1000000000 (50)\n"
+    "  --log LIST          logs besides metrics.csv, with commas: merged (one row a step), jsonl, "
+    "tensorboard\n"
     "  --checkpoint-every D  from checkpoint to checkpoint: 7ba (batches), 2ep (epochs), 10000sp (samples), "
     "90s, or\n"
     "                      0.3dur (of the whole); the newest is kept, and there is one at the end (1ep)\n"
@@ -46,7 +48,7 @@ static const char usage[] =
 typedef struct options {
     int64_t seed, points, batch_size, epochs, hidden, log_every, workers;
     double lr;
-    const char *optimizer, *log_dir, *name, *plot, *checkpoint_every, *resume;
+    const char *optimizer, *log_dir, *name, *log, *plot, *checkpoint_every, *resume;
     bool no_shuffle, drop_last, no_progress, no_checkpoint;
 } options;
 
@@ -177,6 +179,48 @@ static mr_status print_loss(const char *when, mr_module *model, mr_dataset *data
     return s;
 }
 
+/* ---- logs besides metrics.csv ---- */
+
+static const char *const log_names[] = { "merged", "jsonl", "tensorboard" };
+
+enum { LOGS = 3 };
+
+/* The next of a list of names with commas, as its number; -1: there is no such. Moves behind it; *list is NULL behind the last. */
+static int next_log(const char **list)
+{
+    const size_t length = strcspn(*list, ",");
+    int found = -1;
+    for (int i = 0; i < LOGS; i++)
+        if (strlen(log_names[i]) == length && strncmp(*list, log_names[i], length) == 0)
+            found = i;
+    *list = (*list)[length] ? *list + length + 1 : NULL;
+    return found;
+}
+
+static bool is_log_list(const char *list)
+{
+    bool there[LOGS] = { false };
+    while (list) {
+        const int log = next_log(&list);
+        if (log < 0 || there[log])
+            return false;
+        there[log] = true;
+    }
+    return true;
+}
+
+static void add_logs(mr_trainer *trainer, const char *list)
+{
+    while (list) {
+        const int log = next_log(&list);
+        mr_trainer_add_logger(trainer, log == 0   ? mr_csv_logger_new(&(mr_csv_logger_opts){ .merged = true })
+                                       : log == 1 ? mr_jsonl_logger_new(NULL)
+                                                  : mr_tensorboard_logger_new(NULL));
+    }
+}
+
+/* ---- what comes of it ---- */
+
 static mr_status plot_loss(const char *metrics, const char *picture)
 {
     mr_frame *frame = mr_frame_read_csv(metrics);
@@ -227,6 +271,7 @@ static mr_status run(const options *o, int *signal)
                                                              .handle_signals = true,
                                                              .no_progress = o->no_progress,
                                                              .no_checkpoint = o->no_checkpoint });
+    add_logs(trainer, o->log);
     mr_status s = print_loss("before", model, data, o);
     if (s == MR_OK)
         s = mr_trainer_fit(trainer, task, loader);
@@ -280,6 +325,7 @@ static options parse(int argc, char **argv)
         { .name = "log-dir", .text = &o.log_dir },
         { .name = "name", .text = &o.name },
         { .name = "log-every", .integer = &o.log_every, .low = 1, .high = 1000000000 },
+        { .name = "log", .text = &o.log },
         { .name = "checkpoint-every", .text = &o.checkpoint_every },
         { .name = "resume", .text = &o.resume },
         { .name = "no-progress", .on = &o.no_progress },
@@ -294,6 +340,8 @@ static options parse(int argc, char **argv)
         args_wrong(&program,
                    "--checkpoint-every takes a duration such as 7ba, 2ep, 10000sp, 90s or 0.3dur, not '%s'",
                    o.checkpoint_every);
+    if (o.log && !is_log_list(o.log))
+        args_wrong(&program, "--log takes merged, jsonl and tensorboard, with commas, not '%s'", o.log);
     if (o.resume && !*o.resume)
         args_wrong(&program, "--resume takes a path, or last, not ''");
     if (o.plot && !ends_with(o.plot, ".png") && !ends_with(o.plot, ".svg"))

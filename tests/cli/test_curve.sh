@@ -191,6 +191,21 @@ if [ -w /dev/full ]; then
     check 'unwritable help' [ "$status" = 1 ]
 fi
 
+# ---- other logs ----
+
+run --epochs 4 --log-every 50
+plain=$(cat "$work/log/my_lt_module/version_0/metrics.csv")
+rm -rf "$work/log"
+run --epochs 4 --log-every 50 --log tensorboard,merged,jsonl
+version=$work/log/my_lt_module/version_0
+check 'logs: metrics.csv is what it is without' [ "$(cat "$version/metrics.csv")" = "$plain" ]
+check 'logs: merged rows' [ "$(head -n 2 "$version/merged.csv" | cut -d , -f 1,2 | tr -d '\r')" = "epoch,step
+1,49" ]
+check 'logs: JSON lines' grep -q '^{"kind":"step","epoch":1,"step":49,"loss":[0-9.]*}$' "$version/metrics.jsonl"
+check 'logs: TensorBoard' grep -q 'brain.Event:2' "$version/events.out.tfevents.millrace"
+check 'logs: files' [ "$(ls "$version" | wc -l)" = 6 ]
+rm -rf "$work/log"
+
 # ---- wrong flags ----
 
 # says TEXT FLAG...: exits with 2 and this line, and makes nothing.
@@ -223,7 +238,7 @@ status=0
 check 'help: status' [ "$status" = 0 ]
 check 'help: stderr' [ ! -s "$work/err" ]
 check 'help: width' [ "$(awk 'length > 110' "$work/help" | wc -l)" = 0 ]
-for flag in seed points batch-size epochs hidden lr optimizer no-shuffle drop-last log-dir name log-every workers checkpoint-every resume no-progress no-checkpoint plot help; do
+for flag in seed points batch-size epochs hidden lr optimizer no-shuffle drop-last log-dir name log-every log workers checkpoint-every resume no-progress no-checkpoint plot help; do
     check "help has --$flag" grep -q -- "^  --$flag " "$work/help"
 done
 
@@ -243,11 +258,14 @@ done
 for value in loss.jpg loss png '' a.png/b; do
     check "--plot '$value'" says "curve: --plot takes a file that ends in .png or .svg, not '$value'" --plot "$value"
 done
+for value in csv '' , jsonl, ,jsonl jsonl,jsonl 'jsonl merged' Jsonl json; do
+    check "--log '$value'" says "curve: --log takes merged, jsonl and tensorboard, with commas, not '$value'" --log "$value"
+done
 for flag in no-shuffle drop-last no-progress no-checkpoint; do
     check "--$flag=1" says "curve: --$flag takes no value, not '1'; see curve --help" "--$flag=1"
     check "--$flag=" says "curve: --$flag takes no value, not ''; see curve --help" "--$flag="
 done
-for flag in lr optimizer log-dir name plot checkpoint-every resume; do
+for flag in lr optimizer log-dir name log plot checkpoint-every resume; do
     check "--$flag without a value" says "curve: a value is missing behind '--$flag'; see curve --help" "--$flag"
 done
 for flag in --colour --see --no --help=1 --seeds=1 --Seed -- --=1 -s -h -xy -; do

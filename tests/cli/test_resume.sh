@@ -92,6 +92,16 @@ for round in 1 2; do
     check "other, round $round: the same" same other killed
 done
 
+# All logs.
+logs='--epochs 100 --log-every 1 --checkpoint-every 7ba --log merged,jsonl,tensorboard --resume last'
+run logs $logs
+for round in 1 2; do
+    rm -rf "$work/killed"
+    until_done killed $logs
+    check "logs, round $round: the same" same logs killed
+done
+check 'logs: rows' [ "$(wc -l <"$work/logs/my_lt_module/version_0/metrics.jsonl")" = 3200 ]
+
 # ---- signals ----
 
 # interrupted SIGNAL STATUS: again and again until it comes to its end, which is soon, since no step is lost.

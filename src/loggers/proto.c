@@ -17,13 +17,12 @@ static void put_varint(mr__strbuf *to, uint64_t value)
     mr__strbuf_append_bytes(to, bytes, count);
 }
 
-/* The low byte first, whatever the machine. */
-static void put_little_endian(mr__strbuf *to, uint64_t bits, size_t count)
+void mr__put_little_endian(mr__strbuf *to, uint64_t number, size_t bytes)
 {
-    unsigned char bytes[8];
-    for (size_t i = 0; i < count; i++)
-        bytes[i] = (unsigned char)(bits >> 8 * i);
-    mr__strbuf_append_bytes(to, bytes, count);
+    unsigned char text[8];
+    for (size_t i = 0; i < bytes; i++)
+        text[i] = (unsigned char)(number >> 8 * i);
+    mr__strbuf_append_bytes(to, text, bytes);
 }
 
 static void put_key(mr__strbuf *to, unsigned field, unsigned how)
@@ -42,7 +41,7 @@ void mr__proto_float(mr__strbuf *message, unsigned field, float value)
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     put_key(message, field, FOUR_BYTES);
-    put_little_endian(message, bits, sizeof bits);
+    mr__put_little_endian(message, bits, sizeof bits);
 }
 
 void mr__proto_double(mr__strbuf *message, unsigned field, double value)
@@ -50,7 +49,7 @@ void mr__proto_double(mr__strbuf *message, unsigned field, double value)
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     put_key(message, field, EIGHT_BYTES);
-    put_little_endian(message, bits, sizeof bits);
+    mr__put_little_endian(message, bits, sizeof bits);
 }
 
 static void put_counted(mr__strbuf *message, unsigned field, const char *bytes, size_t count)

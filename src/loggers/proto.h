@@ -4,6 +4,9 @@
 
 #include "base/strbuf.h"
 
+/* The lowest bytes of a number, the low one first, whatever the machine. */
+void mr__put_little_endian(mr__strbuf *to, uint64_t number, size_t bytes);
+
 void mr__proto_integer(mr__strbuf *message, unsigned field, int64_t value);
 void mr__proto_float(mr__strbuf *message, unsigned field, float value);
 void mr__proto_double(mr__strbuf *message, unsigned field, double value);

@@ -29,26 +29,18 @@ enum { ANY_NUMBER = 2, ANY_TEXT, ANY_BOOL };
 
 /* ---- records ---- */
 
-static void put_word(mr__strbuf *out, uint64_t word, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++) {
-        const unsigned char byte = (unsigned char)(word >> 8 * i);
-        mr__strbuf_append_bytes(out, &byte, 1);
-    }
-}
-
 /* A checksum of bytes that have checksums in them would be a poor one, so it is turned. */
 static void put_masked(mr__strbuf *out, const char *bytes, size_t count)
 {
     const uint32_t crc = mr__crc32c(0, bytes, count);
-    put_word(out, (crc >> 15 | crc << 17) + UINT32_C(0xa282ead8), 4);
+    mr__put_little_endian(out, (crc >> 15 | crc << 17) + UINT32_C(0xa282ead8), 4);
 }
 
 static mr_status put_event(tensorboard *t)
 {
     mr__log_file *file = &t->base.file;
     mr__strbuf *out = &file->rest;
-    put_word(out, t->event.length, 8);
+    mr__put_little_endian(out, t->event.length, 8);
     if (!out->failed)
         put_masked(out, out->text + out->length - 8, 8);
     mr__strbuf_append_bytes(out, t->event.text, t->event.length);

@@ -44,6 +44,21 @@ MR_API mr_image *mr_image_load(const char *path, const mr_image_opts *opts);
 MR_API mr_status mr_image_size(const void *bytes, size_t size, const mr_image_opts *opts, int64_t *height,
                                int64_t *width);
 
+/* ---- pictures to look at --------------------------------------------------------------------------------- */
+
+/* Writes a picture as PNG, so that a crash leaves the old file or the new. */
+MR_API MR_CHECKED mr_status mr_image_save(const mr_image *image, const char *path);
+
+typedef struct mr_image_grid_opts {
+    int64_t columns; /* default 8 */
+    const double *mean,
+        *stddev; /* three of each, which mr_transform_normalize was given; default: it was not */
+} mr_image_grid_opts;
+
+/* Makes one picture of a batch, side by side with two black pixels between: of float32 [rows, channels, height, width], where 0 is black
+ * and 1 white, or of uint8, which may also be [rows, height, width, channels]; 1 or 3 channels. (torchvision's make_grid) */
+MR_API mr_image *mr_image_grid(const mr_tensor *batch, const mr_image_grid_opts *opts);
+
 #ifdef __cplusplus
 }
 #endif

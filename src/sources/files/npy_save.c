@@ -1,11 +1,11 @@
 /* Writing NPY, version 1: what numpy.save writes, to the byte. */
 #include <millrace/sources/arrays.h>
 
-#include <errno.h>
-#include <fcntl.h>
+#include "sources/new_file.h"
+#include "sources/settle.h"
+
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAGIC_AND_SIZE = 10, ALIGNMENT = 64, ROOM = 512 };
 
@@ -60,38 +60,19 @@ static size_t header(const mr_tensor *tensor, const char *descr, char *out)
     return all;
 }
 
-static mr_status failed(const char *verb, const char *path)
-{
-    return mr_fail(MR_ERR_IO, "cannot %s '%s': %s", verb, path, strerror(errno));
-}
-
-static mr_status write_all(int fd, const char *path, const char *bytes, size_t size)
-{
-    while (size) {
-        ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return failed("write", path);
-        bytes += n;
-        size -= (size_t)n;
-    }
-    return MR_OK;
-}
-
 /* Elements in order, of any strides: a copy of a tensor that is not contiguous. */
-static mr_status write_elements(int fd, const char *path, const mr_tensor *tensor)
+static mr_status write_elements(mr__new_file *file, const mr_tensor *tensor)
 {
     size_t bytes = (size_t)mr_tensor_numel(tensor) * mr_dtype_size(mr_tensor_dtype(tensor));
     if (mr_tensor_is_contiguous(tensor))
-        return write_all(fd, path, mr_tensor_data(tensor), bytes);
+        return mr__new_file_write(file, mr_tensor_data(tensor), bytes);
     mr_tensor *copy = mr_tensor_keep(tensor);
-    mr_status s = copy ? write_all(fd, path, mr_tensor_data(copy), bytes) : mr_error_status();
+    mr_status s = copy ? mr__new_file_write(file, mr_tensor_data(copy), bytes) : mr_error_status();
     mr_tensor_free(copy);
     return s;
 }
 
-mr_status mr_npy_save(const mr_tensor *tensor, const char *path)
+static mr_status save(const mr_tensor *tensor, const char *path)
 {
     char head[ROOM];
     if (!tensor || !path)
@@ -99,24 +80,16 @@ mr_status mr_npy_save(const mr_tensor *tensor, const char *path)
     const char *descr = descr_of(mr_tensor_dtype(tensor));
     if (!descr)
         return mr_fail(MR_ERR_DTYPE, "npy_save: NumPy has no %s", mr_dtype_name(mr_tensor_dtype(tensor)));
-    size_t length = strlen(path);
-    char *temporary = mr_alloc(length + 32);
-    if (!temporary)
-        return mr_error_status();
-    snprintf(temporary, length + 32, "%s.%ld.tmp", path, (long)getpid());
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    mr_status s =
-        fd < 0 ? failed("create", temporary) : write_all(fd, path, head, header(tensor, descr, head));
+    mr__new_file file;
+    mr_status s = mr__new_file_open(&file, path);
     if (s == MR_OK)
-        s = write_elements(fd, path, tensor);
-    if (s == MR_OK && fsync(fd) < 0 && errno != EINVAL)
-        s = failed("write", path);
-    if (fd >= 0 && close(fd) < 0 && s == MR_OK)
-        s = failed("write", path);
-    if (s == MR_OK && rename(temporary, path) < 0)
-        s = failed("write", path);
-    if (s != MR_OK && fd >= 0)
-        unlink(temporary);
-    mr_free(temporary);
-    return s;
+        s = mr__new_file_write(&file, head, header(tensor, descr, head));
+    if (s == MR_OK)
+        s = write_elements(&file, tensor);
+    return mr__new_file_close(&file, s);
+}
+
+mr_status mr_npy_save(const mr_tensor *tensor, const char *path)
+{
+    return mr__settled(save(tensor, path));
 }

@@ -284,6 +284,89 @@ static void test_one_after_the_other(void)
     mr__decoder_free(d);
 }
 
+/* ---- pictures to look at ---- */
+
+static void test_save(void)
+{
+    for (int channels = 1; channels <= 3; channels += 2) {
+        mr_image *image = mr_image_new(3, 70, channels);
+        for (int i = 0; i < 3 * 70 * channels; i++)
+            image->pixels[i] = (uint8_t)(i * 7);
+        CHECK_EQ_I64(mr_image_save(image, in_folder("saved.png")), MR_OK);
+        mr_image *again = mr_image_load(in_folder("saved.png"), NULL);
+        CHECK(again && again->height == 3 && again->width == 70);
+        for (int i = 0; i < 3 * 70 * 3; i++)
+            CHECK(again->pixels[i] == image->pixels[channels == 3 ? i : i / 3]);
+        mr_image_free(again);
+        CHECK_EQ_I64(mr_image_save(image, "/nowhere/x.png"), MR_ERR_IO);
+        mr_fail(MR_ERR_FORMAT, "another"); /* the first one has been dealt with by its status */
+        CHECK_EQ_STR(mr_error(), "another");
+        image->height = image->width = 0;
+        CHECK_EQ_I64(mr_image_save(image, in_folder("saved.png")), MR_ERR_ARGUMENT);
+        CHECK_EQ_STR(mr_error(), channels == 1 ? "image_save: 0 x 0 pixels of 1 channels make no PNG"
+                                               : "image_save: 0 x 0 pixels of 3 channels make no PNG");
+        mr_image_free(image);
+    }
+    CHECK_EQ_I64(mr_image_save(NULL, "x"), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "image_save: image is NULL");
+    CHECK(count_entries(files_folder) == 2); /* and nothing half written */
+    mr_image *image = mr_image_new(300, 300, 1);
+    CHECK_EQ_I64(mr_image_save(image, "/dev/full/x.png"), MR_ERR_IO);
+    CHECK(strstr(mr_error(), "cannot create '/dev/full/x.png.") != NULL);
+    mr_image_free(image);
+}
+
+static void check_grid(const mr_tensor *batch, const mr_image_grid_opts *opts, int64_t height, int64_t width,
+                       const char *hash)
+{
+    mr_image *grid = mr_image_grid(batch, opts);
+    check_image(grid, "grid", height, width, hash);
+    mr_image_free(grid);
+}
+
+static void test_grid(void)
+{
+    static const double mean[3] = { 0.5, 0.25, 0 }, stddev[3] = { 0.5, 0.25, 1 };
+    mr_tensor *x = mr_tensor_zeros(MR_FLOAT32, MR_SHAPE(3, 3, 2, 2)),
+              *y = mr_tensor_zeros(MR_UINT8, MR_SHAPE(3, 2, 2, 3));
+    float *v = mr_tensor_data(x);
+    uint8_t *b = mr_tensor_data(y);
+    for (int r = 0; r < 3; r++)
+        for (int c = 0; c < 3; c++)
+            for (int i = 0; i < 4; i++) {
+                const int byte = r * 40 + c * 11 + i * 3;
+                b[(r * 4 + i) * 3 + c] = (uint8_t)byte;
+                v[(r * 3 + c) * 4 + i] = (float)((byte / 255.0 - mean[c]) / stddev[c]);
+            }
+    mr_image *grid = mr_image_grid(y, &(mr_image_grid_opts){ .columns = 2 });
+    CHECK(grid && grid->height == 10 && grid->width == 10 && grid->channels == 3);
+    CHECK_EQ_I64(grid->pixels[(2 * 10 + 2) * 3 + 1], 11);
+    CHECK_EQ_I64(grid->pixels[(3 * 10 + 7) * 3 + 2], 40 + 22 + 9);
+    CHECK_EQ_I64(grid->pixels[(6 * 10 + 3) * 3], 80 + 3);
+    CHECK_EQ_I64(grid->pixels[(6 * 10 + 6) * 3], 0);
+    CHECK_EQ_I64(grid->pixels[(4 * 10 + 4) * 3], 0);
+    char hash[17];
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)hash_on(HASH_BEGIN, grid->pixels, 300));
+    check_grid(x, &(mr_image_grid_opts){ 2, mean, stddev }, 10, 10, hash);
+    mr_image_free(grid);
+    v[0] = NAN;
+    v[1] = 1e9F;
+    grid = mr_image_grid(x, NULL);
+    CHECK(grid && grid->height == 6 && grid->width == 14);
+    CHECK(grid->pixels[(2 * 14 + 2) * 3] == 0 && grid->pixels[(2 * 14 + 3) * 3] == 255);
+    mr_image_free(grid);
+    CHECK(!mr_image_grid(x, &(mr_image_grid_opts){ .columns = -1 }));
+    CHECK_EQ_STR(mr_error(), "image_grid: -1 columns");
+    CHECK(!mr_image_grid(NULL, NULL));
+    CHECK_EQ_STR(mr_error(), "image_grid: batch is NULL");
+    mr_tensor_free(x);
+    x = mr_tensor_zeros(MR_FLOAT32, MR_SHAPE(3, 2, 2, 3));
+    CHECK(!mr_image_grid(x, NULL));
+    CHECK_EQ_STR(mr_error(), "image_grid: float32 [3,2,2,3] is no batch of pictures");
+    mr_tensor_free(x);
+    mr_tensor_free(y);
+}
+
 int main(void)
 {
     if (!files_begin())
@@ -296,5 +379,7 @@ int main(void)
     RUN(test_damage);
     RUN(test_promises);
     RUN(test_one_after_the_other);
+    RUN(test_save);
+    RUN(test_grid);
     return files_report();
 }

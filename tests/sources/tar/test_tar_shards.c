@@ -102,7 +102,7 @@ static void check_each_once(mr_dataset *d, int samples, int64_t shards, int work
 
 static void check_shards(const char *files, int samples)
 {
-    static const int64_t shards[] = { 1, 2, 3, 5, 16, 700 };
+    static const int64_t shards[] = { 1, 2, 3, 5, 16, 100 };
     mr_dataset *d = mr_tar_stream_new(files, fields, 2, NULL);
     if (!CHECK(d != NULL))
         printf("    %s\n", mr_error());

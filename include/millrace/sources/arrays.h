@@ -31,6 +31,11 @@ typedef struct mr_array_file {
  * read). Arrays in Fortran's order have one dimension, or are refused. */
 MR_API mr_dataset *mr_arrays_new(const mr_array_file *files, int count);
 
+/* Makes a stream of the rows of one array, from front to back in little memory: of a file that may be longer than memory, packed, or
+ * a pipe. A plain file of a known size is read in as many shards as a loader likes, of others the first has all. It resumes
+ * where it stands, unless it is a pipe. mr_zip_new puts several beside each other. */
+MR_API mr_dataset *mr_array_stream_new(const mr_array_file *file);
+
 /* Makes a tensor of a whole file (numpy.load). */
 MR_API mr_tensor *mr_npy_load(const char *path);
 
@@ -51,6 +56,11 @@ typedef struct mr_tokens_opts {
 
 /* Makes a dataset of a file of token numbers without a header, mapped. */
 MR_API mr_dataset *mr_tokens_new(const char *path, int64_t length, const mr_tokens_opts *opts);
+
+/* The same windows from the front to the back, of a file that may be packed, or a pipe ("-" is standard input), and without an end. A
+ * plain file of a known size is read in as many shards as a loader likes, of others the first has all. It resumes where it
+ * stands, unless it is a pipe. Text by bytes is a file of MR_UINT8. */
+MR_API mr_dataset *mr_tokens_stream_new(const char *path, int64_t length, const mr_tokens_opts *opts);
 
 typedef struct mr_text_opts {
     int64_t stride; /* as above, in characters or bytes */

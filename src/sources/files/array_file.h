@@ -23,6 +23,9 @@ void mr__array_file_close(mr__array_file *array);
 /* Writes `count` elements from number `first` on to `out`, as the array's dtype. */
 mr_status mr__array_file_read(const mr__array_file *array, int64_t first, int64_t count, void *out);
 
+/* Makes the name of a field: "train-images" of "data/train-images.npy.gz". */
+char *mr__array_name(const char *path);
+
 /* The formats' headers: shape and types out of the bytes, the length of the header to *data. */
 mr_status mr__npy_header(mr__array_file *array, const char *path, size_t *data);
 mr_status mr__idx_header(mr__array_file *array, const char *path, size_t *data);

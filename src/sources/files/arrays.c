@@ -69,8 +69,7 @@ static void destroy(void *self)
 
 /* ---- making ---- */
 
-/* "train-images" of "data/train-images.npy.gz". */
-static char *default_name(const char *path)
+char *mr__array_name(const char *path)
 {
     const char *slash = strrchr(path, '/'), *begin = slash ? slash + 1 : path;
     char *name = mr_strdup(begin), *point = name ? strchr(name, '.') : NULL;
@@ -84,7 +83,7 @@ static mr_status open_file(arrays *a, int i, const mr_array_file *from)
     if (!from->path)
         return mr_fail(MR_ERR_ARGUMENT, "arrays_new: file %d has no path", i);
     a->path[i] = mr_strdup(from->path);
-    a->name[i] = from->name ? mr_strdup(from->name) : default_name(from->path);
+    a->name[i] = from->name ? mr_strdup(from->name) : mr__array_name(from->path);
     if (!a->path[i] || !a->name[i] || mr__array_file_open(&a->file[i], from->storage, from->path) < 0)
         return mr_error_status();
     const mr_shape *shape = &a->file[i].shape, *first = &a->file[0].shape;

@@ -237,6 +237,8 @@ static mr_status pass_over(mr__input *input, uint64_t offset)
 
 mr_status mr__input_seek(mr__input *input, uint64_t offset)
 {
+    if (offset == input->offset)
+        return MR_OK;
     if (input->packing == PLAIN) {
         if (mr_file_seek(input->file, (int64_t)offset) < 0)
             return mr_error_status();

@@ -3,7 +3,7 @@
 
 #include "sources/field.h"
 
-#include "window.h"
+#include "records.h"
 
 #include <string.h>
 
@@ -82,7 +82,7 @@ static const char *next_line(const jsonl *j, const char *at, const char **end)
 {
     bool complete;
     for (; at < end_of(j); at = *end) {
-        *end = mr__jsonl_line_end(NULL, at, end_of(j), &complete);
+        *end = mr__line_end(NULL, at, end_of(j), &complete);
         if (!mr__jsonl_is_blank(at, *end))
             return at;
     }

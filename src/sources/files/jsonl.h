@@ -24,9 +24,6 @@ void mr__jsonl_plan_free(mr__jsonl_plan *plan);
 mr_status mr__jsonl_read_row(const mr__jsonl_plan *plan, const char *at, const char *end, int64_t line,
                              void *const *field, int64_t row);
 
-/* The end of a line, as mr__record_end; `format` is not looked at. */
-const char *mr__jsonl_line_end(const void *format, const char *at, const char *end, bool *complete);
-
 /* Whether there is nothing but blanks in it. */
 bool mr__jsonl_is_blank(const char *at, const char *end);
 

@@ -6,14 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *mr__jsonl_line_end(const void *format, const char *at, const char *end, bool *complete)
-{
-    (void)format;
-    const char *stop = memchr(at, '\n', (size_t)(end - at));
-    *complete = stop != NULL;
-    return stop ? stop + 1 : end;
-}
-
 bool mr__jsonl_is_blank(const char *at, const char *end)
 {
     while (at < end && (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n'))

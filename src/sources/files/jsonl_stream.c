@@ -14,14 +14,6 @@ typedef struct jsonl_cursor {
     mr__reader reader;
 } jsonl_cursor;
 
-static const char *line_begin(const void *format, const char *at, const char *end, bool last)
-{
-    (void)last;
-    bool complete;
-    const char *next = mr__jsonl_line_end(format, at, end, &complete);
-    return complete ? next : NULL;
-}
-
 static void cursor_close(void *self)
 {
     jsonl_cursor *c = self;
@@ -100,7 +92,7 @@ mr_dataset *mr_jsonl_stream_new(const char *path, const mr_jsonl_field *fields, 
     if (mr__jsonl_plan_make(&s->plan, "jsonl_stream_new", path, fields, field_count) == MR_OK &&
         mr__window_open(&w, storage, path, 0) == MR_OK) {
         mr__records_init(&s->records, storage, s->plan.path,
-                         (mr__record_kind){ mr__jsonl_line_end, line_begin, NULL }, &w, 1);
+                         (mr__record_kind){ mr__line_end, mr__line_begin, NULL }, &w, 1);
         dataset = mr_stream_new(&vtable, &s, sizeof s, s->plan.field, s->plan.field_count);
     }
     if (!dataset)

@@ -5,6 +5,22 @@
 /* What is looked at to find where a record begins, or as many times two as it takes: so all who look find the same. */
 enum { LOOKED_AT = 1 << 18 };
 
+const char *mr__line_end(const void *format, const char *at, const char *end, bool *complete)
+{
+    (void)format;
+    const char *stop = memchr(at, '\n', (size_t)(end - at));
+    *complete = stop != NULL;
+    return stop ? stop + 1 : end;
+}
+
+const char *mr__line_begin(const void *format, const char *at, const char *end, bool last)
+{
+    bool complete;
+    const char *next = mr__line_end(format, at, end, &complete);
+    (void)last;
+    return complete ? next : NULL;
+}
+
 void mr__records_init(mr__records *records, mr_storage *storage, const char *path, mr__record_kind kind,
                       mr__window *window, int64_t line)
 {

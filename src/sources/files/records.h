@@ -5,8 +5,8 @@
  * begins is looked for. Who reads a part knows where the next one begins, and fails when that is in the middle of a record
  * of its own: so no record is lost, or there twice, unnoticed. Of other files the first shard has all.
  */
-#ifndef MILLRACE_SOURCES_RECORDS_H
-#define MILLRACE_SOURCES_RECORDS_H
+#ifndef MILLRACE_SOURCES_FILES_RECORDS_H
+#define MILLRACE_SOURCES_FILES_RECORDS_H
 
 #include "window.h"
 
@@ -17,6 +17,10 @@ typedef struct mr__record_kind {
     const char *(*begin)(const void *format, const char *at, const char *end, bool last);
     const void *format;
 } mr__record_kind;
+
+/* Of lines: to the next line break. */
+const char *mr__line_end(const void *format, const char *at, const char *end, bool *complete);
+const char *mr__line_begin(const void *format, const char *at, const char *end, bool last);
 
 typedef struct mr__records {
     mr_storage *storage; /* held */

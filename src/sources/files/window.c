@@ -14,9 +14,10 @@ mr_status mr__window_more(mr__window *w)
     }
     if (w->filled == w->room) {
         size_t room = w->room ? w->room * 2 : FIRST_ROOM;
-        if (w->filled >= MR__LONGEST_RECORD)
+        const size_t longest = w->longest > MR__LONGEST_RECORD ? w->longest : MR__LONGEST_RECORD;
+        if (w->filled >= longest)
             return mr_fail(MR_ERR_FORMAT, "'%s': a record of more than %zu MB from byte %llu on",
-                           mr__input_path(w->input), MR__LONGEST_RECORD >> 20, (unsigned long long)w->base);
+                           mr__input_path(w->input), longest >> 20, (unsigned long long)w->base);
         char *bytes = mr_grow(w->bytes, w->filled, room);
         if (!bytes)
             return mr_error_status();

@@ -12,6 +12,7 @@ typedef struct mr__window {
     size_t at, filled, room;
     uint64_t base; /* the place in the file of bytes[0] */
     bool end;
+    size_t longest; /* bytes that a record may have; 0: MR__LONGEST_RECORD */
 } mr__window;
 
 /* The end of the record that begins at `at`: behind its line break; *complete is false where `end` comes before. */

@@ -24,28 +24,31 @@ DEFINE_COPY(copy_u16, uint16_t)
 DEFINE_COPY(copy_i32, int32_t)
 DEFINE_COPY(copy_i64, int64_t)
 
+void mr__tokens_read(mr_dtype dtype, const char *from, int64_t count, int64_t *to)
+{
+    switch (dtype) {
+    case MR_UINT8:
+        copy_u8(to, from, count);
+        break;
+    case MR_UINT16:
+        copy_u16(to, from, count);
+        break;
+    case MR_INT32:
+        copy_i32(to, from, count);
+        break;
+    default:
+        copy_i64(to, from, count);
+        break;
+    }
+}
+
 static mr_status get(void *self, int64_t index, const mr_sample *sample)
 {
     const mr__windows *w = *(mr__windows **)self;
     const size_t size = mr_dtype_size(w->dtype);
-    for (int i = 0; i < 2; i++) {
-        const char *from = w->data + (size_t)(index * w->stride + i) * size;
-        int64_t *to = sample->field[i];
-        switch (w->dtype) {
-        case MR_UINT8:
-            copy_u8(to, from, w->length);
-            break;
-        case MR_UINT16:
-            copy_u16(to, from, w->length);
-            break;
-        case MR_INT32:
-            copy_i32(to, from, w->length);
-            break;
-        default:
-            copy_i64(to, from, w->length);
-            break;
-        }
-    }
+    for (int i = 0; i < 2; i++)
+        mr__tokens_read(w->dtype, w->data + (size_t)(index * w->stride + i) * size, w->length,
+                        sample->field[i]);
     return MR_OK;
 }
 

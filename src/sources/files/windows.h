@@ -21,6 +21,9 @@ typedef struct mr__windows {
 mr_dataset *mr__windows_new(const char *call, const char *path, mr__windows *windows, int64_t length,
                             int64_t stride);
 
+/* Tokens out of a file's elements of that type. */
+void mr__tokens_read(mr_dtype dtype, const char *from, int64_t count, int64_t *to);
+
 /* Of a dataset made so; NULL of another. */
 const mr__windows *mr__windows_of(mr_dataset *dataset);
 

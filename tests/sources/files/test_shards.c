@@ -234,6 +234,26 @@ static void test_descriptor(void)
     close(again[0]);
 }
 
+/* Lines come out of a pipe as they went into it. */
+static void test_lines_of_a_pipe(void)
+{
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    CHECK(write(ends[1], "{\"i\": 0}\n{\"i\": 1}\n", 18) == 18);
+    close(ends[1]);
+    mr_storage *storage = mr_storage_from_fd(ends[0]);
+    mr_dataset *d = mr_jsonl_stream_new("sensor", &line, 1, &(mr_jsonl_opts){ .storage = storage });
+    mr_storage_free(storage);
+    mr_loader *loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 2 });
+    const mr_batch *b;
+    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK);
+    CHECK_EQ_I64(value(b, 1), 1);
+    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_END);
+    mr_loader_free(loader);
+    mr_dataset_free(d);
+    close(ends[0]);
+}
+
 /* By row, of a descriptor: all of it is read, or mapped if it is a file. */
 static void test_descriptor_by_row(void)
 {
@@ -276,6 +296,7 @@ int main(void)
     RUN(test_faults);
     RUN(test_changed);
     RUN(test_descriptor);
+    RUN(test_lines_of_a_pipe);
     RUN(test_descriptor_by_row);
     mr_rng_free(rng);
     return files_report();

@@ -1,0 +1,138 @@
+/* Rows of an array, from front to back. */
+#include "array_file.h"
+#include "pieces.h"
+
+#include <millrace/sources/arrays.h>
+
+enum { LONGEST_HEAD = 1 << 21 };
+
+typedef struct array_stream {
+    mr__pieces pieces; /* first */
+    char *path, *name;
+    mr__array_file array; /* what its head says */
+    int64_t row;          /* elements of one */
+} array_stream;
+
+static mr_status cursor_next(void *self, const mr_sample *sample)
+{
+    mr__piece_reader *reader = self;
+    const array_stream *s = (const array_stream *)reader->pieces;
+    const int64_t number = reader->next;
+    mr__array_file row = s->array;
+    if (number >= s->array.shape.dim[0])
+        return MR_END;
+    mr_status status = mr__piece_next(reader, &row.data);
+    if (status == MR_END && number < reader->end)
+        return mr_fail(MR_ERR_FORMAT, "'%s' ends before row %lld of %lld", s->path, (long long)number,
+                       (long long)s->array.shape.dim[0]);
+    if (status == MR_OK && mr__array_file_read(&row, 0, s->row, sample->field[0]) < 0) {
+        mr_fail_context("'%s': row %lld", s->path, (long long)number);
+        return mr_error_status();
+    }
+    return status;
+}
+
+static int64_t len(void *self)
+{
+    return (*(array_stream **)self)->array.shape.dim[0];
+}
+
+static void stream_free(array_stream *s)
+{
+    mr__pieces_close(&s->pieces);
+    mr_free(s->path);
+    mr_free(s->name);
+    mr_free(s);
+}
+
+static void destroy(void *self)
+{
+    stream_free(*(array_stream **)self);
+}
+
+/* How many bytes the head has, as far as its first ones say; more may not come soon, of a pipe. */
+static size_t head_bytes(const mr__window *w)
+{
+    const unsigned char *at = (const unsigned char *)w->bytes;
+    const mr__bytes bytes = { .at = w->bytes, .size = w->filled };
+    if (w->filled < 12)
+        return 12;
+    if (!mr__is_npy(&bytes))
+        return 4 + 4 * (size_t)at[3];
+    const size_t length = at[8] | (size_t)at[9] << 8;
+    return at[6] == 1 ? 10 + length : 12 + (length | (size_t)at[10] << 16 | (size_t)at[11] << 24);
+}
+
+static mr_status read_head(array_stream *s, mr__window *w, size_t *data)
+{
+    while (!w->end && w->filled < LONGEST_HEAD && w->filled < head_bytes(w))
+        if (mr__window_more(w) < 0)
+            return mr_error_status();
+    s->array.bytes = (mr__bytes){ .at = w->bytes, .size = w->filled };
+    mr_status status = mr__is_npy(&s->array.bytes) ? mr__npy_header(&s->array, s->path, data)
+                                                   : mr__idx_header(&s->array, s->path, data);
+    s->array.bytes = (mr__bytes){ 0 };
+    return status;
+}
+
+static mr_status set_row(array_stream *s)
+{
+    const mr_shape *shape = &s->array.shape;
+    int64_t bytes = s->array.element_bytes;
+    if (!shape->ndim)
+        return mr_fail(MR_ERR_SHAPE, "array_stream_new: '%s' is a single number, not rows", s->path);
+    s->row = 1;
+    for (int d = 1; d < shape->ndim; d++)
+        if (__builtin_mul_overflow(s->row, shape->dim[d], &s->row) ||
+            __builtin_mul_overflow(bytes, shape->dim[d], &bytes))
+            bytes = INT64_MAX;
+    if (bytes < 1 || (uint64_t)bytes > MR__LONGEST_PIECE)
+        return mr_fail(MR_ERR_SHAPE, "array_stream_new: '%s' has rows of %lld bytes: they have 1 to %zu",
+                       s->path, (long long)bytes, MR__LONGEST_PIECE);
+    s->pieces.bytes = s->pieces.unit = (size_t)bytes;
+    s->pieces.step = (uint64_t)bytes;
+    return MR_OK;
+}
+
+static mr_status open_file(array_stream *s, const mr_array_file *from, mr__window *w)
+{
+    size_t data = 0;
+    s->path = mr_strdup(from->path);
+    s->name = from->name ? mr_strdup(from->name) : mr__array_name(from->path);
+    if (!s->path || !s->name || mr__window_open(w, from->storage, s->path, 0) < 0 ||
+        read_head(s, w, &data) < 0 || set_row(s) < 0)
+        return mr_error_status();
+    s->pieces.what = "row";
+    s->pieces.data = data;
+    if (mr__pieces_begin(&s->pieces, from->storage, s->path, w) < 0)
+        return mr_error_status();
+    if (s->pieces.count >= 0 && s->pieces.count != s->array.shape.dim[0])
+        return mr_fail(MR_ERR_FORMAT, "'%s' should have %lld rows, %lld are there", s->path,
+                       (long long)s->array.shape.dim[0], (long long)s->pieces.count);
+    return MR_OK;
+}
+
+mr_dataset *mr_array_stream_new(const mr_array_file *file)
+{
+    static const mr_stream_vtable vtable = MR__PIECES_VTABLE(cursor_next, destroy, len);
+    if (!file || !file->path) {
+        mr_fail(MR_ERR_ARGUMENT, "array_stream_new: %s", file ? "the file has no path" : "file is NULL");
+        return NULL;
+    }
+    array_stream *s = mr_calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    mr_dataset *dataset = NULL;
+    mr__window w = { 0 };
+    if (open_file(s, file, &w) == MR_OK) {
+        mr_field field = { .name = s->name, .dtype = s->array.dtype };
+        field.shape.ndim = s->array.shape.ndim - 1;
+        for (int d = 1; d < s->array.shape.ndim; d++)
+            field.shape.dim[d - 1] = s->array.shape.dim[d];
+        dataset = mr_stream_new(&vtable, &s, sizeof s, &field, 1);
+    }
+    mr__window_close(&w);
+    if (!dataset)
+        stream_free(s);
+    return dataset;
+}

@@ -13,18 +13,16 @@
 
 static mr_status check_field(const char *call, const mr_table_field *f, mr__field_facts *facts)
 {
+    const bool bytes = f->shape.ndim > 0 && (f->missing == MR_MISSING_FAIL || f->missing == MR_MISSING_SKIP);
     *facts = (mr__field_facts){ .name = f->name,
                                 .dtype = f->dtype,
-                                .any_dtype = f->shape.ndim > 0,
+                                .any_dtype = bytes,
                                 .words = f->words != NULL,
                                 .missing = f->missing };
     if (mr__field_check(call, facts) < 0)
         return mr_error_status();
     if (f->words && f->shape.ndim)
         return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': words have no shape", call, f->name);
-    if (f->shape.ndim && f->missing != MR_MISSING_FAIL && f->missing != MR_MISSING_SKIP)
-        return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': nothing stands in for bytes that are missing", call,
-                       f->name);
     return MR_OK;
 }
 
@@ -166,16 +164,37 @@ void *mr__row_items(const mr__row *row, int column, int64_t count)
     return NULL;
 }
 
-static mr_status put_null(const mr__row *row, int column, const mr__value *value)
+/* An element that is missing. */
+static mr_status put_none(const mr__row *row, int column, void *to)
 {
+    const mr__value none = { .kind = MR__NULL };
     const int field = row->table->target[column].field;
     const mr_table_field *o = &row->table->options[field];
     if (o->missing == MR_MISSING_SKIP)
         return MR_END;
     if (o->missing == MR_MISSING_FAIL)
-        return unwanted(row, column, value, "a value");
-    mr__put_missing(row->table->field[field].dtype, room_of(row, column), o->missing, o->fill);
+        return unwanted(row, column, &none, "a value");
+    mr__put_missing(row->table->field[field].dtype, to, o->missing, o->fill);
     return MR_OK;
+}
+
+/* All of the column's elements are; a ragged field has none then. */
+static mr_status put_null(const mr__row *row, int column)
+{
+    const mr_field *f = &row->table->field[row->table->target[column].field];
+    const bool whole = mr__table_is_whole(row->table, column);
+    char *to = room_of(row, column);
+    mr_status s = MR_OK;
+    if (whole && f->shape.dim[0] == -1) {
+        int64_t nowhere;
+        s = put_none(row, column, &nowhere);
+        return s == MR_OK && !mr_ragged_resize((mr_ragged *)(void *)to, 0) ? mr_error_status() : s;
+    }
+    for (int64_t n = whole ? mr__numel(&f->shape) : 1; n > 0 && s == MR_OK; n--) {
+        s = put_none(row, column, to);
+        to += mr_dtype_size(f->dtype);
+    }
+    return s;
 }
 
 static mr_status put_bytes(const mr__row *row, int column, const mr__value *value)
@@ -215,28 +234,33 @@ static mr_status put_word(const mr__row *row, int column, const mr__value *value
     return MR_OK;
 }
 
-mr_status mr__row_put(const mr__row *row, int column, const mr__value *value)
+mr_status mr__row_put_item(const mr__row *row, int column, const mr__value *value, void *to)
 {
-    const mr__table *table = row->table;
-    const int field = table->target[column].field;
-    const mr_dtype dtype = table->field[field].dtype;
+    const mr_dtype dtype = row->table->field[row->table->target[column].field].dtype;
     if (value->kind == MR__NULL)
-        return put_null(row, column, value);
-    if (mr__table_is_whole(table, column))
-        return put_bytes(row, column, value);
-    if (table->words[field].count)
-        return put_word(row, column, value);
+        return put_none(row, column, to);
     if (mr__is_floating(dtype)) {
         if (value->kind != MR__NUMBER && value->kind != MR__WHOLE)
             return unwanted(row, column, value, "a number");
-        mr__put_double(dtype, room_of(row, column),
-                       value->kind == MR__WHOLE ? (double)value->whole : value->number);
+        mr__put_double(dtype, to, value->kind == MR__WHOLE ? (double)value->whole : value->number);
         return MR_OK;
     }
     if (value->kind != MR__WHOLE)
         return unwanted(row, column, value, "a whole number");
-    if (!mr__put_int(dtype, room_of(row, column), value->whole))
+    if (!mr__put_int(dtype, to, value->whole))
         return mr__row_wrong(row, column, "%lld does not fit %s", (long long)value->whole,
                              mr_dtype_name(dtype));
     return MR_OK;
+}
+
+mr_status mr__row_put(const mr__row *row, int column, const mr__value *value)
+{
+    const mr__table *table = row->table;
+    if (value->kind == MR__NULL)
+        return put_null(row, column);
+    if (mr__table_is_whole(table, column))
+        return put_bytes(row, column, value);
+    if (table->words[table->target[column].field].count)
+        return put_word(row, column, value);
+    return mr__row_put_item(row, column, value, room_of(row, column));
 }

@@ -78,8 +78,10 @@ typedef struct mr__row {
  * left out is looked for first. */
 mr_status mr__row_put(const mr__row *row, int column, const mr__value *value);
 
-/* Where `count` items of a column that fills its field go; NULL after a failure, also when there must be another number. */
+/* For lists: where `count` items of a column that fills its field go; NULL after a failure, also when there must be another
+ * number. And writes an element at a place there. */
 void *mr__row_items(const mr__row *row, int column, int64_t count);
+mr_status mr__row_put_item(const mr__row *row, int column, const mr__value *value, void *to);
 
 /* Raises "'a.db': row 17 of people, column 'age': " and what is wrong. */
 mr_status mr__row_wrong(const mr__row *row, int column, const char *format, ...) MR_PRINTF(3, 4);

@@ -23,7 +23,7 @@ typedef struct mr_table_field {
     /* Of one column of bytes, which hold the elements row-major in this machine's order of bytes, also of a type that is no
      * number. A first dimension of -1: as many as there are (<millrace/ragged.h>); of uint8 these may also be a text's bytes. */
     mr_shape shape;
-    mr_missing missing; /* of NULL; for bytes only those that leave out or fail */
+    mr_missing missing; /* of NULL; an array is filled, one of any length then empty */
     double fill;
     const char *const *words; /* texts count as their places in this list */
     int word_count;

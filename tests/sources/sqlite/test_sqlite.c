@@ -248,8 +248,11 @@ static void test_wrong_fields(void)
                   "sqlite_new: field 'x': the word 'a' is there twice");
     check_refused((mr_table_field){ .name = "x", .dtype = MR_INT64, .missing = MR_MISSING_NAN },
                   "sqlite_new: field 'x': there is no NaN among whole numbers");
-    check_refused((mr_table_field){ .name = "x", .shape = { 1, { 2 } }, .missing = MR_MISSING_FILL },
-                  "sqlite_new: field 'x': nothing stands in for bytes that are missing");
+    check_refused(
+        (mr_table_field){
+            .name = "x", .dtype = MR_FLOAT16, .shape = { 1, { 2 } }, .missing = MR_MISSING_FILL },
+        "sqlite_new: field 'x': float16 is none of float32, float64, int64, int32, int16, uint16, "
+        "int8, uint8, bool");
     check_refused((mr_table_field){ .name = "x", .columns = "x,y", .words = cities, .word_count = 2 },
                   "sqlite_new: field 'x': bytes and words are of one column");
 }

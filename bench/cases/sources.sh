@@ -38,6 +38,15 @@ source_csv()
     rm -f "$file"
 }
 
+# Half a million rows of eleven numbers, by one reader.
+source_sqlite()
+{
+    local file=$WORK/rows.db
+    begin_source sqlite "$file" || return 0
+    have source/sqlite "$BIN/peer-sqlite_step" && beside sqlite "$file" sqlite3_step "$BIN/peer-sqlite_step"
+    rm -f "$file"
+}
+
 # Samples of 110 KB from the page cache.
 source_tar()
 {
@@ -76,6 +85,7 @@ source_jpeg()
 }
 
 source_csv
+source_sqlite
 source_tar
 source_jpeg source/jpeg
 source_jpeg source/jpeg-draft --draft

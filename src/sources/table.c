@@ -1,6 +1,5 @@
 #include "table.h"
 
-#include "cell.h"
 #include "field.h"
 
 #include <millrace/ragged.h>
@@ -55,6 +54,8 @@ static void place_columns(mr__table *table, int field, int first)
     const size_t each = mr_dtype_size(f->dtype);
     bool ragged = f->shape.ndim && f->shape.dim[0] == -1;
     for (int i = first; i < table->columns; i++) {
+        table->target[i].dtype = f->dtype;
+        table->target[i].floating = mr__is_floating(f->dtype) && !table->options[field].shape.ndim;
         table->target[i].offset = (size_t)(i - first) * each;
         table->target[i].stride = ragged ? sizeof(mr_ragged) : (size_t)mr__numel(&f->shape) * each;
     }
@@ -82,9 +83,9 @@ static mr_status add_field(mr__table *table, const char *call, int i, const mr_t
         return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': bytes and words are of one column", call,
                        from->name);
     to->shape = from->shape.ndim ? from->shape : columns > 1 ? MR_SHAPE(columns) : MR_SCALAR;
-    place_columns(table, i, first);
     table->options[i] =
         (mr_table_field){ .shape = from->shape, .missing = from->missing, .fill = from->fill };
+    place_columns(table, i, first);
     table->skips = table->skips || from->missing == MR_MISSING_SKIP;
     return mr__field_words(&table->words[i], call, from->name, from->words, from->word_count);
 }

@@ -2,16 +2,17 @@
 #ifndef MILLRACE_SOURCES_TABLE_H
 #define MILLRACE_SOURCES_TABLE_H
 
+#include "cell.h"
 #include "words.h"
-
-#include <millrace/sources/rows.h>
 
 /* ---- which column goes where ---- */
 
 typedef struct mr__target {
     int field;
-    size_t offset; /* of its element within the field, in bytes */
-    size_t stride; /* from row to row */
+    mr_dtype dtype; /* of the field */
+    bool floating;  /* a single number of a floating type */
+    size_t offset;  /* of its element within the field, in bytes */
+    size_t stride;  /* from row to row */
 } mr__target;
 
 typedef struct mr__table {
@@ -77,6 +78,18 @@ typedef struct mr__row {
 /* Writes the value of a column; MR_END where there is none, and the row is to be left out. Then other columns may fail: what is
  * left out is looked for first. */
 mr_status mr__row_put(const mr__row *row, int column, const mr__value *value);
+
+/* The same of most values: numbers, for a column that wants one of a floating type. */
+static inline bool mr__row_wants_number(const mr__row *row, int column)
+{
+    return row->table->target[column].floating;
+}
+
+static inline void mr__row_put_number(const mr__row *row, int column, double number)
+{
+    const mr__target *t = &row->table->target[column];
+    mr__put_double(t->dtype, (char *)row->field[t->field] + (size_t)row->row * t->stride + t->offset, number);
+}
 
 /* For lists: where `count` items of a column that fills its field go; NULL after a failure, also when there must be another
  * number. And writes an element at a place there. */

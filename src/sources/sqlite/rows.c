@@ -64,27 +64,27 @@ mr_status mr__sqlite_places(const mr__sqlite *sqlite, sqlite3_stmt *statement, i
 
 /* ---- values ---- */
 
-static mr__value value_at(sqlite3_stmt *statement, int place)
+static mr__value value_of(sqlite3_value *from)
 {
     mr__value v = { .kind = MR__NULL };
-    switch (sqlite3_column_type(statement, place)) {
+    switch (sqlite3_value_type(from)) {
     case SQLITE_INTEGER:
         v.kind = MR__WHOLE;
-        v.whole = sqlite3_column_int64(statement, place);
+        v.whole = sqlite3_value_int64(from);
         break;
     case SQLITE_FLOAT:
         v.kind = MR__NUMBER;
-        v.number = sqlite3_column_double(statement, place);
+        v.number = sqlite3_value_double(from);
         break;
     case SQLITE_TEXT:
         v.kind = MR__TEXT;
-        v.at = sqlite3_column_text(statement, place);
-        v.size = (size_t)sqlite3_column_bytes(statement, place);
+        v.at = sqlite3_value_text(from);
+        v.size = (size_t)sqlite3_value_bytes(from);
         break;
     case SQLITE_BLOB:
         v.kind = MR__BYTES;
-        v.at = sqlite3_column_blob(statement, place);
-        v.size = (size_t)sqlite3_column_bytes(statement, place);
+        v.at = sqlite3_value_blob(from);
+        v.size = (size_t)sqlite3_value_bytes(from);
         break;
     default:
         break;
@@ -100,6 +100,14 @@ bool mr__sqlite_left_out(const mr__sqlite *sqlite, sqlite3_stmt *statement, cons
     return false;
 }
 
+static mr_status read_value(const mr__row *row, int column, sqlite3_value *from)
+{
+    const mr__value value = value_of(from);
+    if (!value.at && value.kind == MR__TEXT) /* it is made of UTF-16 */
+        return mr_fail(MR_ERR_MEMORY, "%s: out of memory", row->table->source);
+    return mr__row_put(row, column, &value);
+}
+
 mr_status mr__sqlite_read(const mr__sqlite *sqlite, sqlite3_stmt *statement, const int *place, int64_t number,
                           void *const *field, int64_t row)
 {
@@ -107,10 +115,14 @@ mr_status mr__sqlite_read(const mr__sqlite *sqlite, sqlite3_stmt *statement, con
     if (mr__sqlite_left_out(sqlite, statement, place))
         return MR_END;
     for (int i = 0; i < sqlite->table.columns; i++) {
-        const mr__value value = value_at(statement, place[i]);
-        if (!value.at && value.kind == MR__TEXT) /* it is made of UTF-16 */
-            return mr_fail(MR_ERR_MEMORY, "'%s': out of memory", sqlite->path);
-        if (mr__row_put(&to, i, &value) < 0)
+        /* Other threads do not know the connection: so the value is one that may be looked at. */
+        sqlite3_value *from = sqlite3_column_value(statement, place[i]);
+        const int type = sqlite3_value_type(from);
+        if ((type == SQLITE_FLOAT || type == SQLITE_INTEGER) && mr__row_wants_number(&to, i)) /* most are */
+            mr__row_put_number(&to, i,
+                               type == SQLITE_FLOAT ? sqlite3_value_double(from)
+                                                    : (double)sqlite3_value_int64(from));
+        else if (read_value(&to, i, from) < 0)
             return mr_error_status();
     }
     return MR_OK;

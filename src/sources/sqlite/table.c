@@ -16,21 +16,50 @@ typedef struct reader {
     int *place;
 } reader;
 
-/* ---- statements ---- */
+/* ---- a thread's reader ---- */
 
-/* SELECT "a", "b" FROM "t" and what is behind it; NULL after a failure. */
-static char *select_text(const mr__sqlite *sqlite, bool rowid, const char *rest)
+/* SELECT rowid, "a", "b" FROM "t" WHERE rowid >= ? ORDER BY rowid: a row, and those behind it. NULL after a failure. */
+static char *rows_text(const mr__sqlite *sqlite)
 {
     mr__sql sql = { 0 };
-    mr__sql_add(&sql, rowid ? "SELECT rowid, " : "SELECT ");
+    mr__sql_add(&sql, "SELECT rowid");
     for (int i = 0; i < sqlite->table.columns; i++) {
-        mr__sql_add(&sql, i ? ", " : "");
+        mr__sql_add(&sql, ", ");
         mr__sql_add_name(&sql, sqlite->table.column[i]);
     }
     mr__sql_add(&sql, " FROM ");
     mr__sql_add_name(&sql, sqlite->table.what);
-    mr__sql_add(&sql, rest);
+    mr__sql_add(&sql, " WHERE rowid >= ? ORDER BY rowid");
     return sql.text;
+}
+
+/* SELECT rowid FROM "t" WHERE "a" IS NOT NULL ORDER BY rowid: the rows that are not left out. */
+static char *list_text(const mr__sqlite *sqlite)
+{
+    mr__sql sql = { 0 };
+    mr__sql_add(&sql, "SELECT rowid FROM ");
+    mr__sql_add_name(&sql, sqlite->table.what);
+    const char *word = " WHERE ";
+    for (int i = 0; i < sqlite->table.columns; i++)
+        if (mr__table_skips(&sqlite->table, i)) {
+            mr__sql_add(&sql, word);
+            mr__sql_add_name(&sql, sqlite->table.column[i]);
+            mr__sql_add(&sql, " IS NOT NULL");
+            word = " AND ";
+        }
+    mr__sql_add(&sql, " ORDER BY rowid");
+    return sql.text;
+}
+
+static mr_status prepare(const mr__sqlite *sqlite, sqlite3 *db, char *text, sqlite3_stmt **statement)
+{
+    mr_status s = MR_OK;
+    if (!text)
+        s = mr_error_status();
+    else if (sqlite3_prepare_v2(db, text, -1, statement, NULL) != SQLITE_OK)
+        s = mr__sqlite_failed(sqlite, db);
+    mr_free(text);
+    return s;
 }
 
 static void reader_close(reader *r)
@@ -41,32 +70,24 @@ static void reader_close(reader *r)
     mr_free(r);
 }
 
-static reader *reader_open(const mr__sqlite *sqlite, bool rowid, const char *rest)
+static reader *reader_open(const mr__sqlite *sqlite)
 {
     reader *r = mr_calloc(1, sizeof *r);
-    char *text = r ? select_text(sqlite, rowid, rest) : NULL;
-    if (text && (r->place = mr_calloc((size_t)sqlite->table.columns, sizeof *r->place)) &&
-        (r->db = mr__sqlite_open(sqlite))) {
-        if (sqlite3_prepare_v2(r->db, text, -1, &r->statement, NULL) != SQLITE_OK) {
-            mr__sqlite_failed(sqlite, r->db);
-        } else {
-            for (int i = 0; i < sqlite->table.columns; i++)
-                r->place[i] = i + rowid;
-            mr_free(text);
-            return r;
-        }
-    }
-    mr_free(text);
-    if (r)
-        reader_close(r);
+    if (!r)
+        return NULL;
+    r->place = mr_calloc((size_t)sqlite->table.columns, sizeof *r->place);
+    for (int i = 0; r->place && i < sqlite->table.columns; i++)
+        r->place[i] = i + 1;
+    r->db = r->place ? mr__sqlite_open(sqlite) : NULL;
+    if (r->db && prepare(sqlite, r->db, rows_text(sqlite), &r->statement) == MR_OK)
+        return r;
+    reader_close(r);
     return NULL;
 }
 
-/* ---- callbacks ---- */
-
 static void *worker_open(void *self)
 {
-    return reader_open(&(*(table **)self)->sqlite, false, " WHERE rowid = ?");
+    return reader_open(&(*(table **)self)->sqlite);
 }
 
 static void worker_close(void *self, void *worker)
@@ -76,31 +97,57 @@ static void worker_close(void *self, void *worker)
         reader_close(worker);
 }
 
-static mr_status read_at(const table *t, reader *r, int64_t rowid, void *const *field, int64_t row)
+/* ---- reading ---- */
+
+static mr_status changed(const table *t, int64_t rowid, const char *how)
 {
-    sqlite3_bind_int64(r->statement, 1, rowid);
-    int code = sqlite3_step(r->statement);
-    mr_status s = MR_OK;
-    if (code == SQLITE_ROW)
-        s = mr__sqlite_read(&t->sqlite, r->statement, r->place, rowid, field, row);
-    else if (code == SQLITE_DONE)
-        s = mr_fail(MR_ERR_STATE, "'%s': row %lld of %s is gone since the table was opened", t->sqlite.path,
-                    (long long)rowid, t->sqlite.table.what);
-    else
-        s = mr__sqlite_failed(&t->sqlite, r->db);
-    sqlite3_reset(r->statement);
-    return s == MR_END ? mr_fail(MR_ERR_STATE, "'%s': row %lld of %s has become one to leave out",
-                                 t->sqlite.path, (long long)rowid, t->sqlite.table.what)
-                       : s;
+    return mr_fail(MR_ERR_STATE, "'%s': row %lld of %s %s since the table was opened", t->sqlite.path,
+                   (long long)rowid, t->sqlite.table.what, how);
 }
 
+/* Goes on to a row; those in between are none of the list. */
+static mr_status go_to(const table *t, reader *r, int64_t rowid)
+{
+    int code;
+    do
+        code = sqlite3_step(r->statement);
+    while (code == SQLITE_ROW && sqlite3_column_int64(r->statement, 0) < rowid);
+    if (code == SQLITE_ROW)
+        return sqlite3_column_int64(r->statement, 0) == rowid ? MR_OK : changed(t, rowid, "is gone");
+    return code == SQLITE_DONE ? changed(t, rowid, "is gone") : mr__sqlite_failed(&t->sqlite, r->db);
+}
+
+static mr_status read_all(const table *t, reader *r, const int64_t *indices, int64_t count,
+                          void *const *field)
+{
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t rowid = t->rowids.at[indices[i]];
+        if (!i || indices[i] != indices[i - 1] + 1) {
+            sqlite3_reset(r->statement);
+            sqlite3_bind_int64(r->statement, 1, rowid);
+        }
+        if (go_to(t, r, rowid) < 0)
+            return mr_error_status();
+        mr_status s = mr__sqlite_read(&t->sqlite, r->statement, r->place, rowid, field, i);
+        if (s == MR_END)
+            return changed(t, rowid, "has become one to leave out");
+        if (s < 0)
+            return s;
+    }
+    return MR_OK;
+}
+
+/* In one transaction, since each one takes a lock. */
 static mr_status get_many(void *self, const int64_t *indices, int64_t count, const mr_sample *first)
 {
     const table *t = *(table **)self;
-    for (int64_t i = 0; i < count; i++)
-        if (read_at(t, first->worker, t->rowids.at[indices[i]], first->field, i) < 0)
-            return mr_error_status();
-    return MR_OK;
+    reader *r = first->worker;
+    if (sqlite3_exec(r->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
+        return mr__sqlite_failed(&t->sqlite, r->db);
+    mr_status s = read_all(t, r, indices, count, first->field);
+    sqlite3_reset(r->statement);
+    sqlite3_exec(r->db, "COMMIT", NULL, NULL, NULL);
+    return s;
 }
 
 static mr_status get(void *self, int64_t index, const mr_sample *sample)
@@ -127,18 +174,20 @@ static void destroy(void *self)
 
 /* ---- making ---- */
 
+/* A reader finds what is wrong with the columns. */
 static mr_status list_rows(table *t)
 {
-    reader *r = reader_open(&t->sqlite, true, " ORDER BY rowid");
+    reader *r = reader_open(&t->sqlite);
     if (!r)
         return mr_error_status();
-    mr_status s = MR_OK;
+    sqlite3_stmt *list = NULL;
+    mr_status s = prepare(&t->sqlite, r->db, list_text(&t->sqlite), &list);
     int code = SQLITE_DONE;
-    while (s == MR_OK && (code = sqlite3_step(r->statement)) == SQLITE_ROW)
-        if (!mr__sqlite_left_out(&t->sqlite, r->statement, r->place))
-            s = mr__numbers_add(&t->rowids, sqlite3_column_int64(r->statement, 0));
+    while (s == MR_OK && (code = sqlite3_step(list)) == SQLITE_ROW)
+        s = mr__numbers_add(&t->rowids, sqlite3_column_int64(list, 0));
     if (s == MR_OK && code != SQLITE_DONE)
         s = mr__sqlite_failed(&t->sqlite, r->db);
+    sqlite3_finalize(list);
     reader_close(r);
     return s;
 }

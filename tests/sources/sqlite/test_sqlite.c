@@ -9,16 +9,21 @@
 
 static mr_rng *rng;
 
-static const char *make(const char *sql)
+static void run(const char *sql)
 {
     sqlite3 *db = NULL;
     char *said = NULL;
-    unlink(in_folder("a.db"));
     CHECK(sqlite3_open(in_folder("a.db"), &db) == SQLITE_OK);
     if (!CHECK(sqlite3_exec(db, sql, NULL, NULL, &said) == SQLITE_OK))
         printf("    %s\n", said);
     sqlite3_free(said);
     sqlite3_close(db);
+}
+
+static const char *make(const char *sql)
+{
+    unlink(in_folder("a.db"));
+    run(sql);
     return in_folder("a.db");
 }
 
@@ -226,6 +231,45 @@ static void test_faults(void)
     check_said("/a.db': a query is one statement");
 }
 
+/* Rows that come between others are passed over; one that has gone, or has become one to leave out, is named. */
+static void test_changes(void)
+{
+    const mr_table_field some[] = { { .name = "x", .dtype = MR_INT64 },
+                                    { .name = "y", .missing = MR_MISSING_SKIP } };
+    mr_dataset *d =
+        mr_sqlite_new(make("CREATE TABLE t (x INTEGER PRIMARY KEY, y);"
+                           "INSERT INTO t VALUES (10, 1), (20, 1), (30, NULL), (40, 1), (50, 1), (60, 1)"),
+                      "t", some, 2);
+    int64_t values[5];
+    const mr_loader_opts opts = { .batch_size = 5 };
+    run("INSERT INTO t VALUES (5, 1), (25, 1), (45, 1)");
+    CHECK_EQ_I64(rows_of(d, &opts, values, 5), 5);
+    CHECK(values[0] == 10 && values[1] == 20 && values[2] == 40 && values[3] == 50 && values[4] == 60);
+
+    run("DELETE FROM t WHERE x = 20; UPDATE t SET y = NULL WHERE x = 50; DELETE FROM t WHERE x = 60");
+    static const char *const said[] = {
+        "/a.db': row 20 of t is gone since the table was opened",
+        "/a.db': row 50 of t has become one to leave out since the table was opened",
+        "/a.db': row 60 of t is gone since the table was opened"
+    };
+    for (int i = 0; i < 3; i++) {
+        CHECK(!mr_dataset_get(d, (int64_t[]){ 1, 3, 4 }[i]));
+        check_said(said[i]);
+    }
+    mr_loader *loader = mr_loader_new(d, rng, &opts);
+    const mr_batch *b;
+    CHECK(mr_loader_next(loader, &b) < 0);
+    CHECK(strstr(mr_error(), "loader: sample 1: '") == mr_error());
+    mr_error_clear();
+    mr_loader_free(loader);
+    mr_loader *rest =
+        mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 5, .on_bad_sample = MR_BAD_SKIP });
+    if (CHECK_EQ_I64(mr_loader_next(rest, &b), MR_OK))
+        CHECK_EQ_I64(b->rows, 2);
+    mr_loader_free(rest);
+    mr_dataset_free(d);
+}
+
 static void check_refused(mr_table_field field, const char *wanted)
 {
     CHECK(!mr_sqlite_new(in_folder("a.db"), "t", &field, 1));
@@ -268,6 +312,7 @@ int main(void)
     RUN(test_workers);
     RUN(test_shards);
     RUN(test_faults);
+    RUN(test_changes);
     RUN(test_wrong_fields);
     mr_rng_free(rng);
     return files_report();

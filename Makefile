@@ -6,7 +6,7 @@ SOURCES  = $(shell find $(wildcard src include tests bench examples) -name '*.[c
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all deps demo test bench accuracy asan tsan format check-format install clean
+.PHONY: all deps demo test bench accuracy soak asan tsan format check-format install clean
 
 all:
 	@command -v cmake >/dev/null || { echo "cmake is missing: make deps installs what building needs" >&2; exit 1; }
@@ -34,6 +34,11 @@ bench: all
 # Test accuracy on Fashion-MNIST beside torch's; some minutes.
 accuracy: all
 	@bench/accuracy
+
+# Large files in little memory: minutes, and 4 GB on the disk (TMPDIR).
+soak: all
+	@cmake --build $(BUILD) --parallel $(JOBS) --target soak
+	@for script in tests/soak/*.sh; do MR_BIN='$(BUILD)/bin' "$$script" || exit 1; done
 
 asan: deps
 	@cmake --preset asan

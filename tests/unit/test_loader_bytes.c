@@ -234,7 +234,7 @@ static void test_cache_crowd(void)
         }
     CHECK_EQ_I64(mr_cache_count(cache, &counts), MR_OK);
     CHECK_EQ_I64(counts.held, 5000 / 72);
-    CHECK_EQ_I64(counts.hits + counts.reads, 3 * ROWS);
+    CHECK(counts.hits + counts.reads >= 3 * ROWS); /* and what was read of the next epoch */
     mr_loader_free(l);
     mr_dataset_free(cache);
     mr_dataset_free(d);

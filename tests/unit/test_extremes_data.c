@@ -124,10 +124,11 @@ static void test_loaders(void)
 {
     for (int i = 0; i < EXTREMES; i++)
         for (int j = 0; j < EXTREMES; j++)
-            for (int flags = 0; flags < 4; flags++) {
+            for (int flags = 0; flags < 5; flags++) {
                 mr_loader_opts opts = { .batch_size = extremes[j],
                                         .shuffle = flags & 1,
-                                        .drop_last = flags & 2 };
+                                        .drop_last = flags & 2,
+                                        .workers = flags / 4 };
                 mr_dataset *data = dataset_of(extremes[i]);
                 try_loader(data, &opts, extremes[i]);
                 mr_dataset_free(data);

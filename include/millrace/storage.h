@@ -56,6 +56,9 @@ MR_API mr_storage *mr_storage_new(const mr_storage_vtable *vtable, const void *s
  * a FILE of which nothing has been read is fileno's). */
 MR_API mr_storage *mr_storage_from_fd(int fd);
 
+/* The struct of a storage made with this vtable, for functions of its kind; NULL of another. A view. */
+MR_API void *mr_storage_self(mr_storage *storage, const mr_storage_vtable *vtable);
+
 /* Keeps a storage from being freed: for readers of your own. Gives it back; NULL, the disk, too. */
 MR_API mr_storage *mr_storage_hold(mr_storage *storage);
 

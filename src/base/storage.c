@@ -39,6 +39,11 @@ mr_storage *mr_storage_new(const mr_storage_vtable *vtable, const void *self, si
     return storage;
 }
 
+void *mr_storage_self(mr_storage *storage, const mr_storage_vtable *vtable)
+{
+    return storage && storage->vtable == vtable ? storage->self : NULL;
+}
+
 mr_storage *mr_storage_hold(mr_storage *storage)
 {
     if (storage)

@@ -1,0 +1,329 @@
+#include "request.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST_THROWN = 1 << 16 };
+
+/* Why it will not come to anything; the first reason stays. */
+MR_PRINTF(3, 4)
+static void fail(mr__transfer *t, mr_status status, const char *format, ...)
+{
+    va_list args;
+    if (t->status < 0)
+        return;
+    t->status = status;
+    va_start(args, format);
+    vsnprintf(t->text, sizeof t->text, format, args);
+    va_end(args);
+}
+
+/* ---- the head of an answer ---- */
+
+static int64_t end_of(const mr__transfer *t)
+{
+    return t->offset + t->length;
+}
+
+static bool judge_part(mr__transfer *t)
+{
+    const mr__answer *h = &t->head;
+    const int64_t first = t->offset + t->got;
+    if (t->length < 0 || h->first < 0)
+        fail(t, MR_ERR_FORMAT, "the server gives a part of the file, and does not say which");
+    else if (h->first != first || h->last >= end_of(t))
+        fail(t, MR_ERR_FORMAT, "the server gives bytes %lld to %lld, where %lld to %lld were asked for",
+             (long long)h->first, (long long)h->last, (long long)first, (long long)end_of(t) - 1);
+    else if (h->length >= 0 && h->length != h->last - h->first + 1)
+        fail(t, MR_ERR_FORMAT, "the server gives bytes %lld to %lld, and says that these are %lld",
+             (long long)h->first, (long long)h->last, (long long)h->length);
+    return t->status == MR_OK;
+}
+
+static bool judge_whole(mr__transfer *t)
+{
+    if (!t->whole && t->length >= 0 && (t->offset || t->got || t->same))
+        fail(t, MR_ERR_FORMAT, "the server gives the whole file, where bytes %lld to %lld were asked for",
+             (long long)(t->offset + t->got), (long long)end_of(t) - 1);
+    t->whole = true;
+    t->head.identity.size = t->head.length;
+    return t->status == MR_OK;
+}
+
+/* A part of a file that has no bytes. */
+static bool judge_empty(mr__transfer *t)
+{
+    if (t->offset || t->head.identity.size)
+        fail(t, MR_ERR_STATE, "has changed while it was read: the server has no byte %lld",
+             (long long)t->offset);
+    return t->status == MR_OK;
+}
+
+/* Whether the bytes behind the head are wanted. */
+static bool judge_head(mr__transfer *t)
+{
+    const mr__identity *same = t->answered ? &t->answer.identity : t->same;
+    bool good = false;
+    switch (t->head.status) {
+    case 206:
+        good = judge_part(t);
+        break;
+    case 200:
+        good = judge_whole(t);
+        break;
+    case 416:
+        good = judge_empty(t);
+        break;
+    case 304:
+        good = t->known != NULL;
+        t->unchanged = good;
+        break;
+    case 412:
+        fail(t, MR_ERR_STATE, "has changed while it was read");
+        break;
+    default:
+        break;
+    }
+    if (good && !t->unchanged && same && !mr__identity_same(same, &t->head.identity))
+        fail(t, MR_ERR_STATE, "has changed while it was read");
+    return good && t->status == MR_OK;
+}
+
+static size_t on_head(char *line, size_t size, size_t count, void *user)
+{
+    mr__transfer *t = user;
+    const size_t length = size * count;
+    if (!mr__answer_line(&t->head, line, length) || t->head.status < 200 || t->head.redirects)
+        return length;
+    mr__fetcher_lock(t->fetcher);
+    t->good = judge_head(t);
+    if (t->good && !t->answered) {
+        t->answer = t->head;
+        t->answered = true;
+        mr__fetcher_tell(t->fetcher);
+    }
+    const bool goes_on = t->status == MR_OK;
+    mr__fetcher_unlock(t->fetcher);
+    return goes_on ? length : 0;
+}
+
+/* ---- its bytes ---- */
+
+/* Takes in bytes, as far as there is room: false when there is not. */
+static bool keep(mr__transfer *t, const char *bytes, size_t count)
+{
+    if (t->whole && t->taken == t->filled)
+        t->taken = t->filled = 0;
+    if (count > t->room - t->filled) {
+        t->progress = MR__PAUSES;
+        return false;
+    }
+    memcpy(t->bytes + t->filled, bytes, count);
+    t->filled += count;
+    t->got += (int64_t)count;
+    mr__fetcher_came(t->fetcher, t, count);
+    return true;
+}
+
+static size_t take(mr__transfer *t, const char *bytes, size_t count)
+{
+    const size_t all = count;
+    const bool wanted = t->good && (t->head.status == 200 || t->head.status == 206);
+    if (!wanted) {
+        t->thrown += (int64_t)count;
+        return t->thrown > MOST_THROWN ? 0 : all;
+    }
+    if (t->whole && t->passed < t->before) { /* another try of a file from the front */
+        const int64_t left = t->before - t->passed;
+        const size_t passed = (int64_t)count < left ? count : (size_t)left;
+        t->passed += (int64_t)passed;
+        bytes += passed;
+        count -= passed;
+        if (count && !keep(t, bytes, count)) {
+            t->passed -= (int64_t)passed; /* curl gives them all once more */
+            return CURL_WRITEFUNC_PAUSE;
+        }
+        return all;
+    }
+    if (!t->whole && (int64_t)count > t->head.last + 1 - t->offset - t->got) {
+        fail(t, MR_ERR_FORMAT, "the server gives more bytes than it says, %lld to %lld",
+             (long long)t->head.first, (long long)t->head.last);
+        return 0;
+    }
+    return keep(t, bytes, count) ? all : CURL_WRITEFUNC_PAUSE;
+}
+
+static size_t on_bytes(char *bytes, size_t size, size_t count, void *user)
+{
+    mr__transfer *t = user;
+    mr__fetcher_lock(t->fetcher);
+    size_t taken = take(t, bytes, size * count);
+    mr__fetcher_unlock(t->fetcher);
+    return taken;
+}
+
+/* ---- the request ---- */
+
+static bool add_header(mr__transfer *t, const char *format, const char *value)
+{
+    char line[320];
+    snprintf(line, sizeof line, format, value);
+    struct curl_slist *list = curl_slist_append(t->headers, line);
+    t->headers = list ? list : t->headers;
+    return list != NULL;
+}
+
+/* What the file must be, so that a server that knows better sends nothing. A weak ETag is no promise about bytes (RFC 9110, 13.1.1). */
+static bool add_conditions(mr__transfer *t)
+{
+    const mr__identity *same = t->answered ? &t->answer.identity : t->same;
+    bool ok = true;
+    if (same && *same->etag == '"')
+        ok = add_header(t, "If-Match: %s", same->etag);
+    else if (same && *same->modified)
+        ok = add_header(t, "If-Unmodified-Since: %s", same->modified);
+    else if (t->known && *t->known->etag)
+        ok = add_header(t, "If-None-Match: %s", t->known->etag);
+    else if (t->known && *t->known->modified)
+        ok = add_header(t, "If-Modified-Since: %s", t->known->modified);
+    return ok;
+}
+
+static bool set_headers(mr__transfer *t, const mr__request_opts *opts)
+{
+    bool ok = add_header(t, "Accept-Encoding: %s", "identity") && add_conditions(t);
+    for (const struct curl_slist *h = opts->headers; ok && h; h = h->next)
+        ok = add_header(t, "%s", h->data);
+    curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, t->headers);
+    return ok;
+}
+
+bool mr__request_begin(mr__transfer *t, const mr__request_opts *opts)
+{
+    CURL *c = t->curl = curl_easy_init();
+    char range[64];
+    t->head = (mr__answer){ 0 };
+    t->good = false;
+    t->before = t->got;
+    t->passed = t->thrown = 0;
+    t->said[0] = 0;
+    if (!c || !set_headers(t, opts))
+        return false;
+    const char *protocols =
+        strncmp(t->url, "https:", 6) == 0 ? "https" : "http,https"; /* never back to plain text */
+    curl_easy_setopt(c, CURLOPT_URL, t->url);
+    curl_easy_setopt(c, CURLOPT_PRIVATE, t);
+    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, protocols);
+    curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, protocols);
+    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
+    curl_easy_setopt(c, CURLOPT_MAXREDIRS, 10L);
+    curl_easy_setopt(c, CURLOPT_USERAGENT, "millrace");
+    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(opts->connect_timeout * 1e3) + 1);
+    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->said);
+    curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_head);
+    curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
+    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_bytes);
+    curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L); /* who gives up does not wait for a name server */
+#endif
+    if (opts->ca_file)
+        curl_easy_setopt(c, CURLOPT_CAINFO, opts->ca_file);
+    if (t->length >= 0 && !t->whole) {
+        snprintf(range, sizeof range, "%lld-%lld", (long long)(t->offset + t->got), (long long)end_of(t) - 1);
+        curl_easy_setopt(c, CURLOPT_RANGE, range);
+    }
+    return true;
+}
+
+void mr__request_end(mr__transfer *t)
+{
+    if (t->curl)
+        curl_easy_cleanup(t->curl);
+    curl_slist_free_all(t->headers);
+    t->curl = NULL;
+    t->headers = NULL;
+}
+
+/* ---- the verdict ---- */
+
+static bool may_pass(const mr__transfer *t, CURLcode code)
+{
+    switch (code) {
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return !t->head.redirects; /* what came was no HTTP */
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_WEIRD_SERVER_REPLY:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_trouble(int status)
+{
+    return status == 408 || status == 425 || status == 429 || status == 500 ||
+           (status >= 502 && status <= 504);
+}
+
+/* An answer that has no bytes for us. */
+static mr__verdict judge_refusal(mr__transfer *t)
+{
+    const mr__answer *h = &t->head;
+    snprintf(t->text, sizeof t->text, "the server says %d%s%s", h->status, *h->reason ? " " : "", h->reason);
+    if (is_trouble(h->status))
+        return MR__TRY;
+    t->status = MR_ERR_IO;
+    return MR__HOPELESS;
+}
+
+/* Whether all is there that the part can have. */
+static bool is_complete(const mr__transfer *t)
+{
+    const int64_t size = t->answer.identity.size;
+    return t->whole || t->unchanged || t->got == t->length || (size >= 0 && t->offset + t->got >= size);
+}
+
+/* A good answer has come to its end. */
+static mr__verdict judge_end(mr__transfer *t)
+{
+    if (is_complete(t))
+        return MR__COMPLETE;
+    if (t->got > t->before)
+        return MR__GO_ON;
+    snprintf(t->text, sizeof t->text, "the server gives no bytes where it says that it gives %lld to %lld",
+             (long long)t->head.first, (long long)t->head.last);
+    return MR__TRY;
+}
+
+mr__verdict mr__request_judge(mr__transfer *t, CURLcode code)
+{
+    if (t->status < 0)
+        return MR__HOPELESS;
+    if (code == CURLE_OK && t->good)
+        return judge_end(t);
+    if (t->head.status && !t->good && (code == CURLE_OK || code == CURLE_WRITE_ERROR))
+        return judge_refusal(t);
+    const char *said = *t->said ? t->said : curl_easy_strerror(code);
+    const bool once = t->whole && t->got && !mr__identity_stamp(&t->answer.identity);
+    if (once)
+        snprintf(t->text, sizeof t->text, "broke off after %lld bytes: %s", (long long)t->got, said);
+    else
+        snprintf(t->text, sizeof t->text, "%s", said);
+    if (may_pass(t, code) && !once)
+        return MR__TRY;
+    t->status = code == CURLE_OUT_OF_MEMORY ? MR_ERR_MEMORY : MR_ERR_IO;
+    return MR__HOPELESS;
+}

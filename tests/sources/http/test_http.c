@@ -1,0 +1,488 @@
+/* Files of a web server that does as it should, and of one that does not: cuts, stalls, changes, lies. */
+#include <millrace/sources/http.h>
+
+#include "check.h"
+#include "files.h"
+#include "said.h"
+#include "stub.h"
+
+#include <signal.h>
+
+enum { SIZE = 3000000 };
+
+static char content[SIZE], other[SIZE];
+
+static const mr_http_opts hasty = {
+    .backoff = 0.001, .most_backoff = 1, .retries = 3, .stall_timeout = 0.15
+};
+
+/* ---- reading ---- */
+
+/* Reads from byte `at` to the end and compares; the bytes that were read, -1 after a failure. */
+static int64_t read_on(mr_file *file, int64_t at, size_t piece)
+{
+    static char bytes[1 << 16];
+    int64_t sum = 0, n = 1;
+    while (n > 0) {
+        n = mr_file_read(file, bytes, piece);
+        if (n > 0 && !CHECK(at + n <= SIZE && memcmp(bytes, content + at, (size_t)n) == 0))
+            return -1;
+        at += n > 0 ? n : 0;
+        sum += n > 0 ? n : 0;
+    }
+    return n < 0 ? -1 : sum;
+}
+
+/* Serves as `s` says, and reads all of the file: how many bytes, -1 after a failure. */
+static int64_t read_all(stub *s, const mr_http_opts *opts, mr_http_counts *counts)
+{
+    stub_begin(s);
+    mr_storage *web = mr_storage_from_http(opts);
+    mr_file *file = mr_file_open(web, s->url);
+    int64_t n = file ? read_on(file, 0, 50000) : -1;
+    if (counts)
+        CHECK_EQ_I64(mr_http_count(web, counts), MR_OK);
+    mr_file_close(file);
+    mr_storage_free(web);
+    stub_end(s);
+    return n;
+}
+
+static stub good(void)
+{
+    return (stub){ .bytes = content, .size = SIZE, .etag = "\"one\"" };
+}
+
+static void test_reading(void)
+{
+    static const size_t pieces[] = { 1 << 16, 50000, 4096, 999 };
+    stub s = good();
+    stub_begin(&s);
+    mr_storage *web = mr_storage_from_http(&(mr_http_opts){ .part_bytes = 400000, .connections = 3 });
+    for (int i = 0; i < 4; i++) {
+        mr_file *file = mr_file_open(web, s.url);
+        const mr_file_facts *known = mr_file_known(file);
+        CHECK_EQ_I64(known->size, SIZE);
+        CHECK_EQ_I64(known->access, MR_ACCESS_SEEK);
+        CHECK(known->stamp != 0 && known->descriptor == -1);
+        CHECK_EQ_I64(read_on(file, 0, pieces[i]), SIZE);
+        CHECK_EQ_I64(mr_file_read(file, &(char){ 0 }, 1), 0);
+        static const int64_t places[] = { 2999999, 0,       1500000, 1500001, 1700000,
+                                          700000,  3000000, 2000000, 2390000 };
+        for (int j = 0; j < 9; j++) {
+            char bytes[1000];
+            CHECK_EQ_I64(mr_file_seek(file, places[j]), MR_OK);
+            const int64_t n = mr_file_read(file, bytes, sizeof bytes);
+            CHECK(n >= 0 && (n > 0) == (places[j] < SIZE) &&
+                  memcmp(bytes, content + places[j], (size_t)n) == 0);
+        }
+        CHECK_EQ_I64(mr_file_seek(file, 1000000), MR_OK);
+        CHECK_EQ_I64(read_on(file, 1000000, pieces[i]), SIZE - 1000000);
+        mr_file_close(file);
+    }
+    mr_storage_free(web);
+    stub_end(&s);
+}
+
+/* With answers that take their time, what counts is how many are on their way. */
+static void test_several_at_once(void)
+{
+    stub s = good();
+    s.delay = 20;
+    CHECK_EQ_I64(read_all(&s, &(mr_http_opts){ .part_bytes = 200000, .connections = 4 }, NULL), SIZE);
+    CHECK(atomic_load(&s.most_open) >= 3 && atomic_load(&s.most_open) <= 4);
+    s = good();
+    CHECK_EQ_I64(read_all(&s, &(mr_http_opts){ .part_bytes = 200000, .connections = 1 }, NULL), SIZE);
+    CHECK_EQ_I64(atomic_load(&s.most_open), 1);
+}
+
+/* A file of fewer bytes than are asked for at once; and one of none. */
+static void test_small(void)
+{
+    for (int64_t size = 0; size < 3; size++) {
+        stub s = good();
+        s.size = size;
+        CHECK_EQ_I64(read_all(&s, NULL, NULL), size);
+        s = good();
+        s.size = size;
+        s.no_parts = true;
+        CHECK_EQ_I64(read_all(&s, NULL, NULL), size);
+        s = good();
+        s.size = size;
+        s.no_parts = s.chunked = true;
+        CHECK_EQ_I64(read_all(&s, NULL, NULL), size);
+    }
+}
+
+/* ---- trouble that passes ---- */
+
+static void test_cut(void)
+{
+    mr_http_counts counts;
+    stub s = good();
+    s.cut = 70000;
+    s.cuts = 30;
+    CHECK_EQ_I64(read_all(&s, &hasty, &counts), SIZE);
+    CHECK(counts.retries >= 5 && counts.requests > counts.retries);
+    CHECK_EQ_I64(counts.bytes, SIZE); /* nothing comes twice */
+
+    s = good(); /* the whole file, from the front each time */
+    s.no_parts = true;
+    s.cut = 1000000;
+    s.cuts = 2;
+    CHECK_EQ_I64(read_all(&s, &hasty, &counts), SIZE);
+    CHECK_EQ_I64(counts.retries, 2);
+
+    s = good(); /* nobody knows whether it is the same */
+    s.no_parts = true;
+    s.etag = NULL;
+    s.cut = 1000000;
+    s.cuts = 1;
+    CHECK_EQ_I64(read_all(&s, &hasty, &counts), -1);
+    check_said("/file': broke off after 1000000 bytes: ");
+}
+
+static void test_stall(void)
+{
+    mr_http_counts counts;
+    stub s = good();
+    s.stall = 100000;
+    s.stalls = 2;
+    CHECK_EQ_I64(read_all(&s, &hasty, &counts), SIZE);
+    CHECK_EQ_I64(counts.retries, 2);
+    CHECK_EQ_I64(counts.bytes, SIZE);
+
+    s = good();
+    s.refusal = ""; /* it says nothing, and hangs up */
+    s.refusals = 100;
+    mr_http_opts never = hasty;
+    never.retries = -1;
+    CHECK_EQ_I64(read_all(&s, &never, &counts), -1);
+    CHECK_EQ_I64(counts.retries, 0);
+    check_said("/file': Empty reply from server");
+    s = good();
+    s.refusal = "";
+    s.refusals = 100;
+    CHECK_EQ_I64(read_all(&s, &hasty, &counts), -1);
+    CHECK_EQ_I64(counts.requests, 4);
+    check_said("/file': Empty reply from server, after 3 retries");
+}
+
+static void test_refused(void)
+{
+    mr_http_counts counts;
+    stub s = good();
+    s.refusal = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 3\r\n\r\nno\n";
+    s.refusals = 2;
+    CHECK_EQ_I64(read_all(&s, &hasty, &counts), SIZE);
+    CHECK_EQ_I64(counts.retries, 2);
+
+    s = good();
+    s.refusal = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+    s.refusals = 1;
+    struct timespec before, after;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    CHECK_EQ_I64(read_all(&s, &hasty, &counts), SIZE);
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    CHECK((double)(after.tv_sec - before.tv_sec) + 1e-9 * (double)(after.tv_nsec - before.tv_nsec) >= 0.99);
+    CHECK_EQ_I64(counts.retries, 1);
+
+    s = good();
+    s.refusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n";
+    s.refusals = 1;
+    CHECK_EQ_I64(read_all(&s, &hasty, &counts), -1);
+    check_said("/file': the server says 503 Service Unavailable, and to ask again in 3600 seconds");
+    CHECK_EQ_I64(counts.requests, 1);
+
+    s = good();
+    s.refusal = "HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno\n";
+    s.refusals = 100;
+    CHECK_EQ_I64(read_all(&s, &hasty, &counts), -1);
+    check_said("/file': the server says 404 Not Found");
+    CHECK_EQ_I64(counts.requests, 1);
+
+    s = good();
+    s.refusal = "HTTP/1.1 500 \r\n\r\n";
+    s.refusals = 100;
+    CHECK_EQ_I64(read_all(&s, &hasty, &counts), -1);
+    check_said("/file': the server says 500, after 3 retries");
+
+    /* Nobody is there. */
+    s = good();
+    stub_begin(&s);
+    stub_end(&s);
+    mr_storage *web = mr_storage_from_http(&hasty);
+    CHECK(!mr_file_open(web, s.url));
+    check_said("/file': ");
+    mr_storage_free(web);
+}
+
+/* ---- what is no longer the file ---- */
+
+static void test_changed(void)
+{
+    stub s = good();
+    s.changes_after = 2;
+    s.other_etag = "\"two\"";
+    CHECK_EQ_I64(read_all(&s, &hasty, NULL), -1);
+    check_said("/file' has changed while it was read");
+
+    s = good(); /* a weak ETag is no condition, but it is looked at */
+    s.etag = "W/\"one\"";
+    s.changes_after = 2;
+    s.other_etag = "W/\"two\"";
+    CHECK_EQ_I64(read_all(&s, &hasty, NULL), -1);
+    check_said("/file' has changed while it was read");
+
+    s = good();
+    s.etag = "W/\"one\"";
+    CHECK_EQ_I64(read_all(&s, &hasty, NULL), SIZE);
+
+    s = good(); /* known by its date */
+    s.etag = NULL;
+    s.modified = "Wed, 21 Oct 2015 07:28:00 GMT";
+    CHECK_EQ_I64(read_all(&s, &hasty, NULL), SIZE);
+    CHECK(strstr(s.last, "\r\nIf-Unmodified-Since: Wed, 21 Oct 2015 07:28:00 GMT\r\n") != NULL);
+
+    s = good(); /* a try that is made again in the middle of a part */
+    s.cut = 100000;
+    s.cuts = 1;
+    s.changes_after = 1;
+    s.other_etag = "\"two\"";
+    CHECK_EQ_I64(read_all(&s, &hasty, NULL), -1);
+    check_said("/file' has changed while it was read");
+
+    s = good(); /* the whole file, again */
+    s.no_parts = true;
+    s.cut = 100000;
+    s.cuts = 1;
+    s.changes_after = 1;
+    s.other_etag = "\"two\"";
+    CHECK_EQ_I64(read_all(&s, &hasty, NULL), -1);
+    check_said("/file' has changed while it was read");
+
+    s = good(); /* it has become shorter, without another word */
+    s.etag = NULL;
+    s.range = "bytes 0-262143/2999999";
+    CHECK_EQ_I64(read_all(&s, &hasty, NULL), -1);
+    mr_error_clear();
+}
+
+/* ---- lies ---- */
+
+static void check_lie(stub s, const char *wanted)
+{
+    CHECK_EQ_I64(read_all(&s, &hasty, NULL), -1);
+    check_said(wanted);
+}
+
+static void test_lies(void)
+{
+    stub s = good();
+    s.range = "bytes 5-262148/3000000";
+    check_lie(s, "/file': the server gives bytes 5 to 262148, where 0 to 262143 were asked for");
+    s.range = "bytes 0-262144/3000000";
+    check_lie(s, "/file': the server gives bytes 0 to 262144, where 0 to 262143 were asked for");
+    s.range = "bytes 0-100/3000000";
+    check_lie(s, "/file': the server gives bytes 0 to 100, and says that these are 262144");
+    s.range = "";
+    check_lie(s, "/file': the server gives a part of the file, and does not say which");
+    s.range = "bytes 99999999999999999999-1/5";
+    check_lie(s, "/file': the server gives a part of the file, and does not say which");
+    s.range = "lines 0-5/6";
+    check_lie(s, "/file': the server gives a part of the file, and does not say which");
+
+    s = good(); /* chunked, so that nothing but the range says how much it is */
+    s.chunked = true;
+    CHECK_EQ_I64(read_all(&s, &hasty, NULL), SIZE);
+    s = good();
+    s.chunked = true;
+    s.more = 7;
+    check_lie(s, "/file': the server gives more bytes than it says, 0 to 262143");
+    s.more = -262144;
+    check_lie(s,
+              "/file': the server gives no bytes where it says that it gives 0 to 262143, after 3 retries");
+    s = good();
+    s.more = 7; /* behind the Content-Length: they are not the answer's */
+    CHECK_EQ_I64(read_all(&s, &hasty, NULL), SIZE);
+
+    s = good(); /* fewer bytes than were asked for, and it says so: that is no lie */
+    s.at_most = 100000;
+    CHECK_EQ_I64(read_all(&s, &hasty, NULL), SIZE);
+    s = good(); /* of how much, it does not know: then it is to give all */
+    s.refusal =
+        "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-262143/*\r\nContent-Length: 262144\r\n\r\n";
+    s.refusals = 1;
+    CHECK_EQ_I64(read_all(&s, &hasty, NULL), SIZE);
+
+    s = good();
+    s.refusal = "this is no HTTP at all, but something else that is long enough\r\n\r\n";
+    s.refusals = 100;
+    CHECK_EQ_I64(read_all(&s, &hasty, NULL), -1);
+    check_said("/file': ");
+}
+
+/* ---- servers without parts ---- */
+
+static void test_whole(void)
+{
+    stub s = good();
+    s.no_parts = true;
+    stub_begin(&s);
+    mr_storage *web = mr_storage_from_http(&hasty);
+    mr_file *file = mr_file_open(web, s.url);
+    CHECK_EQ_I64(mr_file_known(file)->access, MR_ACCESS_AGAIN);
+    CHECK_EQ_I64(mr_file_known(file)->size, SIZE);
+    CHECK_EQ_I64(mr_file_seek(file, 2000000), MR_OK);
+    CHECK_EQ_I64(read_on(file, 2000000, 10000), SIZE - 2000000);
+    CHECK_EQ_I64(mr_file_seek(file, 1000), MR_OK);
+    CHECK_EQ_I64(read_on(file, 1000, 10000), SIZE - 1000);
+    CHECK_EQ_I64(atomic_load(&s.requests), 2);
+    s.changes_after = 1;
+    s.other_etag = "\"two\"";
+    CHECK_EQ_I64(mr_file_seek(file, 0), MR_ERR_STATE);
+    check_said("/file' has changed since it was opened");
+    mr_file_close(file);
+    mr_storage_free(web);
+    stub_end(&s);
+}
+
+/* A stream without an end, of which nothing is known. */
+static void test_endless(void)
+{
+    stub s = good();
+    s.no_parts = s.chunked = true;
+    s.etag = NULL;
+    s.stall = 2000000;
+    s.stalls = 1;
+    stub_begin(&s);
+    mr_storage *web = mr_storage_from_http(&hasty);
+    mr_file *file = mr_file_open(web, s.url);
+    CHECK_EQ_I64(mr_file_known(file)->access, MR_ACCESS_ONCE);
+    CHECK_EQ_I64(mr_file_known(file)->size, -1);
+    CHECK_EQ_I64(mr_file_known(file)->stamp, 0);
+    CHECK_EQ_I64(read_on(file, 0, 10000), -1);
+    check_said("/file': broke off after 2000000 bytes: no byte for 0.15 seconds");
+    CHECK_EQ_I64(mr_file_seek(file, 0), MR_ERR_STATE);
+    check_said("/file' is read once, from front to back: it cannot go from byte 2000000 to 0");
+    mr_file_close(file);
+    mr_storage_free(web);
+    stub_end(&s);
+}
+
+/* ---- interrupting ---- */
+
+static mr_storage *to_interrupt;
+
+static void on_alarm(int number)
+{
+    (void)number;
+    mr_storage_interrupt(to_interrupt);
+}
+
+static void test_interrupted(void)
+{
+    stub s = good();
+    s.stall = 100000;
+    s.stalls = 1;
+    stub_begin(&s);
+    to_interrupt = mr_storage_from_http(NULL);
+    struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
+    sigaction(SIGALRM, &action, NULL);
+    mr_file *file = mr_file_open(to_interrupt, s.url);
+    ualarm(30000, 0);
+    CHECK_EQ_I64(read_on(file, 0, 10000), -1);
+    check_said("/file': interrupted");
+    CHECK(!mr_file_open(to_interrupt, s.url));
+    check_said("/file': interrupted");
+    mr_file_close(file);
+    mr_storage_free(to_interrupt);
+    stub_end(&s);
+}
+
+/* ---- requests ---- */
+
+static void test_requests(void)
+{
+    static const char *const headers[] = { "Authorization: Bearer secret", "X-More: 1" };
+    stub s = good();
+    CHECK_EQ_I64(
+        read_all(&s, &(mr_http_opts){ .headers = headers, .header_count = 2, .connections = 1 }, NULL), SIZE);
+    CHECK(strncmp(s.last, "GET /file HTTP/1.1\r\n", 20) == 0);
+    CHECK(strstr(s.last, "\r\nAuthorization: Bearer secret\r\n") && strstr(s.last, "\r\nX-More: 1\r\n"));
+    CHECK(strstr(s.last, "\r\nAccept-Encoding: identity\r\n") && strstr(s.last, "\r\nIf-Match: \"one\"\r\n"));
+    CHECK_EQ_I64(atomic_load(&s.unconditional), 1);
+
+    /* Redirected; in circles; to somewhere that is no web server. */
+    char answer[300];
+    stub to = good();
+    stub_begin(&to);
+    s = good();
+    snprintf(answer, sizeof answer, "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n",
+             to.url);
+    s.refusal = answer;
+    s.refusals = 1000;
+    CHECK_EQ_I64(read_all(&s, &hasty, NULL), SIZE);
+    stub_end(&to);
+    s = good();
+    s.refusal = "HTTP/1.1 302 Found\r\nLocation: /file\r\nContent-Length: 0\r\n\r\n";
+    s.refusals = 1000;
+    CHECK_EQ_I64(read_all(&s, &hasty, NULL), -1);
+    check_said("/file': Maximum (10) redirects followed");
+    s = good();
+    s.refusal = "HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n";
+    s.refusals = 1000;
+    CHECK_EQ_I64(read_all(&s, &hasty, NULL), -1);
+    check_said("/file': ");
+}
+
+static void test_options(void)
+{
+    mr_storage *web = mr_storage_from_http(NULL), *disk = mr_storage_from_fd(0);
+    mr_http_counts counts;
+    CHECK(!mr_file_open(web, "a.csv"));
+    check_said("'a.csv' is no URL of a web server, http://… or https://…");
+    CHECK(!mr_file_open(web, "ftp://127.0.0.1/a.csv"));
+    check_said("'ftp://127.0.0.1/a.csv' is no URL of a web server");
+    CHECK(!mr_file_open(web, "http://me:secret@127.0.0.1/a.csv"));
+    CHECK(!strstr(mr_error(), "secret"));
+    check_said("a URL with a password in it would be in messages: give a header instead");
+    CHECK_EQ_I64(mr_http_count(disk, &counts), MR_ERR_ARGUMENT);
+    check_said("http_count: this is no storage of mr_storage_from_http");
+    CHECK_EQ_I64(mr_http_count(NULL, &counts), MR_ERR_ARGUMENT);
+    check_said("http_count: this is no storage of mr_storage_from_http");
+    mr_storage_free(web);
+    mr_storage_free(disk);
+    static const char *const headers[] = { "no colon" };
+    CHECK(!mr_storage_from_http(&(mr_http_opts){ .connections = 65 }));
+    check_said("storage_from_http: 65 connections: there are 1 to 64");
+    CHECK(!mr_storage_from_http(&(mr_http_opts){ .part_bytes = -1 }));
+    check_said("storage_from_http: parts of -1 bytes");
+    CHECK(!mr_storage_from_http(&(mr_http_opts){ .backoff = -1 }));
+    check_said("storage_from_http: backoff is negative");
+    CHECK(!mr_storage_from_http(&(mr_http_opts){ .headers = headers, .header_count = 1 }));
+    check_said("storage_from_http: header 0 is no line \"name: value\"");
+}
+
+int main(void)
+{
+    setenv("no_proxy", "*", 1);
+    for (int i = 0; i < SIZE; i++) {
+        content[i] = (char)((unsigned)i * 2654435761u >> 24);
+        other[i] = (char)(content[i] + 1);
+    }
+    RUN(test_reading);
+    RUN(test_several_at_once);
+    RUN(test_small);
+    RUN(test_cut);
+    RUN(test_stall);
+    RUN(test_refused);
+    RUN(test_changed);
+    RUN(test_lies);
+    RUN(test_whole);
+    RUN(test_endless);
+    RUN(test_interrupted);
+    RUN(test_requests);
+    RUN(test_options);
+    return check_report();
+}

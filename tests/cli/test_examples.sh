@@ -170,6 +170,28 @@ run 13_split_and_weights
 check 13_split_and_weights same 13_split_and_weights.want out
 check '13_split_and_weights: no complaint' [ ! -s err ]
 
+# ---- files and databases: least squares give -17.579 + 3.932 and 1.4993, -0.4995; without gnuplot there is no picture ----
+
+if [ -x "$MR_BIN/14_csv_regression" ]; then
+    run 14_csv_regression
+    echo '50 cars: distance = -17.58 ft + 3.93 ft for each mph' >wanted
+    head -n 1 out >line
+    check 14_csv_regression near wanted line 0.0101
+    check '14_csv_regression: the file' [ "$(wc -l <cars.csv)" = 51 ]
+    ! gnuplot --version >/dev/null 2>&1 || check '14_csv_regression: a PNG' [ "$(head -c 4 braking.png | tail -c 3)" = PNG ]
+fi
+if [ -x "$MR_BIN/15_sqlite_query" ]; then
+    run 15_sqlite_query
+    echo 'time ~ distance^1.499 mass^-0.500' >wanted
+    head -n 1 out >line
+    check 15_sqlite_query near wanted line 0.00201
+    ! gnuplot --version >/dev/null 2>&1 || check '15_sqlite_query: a PNG' [ "$(head -c 4 orbits.png | tail -c 3)" = PNG ]
+    cp orbits.db of_a_user.db
+    run 15_sqlite_query of_a_user.db
+    head -n 1 out >line
+    check '15_sqlite_query: a database that is there' near wanted line 0.00201
+fi
+
 # ---- that is all of the lecture's, and beside it ----
 
 check 'each example is here' [ "$(ls "$MR_BIN" | grep -c '^0[1-9]_\|^1[0-3]_')" = "$(grep -c '^==' "$MR_TEST_DATA/examples.txt")" ]

@@ -25,7 +25,7 @@
 
 typedef struct mr__fit mr__fit;
 
-enum { MR__CHECKPOINT_VERSION = 1, MR__MAX_RNGS = 32 };
+enum { MR__CHECKPOINT_VERSION = 2, MR__MAX_RNGS = 32 };
 
 #define MR__SAVED_PREFIX "trainer."
 #define MR__SAVED_LOG MR__SAVED_PREFIX "log."

@@ -255,8 +255,8 @@ cp "$file" "$work/kept"
 cp "$MR_TEST_DATA/canonical.safetensors" "$file"
 check 'weights alone' fails "load '$file': it holds weights, but not the rest of a training: nothing can be resumed from it" base \
     --epochs 9 --resume last
-sed 's/"millrace.checkpoint":"1"/"millrace.checkpoint":"2"/; s/"checksum":"crc32c/"checksux":"crc32c/' "$work/kept" >"$file"
-check 'another version' fails "load '$file': it is a checkpoint of version 2, this Millrace reads 1" base --epochs 9 --resume last
+sed 's/"millrace.checkpoint":"2"/"millrace.checkpoint":"3"/; s/"checksum":"crc32c/"checksux":"crc32c/' "$work/kept" >"$file"
+check 'another version' fails "load '$file': it is a checkpoint of version 3, this Millrace reads 2" base --epochs 9 --resume last
 cp "$work/kept" "$file"
 cp "$base/metrics.csv" "$work/metrics"
 head -c 1000 "$work/metrics" >"$base/metrics.csv"

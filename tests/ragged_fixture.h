@@ -82,4 +82,20 @@ static inline mr_dataset *ragged_stream_new(int64_t length)
     return mr_stream_new(&ragged_stream_vtable, &f, sizeof f, ragged_fields, 3);
 }
 
+/* ---- for what is made of such batches ---- */
+
+static inline mr_loader *collating(mr_dataset *data, mr_rng *rng, mr_collate_function collate, void *user,
+                                   int64_t batch_size)
+{
+    mr_loader *loader = mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = batch_size });
+    CHECK_EQ_I64(mr_loader_set_collate(loader, collate, user), MR_OK);
+    return loader;
+}
+
+static inline void check_error(const char *text)
+{
+    CHECK_EQ_STR(mr_error(), text);
+    mr_error_clear();
+}
+
 #endif

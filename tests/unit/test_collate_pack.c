@@ -2,20 +2,6 @@
 #include "check.h"
 #include "ragged_fixture.h"
 
-static void check_error(const char *text)
-{
-    CHECK_EQ_STR(mr_error(), text);
-    mr_error_clear();
-}
-
-static mr_loader *collating(mr_dataset *data, mr_rng *rng, mr_collate_function collate, void *user,
-                            int64_t batch_size)
-{
-    mr_loader *loader = mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = batch_size });
-    CHECK_EQ_I64(mr_loader_set_collate(loader, collate, user), MR_OK);
-    return loader;
-}
-
 static void check_packed(const mr_batch *b, int64_t length, double value)
 {
     const char *const names[] = { "tokens",    "label",      "pairs",       "segments",

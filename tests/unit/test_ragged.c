@@ -36,12 +36,6 @@ static void check_batch(const mr_batch *b, const int64_t *sample)
     }
 }
 
-static void check_error(const char *text)
-{
-    CHECK_EQ_STR(mr_error(), text);
-    mr_error_clear();
-}
-
 /* ---- batches ---- */
 
 static void test_batches(void)
@@ -358,14 +352,6 @@ static void test_verify(void)
 }
 
 /* ---- padded ---- */
-
-static mr_loader *collating(mr_dataset *data, mr_rng *rng, mr_collate_function collate, void *user,
-                            int64_t batch_size)
-{
-    mr_loader *loader = mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = batch_size });
-    CHECK_EQ_I64(mr_loader_set_collate(loader, collate, user), MR_OK);
-    return loader;
-}
 
 static void check_padded(const mr_batch *b, int64_t length, double value)
 {

@@ -49,6 +49,8 @@ static int kill_by = SIGKILL;
 static int second_signal; /* behind that; negative: SIGKILL so many steps later */
 static int last_signal;
 static void (*add_callbacks)(mr_trainer *trainer);
+static mr_status (*fit_on)(mr_trainer *trainer, mr_task *task, mr_loader *train, mr_dataset *data,
+                           mr_rng *rng);
 static long pause_us = 200; /* microseconds in each step, so that there are checkpoints */
 
 static void maybe_die(void)
@@ -185,7 +187,7 @@ static inline mr_status fit(const char *name, const char *resume, const mr_train
     (void)mr_trainer_add_rng(t, "task", of_task);
     if (add_callbacks)
         add_callbacks(t);
-    mr_status status = mr_trainer_fit(t, task, train);
+    mr_status status = fit_on ? fit_on(t, task, train, data, rng) : mr_trainer_fit(t, task, train);
     if (status < 0 && add_callbacks)
         printf("    %s\n", mr_error());
     if (status == MR_OK) { /* what callbacks have made of it counts, too */
@@ -275,6 +277,7 @@ static inline void check_interrupted(const char *name, mr_trainer_opts opts, int
         CHECK_EQ_I64(last_signal, status == MR_INTERRUPTED ? kill_by : 0);
     }
     kill_after = 0;
+    kill_by = SIGKILL;
     CHECK_EQ_I64(status, MR_OK);
     CHECK(times > 5);
     CHECK(same(whole, name));

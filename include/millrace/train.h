@@ -69,6 +69,11 @@ typedef struct mr_step {
     const mr_tensor *loss; /* what training_step gave; NULL elsewhere */
     mr_stage stage;
     bool sanity_checking; /* in the validation before the training */
+    int loader_index;     /* of several loaders, which one the batch is of (of those together: the first) */
+    /* Of several training loaders together, a batch of each, NULL of one that has no more; NULL, 0 otherwise. `batch` is the
+     * first that there is. */
+    const mr_batch *const *batches;
+    int batch_count;
 } mr_step;
 
 typedef struct mr_task_vtable {
@@ -133,6 +138,7 @@ typedef struct mr_log_opts {
     bool no_step;
     mr_over_epoch reduction; /* over the epoch's batches; a mean (the default) counts each by its rows … */
     double weight;           /* … or by this; default: the rows */
+    bool no_loader_index; /* of several loaders, add up what is logged under this name, without the suffix */
 } mr_log_opts;
 
 /* Logs a scalar tensor of this step under a name (a number of your own: `mr_scalar(step->tape, MR_FLOAT64, lr)`).
@@ -224,6 +230,14 @@ typedef struct mr_trainer_opts {
     int64_t max_rollbacks;
     /* As csv, but without a metrics.csv: save_dir/name/version_N has the checkpoints, and the logs that are added. */
     const char *save_dir;
+    /* Batches of a test, and of a prediction; default: all. And shares of a loader's batches in place of the four numbers,
+     * rounded down; a share of less than one batch is a failure of the call. */
+    int64_t limit_test_batches, limit_predict_batches;
+    double limit_train_share, limit_val_share, limit_test_share, limit_predict_share;
+    /* Trains on so many batches of the training loader, or that share of them, always the same: in the order of the dataset, without
+     * shuffling and samplers; validations use the same batches in place of their own. To see whether a model can learn them. */
+    int64_t overfit_batches;
+    double overfit_share;
 } mr_trainer_opts;
 
 /* Makes a trainer; strings are copied. */
@@ -266,8 +280,28 @@ MR_API mr_status mr_trainer_set_hparam_int(mr_trainer *trainer, const char *name
 MR_API mr_status mr_trainer_set_hparam_bool(mr_trainer *trainer, const char *name, bool value);
 MR_API mr_status mr_trainer_set_hparam_text(mr_trainer *trainer, const char *name, const char *text);
 
+/* How batches of several training loaders come, in each epoch. Together, each step has one of each: until the longest ends,
+ * others beginning anew (the default); until the shortest ends; until the longest ends, others having no more. Or one loader
+ * after the other. As the modes of Lightning's CombinedLoader. */
+typedef enum mr_loaders_mode {
+    MR_LOADERS_MAX_SIZE_CYCLE = 0,
+    MR_LOADERS_MIN_SIZE,
+    MR_LOADERS_MAX_SIZE,
+    MR_LOADERS_SEQUENTIAL
+} mr_loaders_mode;
+
+/* mr_trainer_fit on `count` different loaders, up to 16. training_step gets the first one's batch, and finds all of them in
+ * step->batches; one after the other, step->loader_index says whose it is. Rows and samples are counted of the first. */
+MR_API MR_CHECKED mr_status mr_trainer_fit_loaders(mr_trainer *trainer, mr_task *task,
+                                                   mr_loader *const *loaders, int count,
+                                                   mr_loaders_mode mode);
+
 /* Validates at the end of epochs, on all batches of `loader`, which is borrowed; the task has a validation_step. */
 MR_API mr_status mr_trainer_set_val_loader(mr_trainer *trainer, mr_loader *loader);
+
+/* One more of them, up to 16: step->loader_index says whose batch validation_step gets, and what it logs is logged for each, as
+ * NAME/dataloader_idx_0, … */
+MR_API mr_status mr_trainer_add_val_loader(mr_trainer *trainer, mr_loader *loader);
 
 /* ---- without training --------------------------------------------------------------------------------------- */
 
@@ -277,14 +311,30 @@ MR_API mr_status mr_trainer_set_val_loader(mr_trainer *trainer, mr_loader *loade
 MR_API MR_CHECKED mr_status mr_trainer_validate(mr_trainer *trainer, mr_task *task, mr_loader *loader);
 MR_API MR_CHECKED mr_status mr_trainer_test(mr_trainer *trainer, mr_task *task, mr_loader *loader);
 
+/* The same over several loaders, as mr_trainer_add_val_loader says; the table has a column for each. */
+MR_API MR_CHECKED mr_status mr_trainer_validate_loaders(mr_trainer *trainer, mr_task *task,
+                                                        mr_loader *const *loaders, int count);
+MR_API MR_CHECKED mr_status mr_trainer_test_loaders(mr_trainer *trainer, mr_task *task,
+                                                    mr_loader *const *loaders, int count);
+
 /* The predictions for all batches of a loader, one behind the other along the first dimension. Makes a tensor; NULL after a
  * failure, such as batches whose predictions do not fit together, or none. */
 MR_API mr_tensor *mr_trainer_predict(mr_trainer *trainer, mr_task *task, mr_loader *loader);
+
+/* The predictions for each of several loaders, written to `predictions`, which has room for `count`. Makes tensors; none after
+ * a failure. */
+MR_API MR_CHECKED mr_status mr_trainer_predict_loaders(mr_trainer *trainer, mr_task *task,
+                                                       mr_loader *const *loaders, int count,
+                                                       mr_tensor **predictions);
 
 /* ---- what came of it ------------------------------------------------------------------------------------------ */
 
 /* What was last logged under this name for a whole epoch or a validation; NAN when there is none. */
 MR_API double mr_trainer_metric(const mr_trainer *trainer, const char *name);
+
+/* All that the last validation, test or epoch has given, one by one, counted from 0: the name, a view, valid until the next call
+ * on the trainer, and *value (NULL: not wanted). NULL past the last. */
+MR_API const char *mr_trainer_result(const mr_trainer *trainer, size_t index, double *value);
 
 /* A value that was logged for an epoch or a validation. */
 typedef struct mr_point {

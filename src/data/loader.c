@@ -129,6 +129,18 @@ mr_loader *mr_loader_new(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts 
     return loader;
 }
 
+mr_loader *mr__loader_in_order(const mr_loader *loader)
+{
+    const mr_loader_opts opts = { .batch_size = loader->batch_size,
+                                  .drop_last = loader->drop_last,
+                                  .on_bad_sample = loader->bad.skip ? MR_BAD_SKIP : MR_BAD_STOP,
+                                  .max_bad_samples = loader->bad.most };
+    mr_loader *made = mr_loader_new(loader->dataset, loader->order.shared, &opts);
+    if (made && loader->collated.function)
+        (void)mr_loader_set_collate(made, loader->collated.function, loader->collated.user);
+    return made;
+}
+
 /* Lets go of the dataset: no thread and nothing of this one's uses it from now on. */
 static void let_go(mr_loader *loader)
 {

@@ -52,6 +52,9 @@ struct mr_loader {
     mr__strbuf state; /* that mr_loader_save gave last */
 };
 
+/* Makes a loader of the same batches on the calling thread, in the dataset's order; NULL after a failure. */
+mr_loader *mr__loader_in_order(const mr_loader *loader);
+
 /* The number of an epoch's key in the order: the order may be of the next epoch already. */
 int mr__loader_key(const mr_loader *loader);
 

@@ -1,5 +1,6 @@
 #include "batch_norm.h"
 
+#include "feed.h"
 #include "setup.h"
 
 #include "base/alloc.h"
@@ -22,11 +23,10 @@ static mr_status run_batches(mr__fit *fit)
 {
     const mr_batch *batch;
     mr_status status = MR_OK;
-    mr_loader_rewind(fit->loader);
-    for (fit->step.batch_index = 0;
-         !status && !mr__reached(fit->trainer->limit_batches, fit->step.batch_index);
+    mr__feed_rewind(fit);
+    for (fit->step.batch_index = 0; !status && !mr__reached(fit->limit, fit->step.batch_index);
          fit->step.batch_index++) {
-        if ((status = mr_loader_next(fit->loader, &batch)))
+        if ((status = fit->next ? fit->next(fit, &batch) : mr_loader_next(fit->loader, &batch)))
             break;
         fit->step.batch = batch;
         (void)fit->task->vtable->training_step(&fit->step, batch);
@@ -35,7 +35,7 @@ static mr_status run_batches(mr__fit *fit)
             status = failed_at(fit, MR_ERR_CALLBACK);
         mr_tape_reset(fit->tape);
     }
-    mr_loader_rewind(fit->loader);
+    mr__feed_rewind(fit);
     return status < 0 ? status : MR_OK;
 }
 
@@ -82,9 +82,14 @@ mr_status mr_trainer_update_batch_norm(mr_trainer *trainer, mr_task *task, mr_lo
     fit->trainer = trainer;
     fit->task = task;
     fit->loader = loader;
+    fit->train = (mr__loaders){ { loader }, 1 };
     fit->tape = mr_tape_new(loader->order.shared);
     fit->step = (mr_step){ .model = task->model, .self = task->self, .trainer = trainer, .tape = fit->tape };
-    mr_status status = fit->tape ? mr__batch_norm_pass(fit) : MR_ERR_MEMORY;
+    mr_status status = fit->tape ? MR_OK : MR_ERR_MEMORY;
+    if (!status)
+        status = mr__limit_of(call, &trainer->limit_train, mr_loader_len(loader), &fit->limit);
+    if (!status)
+        status = mr__batch_norm_pass(fit);
     mr_tape_free(fit->tape);
     mr__free(fit);
     return mr__settle(status);

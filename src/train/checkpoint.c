@@ -66,6 +66,7 @@ typedef struct file {
     mr__safetensor *tensor;
     size_t count;
     char rng_names[MR__MAX_RNGS][40];
+    char loader_names[MR__MAX_SAVED_LOADERS][40];
     char log_names[MR__MAX_LOGGERS][sizeof MR__SAVED_LOG + MR__LOGGER_NAME];
     uint8_t *rng_states;
     char epoch[24], step[24], version[24];
@@ -99,10 +100,11 @@ static void add_rest(file *f, const mr__checkpoint *c)
 {
     const mr__log_state *l = c->logged;
     add_bytes(f, MR__SAVED_PREFIX "gradients", c->gradients, c->params);
-    if (c->loader.size)
-        add_bytes(f, MR__SAVED_PREFIX "loader", c->loader.data, c->loader.size);
-    if (c->val_loader.size)
-        add_bytes(f, MR__SAVED_PREFIX "val_loader", c->val_loader.data, c->val_loader.size);
+    for (size_t i = 0; i < c->loaders->loaders; i++) {
+        snprintf(f->loader_names[i], sizeof *f->loader_names, MR__SAVED_PREFIX "%s",
+                 c->loaders->loader[i].name);
+        add_bytes(f, f->loader_names[i], c->loader[i].data, c->loader[i].size);
+    }
     if (l->keys) {
         add(f, MR__SAVED_PREFIX "logged", MR_FLOAT64, MR_SHAPE((int64_t)l->keys, 2), l->values);
         add_bytes(f, MR__SAVED_PREFIX "logged_flags", l->flags, l->keys);
@@ -139,7 +141,7 @@ static mr_status write_file(file *f, const char *path, const mr__checkpoint *c)
 
 mr_status mr__checkpoint_write(const char *path, const mr__checkpoint *c)
 {
-    enum { MORE = 6 + MR__MAX_LOGGERS };
+    enum { MORE = 4 + MR__MAX_SAVED_LOADERS + MR__MAX_LOGGERS };
     file f = { .count = c->count };
     f.tensor = mr__alloc_array(c->count + c->rngs + MORE, sizeof *f.tensor);
     mr_status status = MR_ERR_MEMORY;

@@ -2,7 +2,9 @@
 #ifndef MILLRACE_TRAIN_CHECKPOINT_H
 #define MILLRACE_TRAIN_CHECKPOINT_H
 
+#include "loaders.h"
 #include "log.h"
+#include "saved.h"
 #include "snapshot.h"
 
 #include "formats/safetensors.h"
@@ -15,11 +17,9 @@ typedef struct mr__checkpoint {
     size_t rngs;
     const char *rng_users;
     const uint8_t *gradients;
-    size_t params; /* how many of them */
-    struct {
-        const void *data;
-        size_t size;
-    } loader, val_loader; /* of size 0: none */
+    size_t params;                  /* how many of them */
+    const mr__saved *loaders;       /* which they are, … */
+    const mr__loader_bytes *loader; /* … and where each stands */
     const mr__log_state *logged;
     const mr__loggers *loggers;
     const mr__position *position; /* of each */

@@ -7,6 +7,7 @@
 #include "base/strbuf.h"
 #include "data/loader.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- the table, as Lightning prints it where there is no terminal: 120 columns ---- */
@@ -24,44 +25,101 @@ static void centre(mr__strbuf *line, const char *text, size_t width)
         mr__strbuf_append(line, " ");
 }
 
-static void log_row(const char *left, const char *right, size_t width)
+static void log_line(mr__strbuf *line)
 {
-    mr__strbuf line = { 0 };
-    centre(&line, left, width);
-    centre(&line, right, width);
-    while (line.length && line.text[line.length - 1] == ' ')
-        line.text[--line.length] = '\0';
-    mr__log(MR_LOG_INFO, "%s", mr__strbuf_text(&line));
-    mr__strbuf_free(&line);
+    while (line->length && line->text[line->length - 1] == ' ')
+        line->text[--line->length] = '\0';
+    mr__log(MR_LOG_INFO, "%s", mr__strbuf_text(line));
+    mr__strbuf_clear(line);
 }
+
+/* A value of the table: its name without the loader, and which loader's it is. */
+typedef struct cell {
+    const char *name;
+    size_t length;
+    int loader;
+    double value;
+} cell;
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(**(char *const *const *)a, **(char *const *const *)b);
+    const cell *x = a, *y = b;
+    const size_t least = x->length < y->length ? x->length : y->length;
+    const int order = memcmp(x->name, y->name, least);
+    if (order || x->length != y->length)
+        return order ? order : x->length < y->length ? -1 : 1;
+    return x->loader - y->loader;
 }
 
-static void log_table(const mr__epoch_values *values, const char *title)
+static size_t list_cells(const mr__epoch_values *values, int loaders, cell cells[MR__MAX_METRICS])
 {
-    char **order[MR__MAX_METRICS], bar[3 * TABLE_COLUMNS + 1] = "", text[MR__FLOAT_TEXT_BYTES];
-    size_t count = 0, width = LEAST_COLUMN;
-    for (size_t i = 0; i < values->count; i++)
-        if (values->updated[i] == values->round) {
-            const size_t length = strlen(values->name[i]);
-            order[count++] = &values->name[i];
-            width = width > length ? width : length;
-        }
-    if (!count)
-        return;
-    qsort(order, count, sizeof *order, by_name);
-    width = width < TABLE_COLUMNS / 2 ? width : TABLE_COLUMNS / 2;
+    size_t count = 0;
+    for (size_t i = 0; i < values->count; i++) {
+        if (values->updated[i] != values->round)
+            continue;
+        const char *name = values->name[i], *suffix = loaders > 1 ? strstr(name, MR__LOADER_SUFFIX) : NULL;
+        cells[count++] = (cell){ name, suffix ? (size_t)(suffix - name) : strlen(name),
+                                 suffix ? atoi(suffix + strlen(MR__LOADER_SUFFIX)) : 0, values->value[i] };
+    }
+    qsort(cells, count, sizeof *cells, by_name);
+    return count;
+}
+
+/* The row of a name, from its first cell on: which cell comes behind it. */
+static size_t log_row(const cell *cells, size_t at, size_t count, int from, int to, size_t width)
+{
+    mr__strbuf line = { 0 };
+    char name[200], text[MR__FLOAT_TEXT_BYTES];
+    const cell first = cells[at];
+    snprintf(name, sizeof name, "%.*s", (int)first.length, first.name);
+    centre(&line, name, width);
+    for (int loader = 0; at < count && cells[at].length == first.length &&
+                         memcmp(cells[at].name, first.name, first.length) == 0;
+         at++) {
+        for (; loader < cells[at].loader; loader++)
+            if (loader >= from && loader < to)
+                centre(&line, " ", width);
+        if (loader >= from && loader < to)
+            centre(&line, mr__format_double(text, cells[at].value), width);
+        loader++;
+    }
+    log_line(&line);
+    mr__strbuf_free(&line);
+    return at;
+}
+
+/* Loaders from `from` to `to`, which fit beside each other. */
+static void log_part(const cell *cells, size_t count, const char *title, int from, int to, size_t width)
+{
+    char bar[3 * TABLE_COLUMNS + 1] = "", head[32];
+    mr__strbuf line = { 0 };
     for (int i = 0; i < TABLE_COLUMNS; i++)
         memcpy(bar + 3 * i, "─", 4);
     mr__log(MR_LOG_INFO, "%s", bar);
-    log_row(title, "DataLoader 0", width);
+    centre(&line, title, width);
+    for (int i = from; i < to; i++) {
+        snprintf(head, sizeof head, "DataLoader %d", i);
+        centre(&line, head, width);
+    }
+    log_line(&line);
+    mr__strbuf_free(&line);
     mr__log(MR_LOG_INFO, "%s", bar);
+    for (size_t i = 0; i < count;)
+        i = log_row(cells, i, count, from, to, width);
+    mr__log(MR_LOG_INFO, "%s", bar);
+}
+
+static void log_table(const mr__epoch_values *values, const char *title, int loaders)
+{
+    cell cells[MR__MAX_METRICS];
+    size_t width = LEAST_COLUMN;
+    const size_t count = list_cells(values, loaders, cells);
     for (size_t i = 0; i < count; i++)
-        log_row(*order[i], mr__format_double(text, values->value[order[i] - values->name]), width);
-    mr__log(MR_LOG_INFO, "%s", bar);
+        width = width > cells[i].length ? width : cells[i].length;
+    width = width < TABLE_COLUMNS / 2 ? width : TABLE_COLUMNS / 2;
+    const int beside = (int)((TABLE_COLUMNS - width) / width);
+    for (int i = 0; count && i < loaders; i += beside)
+        log_part(cells, count, title, i, i + beside < loaders ? i + beside : loaders, width);
 }
 
 /* ---- running ---- */
@@ -71,25 +129,30 @@ typedef struct evaluation {
     mr_status (*step)(mr_step *step, const mr_batch *batch);
     mr_stage stage;
     mr__event pass;
+    const mr__limit *limit;
 } evaluation;
 
-static mr_status run(mr__fit *fit, const char *title)
+static mr_status run(mr__fit *fit, const evaluation *of)
 {
     fit->reporter = mr__reporter_new();
     if (!fit->reporter)
         return MR_ERR_MEMORY;
-    mr_status status = mr__validate_open(fit);
-    fit->step.tape = fit->tape = fit->val_tape;
+    mr_status status = mr__validate_limit(fit, of->limit, of->what);
     if (!status)
-        status = mr__hooks(fit, MR__SETUP);
+        status = mr__validate_open(fit);
+    if (status)
+        return status;
+    fit->step.tape = fit->tape = fit->val_tape;
+    status = mr__hooks(fit, MR__SETUP);
     if (!status)
         status = mr__validate_run(fit);
     if (!status && !fit->trainer->no_summary)
-        log_table(&fit->trainer->epoch_values, title);
+        log_table(&fit->trainer->epoch_values, of->title, fit->val.count);
     return mr__hooks_behind(fit, MR__TEARDOWN, status);
 }
 
-static mr_status evaluate(mr_trainer *trainer, mr_task *task, mr_loader *loader, const evaluation *of)
+static mr_status evaluate(mr_trainer *trainer, mr_task *task, const mr__loaders *loaders,
+                          const evaluation *of)
 {
     if (!of->step)
         return mr__raise(MR_ERR_ARGUMENT, "%s: the task has no %s_step", of->what, of->what);
@@ -100,7 +163,8 @@ static mr_status evaluate(mr_trainer *trainer, mr_task *task, mr_loader *loader,
         return MR_ERR_MEMORY;
     fit->trainer = trainer;
     fit->task = task;
-    fit->loader = fit->val_loader = loader;
+    fit->val = *loaders;
+    fit->loader = loaders->item[0];
     fit->val_step = of->step;
     fit->val_what = of->what;
     fit->pass = of->pass;
@@ -109,7 +173,7 @@ static mr_status evaluate(mr_trainer *trainer, mr_task *task, mr_loader *loader,
     fit->step.trainer = trainer;
     fit->step.stage = of->stage;
     fit->events = mr__events_wanted(trainer, task) & ~MR__EVENT_BIT(MR__ON_METRICS);
-    mr_status status = run(fit, of->title);
+    mr_status status = run(fit, of);
     mr__reporter_free(fit->reporter);
     mr_tape_free(fit->val_tape);
     mr__modes_free(&fit->modes);
@@ -119,30 +183,58 @@ static mr_status evaluate(mr_trainer *trainer, mr_task *task, mr_loader *loader,
 }
 
 /* MR_OK when there is all that a call needs. */
-static mr_status check(const char *call, const mr_trainer *trainer, const mr_task *task,
-                       const mr_loader *loader)
+static mr_status check(const char *call, const mr_trainer *trainer, const mr_task *task)
 {
-    if (!trainer || !task || !loader)
-        return mr__null(call, !trainer ? "trainer" : !task ? "task" : "loader");
+    if (!trainer || !task)
+        return mr__null(call, trainer ? "task" : "trainer");
     return mr__pending_status();
+}
+
+static mr_status validate(mr_trainer *trainer, mr_task *task, const mr__loaders *loaders)
+{
+    return evaluate(trainer, task, loaders,
+                    &(evaluation){ "validation", "Validate metric", task->vtable->validation_step,
+                                   MR_STAGE_VALIDATE, MR__ON_VALIDATION, &trainer->limit_val });
+}
+
+static mr_status test(mr_trainer *trainer, mr_task *task, const mr__loaders *loaders)
+{
+    return evaluate(trainer, task, loaders,
+                    &(evaluation){ "test", "Test metric", task->vtable->test_step, MR_STAGE_TEST, MR__ON_TEST,
+                                   &trainer->limit_test });
 }
 
 mr_status mr_trainer_validate(mr_trainer *trainer, mr_task *task, mr_loader *loader)
 {
-    mr_status status = check("validate", trainer, task, loader);
-    if (!status)
-        status = evaluate(trainer, task, loader,
-                          &(evaluation){ "validation", "Validate metric", task->vtable->validation_step,
-                                         MR_STAGE_VALIDATE, MR__ON_VALIDATION });
-    return mr__settle(status);
+    mr_status status = check("validate", trainer, task);
+    if (!status && !loader)
+        status = mr__null("validate", "loader");
+    return mr__settle(status ? status : validate(trainer, task, &(mr__loaders){ { loader }, 1 }));
 }
 
 mr_status mr_trainer_test(mr_trainer *trainer, mr_task *task, mr_loader *loader)
 {
-    mr_status status = check("test", trainer, task, loader);
+    mr_status status = check("test", trainer, task);
+    if (!status && !loader)
+        status = mr__null("test", "loader");
+    return mr__settle(status ? status : test(trainer, task, &(mr__loaders){ { loader }, 1 }));
+}
+
+mr_status mr_trainer_validate_loaders(mr_trainer *trainer, mr_task *task, mr_loader *const *loaders,
+                                      int count)
+{
+    mr__loaders list;
+    mr_status status = check("validate_loaders", trainer, task);
     if (!status)
-        status = evaluate(
-            trainer, task, loader,
-            &(evaluation){ "test", "Test metric", task->vtable->test_step, MR_STAGE_TEST, MR__ON_TEST });
-    return mr__settle(status);
+        status = mr__loaders_of("validate_loaders", loaders, count, &list);
+    return mr__settle(status ? status : validate(trainer, task, &list));
+}
+
+mr_status mr_trainer_test_loaders(mr_trainer *trainer, mr_task *task, mr_loader *const *loaders, int count)
+{
+    mr__loaders list;
+    mr_status status = check("test_loaders", trainer, task);
+    if (!status)
+        status = mr__loaders_of("test_loaders", loaders, count, &list);
+    return mr__settle(status ? status : test(trainer, task, &list));
 }

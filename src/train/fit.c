@@ -120,7 +120,10 @@ static void free_fit(mr__fit *fit)
         mr__free(fit->save[i].path);
         mr__free(fit->save[i].remove);
     }
-    mr__free(fit->val_start.loader);
+    for (int i = 0; i < MR__MAX_LOADERS; i++)
+        mr__free(fit->val_start.loader[i].data);
+    mr_loader_free(fit->overfit[0]);
+    mr_loader_free(fit->overfit[1]);
     mr__free(fit->val_start.rng);
     mr__free(fit->val_start.list);
     mr__log_free(&fit->log);
@@ -157,32 +160,52 @@ static mr_memory memory_of(const mr__fit *fit)
     return m;
 }
 
-mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader)
+static mr_status fit_all(mr_trainer *trainer, mr_task *task, const mr__loaders *loaders, mr_loaders_mode mode)
 {
-    if (!trainer || !task || !loader)
-        return mr__settle(mr__null("fit", !trainer ? "trainer" : !task ? "task" : "loader"));
     if (mr__pending())
-        return mr__settle(mr_error_status());
+        return mr_error_status();
     if (trainer->fit)
-        return mr__settle(mr__raise(MR_ERR_STATE, "fit: the trainer is in a fit already"));
+        return mr__raise(MR_ERR_STATE, "fit: the trainer is in a fit already");
     mr__fit *fit = mr__alloc_zeroed(sizeof *fit);
     if (!fit)
-        return mr__settle(MR_ERR_MEMORY);
+        return MR_ERR_MEMORY;
     forget(trainer);
     fit->trainer = trainer;
     fit->task = task;
-    fit->loader = loader;
+    fit->train = *loaders;
+    fit->feed.mode = mode;
+    fit->loader = loaders->item[0];
     trainer->fit = fit;
-    mr_loader_rewind(loader); /* an epoch that somebody has begun is not ours to end */
+    mr__loaders_rewind(loaders); /* an epoch that somebody has begun is not ours to end */
     mr_status status = trainer->handle_signals ? mr__signals_take() : MR_OK;
     fit->signals = trainer->handle_signals && !status;
     if (!status)
         status = run(fit);
     if (fit->signals)
         mr__signals_give_back();
-    mr_loader_rewind(loader);
+    mr__loaders_rewind(loaders);
     trainer->memory = memory_of(fit);
     trainer->fit = NULL;
     free_fit(fit);
-    return mr__settle(status);
+    return status;
+}
+
+mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader)
+{
+    if (!trainer || !task || !loader)
+        return mr__settle(mr__null("fit", !trainer ? "trainer" : !task ? "task" : "loader"));
+    return mr__settle(fit_all(trainer, task, &(mr__loaders){ { loader }, 1 }, MR_LOADERS_MAX_SIZE_CYCLE));
+}
+
+mr_status mr_trainer_fit_loaders(mr_trainer *trainer, mr_task *task, mr_loader *const *loaders, int count,
+                                 mr_loaders_mode mode)
+{
+    static const char call[] = "fit_loaders";
+    mr__loaders list;
+    if (!trainer || !task)
+        return mr__settle(mr__null(call, trainer ? "task" : "trainer"));
+    if ((unsigned)mode > MR_LOADERS_SEQUENTIAL)
+        return mr__settle(mr__raise(MR_ERR_ARGUMENT, "%s: there is no mode %d", call, (int)mode));
+    mr_status status = mr__loaders_of(call, loaders, count, &list);
+    return mr__settle(status ? status : fit_all(trainer, task, &list, mode));
 }

@@ -7,22 +7,26 @@
 #include "tensor/tape.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* ---- names ---- */
 
 static bool same_options(const mr_log_opts *a, const mr_log_opts *b)
 {
     return a->prog_bar == b->prog_bar && a->no_logger == b->no_logger && a->on_epoch == b->on_epoch &&
-           a->no_step == b->no_step && a->reduction == b->reduction;
+           a->no_step == b->no_step && a->reduction == b->reduction &&
+           a->no_loader_index == b->no_loader_index;
 }
 
-static mr__log_key *find(mr__fit_log *log, const char *name)
+static mr__log_key *find(mr__fit_log *log, const char *name, int loader)
 {
     mr__log_key *next = log->key + log->next;
-    if (MR__LIKELY(log->next < log->key_count && next->given == name && next->validating == log->validating))
+    if (MR__LIKELY(log->next < log->key_count && next->given == name && next->validating == log->validating &&
+                   next->loader == loader))
         return next; /* steps log the same names in the same order */
     for (size_t i = 0; i < log->key_count; i++)
-        if (log->key[i].validating == log->validating && strcmp(log->key[i].name, name) == 0) {
+        if (log->key[i].validating == log->validating && log->key[i].loader == loader &&
+            strcmp(log->key[i].name, name) == 0) {
             log->key[i].given = name;
             return &log->key[i];
         }
@@ -65,6 +69,22 @@ static void free_names(mr__log_key *key)
     mr__free(key->own_names[0]);
     mr__free(key->own_names[1]);
     mr__free(key->own_name);
+    mr__free(key->full_name);
+}
+
+/* What it is logged as. */
+static const char *shown_name(const mr__log_key *key)
+{
+    return key->full_name ? key->full_name : key->name;
+}
+
+static bool add_suffix(mr__log_key *key)
+{
+    const size_t room = strlen(key->name) + sizeof MR__LOADER_SUFFIX + 3;
+    key->full_name = mr__alloc(room);
+    if (key->full_name)
+        snprintf(key->full_name, room, "%s" MR__LOADER_SUFFIX "%d", key->name, key->loader - 1);
+    return key->full_name;
 }
 
 /* Gives a key its metrics: of the step, of the epoch or both. False without room for them, or for the names. */
@@ -73,21 +93,24 @@ static bool place(mr__fit *fit, mr__log_key *key)
     const mr_log_opts *o = &key->opts;
     const bool of_step = !key->validating && !(o->on_epoch && o->no_step),
                of_epoch = key->validating || o->on_epoch;
-    if (of_step && of_epoch && !fork_names(key))
+    if ((of_step && of_epoch && !fork_names(key)) || (key->loader && !add_suffix(key)))
         return false;
     if (of_step)
-        key->step_metric = metric_of(fit->reporter, key->own_names[0] ? key->own_names[0] : key->name, o);
+        key->step_metric =
+            metric_of(fit->reporter, key->own_names[0] ? key->own_names[0] : shown_name(key), o);
     if (of_epoch)
-        key->epoch_metric = metric_of(fit->reporter, key->own_names[1] ? key->own_names[1] : key->name, o);
+        key->epoch_metric =
+            metric_of(fit->reporter, key->own_names[1] ? key->own_names[1] : shown_name(key), o);
     return (!of_step || key->step_metric >= 0) && (!of_epoch || key->epoch_metric >= 0);
 }
 
-mr__log_key *mr__log_enter(mr__fit *fit, mr_tape *tape, const char *name, const mr_log_opts *opts)
+mr__log_key *mr__log_enter(mr__fit *fit, mr_tape *tape, const char *name, int loader, const mr_log_opts *opts)
 {
     mr__fit_log *log = &fit->log;
     mr__log_key key = { .name = name,
                         .given = name,
                         .validating = log->validating,
+                        .loader = loader,
                         .opts = *opts,
                         .step_metric = -1,
                         .epoch_metric = -1,
@@ -108,9 +131,10 @@ mr__log_key *mr__log_enter(mr__fit *fit, mr_tape *tape, const char *name, const 
 
 static mr__log_key *key_of(mr__fit *fit, mr_tape *tape, const char *name, const mr_log_opts *opts)
 {
-    mr__log_key *key = find(&fit->log, name);
+    const int loader = MR__UNLIKELY(opts->no_loader_index) ? 0 : fit->log.loader;
+    mr__log_key *key = find(&fit->log, name, loader);
     if (MR__UNLIKELY(!key))
-        key = mr__log_enter(fit, tape, name, opts);
+        key = mr__log_enter(fit, tape, name, loader, opts);
     else if (MR__UNLIKELY(!same_options(&key->opts, opts))) {
         mr__fail(tape, MR_ERR_ARGUMENT, "log: '%s' has been logged with other options before", name);
         return NULL;
@@ -357,6 +381,18 @@ void mr__epoch_values_free(mr__epoch_values *values)
     mr__free(values->value);
     mr__free(values->updated);
     *values = (mr__epoch_values){ .name = NULL };
+}
+
+const char *mr_trainer_result(const mr_trainer *trainer, size_t index, double *value)
+{
+    const mr__epoch_values *values = trainer ? &trainer->epoch_values : NULL;
+    for (size_t i = 0; values && i < values->count; i++)
+        if (values->updated[i] == values->round && index-- == 0) {
+            if (value)
+                *value = values->value[i];
+            return values->name[i];
+        }
+    return NULL;
 }
 
 double mr_trainer_metric(const mr_trainer *trainer, const char *name)

@@ -13,15 +13,20 @@
 
 typedef struct mr__fit mr__fit;
 
+/* What is put behind a name in a validation of several loaders, with the loader's number. */
+#define MR__LOADER_SUFFIX "/dataloader_idx_"
+
 /* A name that was given to mr_log, in training or in validation. */
 typedef struct mr__log_key {
     const char *name;  /* borrowed, or own_name */
     const char *given; /* the pointer that mr_log got last */
     bool validating;
-    mr_log_opts opts;              /* but the weight */
+    int loader;       /* of several in a validation, counted from 1; 0: it is the only one, or all together */
+    mr_log_opts opts; /* but the weight */
     int step_metric, epoch_metric; /* the reporter's; -1: none */
     char *own_names[2];            /* NAME_step and NAME_epoch; NULL: neither */
     char *own_name;                /* of one that was restored; NULL: the caller's is used */
+    char *full_name;               /* with the loader's number; NULL without */
     /* of this batch, and of the epoch */
     bool in_batch, in_epoch;
     double batch_value, batch_weight;
@@ -34,6 +39,7 @@ typedef struct mr__fit_log {
     size_t key_count, epoch_keys;
     size_t next; /* where the next name is looked for first */
     bool validating;
+    int loader;   /* that is validated, of several, counted from 1; 0 */
     bool muted;   /* values are looked at, and thrown away */
     bool between; /* behind the last batch of an epoch or a validation: values are its own */
     double rows;  /* of the batch */
@@ -58,8 +64,9 @@ void mr__log_forget(mr__fit_log *log, bool validating);
 
 void mr__log_free(mr__fit_log *log);
 
-/* Enters a name as mr_log does when it is given for the first time; NULL with the tape failed. */
-mr__log_key *mr__log_enter(mr__fit *fit, mr_tape *tape, const char *name, const mr_log_opts *opts);
+/* Enters a name as mr_log does when it is given for the first time, of this loader or 0; NULL with the tape failed. */
+mr__log_key *mr__log_enter(mr__fit *fit, mr_tape *tape, const char *name, int loader,
+                           const mr_log_opts *opts);
 
 /* Shows a number in the bar alone, under a name that is no logged one, and so in no checkpoint; and takes it out again. */
 void mr__bar_show(mr__fit *fit, const char *name, double value);

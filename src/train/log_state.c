@@ -31,9 +31,16 @@ void mr__log_save(const mr__fit *fit, mr__log_state *state)
 static json_t *describe_key(const mr__log_key *key)
 {
     const mr_log_opts *o = &key->opts;
-    return json_pack("{s:s,s:b,s:b,s:b,s:b,s:b,s:i}", "name", key->name, "validating", key->validating,
-                     "prog_bar", o->prog_bar, "no_logger", o->no_logger, "on_epoch", o->on_epoch, "no_step",
-                     o->no_step, "reduction", (int)o->reduction);
+    json_t *of_key =
+        json_pack("{s:s,s:b,s:b,s:b,s:b,s:b,s:i}", "name", key->name, "validating", key->validating,
+                  "prog_bar", o->prog_bar, "no_logger", o->no_logger, "on_epoch", o->on_epoch, "no_step",
+                  o->no_step, "reduction", (int)o->reduction);
+    const bool failed =
+        (of_key && key->loader && json_object_set_new(of_key, "loader", json_integer(key->loader))) ||
+        (of_key && o->no_loader_index && json_object_set_new(of_key, "no_loader_index", json_true()));
+    if (failed)
+        json_decref(of_key);
+    return failed ? NULL : of_key;
 }
 
 static int append_text(const char *text, size_t size, void *out)
@@ -98,22 +105,24 @@ static mr_status damaged(void)
 static mr_status enter(mr__fit *fit, json_t *of_key, const double *values, uint8_t flags)
 {
     const char *name;
-    int validating, prog_bar, no_logger, on_epoch, no_step, reduction;
-    if (json_unpack(of_key, "{s:s,s:b,s:b,s:b,s:b,s:b,s:i}", "name", &name, "validating", &validating,
+    int validating, prog_bar, no_logger, on_epoch, no_step, reduction, loader = 0, no_index = 0;
+    if (json_unpack(of_key, "{s:s,s:b,s:b,s:b,s:b,s:b,s:i,s?i,s?b}", "name", &name, "validating", &validating,
                     "prog_bar", &prog_bar, "no_logger", &no_logger, "on_epoch", &on_epoch, "no_step",
-                    &no_step, "reduction", &reduction) ||
-        !*name || reduction < MR_OVER_EPOCH_MEAN || reduction > MR_OVER_EPOCH_MAX)
+                    &no_step, "reduction", &reduction, "loader", &loader, "no_loader_index", &no_index) ||
+        !*name || reduction < MR_OVER_EPOCH_MEAN || reduction > MR_OVER_EPOCH_MAX || loader < 0 ||
+        loader > MR__MAX_LOADERS)
         return damaged();
     const mr_log_opts opts = { .prog_bar = prog_bar,
                                .no_logger = no_logger,
                                .on_epoch = on_epoch,
                                .no_step = no_step,
-                               .reduction = (mr_over_epoch)reduction };
+                               .reduction = (mr_over_epoch)reduction,
+                               .no_loader_index = no_index };
     char *own = mr__strdup(name);
     if (!own)
         return MR_ERR_MEMORY;
     fit->log.validating = validating;
-    mr__log_key *key = mr__log_enter(fit, fit->tape, own, &opts);
+    mr__log_key *key = mr__log_enter(fit, fit->tape, own, loader, &opts);
     if (!key) {
         mr__free(own);
         return mr__pending() ? mr_error_status() : mr__failure_raise(&fit->tape->failure);

@@ -1,6 +1,7 @@
 /* The training loop: epochs, their batches, and the checkpoints between them. */
 #include "loop.h"
 
+#include "feed.h"
 #include "last_saves.h"
 #include "profile.h"
 #include "setup.h"
@@ -186,10 +187,10 @@ static mr_status run_batches(mr__fit *fit, bool *complete)
     const mr_batch *batch;
     while (!mr__reached(t->max_steps, fit->step.global_step) && !may_stop(fit)) {
         mr_status status = MR_END;
-        if (!mr__reached(t->limit_batches, fit->step.batch_index))
+        if (!mr__reached(fit->limit, fit->step.batch_index))
             status = MR__LIKELY(!fit->next) ? mr_loader_next(fit->loader, &batch) : fit->next(fit, &batch);
         if (MR__LIKELY(!status) && (status = run_batch(fit, batch)) == MR_END) {
-            mr_loader_rewind(fit->loader);
+            mr__feed_rewind(fit);
             fit->left = true;
         }
         if (status == MR_END) {
@@ -257,8 +258,8 @@ static mr_status run_epoch(mr__fit *fit)
         status = mr__hooks(fit, MR__ON_TRAIN_EPOCH_START);
     if (!status && fit->phase == MR__IN_BATCHES)
         status = run_batches(fit, &complete);
-    if (!status && fit->trainer->limit_batches >= 0)
-        mr_loader_rewind(fit->loader);
+    if (!status && fit->limit >= 0)
+        mr__feed_rewind(fit);
     return !status && (fit->step.batch_index || fit->left) ? end_epoch(fit, complete) : status;
 }
 

@@ -1,19 +1,19 @@
 /* Predictions for all batches of a loader. */
-#include "trainer.h"
+#include "setup.h"
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
 #include "data/loader.h"
 #include "tensor/tape.h"
 
-typedef struct predictions {
+typedef struct gathered {
     mr__strbuf bytes;
     mr_dtype dtype;
     mr_shape shape; /* of all so far; no dimensions: there are none */
     bool any;
-} predictions;
+} gathered;
 
-static mr_status add(predictions *p, const mr_tensor *x)
+static mr_status add(gathered *p, const mr_tensor *x)
 {
     const mr_shape shape = mr__shape_of(x);
     if (shape.ndim == 0)
@@ -47,7 +47,7 @@ static mr_status failed_at(const mr__fit *fit, mr_status status)
     return mr__raise(status, "predict: batch %lld: %s", (long long)fit->step.batch_index, failure.text);
 }
 
-static mr_status predict_batch(mr__fit *fit, const mr_batch *batch, predictions *p)
+static mr_status predict_batch(mr__fit *fit, const mr_batch *batch, gathered *p)
 {
     mr_task *task = fit->task;
     mr_status status = mr__pass_hooks(fit, MR__PASS_BATCH_START);
@@ -63,36 +63,42 @@ static mr_status predict_batch(mr__fit *fit, const mr_batch *batch, predictions 
     return status ? failed_at(fit, status) : add(p, y);
 }
 
-static mr_status run_batches(mr__fit *fit, predictions *p)
+static mr_status run_loader(mr__fit *fit, gathered *p)
 {
     const mr_batch *batch;
-    mr_status status;
-    mr_loader_rewind(fit->loader);
-    while ((status = mr_loader_next(fit->loader, &batch)) == MR_OK) {
+    int64_t most;
+    mr_loader *loader = fit->val.item[fit->step.loader_index];
+    mr_status status = mr__limit_of("predict", &fit->trainer->limit_predict, mr_loader_len(loader), &most);
+    mr_loader_rewind(loader);
+    for (fit->step.batch_index = 0; !status && !mr__reached(most, fit->step.batch_index);
+         fit->step.batch_index++) {
+        if ((status = mr_loader_next(loader, &batch)))
+            break;
         fit->step.batch = batch;
-        if ((status = predict_batch(fit, batch, p)))
-            return status;
+        status = predict_batch(fit, batch, p);
         fit->step.batch = NULL;
         mr_tape_reset(fit->step.tape);
-        fit->step.batch_index++;
     }
-    if (status < 0) { /* the loader's, which is settled */
+    mr_loader_rewind(loader);
+    if (status < 0) { /* the loader's is settled */
         mr__failure failure;
         mr__failure_take(&failure);
-        return mr__failure_raise(&failure);
+        return mr__pending() ? status : mr__failure_raise(&failure);
     }
     return p->any ? MR_OK : mr__raise(MR_ERR_ARGUMENT, "predict: the loader has no batches");
 }
 
-static mr_status run(mr__fit *fit, predictions *p)
+static mr_status run(mr__fit *fit, gathered *p)
 {
     mr_status status = mr__hooks(fit, MR__SETUP);
     if (!status)
         status = mr__pass_hooks(fit, MR__PASS_START);
     if (!status)
         status = mr__pass_hooks(fit, MR__PASS_EPOCH_START);
-    if (!status)
-        status = run_batches(fit, p);
+    for (int i = 0; i < fit->val.count && !status; i++) {
+        fit->step.loader_index = i;
+        status = run_loader(fit, &p[i]);
+    }
     if (!status)
         status = mr__pass_hooks(fit, MR__PASS_EPOCH_END);
     if (!status)
@@ -101,7 +107,7 @@ static mr_status run(mr__fit *fit, predictions *p)
 }
 
 /* In evaluation mode, with nothing recorded. */
-static mr_status predict(mr__fit *fit, predictions *p)
+static mr_status predict(mr__fit *fit, gathered *p)
 {
     mr__modes modes = { NULL };
     mr_status status = mr__modes_init(&modes, fit->task->model);
@@ -113,35 +119,70 @@ static mr_status predict(mr__fit *fit, predictions *p)
     status = run(fit, p);
     mr__modes_restore(&modes, fit->task->model);
     mr__modes_free(&modes);
-    mr_loader_rewind(fit->loader);
     return status;
 }
 
-mr_tensor *mr_trainer_predict(mr_trainer *trainer, mr_task *task, mr_loader *loader)
+/* Makes the tensors of all predictions, or of none. */
+static mr_status make_tensors(const gathered *p, int count, mr_tensor **made)
 {
-    predictions p = { .any = false };
-    mr_tensor *result = NULL;
-    if (!trainer || !task || !loader) {
-        mr__null("predict", !trainer ? "trainer" : !task ? "task" : "loader");
-        return NULL;
+    mr_status status = MR_OK;
+    for (int i = 0; i < count && !status; i++) {
+        made[i] = mr_tensor_from(p[i].dtype, p[i].shape, p[i].bytes.text ? p[i].bytes.text : "");
+        status = made[i] ? MR_OK : mr_error_status();
     }
+    for (int i = 0; i < count && status; i++) {
+        mr_tensor_free(made[i]);
+        made[i] = NULL;
+    }
+    return status;
+}
+
+static mr_status predict_all(mr_trainer *trainer, mr_task *task, const mr__loaders *loaders, mr_tensor **made)
+{
+    gathered p[MR__MAX_LOADERS] = { { .any = false } };
+    memset(made, 0, (size_t)loaders->count * sizeof *made);
     mr__fit *fit = mr__pending() ? NULL : mr__alloc_zeroed(sizeof *fit);
     if (!fit)
-        return NULL;
+        return mr_error_status();
     fit->trainer = trainer;
     fit->task = task;
-    fit->loader = loader;
+    fit->val = *loaders;
+    fit->loader = loaders->item[0];
     fit->pass = MR__ON_PREDICT;
     fit->events = mr__events_wanted(trainer, task);
     fit->step = (mr_step){ .model = task->model,
                            .self = task->self,
                            .trainer = trainer,
-                           .tape = mr_tape_new(loader->order.shared),
+                           .tape = mr_tape_new(fit->loader->order.shared),
                            .stage = MR_STAGE_PREDICT };
-    if (fit->step.tape && predict(fit, &p) == MR_OK)
-        result = mr_tensor_from(p.dtype, p.shape, p.bytes.text ? p.bytes.text : "");
+    mr_status status = fit->step.tape ? predict(fit, p) : MR_ERR_MEMORY;
+    if (!status)
+        status = make_tensors(p, loaders->count, made);
     mr_tape_free(fit->step.tape);
-    mr__strbuf_free(&p.bytes);
+    for (int i = 0; i < loaders->count; i++)
+        mr__strbuf_free(&p[i].bytes);
     mr__free(fit);
-    return result;
+    return status;
+}
+
+mr_tensor *mr_trainer_predict(mr_trainer *trainer, mr_task *task, mr_loader *loader)
+{
+    mr_tensor *made = NULL;
+    if (!trainer || !task || !loader) {
+        mr__null("predict", !trainer ? "trainer" : !task ? "task" : "loader");
+        return NULL;
+    }
+    (void)predict_all(trainer, task, &(mr__loaders){ { loader }, 1 }, &made);
+    return made;
+}
+
+mr_status mr_trainer_predict_loaders(mr_trainer *trainer, mr_task *task, mr_loader *const *loaders, int count,
+                                     mr_tensor **predictions)
+{
+    static const char call[] = "predict_loaders";
+    mr__loaders list;
+    if (!trainer || !task || !predictions)
+        return mr__settle(mr__null(call, !trainer ? "trainer" : !task ? "task" : "predictions"));
+    mr_status status = mr__loaders_of(call, loaders, count, &list);
+    return mr__settle(status ? status : predict_all(trainer, task, &list, predictions));
 }

@@ -69,8 +69,8 @@ static void take_list(const mr__fit *fit, const mr__safetensors *file)
 static mr_status check_left_over(const mr__fit *fit, const char *path, const mr__safetensors *file)
 {
     static const char *const parts[] = { MR__SAVED_PREFIX "schedule.", MR__SAVED_PREFIX "schedules.",
-                                         MR__SAVED_PREFIX "task.", MR__SAVED_PREFIX "callback.",
-                                         MR__SAVED_PREFIX "rollback." };
+                                         MR__SAVED_PREFIX "task.",     MR__SAVED_PREFIX "callback.",
+                                         MR__SAVED_PREFIX "rollback.", MR__SAVED_PREFIX "loaders." };
     const mr_params list = { fit->saved.list.item, fit->saved.list.count };
     for (size_t i = 0; i < file->count; i++)
         for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
@@ -111,6 +111,23 @@ static mr_status take_optimizer(mr_optim *optim, const char *prefix, const char 
     return status;
 }
 
+/* Nor a loader besides those that are here. */
+static mr_status check_loaders(const mr__fit *fit, const char *path, const mr__safetensors *file)
+{
+    static const char *const parts[] = { MR__SAVED_PREFIX "loader.", MR__SAVED_PREFIX "val_loader." };
+    for (size_t i = 0; i < file->count; i++)
+        for (int k = 0; k < 2; k++) {
+            const char *name = file->tensors[i].name;
+            bool known = !begins_with(name, parts[k]);
+            for (size_t j = 0; !known && j < fit->saved.loaders; j++)
+                known = strcmp(name + strlen(MR__SAVED_PREFIX), fit->saved.loader[j].name) == 0;
+            if (!known)
+                return mr__load_failed(MR_ERR_ARGUMENT, path, "this training has no %s",
+                                       mr__shown_name(name).text);
+        }
+    return MR_OK;
+}
+
 /* An optimizer that is not here is not passed over. */
 static mr_status take_optimizers(const mr__fit *fit, const char *path, const mr__safetensors *file)
 {
@@ -136,8 +153,6 @@ static mr_status take_optimizers(const mr__fit *fit, const char *path, const mr_
 static mr_status take_loader(mr_loader *loader, const char *name, const char *path,
                              const mr__safetensors *file)
 {
-    if (!loader)
-        return MR_OK;
     const mr__safetensor *x = need(path, file, name, MR_UINT8, -1);
     mr_status status = x ? mr_loader_restore(loader, x->data, x->bytes) : mr_error_status();
     if (x && status) {
@@ -145,6 +160,17 @@ static mr_status take_loader(mr_loader *loader, const char *name, const char *pa
         mr__failure_take(&failure);
         mr_error_clear();
         mr__load_failed(status, path, "%s", failure.text);
+    }
+    return status;
+}
+
+static mr_status take_loaders(const mr__fit *fit, const char *path, const mr__safetensors *file)
+{
+    mr_status status = MR_OK;
+    char name[40];
+    for (size_t i = 0; i < fit->saved.loaders && !status; i++) {
+        snprintf(name, sizeof name, MR__SAVED_PREFIX "%s", fit->saved.loader[i].name);
+        status = take_loader(fit->saved.loader[i].loader, name, path, file);
     }
     return status;
 }
@@ -222,11 +248,11 @@ mr_status mr__restore(mr__fit *fit, const char *path, const mr__safetensors *fil
     if (!status)
         status = check_left_over(fit, path, file);
     if (!status)
+        status = check_loaders(fit, path, file);
+    if (!status)
         status = take_optimizers(fit, path, file);
     if (!status)
-        status = take_loader(fit->loader, MR__SAVED_PREFIX "loader", path, file);
-    if (!status)
-        status = take_loader(fit->trainer->val_loader, MR__SAVED_PREFIX "val_loader", path, file);
+        status = take_loaders(fit, path, file);
     if (!status)
         status = take_log(fit, path, file);
     if (!status)

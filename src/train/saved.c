@@ -1,6 +1,7 @@
 #include "saved.h"
 
 #include "copies.h"
+#include "feed.h"
 #include "rollback.h"
 #include "trainer.h"
 
@@ -15,32 +16,48 @@ enum { HAD_GRADIENT = 1, REQUIRES_GRADIENT = 2 };
 /* ---- generators ---- */
 
 typedef struct user {
-    const char *name;
+    char name[48];
     mr_rng *rng;
 } user;
 
-static size_t list_users(const mr__fit *fit, user *users)
+static void add_user(user *users, size_t *count, const char *name, const char *of, mr_rng *rng)
+{
+    if (!rng)
+        return;
+    snprintf(users[*count].name, sizeof users->name, "%s%s", name, of);
+    users[(*count)++].rng = rng;
+}
+
+static size_t list_users(const mr__fit *fit, user users[MR__MAX_USERS])
 {
     const mr_trainer *t = fit->trainer;
+    const mr__saved *s = &fit->saved;
     size_t count = 0;
-    const user of_loaders[] = {
-        { "loader", fit->loader->order.shared },
-        { "loader.generator", fit->loader->order.generator },
-        { "val_loader", t->val_loader ? t->val_loader->order.shared : NULL },
-        { "val_loader.generator", t->val_loader ? t->val_loader->order.generator : NULL },
-    };
-    for (size_t i = 0; i < sizeof of_loaders / sizeof *of_loaders; i++)
-        if (of_loaders[i].rng)
-            users[count++] = of_loaders[i];
+    for (size_t i = 0; i < s->loaders; i++) {
+        add_user(users, &count, s->loader[i].name, "", s->loader[i].loader->order.shared);
+        add_user(users, &count, s->loader[i].name, ".generator", s->loader[i].loader->order.generator);
+    }
     for (size_t i = 0; i < t->rngs; i++)
-        users[count++] = (user){ t->rng[i].name, t->rng[i].rng };
+        add_user(users, &count, t->rng[i].name, "", t->rng[i].rng);
     return count;
+}
+
+static void list_loaders(mr__saved *s, const char *name, const mr__loaders *loaders)
+{
+    for (int i = 0; i < loaders->count; i++) {
+        mr__saved_loader *l = &s->loader[s->loaders++];
+        l->loader = loaders->item[i];
+        if (i)
+            snprintf(l->name, sizeof l->name, "%s.%d", name, i);
+        else
+            snprintf(l->name, sizeof l->name, "%s", name);
+    }
 }
 
 /* Names come from mr_trainer_add_rng, which takes none that JSON would have to escape. */
 static mr_status list_rngs(mr__fit *fit)
 {
-    user users[MR__MAX_RNGS + 4];
+    user users[MR__MAX_USERS];
     mr__saved *s = &fit->saved;
     mr__strbuf text = { 0 };
     const size_t count = list_users(fit, users);
@@ -56,6 +73,10 @@ static mr_status list_rngs(mr__fit *fit)
             if (users[j].rng == users[i].rng)
                 mr__strbuf_appendf(&text, "%s\"%s\"", j == i ? "" : ",", users[j].name);
         mr__strbuf_append(&text, "]");
+        if (s->rngs == MR__MAX_RNGS) {
+            mr__strbuf_free(&text);
+            return mr__raise(MR_ERR_ARGUMENT, "fit: there are more than %d generators", MR__MAX_RNGS);
+        }
         s->rng[s->rngs++] = users[i].rng;
     }
     mr__strbuf_append(&text, "]");
@@ -199,7 +220,11 @@ mr_status mr__saved_init(mr__fit *fit)
 {
     mr__state *list = &fit->saved.list;
     const mr_task_vtable *task = fit->task->vtable;
+    list_loaders(&fit->saved, "loader", &fit->train);
+    list_loaders(&fit->saved, "val_loader", &fit->val);
     mr_status status = list_counters(fit);
+    if (!status)
+        status = mr__feed_begin(fit);
     if (!status)
         status = add_schedules(list, fit);
     if (!status && task->state)

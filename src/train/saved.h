@@ -9,7 +9,8 @@
  *     trainer.callback.*      those of callbacks: their number, name, and their own
  *     trainer.rollback.*      the state that is gone back to (rollback.h)
  *     trainer.rng.N           the N-th generator, as torch.get_rng_state() gives it; metadata say who has it
- *     trainer.loader          mr_loader_save; trainer.val_loader the same
+ *     trainer.loader          mr_loader_save; trainer.val_loader the same; of several, trainer.loader.1, …
+ *     trainer.loaders.*       where the training stands among several
  *     trainer.gradients       of each parameter, whether it has had a gradient (1), and requires one (2)
  *     trainer.logged          of each name that was logged: its value over the epoch so far, and that one's weight;
  *     trainer.logged_flags      whether there is one (1), and whether all of it were float32 (2)
@@ -25,7 +26,7 @@
 
 typedef struct mr__fit mr__fit;
 
-enum { MR__CHECKPOINT_VERSION = 2, MR__MAX_RNGS = 32 };
+enum { MR__CHECKPOINT_VERSION = 2, MR__MAX_RNGS = 32, MR__MAX_USERS = 100 };
 
 #define MR__SAVED_PREFIX "trainer."
 #define MR__SAVED_LOG MR__SAVED_PREFIX "log."
@@ -41,10 +42,20 @@ typedef enum mr__phase {
     MR__LAST_VALIDATION /* the same behind the last batch */
 } mr__phase;
 
+/* A loader under the name that its state and its generators have: "loader", "loader.1", "val_loader", … */
+typedef struct mr__saved_loader {
+    char name[24];
+    mr_loader *loader;
+} mr__saved_loader;
+
+enum { MR__MAX_SAVED_LOADERS = 32 };
+
 typedef struct mr__saved {
     mr__state list;            /* views of what lies where it lies as long as the fit runs */
     mr_rng *rng[MR__MAX_RNGS]; /* each once */
     size_t rngs;
+    mr__saved_loader loader[MR__MAX_SAVED_LOADERS];
+    size_t loaders;
     char *rng_users; /* as JSON: [["loader","val_loader"],["mine"]] */
 } mr__saved;
 

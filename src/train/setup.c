@@ -1,5 +1,6 @@
 #include "setup.h"
 
+#include "feed.h"
 #include "nonfinite.h"
 #include "restore.h"
 #include "resume.h"
@@ -66,11 +67,39 @@ static mr_status make_optimizers(mr__fit *fit)
     return status;
 }
 
+/* Loaders of a few batches that stay the same. */
+static mr_status make_overfit(mr__fit *fit)
+{
+    const mr_trainer *t = fit->trainer;
+    if (t->overfit.batches < 0 && t->overfit.share <= 0)
+        return MR_OK;
+    if (fit->train.count > 1)
+        return mr__raise(MR_ERR_ARGUMENT, "fit: overfitting is for one loader, not %d", fit->train.count);
+    for (int i = 0; i < 1 + (t->val.count > 0); i++)
+        if (!(fit->overfit[i] = mr__loader_in_order(fit->loader)))
+            return mr_error_status();
+    fit->loader = fit->train.item[0] = fit->overfit[0];
+    return MR_OK;
+}
+
+/* How many batches an epoch has; -1 when that is not known. */
+static mr_status limit_epoch(mr__fit *fit)
+{
+    const mr_trainer *t = fit->trainer;
+    const mr__limit *limit = fit->overfit[0] ? &t->overfit : &t->limit_train;
+    int64_t *total = &fit->reporter->total;
+    *total = mr__feed_len(fit);
+    mr_status status = mr__limit_of("fit", limit, *total, &fit->limit);
+    if (!status && fit->limit >= 0 && (*total < 0 || *total > fit->limit))
+        *total = fit->limit;
+    return status;
+}
+
 static mr_status make_parts(mr__fit *fit)
 {
     mr_task *task = fit->task;
     fit->params = mr_module_parameters(task->model);
-    if (!fit->params.item)
+    if (!fit->params.item || make_overfit(fit))
         return mr_error_status();
     fit->tape = mr_tape_new(fit->loader->order.shared);
     fit->reporter = mr__reporter_new();
@@ -81,12 +110,10 @@ static mr_status make_parts(mr__fit *fit)
     fit->step.self = task->self;
     fit->step.trainer = fit->trainer;
     fit->reporter->bar = !fit->trainer->no_progress;
-    fit->reporter->total = mr_loader_len(fit->loader);
-    const int64_t limit = fit->trainer->limit_batches;
-    if (limit >= 0 && (fit->reporter->total < 0 || fit->reporter->total > limit))
-        fit->reporter->total = limit;
     fit->events = mr__events_wanted(fit->trainer, task);
-    mr_status status = mr__hooks(fit, MR__SETUP);
+    mr_status status = limit_epoch(fit);
+    if (!status)
+        status = mr__hooks(fit, MR__SETUP);
     if (!status)
         status = make_optimizers(fit);
     if (!status)

@@ -8,12 +8,6 @@
 
 #include <stdio.h>
 
-/* What the loaders say of themselves. */
-typedef struct bytes {
-    char *data;
-    size_t size, room;
-} bytes;
-
 typedef struct copy {
     int64_t epoch, step;     /* for the name */
     mr__safetensor *entries; /* names are owned here; data lie in `memory` */
@@ -23,12 +17,12 @@ typedef struct copy {
     char *memory;                        /* the entries' values one after the other, each aligned */
     mr_rng *rng;
     uint8_t *gradients;
-    bytes loader, val_loader;
+    mr__loader_bytes loader[MR__MAX_SAVED_LOADERS];
     mr__log_state logged;
     /* of the loggers, once the reporter has come there */
     bool marked;
     mr__position position[MR__MAX_LOGGERS];
-    bytes positions; /* where they are */
+    mr__loader_bytes positions; /* where they are */
 } copy;
 
 struct mr__snapshot {
@@ -144,39 +138,11 @@ static bool make_entries(mr__snapshot *s, copy *c, const mr_params *optims)
 
 /* ---- loaders ---- */
 
-/* The first call makes room for what the next ones are likely to find. */
-static mr_status make_room(bytes *to, size_t size)
-{
-    enum { SPARE_BYTES = 1024 };
-    if (to->room < size || !to->data) {
-        mr__free(to->data);
-        to->room = 0;
-        to->data = mr__alloc(mr__mul_size(size, 2) + SPARE_BYTES);
-        if (!to->data)
-            return MR_ERR_MEMORY;
-        to->room = 2 * size + SPARE_BYTES;
-    }
-    to->size = size;
-    return MR_OK;
-}
-
-static mr_status take_loader(bytes *to, mr_loader *loader)
-{
-    const void *from;
-    size_t size;
-    mr_status status = mr_loader_save(loader, &from, &size);
-    if (!status)
-        status = make_room(to, size);
-    if (!status)
-        memcpy(to->data, from, size);
-    return status;
-}
-
 static mr_status take_loaders(const mr__fit *fit, copy *c)
 {
-    mr_status status = take_loader(&c->loader, fit->loader);
-    if (!status && fit->trainer->val_loader)
-        status = take_loader(&c->val_loader, fit->trainer->val_loader);
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < fit->saved.loaders && !status; i++)
+        status = mr__loader_bytes_take(&c->loader[i], fit->saved.loader[i].loader);
     return status;
 }
 
@@ -213,8 +179,8 @@ void mr__snapshot_free(mr__snapshot *s)
         drop_entries(c);
         mr__free(c->rng);
         mr__free(c->gradients);
-        mr__free(c->loader.data);
-        mr__free(c->val_loader.data);
+        for (int k = 0; k < MR__MAX_SAVED_LOADERS; k++)
+            mr__free(c->loader[k].data);
         mr__free(c->positions.data);
     }
     mr__free(s);
@@ -264,7 +230,7 @@ mr_status mr__snapshot_mark(mr__snapshot *s, int which, const mr__position *posi
         return MR_OK;
     for (size_t i = 0; i < loggers; i++)
         total += positions[i].bytes;
-    if (make_room(&c->positions, total))
+    if (mr__loader_bytes_room(&c->positions, total))
         return MR_ERR_MEMORY;
     char *to = c->positions.data;
     for (size_t i = 0; i < loggers; i++) {
@@ -300,8 +266,8 @@ mr_status mr__snapshot_write(mr__snapshot *s, int which, const char *path)
         .rng_users = s->fit->saved.rng_users,
         .gradients = c->gradients,
         .params = s->params.count,
-        .loader = { c->loader.data, c->loader.size },
-        .val_loader = { c->val_loader.data, c->val_loader.size },
+        .loaders = &s->fit->saved,
+        .loader = c->loader,
         .logged = &c->logged,
         .loggers = &s->fit->reporter->loggers,
         .position = c->position,

@@ -68,9 +68,6 @@ static bool acceptable(const mr_trainer_opts *opts)
     else if (!is_bound(opts->gradient_clip_value))
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: gradient_clip_value %g is negative",
                   opts->gradient_clip_value);
-    else if (opts->limit_val_batches < 0)
-        mr__raise(MR_ERR_ARGUMENT, "trainer_new: limit_val_batches %lld is not at least 1",
-                  (long long)opts->limit_val_batches);
     else if (opts->check_val_every_n_epoch < 0)
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: check_val_every_n_epoch %lld is not at least 1",
                   (long long)opts->check_val_every_n_epoch);
@@ -94,14 +91,27 @@ static bool acceptable(const mr_trainer_opts *opts)
     else if (!is_limit(opts->max_rollbacks))
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: max_rollbacks %lld is neither a number nor -1, no limit",
                   (long long)opts->max_rollbacks);
-    else if (opts->limit_train_batches < 0)
-        mr__raise(MR_ERR_ARGUMENT, "trainer_new: limit_train_batches %lld is not at least 1",
-                  (long long)opts->limit_train_batches);
-    else if (opts->csv && opts->save_dir)
-        mr__raise(MR_ERR_ARGUMENT, "trainer_new: csv and save_dir exclude each other");
     else
         return true;
     return false;
+}
+
+static mr_status take_limits(mr_trainer *t, const mr_trainer_opts *o)
+{
+    const struct {
+        mr__limit *limit;
+        const char *name;
+        int64_t batches;
+        double share;
+    } limits[] = { { &t->limit_train, "limit_train", o->limit_train_batches, o->limit_train_share },
+                   { &t->limit_val, "limit_val", o->limit_val_batches, o->limit_val_share },
+                   { &t->limit_test, "limit_test", o->limit_test_batches, o->limit_test_share },
+                   { &t->limit_predict, "limit_predict", o->limit_predict_batches, o->limit_predict_share },
+                   { &t->overfit, "overfit", o->overfit_batches, o->overfit_share } };
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < sizeof limits / sizeof *limits && !status; i++)
+        status = mr__limit_option(limits[i].limit, limits[i].name, limits[i].batches, limits[i].share);
+    return status;
 }
 
 /* A few batches of everything, to see whether it runs. */
@@ -110,7 +120,11 @@ static void develop_fast(mr_trainer *t, int64_t batches)
     t->fast_dev_run = true;
     t->max_epochs = 1;
     t->max_steps = -1;
-    t->limit_batches = t->limit_val_batches = batches;
+    mr__limit *const limits[] = { &t->limit_train, &t->limit_val, &t->limit_test, &t->limit_predict };
+    for (int i = 0; i < 4; i++) {
+        limits[i]->batches = batches;
+        limits[i]->share = 0;
+    }
     t->min_epochs = t->min_steps = t->sanity_batches = 0;
     t->check_val_every = 1;
     t->val_interval = (mr_duration){ 0 };
@@ -143,16 +157,16 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
         return NULL;
     }
     mr_trainer *trainer = mr__alloc_zeroed(sizeof *trainer);
-    if (!trainer)
+    if (!trainer || take_limits(trainer, opts)) {
+        mr__free(trainer);
         return NULL;
+    }
     trainer->max_steps = mr__option_int(opts->max_steps, -1);
     trainer->max_epochs = mr__option_int(opts->max_epochs, trainer->max_steps < 0 ? 1000 : -1);
     trainer->log_every = mr__option_int(opts->log_every_n_steps, 50);
     if (trainer->log_every == 0)
         trainer->log_every = INT64_MAX; /* never */
     trainer->accumulate = mr__option_int(opts->accumulate_grad_batches, 1);
-    trainer->limit_batches = mr__option_int(opts->limit_train_batches, -1);
-    trainer->limit_val_batches = mr__option_int(opts->limit_val_batches, -1);
     trainer->check_val_every = mr__option_int(opts->check_val_every_n_epoch, 1);
     trainer->clip_norm = mr__option(opts->gradient_clip_norm, -1);
     trainer->clip_value = mr__option(opts->gradient_clip_value, -1);

@@ -4,6 +4,8 @@
 
 #include "callback.h"
 #include "duration.h"
+#include "limits.h"
+#include "loaders.h"
 #include "log.h"
 #include "reporter.h"
 #include "saved.h"
@@ -23,11 +25,18 @@ enum { MR__MAX_CALLBACKS = 32, MR__MAX_SAVES = 8 };
 
 /* Where a validation began, for one that is broken off. */
 typedef struct mr__val_start {
-    char *loader;
-    size_t size, room;
+    mr__loader_bytes loader[MR__MAX_LOADERS];
     mr_rng *rng; /* as many as the fit has */
     char *list;  /* what the fit's list of saved tensors held */
 } mr__val_start;
+
+/* Where a fit on several loaders stands among them. */
+typedef struct mr__feed {
+    mr_loaders_mode mode;
+    int64_t at;                    /* of one after the other: whose turn it is */
+    uint8_t over[MR__MAX_LOADERS]; /* of together: which have come to their end in this epoch */
+    const mr_batch *batch[MR__MAX_LOADERS];
+} mr__feed;
 
 /* One fit, while it runs. `step` is what the task's training_step gets, and comes first. */
 struct mr__fit {
@@ -72,7 +81,9 @@ struct mr__fit {
     bool resumed;
     /* validation */
     mr_tape *val_tape; /* NULL: there is none */
-    mr_loader *val_loader;
+    mr__loaders val;
+    int64_t val_limit[MR__MAX_LOADERS]; /* batches of each; -1: all */
+    int64_t val_most;                   /* of any in this validation; -1: all */
     mr_status (*val_step)(mr_step *step, const mr_batch *batch);
     const char *val_what; /* "validation" */
     mr__event pass;       /* MR__ON_VALIDATION, … */
@@ -91,6 +102,10 @@ struct mr__fit {
     char *buffers;                 /* as they were before this step; NULL: they are not put back */
     mr_params buffer_list;         /* owned */
     struct mr__rollback *rollback; /* NULL: not wanted */
+    mr__loaders train;             /* all; `loader` is the first */
+    mr__feed feed;
+    int64_t limit;         /* training batches of an epoch; -1: all */
+    mr_loader *overfit[2]; /* of the same few batches, for training and validation; NULL */
 };
 
 struct mr_trainer {
@@ -102,11 +117,11 @@ struct mr_trainer {
     mr_nonfinite nonfinite;
     int64_t rollback_every, max_rollbacks; /* -1: no limit */
     double rollback_factor;
-    int64_t log_every, accumulate, limit_batches; /* limit: -1 for none */
-    int64_t limit_val_batches, check_val_every;
+    int64_t log_every, accumulate, check_val_every;
+    mr__limit limit_train, limit_val, limit_test, limit_predict, overfit;
     double clip_norm, clip_value; /* -1: none */
-    mr_loader *val_loader;        /* borrowed; NULL: none */
-    char *save_dir, *name;        /* save_dir: NULL for no files */
+    mr__loaders val;
+    char *save_dir, *name; /* save_dir: NULL for no files */
     bool no_progress, no_checkpoint, no_summary, handle_signals;
     mr_duration checkpoint_every;
     bool prompt;  /* checkpoints are to be written at once */

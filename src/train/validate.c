@@ -1,5 +1,6 @@
 #include "validate.h"
 
+#include "setup.h"
 #include "signals.h"
 
 #include "base/alloc.h"
@@ -9,16 +10,31 @@
 
 mr_status mr__validate_prepare(mr__fit *fit)
 {
-    if (!fit->trainer->val_loader)
+    const mr_trainer *t = fit->trainer;
+    if (!t->val.count)
         return MR_OK;
     if (!fit->task->vtable->validation_step)
         return mr__raise(MR_ERR_ARGUMENT,
                          "fit: there is a loader for validation, but the task has no validation_step");
-    fit->val_loader = fit->trainer->val_loader;
+    fit->val = t->val;
+    if (fit->overfit[1])
+        fit->val = (mr__loaders){ { fit->overfit[1] }, 1 };
+    mr_status status = mr__validate_limit(fit, fit->overfit[1] ? &t->overfit : &t->limit_val, "fit");
+    if (status)
+        return status;
     fit->val_step = fit->task->vtable->validation_step;
     fit->val_what = "validation";
     fit->pass = MR__ON_VALIDATION;
     return mr__validate_open(fit);
+}
+
+mr_status mr__validate_limit(mr__fit *fit, const mr__limit *limit, const char *call)
+{
+    mr_status status = MR_OK;
+    fit->val_most = -1;
+    for (int i = 0; i < fit->val.count && !status; i++)
+        status = mr__limit_of(call, limit, mr_loader_len(fit->val.item[i]), &fit->val_limit[i]);
+    return status;
 }
 
 mr_status mr__validate_open(mr__fit *fit)
@@ -52,20 +68,11 @@ static mr_status failed_at(const mr__fit *fit, mr_status status)
 static mr_status keep_start(mr__fit *fit)
 {
     mr__val_start *s = &fit->val_start;
-    const void *from;
-    size_t size;
-    mr_status status = mr_loader_save(fit->val_loader, &from, &size);
-    if (status)
-        return status;
-    if (s->room < size) {
-        mr__free(s->loader);
-        s->room = 0;
-        if (!(s->loader = mr__alloc(size)))
-            return MR_ERR_MEMORY;
-        s->room = size;
+    for (int i = 0; i < fit->val.count; i++) {
+        mr_status status = mr__loader_bytes_take(&s->loader[i], fit->val.item[i]);
+        if (status)
+            return status;
     }
-    memcpy(s->loader, from, size);
-    s->size = size;
     if (!s->rng && !(s->rng = mr__alloc_array(fit->saved.rngs, sizeof *s->rng)))
         return MR_ERR_MEMORY;
     for (size_t i = 0; i < fit->saved.rngs; i++)
@@ -76,7 +83,9 @@ static mr_status keep_start(mr__fit *fit)
 static mr_status back_to_start(mr__fit *fit)
 {
     const mr__val_start *s = &fit->val_start;
-    mr_status status = mr_loader_restore(fit->val_loader, s->loader, s->size);
+    mr_status status = MR_OK;
+    for (int i = 0; i < fit->val.count && !status; i++)
+        status = mr_loader_restore(fit->val.item[i], s->loader[i].data, s->loader[i].size);
     for (size_t i = 0; i < fit->saved.rngs; i++)
         *fit->saved.rng[i] = s->rng[i];
     mr__saved_put_back(&fit->saved, s->list);
@@ -86,32 +95,50 @@ static mr_status back_to_start(mr__fit *fit)
 
 /* ---- running ---- */
 
-static mr_status run_batches(mr__fit *fit)
+static mr_status run_batch(mr__fit *fit, const mr_batch *batch)
 {
-    const mr_trainer *t = fit->trainer;
+    mr__log_begin(&fit->log, true, batch->rows);
+    fit->step.batch = batch;
+    mr_status status = mr__pass_hooks(fit, MR__PASS_BATCH_START);
+    if (status == MR_OK)
+        status = fit->val_step(&fit->step, batch);
+    if (status == MR_OK && !fit->val_tape->failed)
+        status = mr__pass_hooks(fit, MR__PASS_BATCH_END);
+    fit->step.batch = NULL;
+    if (status != MR_OK || fit->val_tape->failed || mr__pending())
+        return failed_at(fit, status);
+    mr__log_batch_ended(&fit->log);
+    mr_tape_reset(fit->val_tape);
+    return MR__UNLIKELY(fit->signals && mr__signals_end()) ? MR_INTERRUPTED : MR_OK;
+}
+
+/* All of one loader. */
+static mr_status run_loader(mr__fit *fit, int index)
+{
     const mr_batch *batch;
     mr_status status = MR_OK;
-    for (fit->step.batch_index = 0; t->limit_val_batches < 0 || fit->step.batch_index < t->limit_val_batches;
+    fit->step.loader_index = index;
+    fit->log.loader = fit->val.count > 1 ? index + 1 : 0;
+    for (fit->step.batch_index = 0; !mr__reached(fit->val_limit[index], fit->step.batch_index) &&
+                                    !mr__reached(fit->val_most, fit->step.batch_index);
          fit->step.batch_index++) {
-        status = mr_loader_next(fit->val_loader, &batch);
+        status = mr_loader_next(fit->val.item[index], &batch);
+        if (status == MR_OK)
+            status = run_batch(fit, batch);
         if (status != MR_OK)
             break;
-        mr__log_begin(&fit->log, true, batch->rows);
-        fit->step.batch = batch;
-        status = mr__pass_hooks(fit, MR__PASS_BATCH_START);
-        if (status == MR_OK)
-            status = fit->val_step(&fit->step, batch);
-        if (status == MR_OK && !fit->val_tape->failed)
-            status = mr__pass_hooks(fit, MR__PASS_BATCH_END);
-        fit->step.batch = NULL;
-        if (status != MR_OK || fit->val_tape->failed || mr__pending())
-            return failed_at(fit, status);
-        mr__log_batch_ended(&fit->log);
-        mr_tape_reset(fit->val_tape);
-        if (MR__UNLIKELY(fit->signals && mr__signals_end()))
-            return MR_INTERRUPTED;
     }
-    return status < 0 ? status : MR_OK;
+    return status == MR_END ? MR_OK : status;
+}
+
+static mr_status run_loaders(mr__fit *fit)
+{
+    mr_status status = MR_OK;
+    for (int i = 0; i < fit->val.count && !status; i++)
+        status = run_loader(fit, i);
+    fit->step.loader_index = 0;
+    fit->log.loader = 0;
+    return status;
 }
 
 /* What hooks have changed for the validation they put back before all else is. */
@@ -124,7 +151,7 @@ static mr_status leave(mr__fit *fit, mr_status status)
 
 static mr_status run(mr__fit *fit)
 {
-    mr_loader_rewind(fit->val_loader);
+    mr__loaders_rewind(&fit->val);
     mr_status status = fit->signals ? keep_start(fit) : MR_OK;
     if (status)
         return status;
@@ -132,7 +159,7 @@ static mr_status run(mr__fit *fit)
     if (!status)
         status = mr__pass_hooks(fit, MR__PASS_EPOCH_START);
     if (!status)
-        status = run_batches(fit);
+        status = run_loaders(fit);
     if (!status) {
         mr__log_between(&fit->log, true);
         status = mr__pass_hooks(fit, MR__PASS_EPOCH_END);
@@ -150,7 +177,7 @@ mr_status mr__validate_run(mr__fit *fit)
     fit->step.tape = fit->val_tape;
     mr_status status = run(fit);
     if (status != MR_INTERRUPTED)
-        mr_loader_rewind(fit->val_loader);
+        mr__loaders_rewind(&fit->val);
     fit->step.tape = fit->tape;
     fit->step.batch_index = batches;
     mr__modes_restore(&fit->modes, fit->task->model);
@@ -169,10 +196,8 @@ mr_status mr__validate(mr__fit *fit, bool *done)
 
 static mr_status run_sanity_check(mr__fit *fit)
 {
-    mr_trainer *t = fit->trainer;
-    const int64_t limit = t->limit_val_batches, batches = t->sanity_batches;
     const uint64_t events = fit->events;
-    t->limit_val_batches = batches < 0 || (limit >= 0 && limit < batches) ? limit : batches;
+    fit->val_most = fit->trainer->sanity_batches;
     fit->events &= ~MR__EVENT_BIT(MR__ON_METRICS);
     fit->log.muted = fit->step.sanity_checking = true;
     mr_status status = mr__hooks(fit, MR__ON_SANITY_CHECK_START);
@@ -182,7 +207,7 @@ static mr_status run_sanity_check(mr__fit *fit)
         status = mr__hooks(fit, MR__ON_SANITY_CHECK_END);
     fit->log.muted = fit->step.sanity_checking = false;
     fit->events = events;
-    t->limit_val_batches = limit;
+    fit->val_most = -1;
     return status;
 }
 
@@ -205,6 +230,17 @@ mr_status mr_trainer_set_val_loader(mr_trainer *trainer, mr_loader *loader)
 {
     if (!trainer || !loader)
         return mr__null("trainer_set_val_loader", trainer ? "loader" : "trainer");
-    trainer->val_loader = loader;
+    trainer->val = (mr__loaders){ { loader }, 1 };
     return MR_OK;
+}
+
+mr_status mr_trainer_add_val_loader(mr_trainer *trainer, mr_loader *loader)
+{
+    static const char call[] = "trainer_add_val_loader";
+    if (!trainer || !loader)
+        return mr__null(call, trainer ? "loader" : "trainer");
+    mr_loader *all[MR__MAX_LOADERS + 1];
+    memcpy(all, trainer->val.item, sizeof trainer->val.item);
+    all[trainer->val.count] = loader;
+    return mr__loaders_of(call, all, trainer->val.count + 1, &trainer->val);
 }

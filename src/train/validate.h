@@ -7,7 +7,10 @@
 /* What a validation needs, if the trainer has a loader for it. */
 mr_status mr__validate_prepare(mr__fit *fit);
 
-/* The same for any loader and step, which are set in `fit`. */
+/* Works out how many batches of each of fit->val there are to be. */
+mr_status mr__validate_limit(mr__fit *fit, const mr__limit *limit, const char *call);
+
+/* The same for any loaders and step, which are set in `fit`. */
 mr_status mr__validate_open(mr__fit *fit);
 
 /* Runs a validation: the status as below. */

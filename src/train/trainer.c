@@ -91,6 +91,8 @@ static bool acceptable(const mr_trainer_opts *opts)
     else if (!is_limit(opts->max_rollbacks))
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: max_rollbacks %lld is neither a number nor -1, no limit",
                   (long long)opts->max_rollbacks);
+    else if (opts->csv && opts->save_dir)
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: csv and save_dir exclude each other");
     else
         return true;
     return false;
@@ -120,9 +122,10 @@ static void develop_fast(mr_trainer *t, int64_t batches)
     t->fast_dev_run = true;
     t->max_epochs = 1;
     t->max_steps = -1;
-    mr__limit *const limits[] = { &t->limit_train, &t->limit_val, &t->limit_test, &t->limit_predict };
-    for (int i = 0; i < 4; i++) {
-        limits[i]->batches = batches;
+    mr__limit *const limits[] = { &t->limit_train, &t->limit_val, &t->limit_test, &t->limit_predict,
+                                  &t->overfit };
+    for (int i = 0; i < 5; i++) {
+        limits[i]->batches = limits[i] == &t->overfit ? -1 : batches;
         limits[i]->share = 0;
     }
     t->min_epochs = t->min_steps = t->sanity_batches = 0;

@@ -135,6 +135,9 @@ typedef struct mr_model_checkpoint_opts {
      * Default "best-{epoch}-{step}". ".safetensors" comes behind it, and "-v1" before that where the file is there. */
     const char *filename;
     bool verbose; /* a line for each that is written */
+    /* Look at `every` after each batch, too, with the monitor's last value, if there is one yet: "100ba" is Lightning's
+     * every_n_train_steps, "600s" its train_time_interval. Where gradients are accumulated it waits for the update. */
+    bool within_epochs;
 } mr_model_checkpoint_opts;
 
 /* Keeps the best checkpoints, besides the trainer's own, which are for resuming. They are complete: any can be resumed. */

@@ -25,8 +25,9 @@ typedef struct keeper {
     mr_duration every;
     mr__trigger trigger;
     mr__monitor seen;
-    int64_t batches, epochs; /* counted here, for the trigger */
-    int64_t room, count;     /* of those that are kept; all are kept where room is 0 */
+    int64_t batches, samples; /* counted here, for the trigger: a batch that ends is part of them */
+    unsigned ticks;
+    int64_t room, count; /* of those that are kept; all are kept where room is 0 */
     char (*names)[KEPT_NAME];
     double *scores;
     char best_name[KEPT_NAME];
@@ -96,12 +97,16 @@ static mr_status begin(void *self, mr_step *step)
 {
     keeper *k = self;
     drop_state(k);
-    k->count = k->batches = k->epochs = k->seen.count = 0;
+    k->count = k->batches = k->samples = k->seen.count = 0;
     memset(k->names, 0, (size_t)k->room * sizeof *k->names);
     memset(k->scores, 0, (size_t)k->room * sizeof *k->scores);
     memset(k->best_name, 0, sizeof k->best_name);
     k->best_score = NAN;
-    const mr__extent extent = mr__extent_of((mr__fit *)step);
+    mr__fit *fit = (mr__fit *)step;
+    mr__extent extent = mr__extent_of(fit);
+    extent.batches = &k->batches;
+    extent.samples = &k->samples;
+    fit->reporter->clock |= k->opts.within_epochs && k->every.unit == MR_SECONDS;
     return mr__trigger_set(&k->trigger, "every", k->every, &extent, mr__now());
 }
 
@@ -114,7 +119,8 @@ static mr_params state(void *self)
                         mr__state_add(s, "", "scores", MR_FLOAT64, MR_SHAPE(k->room), k->scores) &&
                         mr__state_add(s, "", "best_name", MR_UINT8, MR_SHAPE(KEPT_NAME), k->best_name) &&
                         mr__state_add(s, "", "best_score", MR_FLOAT64, MR_SCALAR, &k->best_score) &&
-                        mr__state_add(s, "", "checks", MR_INT64, MR_SCALAR, &k->seen.count);
+                        mr__state_add(s, "", "checks", MR_INT64, MR_SCALAR, &k->seen.count) &&
+                        mr__state_add(s, "", "next", MR_INT64, MR_SCALAR, &k->trigger.next);
     return listed ? (mr_params){ s->item, s->count } : (mr_params){ NULL, 0 };
 }
 
@@ -224,12 +230,24 @@ static mr_status keep(keeper *k, mr_step *step, double score)
     return find_best_path(k);
 }
 
+/* Behind an epoch or validation. */
 static bool is_due(keeper *k, const mr_step *step)
 {
-    if (k->every.unit == MR_NO_UNIT)
+    const mr__fit *fit = (const mr__fit *)step;
+    k->batches = fit->batches;
+    k->samples = fit->samples;
+    if (k->every.unit == MR_NO_UNIT || mr__trigger_epoch(&k->trigger, step->epoch + 1))
         return true;
-    return mr__trigger_counted(&k->trigger) || mr__trigger_epoch(&k->trigger, step->epoch + 1) ||
-           mr__trigger_clock(&k->trigger, mr__now());
+    return !k->opts.within_epochs &&
+           (mr__trigger_counted(&k->trigger) || mr__trigger_clock(&k->trigger, mr__now()));
+}
+
+static mr_status keep_and_last(keeper *k, mr_step *step, double score)
+{
+    mr_status status = keep(k, step, score);
+    if (!status && k->opts.save_last)
+        status = save(k, step, "last.safetensors", NULL);
+    return status;
 }
 
 static mr_status check(void *self, mr_step *step)
@@ -243,10 +261,27 @@ static mr_status check(void *self, mr_step *step)
         return MR_OK; /* behind the epoch, not also behind its validation */
     if (status || !is_due(k, step))
         return status == MR_END ? MR_OK : status;
-    status = keep(k, step, score);
-    if (!status && k->opts.save_last)
-        status = save(k, step, "last.safetensors", NULL);
-    return status;
+    return keep_and_last(k, step, score);
+}
+
+/* Within a window of accumulated batches it waits for the update. */
+static mr_status batch_ends(void *self, mr_step *step)
+{
+    keeper *k = self;
+    const mr__fit *fit = (const mr__fit *)step;
+    if (!k->opts.within_epochs || fit->window)
+        return MR_OK;
+    k->batches = fit->batches + 1;
+    k->samples = fit->samples + step->batch->rows;
+    const bool due =
+        mr__trigger_counted(&k->trigger) || (k->trigger.by == MR__BY_CLOCK && mr__ticked(step, &k->ticks) &&
+                                             mr__trigger_clock(&k->trigger, mr__now()));
+    if (!due)
+        return MR_OK;
+    const double *score = k->monitor ? mr__epoch_value(&step->trainer->epoch_values, k->monitor) : NULL;
+    if (k->monitor && !score)
+        return MR_OK; /* there was none yet */
+    return keep_and_last(k, step, score ? *score : (double)NAN);
 }
 
 static mr_status epoch_begins(void *self, mr_step *step)
@@ -285,6 +320,7 @@ static const mr_callback_vtable vtable = { .name = "ModelCheckpoint",
                                            .on_fit_start = begin,
                                            .on_train_start = train_begins,
                                            .on_train_epoch_start = epoch_begins,
+                                           .on_train_batch_end = batch_ends,
                                            .on_metrics = check,
                                            .on_exception = failed,
                                            .state = state,

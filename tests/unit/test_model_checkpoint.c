@@ -169,6 +169,43 @@ static void test_more_files(void)
                 OWN "same-v1.safetensors same-v3.safetensors same.safetensors ", "same-v1.safetensors");
 }
 
+/* Looked at after each of eighteen batches. */
+static void test_within_epochs(void)
+{
+    static const double values[] = { 5, 3, 4, 2, 6, 2.5 };
+    curve = values;
+    check_files(
+        (mr_model_checkpoint_opts){
+            .save_top_k = -1, .filename = "b{step}", .every = "4ba", .within_epochs = true },
+        "bstep=12.safetensors bstep=16.safetensors bstep=4.safetensors bstep=8.safetensors " OWN,
+        "bstep=16.safetensors");
+    check_files((mr_model_checkpoint_opts){ .monitor = "val_loss",
+                                            .save_top_k = -1,
+                                            .filename = "{step}-{val_loss:.0f}",
+                                            .every = "2ba",
+                                            .within_epochs = true },
+                OWN "step=10-val_loss=4.safetensors step=12-val_loss=4.safetensors "
+                    "step=14-val_loss=2.safetensors step=16-val_loss=6.safetensors "
+                    "step=18-val_loss=6.safetensors step=4-val_loss=5.safetensors "
+                    "step=6-val_loss=5.safetensors step=8-val_loss=3.safetensors ",
+                "step=14-val_loss=2.safetensors"); /* not at the second, where there is no value yet */
+    check_files((mr_model_checkpoint_opts){ .save_top_k = -1,
+                                            .filename = "p{step}",
+                                            .every = "10sp", /* as many as an epoch has */
+                                            .within_epochs = true },
+                OWN "pstep=12.safetensors pstep=15.safetensors pstep=18.safetensors pstep=3.safetensors "
+                    "pstep=6.safetensors pstep=9.safetensors ",
+                "pstep=18.safetensors");
+    check_files(
+        (mr_model_checkpoint_opts){
+            .save_top_k = -1, .filename = "h{step}", .every = "0.5dur", .within_epochs = true },
+        OWN "hstep=18.safetensors hstep=9.safetensors ", "hstep=18.safetensors");
+    check_files(
+        (mr_model_checkpoint_opts){
+            .save_top_k = -1, .filename = "s{step}", .every = "1000s", .within_epochs = true },
+        OWN, "");
+}
+
 /* Any of them can be resumed, and then gives what the training gave. */
 static void test_resuming(void)
 {
@@ -261,6 +298,7 @@ int main(void)
     RUN(test_names);
     RUN(test_files);
     RUN(test_more_files);
+    RUN(test_within_epochs);
     RUN(test_resuming);
     RUN(test_exception);
     RUN(test_refusing);

@@ -47,10 +47,34 @@ static void test_within_an_epoch(void)
     add_callbacks = NULL;
 }
 
+static void keep_within(mr_trainer *t)
+{
+    (void)mr_trainer_add_callback(
+        t, mr_model_checkpoint_new(&(mr_model_checkpoint_opts){ .monitor = "val_loss",
+                                                                .save_top_k = 2,
+                                                                .filename = "a{step}",
+                                                                .every = "7ba",
+                                                                .within_epochs = true }));
+    /* Due in the midst of an epoch, and done at its end. */
+    (void)mr_trainer_add_callback(t, mr_model_checkpoint_new(&(mr_model_checkpoint_opts){
+                                         .save_top_k = -1, .filename = "b{step}", .every = "14ba" }));
+}
+
+static void test_how_often(void)
+{
+    mr_trainer_opts opts = { .max_epochs = EPOCHS, .log_every_n_steps = 1, .checkpoint_every = "1ba" };
+    add_callbacks = keep_within;
+    check_killed("often", &opts, 3);
+    opts.accumulate_grad_batches = 4;
+    check_killed("often_windows", &opts, 2);
+    add_callbacks = NULL;
+}
+
 int main(void)
 {
     if (!files_begin())
         return 1;
     RUN(test_within_an_epoch);
+    RUN(test_how_often);
     return files_report();
 }

@@ -78,7 +78,6 @@ static mr_status say_goodbye(mr__fit *fit, mr_status status)
     status = mr__hooks_behind(fit, MR__ON_EXCEPTION, status);
     mr__failure_take(&first);
     mr_error_clear();
-    fit->phase = MR__IN_BATCHES;
     (void)mr__take_saves(fit, fit->step.epoch);
     mr_error_clear();
     return mr__failure_raise(&first);

@@ -86,6 +86,7 @@ static mr_status validate_if_due(mr__fit *fit, mr__phase phase)
     if (!fit->val_due)
         return MR_OK;
     fit->val_due = false;
+    fit->phase = phase;
     mr_status status = mr__validate_run(fit);
     if (status == MR_INTERRUPTED) {
         fit->signal = mr__signals_end();
@@ -99,7 +100,8 @@ static mr_status validate_if_due(mr__fit *fit, mr__phase phase)
 static mr_status do_what_is_due(mr__fit *fit)
 {
     mr_status status = validate_if_due(fit, MR__MID_VALIDATION);
-    fit->phase = MR__IN_BATCHES;
+    if (!status)
+        fit->phase = MR__IN_BATCHES;
     if (!status && fit->saves)
         status = mr__take_saves(fit, fit->step.epoch);
     if (!status && (fit->checkpoint_due || is_interrupted(fit)))
@@ -157,6 +159,7 @@ static mr_status end_batches(mr__fit *fit)
 {
     bool updated;
     fit->step.batch = NULL;
+    fit->phase = MR__AT_EPOCH_END;
     mr_status status = mr__train_rest(fit, &updated);
     if (!status && updated) {
         fit->step.global_step++;
@@ -211,10 +214,14 @@ static mr_status end_epoch(mr__fit *fit, bool complete)
     bool validated = false;
     mr_status status = MR_OK;
     fit->epoch_complete = complete;
-    if (complete && fit->phase != MR__AT_VALIDATION)
+    if (complete && fit->phase != MR__AT_VALIDATION) {
+        fit->phase = MR__AT_EPOCH_END;
         status = mr__train_epoch_ended(fit);
-    if (!status && complete)
+    }
+    if (!status && complete) {
+        fit->phase = MR__AT_VALIDATION;
         status = mr__validate(fit, &validated);
+    }
     if (status == MR_INTERRUPTED)
         fit->signal = mr__signals_end();
     if (status == MR_INTERRUPTED && !fit->stopped) {

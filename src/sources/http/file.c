@@ -258,12 +258,22 @@ static void take(web_file *f, size_t count)
         f->wanted = 2; /* it is being read on */
 }
 
+/* The reader is at the end of the file: if he has had all of the head, nothing will ask for more of it. */
+static void end_head(web_file *f)
+{
+    const mr__transfer *t = f->count ? &head_of(f)->transfer : NULL;
+    if (t && f->web->cache && t->offset + (int64_t)t->taken == f->size && await_bytes(f) == 0)
+        leave_head(f);
+}
+
 int64_t mr__web_read(void *self, void *bytes, size_t size)
 {
     web_file *f = self;
     while (!mr__fetcher_interrupted(f->web->fetcher)) {
-        if (f->access == MR_ACCESS_SEEK && f->at >= f->size)
+        if (f->access == MR_ACCESS_SEEK && f->at >= f->size) {
+            end_head(f);
             return 0;
+        }
         if (add_parts(f) < 0)
             return -1;
         mr__transfer *t = &head_of(f)->transfer;

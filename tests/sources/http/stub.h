@@ -8,6 +8,7 @@
 #include "check.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ typedef struct stub {
     const char *range; /* instead of what is true; "": not said */
     int64_t more;      /* bytes more than it says, or fewer */
     int64_t at_most;   /* bytes of an answer, if that is fewer than asked for; 0: any */
+    bool endless;      /* the bytes come again and again, in chunks */
     int delay;         /* milliseconds before an answer */
 
     int socket, port;
@@ -83,7 +85,7 @@ static inline bool stub_body(stub *s, int fd, const char *bytes, int64_t count, 
     const bool stalls = !cuts && s->stall && s->stall < count && stub_takes(s, &s->stalls);
     if (cuts || stalls)
         end = cuts ? s->cut : s->stall;
-    for (int64_t at = 0; at < end;) {
+    for (int64_t at = 0; at < end || (s->endless && (at = 0, true));) {
         const int64_t n = chunked && end - at > 1000 ? 1000 : end - at;
         char line[32];
         snprintf(line, sizeof line, "%llx\r\n", (long long)n);
@@ -122,7 +124,8 @@ static inline bool stub_answer(stub *s, int fd, const char *request)
         return stub_send(fd, "HTTP/1.1 304 Not Modified\r\nContent-Length: 0\r\n\r\n", 48);
     if (!match && !none)
         atomic_fetch_add(&s->unconditional, 1);
-    const bool part = asked && !s->no_parts && sscanf(asked + 15, "%lld-%lld", &first, &last) == 2;
+    const bool part =
+        asked && !s->no_parts && !s->endless && sscanf(asked + 15, "%lld-%lld", &first, &last) == 2;
     last = last < s->size ? last : s->size - 1;
     if (part && first >= s->size) {
         snprintf(head, sizeof head,
@@ -142,12 +145,12 @@ static inline bool stub_answer(stub *s, int fd, const char *request)
                      part ? "206 Partial Content" : "200 OK", range, etag ? "ETag: " : "", etag ? etag : "",
                      etag ? "\r\n" : "", s->modified ? "Last-Modified: " : "", s->modified ? s->modified : "",
                      s->modified ? "\r\n" : "");
-    if (s->chunked)
+    if (s->chunked || s->endless)
         n += snprintf(head + n, sizeof head - (size_t)n, "Transfer-Encoding: chunked\r\n\r\n");
     else
         n += snprintf(head + n, sizeof head - (size_t)n, "Content-Length: %lld\r\n\r\n", last - first + 1);
     return stub_send(fd, head, n) &&
-           stub_body(s, fd, bytes + first, last - first + 1 + s->more, s->chunked) && !s->more;
+           stub_body(s, fd, bytes + first, last - first + 1 + s->more, s->chunked || s->endless) && !s->more;
 }
 
 static inline void *stub_connection_run(void *user)
@@ -189,7 +192,7 @@ static inline void *stub_run(void *user)
         stub_connection *c = malloc(sizeof *c);
         pthread_t thread;
         *c = (stub_connection){ s, fd };
-        atomic_fetch_add(&s->open, 0);
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
         if (pthread_create(&thread, NULL, stub_connection_run, c) == 0)
             pthread_detach(thread);
     }

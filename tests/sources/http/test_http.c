@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "files.h"
+#include "refuse.h"
 #include "said.h"
 #include "stub.h"
 
@@ -10,7 +11,7 @@
 
 enum { SIZE = 3000000 };
 
-static char content[SIZE], other[SIZE];
+static char content[SIZE];
 
 static const mr_http_opts hasty = {
     .backoff = 0.001, .most_backoff = 1, .retries = 3, .stall_timeout = 0.15
@@ -464,13 +465,46 @@ static void test_options(void)
     check_said("storage_from_http: header 0 is no line \"name: value\"");
 }
 
+/* ---- memory runs out ---- */
+
+static stub *to_read;
+
+static double sum_program(mr_status *status)
+{
+    mr_storage *web = mr_storage_from_http(&hasty);
+    mr_file *file = web ? mr_file_open(web, to_read->url) : NULL;
+    unsigned char bytes[4096];
+    double sum = 0;
+    int64_t n = 1;
+    while (file && n > 0) {
+        n = mr_file_read(file, bytes, sizeof bytes);
+        for (int64_t i = 0; i < n; i++)
+            sum += bytes[i];
+    }
+    *status = mr__settle(mr__pending_status());
+    mr_file_close(file);
+    mr_storage_free(web);
+    return sum;
+}
+
+static void test_out_of_memory(void)
+{
+    stub s = good();
+    s.size = 600000;
+    to_read = &s;
+    stub_begin(&s);
+    refuse_begin();
+    refuse_each("http", sum_program, 5);
+    refuse_end();
+    stub_end(&s);
+}
+
 int main(void)
 {
     setenv("no_proxy", "*", 1);
-    for (int i = 0; i < SIZE; i++) {
+    for (int i = 0; i < SIZE; i++)
         content[i] = (char)((unsigned)i * 2654435761u >> 24);
-        other[i] = (char)(content[i] + 1);
-    }
+
     RUN(test_reading);
     RUN(test_several_at_once);
     RUN(test_small);
@@ -484,5 +518,6 @@ int main(void)
     RUN(test_interrupted);
     RUN(test_requests);
     RUN(test_options);
+    RUN(test_out_of_memory);
     return check_report();
 }

@@ -40,6 +40,11 @@ typedef struct mr_csv_opts {
     bool no_header;      /* the first line is data: columns have numbers only */
     int64_t skip_lines;  /* before the header; default 0 */
     mr_storage *storage; /* where the file is, which is held; default: the disk */
+    /* For mr_csv_new: keeps the index of the rows, and the words of classes, in a file: `index`, or with keep_index that of the
+     * name and ".index". Then opening it again takes no time. An index of a file that has changed (its size, its time, what is at
+     * its ends), of other fields, or one that is damaged, is made anew. */
+    bool keep_index;
+    const char *index;
 } mr_csv_opts;
 
 /* Makes a dataset of the rows of a file, which is mapped (a packed one is unpacked in memory), with an index of its rows

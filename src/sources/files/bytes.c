@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FIRST = 1 << 16 };
@@ -33,7 +34,8 @@ static mr_status read_all(mr__bytes *bytes, mr_file *file)
         mr_free(all);
         return mr_error_status();
     }
-    *bytes = (mr__bytes){ .at = all, .size = used };
+    bytes->at = all;
+    bytes->size = used;
     return MR_OK;
 }
 
@@ -44,6 +46,14 @@ static bool is_packed(int fd)
            ((first[0] == 0x1f && first[1] == 0x8b) || memcmp(first, "\x28\xb5\x2f\xfd", 4) == 0);
 }
 
+static uint64_t changed(const mr_file_facts *facts)
+{
+    struct stat about;
+    if (facts->descriptor < 0 || fstat(facts->descriptor, &about) < 0)
+        return facts->stamp;
+    return (uint64_t)about.st_mtim.tv_sec * 1000000000 + (uint64_t)about.st_mtim.tv_nsec;
+}
+
 mr_status mr__bytes_open(mr__bytes *bytes, mr_storage *storage, const char *path)
 {
     *bytes = (mr__bytes){ 0 };
@@ -52,6 +62,7 @@ mr_status mr__bytes_open(mr__bytes *bytes, mr_storage *storage, const char *path
         return mr_error_status();
     const int fd = mr_file_known(file)->descriptor;
     const int64_t size = mr_file_known(file)->size;
+    bytes->changed = changed(mr_file_known(file));
     if (fd < 0 || size <= 0 || is_packed(fd))
         return read_all(bytes, file);
     void *at = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -59,7 +70,9 @@ mr_status mr__bytes_open(mr__bytes *bytes, mr_storage *storage, const char *path
     mr_file_close(file);
     if (at == MAP_FAILED)
         return mr_fail(MR_ERR_IO, "cannot map '%s': %s", path, strerror(code));
-    *bytes = (mr__bytes){ .at = at, .size = (size_t)size, .mapped = true };
+    bytes->at = at;
+    bytes->size = (size_t)size;
+    bytes->mapped = true;
     return MR_OK;
 }
 

@@ -1,17 +1,15 @@
 /* Rows of a CSV file by their number. */
 #include "csv.h"
-#include "input.h"
+#include "csv_index.h"
 
+#include <stdio.h>
 #include <string.h>
-
-enum { INDEX_STEP = 8 }; /* rows from one place that is kept to the next */
 
 typedef struct csv {
     mr__csv_plan plan;
     mr__bytes bytes;
-    size_t data;     /* where the rows begin */
-    uint64_t *place; /* of each `step`th row */
-    int64_t rows, places, room, step;
+    size_t data; /* where the rows begin */
+    mr__row_index index;
 } csv;
 
 static const char *end_of(const csv *c)
@@ -45,8 +43,9 @@ static int64_t line_of(const csv *c, const char *at)
 
 static mr_status read_row(const csv *c, const char *at, const char *end, void *const *field, int64_t row)
 {
-    if (mr__csv_read_row(&c->plan, at, end, -1, field, row) == MR_OK)
-        return MR_OK;
+    mr_status s = mr__csv_read_row(&c->plan, at, end, -1, field, row);
+    if (s >= 0)
+        return s;
     mr_error_clear();
     return mr__csv_read_row(&c->plan, at, end, line_of(c, at), field, row);
 }
@@ -56,16 +55,19 @@ static mr_status get_many(void *self, const int64_t *indices, int64_t count, con
     const csv *c = *(csv **)self;
     const char *at = NULL, *end = NULL;
     for (int64_t i = 0; i < count; i++) {
-        int64_t passed = indices[i] % c->step;
-        if (at && indices[i] == indices[i - 1] + 1) {
+        int64_t passed = indices[i] % c->index.step;
+        if (at && c->index.step > 1 && indices[i] == indices[i - 1] + 1) {
             at = next_record(c, end, &end);
         } else {
-            at = next_record(c, c->bytes.at + c->place[indices[i] / c->step], &end);
-            while (passed-- > 0)
+            at = next_record(c, c->bytes.at + c->index.place[indices[i] / c->index.step], &end);
+            while (at && passed-- > 0)
                 at = next_record(c, end, &end);
         }
-        if (read_row(c, at, end, first->field, i) != MR_OK)
-            return mr_error_status();
+        mr_status s = at ? read_row(c, at, end, first->field, i) : MR_END;
+        if (s == MR_END)
+            return mr_fail(MR_ERR_STATE, "'%s' has changed since its rows were counted", c->plan.path);
+        if (s < 0)
+            return s;
     }
     return MR_OK;
 }
@@ -77,14 +79,14 @@ static mr_status get(void *self, int64_t index, const mr_sample *sample)
 
 static int64_t len(void *self)
 {
-    return (*(csv **)self)->rows;
+    return (*(csv **)self)->index.rows;
 }
 
 static void csv_free(csv *c)
 {
     mr__csv_plan_free(&c->plan);
     mr__bytes_close(&c->bytes);
-    mr_free(c->place);
+    mr_free(c->index.place);
     mr_free(c);
 }
 
@@ -94,22 +96,6 @@ static void destroy(void *self)
 }
 
 /* ---- the index ---- */
-
-static mr_status keep_place(csv *c, const char *at)
-{
-    if (c->rows++ % c->step)
-        return MR_OK;
-    if (c->places == c->room) {
-        int64_t room = c->room ? c->room * 2 : 1024;
-        uint64_t *place = mr_grow(c->place, (size_t)c->places * sizeof *place, (size_t)room * sizeof *place);
-        if (!place)
-            return mr_error_status();
-        c->place = place;
-        c->room = room;
-    }
-    c->place[c->places++] = (uint64_t)(at - c->bytes.at);
-    return MR_OK;
-}
 
 /* Collects the words of a row's cells. MR_END when the row is left out. */
 static mr_status collect(csv *c, const char *at, const char *end, char **text, size_t *room)
@@ -151,23 +137,60 @@ static mr_status make_index(csv *c)
     char *text = NULL;
     size_t room = 0;
     mr_status s = MR_OK;
-    c->step = INDEX_STEP;
+    c->index.step = MR__INDEX_STEP;
     for (int i = 0; i < c->plan.field_count; i++) {
         look = look || c->plan.options[i].classes || c->plan.options[i].missing == MR_MISSING_SKIP;
         if (c->plan.options[i].missing == MR_MISSING_SKIP)
-            c->step = 1; /* the rows that are left out are not between two that are kept */
+            c->index.step = 1; /* the rows that are left out are not between two that are kept */
     }
     const char *end, *at = next_record(c, c->bytes.at + c->data, &end);
     for (; at && s >= 0; at = next_record(c, end, &end)) {
         s = look ? collect(c, at, end, &text, &room) : MR_OK;
         if (s == MR_OK)
-            s = keep_place(c, at);
+            s = mr__row_index_add(&c->index, (uint64_t)(at - c->bytes.at));
     }
     mr_free(text);
     for (int i = 0; s >= 0 && i < c->plan.field_count; i++)
         if (c->plan.options[i].classes)
             s = mr__words_sort(&c->plan.words[i]);
     return s < 0 ? s : MR_OK;
+}
+
+/* Where the index is kept; "" when it is not. NULL after a failure. */
+static char *index_path(const char *path, const mr_csv_opts *opts)
+{
+    if (!opts || !(opts->keep_index || opts->index))
+        return mr_strdup("");
+    if (opts->index)
+        return mr_strdup(opts->index);
+    if (opts->storage || strcmp(path, "-") == 0) {
+        mr_fail(MR_ERR_ARGUMENT, "csv_new: '%s' is not on the disk: its index is kept where `index` says",
+                path);
+        return NULL;
+    }
+    const size_t room = strlen(path) + sizeof ".index";
+    char *beside = mr_alloc(room);
+    if (beside)
+        snprintf(beside, room, "%s.index", path);
+    return beside;
+}
+
+static mr_status index_rows(csv *c, const char *path, const mr_csv_opts *opts)
+{
+    char *kept = index_path(path, opts);
+    if (!kept)
+        return mr_error_status();
+    mr__csv_indexed of = { 0 };
+    if (*kept)
+        of = mr__csv_index_of(&c->plan, &c->bytes, c->data);
+    mr_status s = *kept ? mr__csv_index_load(kept, &of, &c->index) : MR_END;
+    if (s == MR_END) {
+        s = make_index(c);
+        if (s == MR_OK && *kept)
+            s = mr__csv_index_save(kept, &of, &c->index);
+    }
+    mr_free(kept);
+    return s;
 }
 
 /* ---- making ---- */
@@ -183,7 +206,7 @@ static mr_status open_csv(csv *c, const char *path, const mr_csv_field *fields, 
         return mr_error_status();
     mr_status s = fields ? mr__csv_plan_fields(&c->plan, fields, field_count)
                          : mr__csv_plan_guess(&c->plan, c->bytes.at + c->data, end_of(c), true);
-    return s < 0 ? s : make_index(c);
+    return s < 0 ? s : index_rows(c, path, opts);
 }
 
 static const mr_dataset_vtable vtable = { .len = len, .get = get, .get_many = get_many, .destroy = destroy };

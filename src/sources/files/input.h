@@ -36,6 +36,7 @@ typedef struct mr__bytes {
     const char *at;
     size_t size;
     bool mapped;
+    uint64_t changed; /* when the file was, or its stamp; 0: not known */
 } mr__bytes;
 
 mr_status mr__bytes_open(mr__bytes *bytes, mr_storage *storage, const char *path);

@@ -4,6 +4,7 @@
 #include "sources/field.h"
 
 #include "records.h"
+#include "row_index.h"
 
 #include <string.h>
 
@@ -64,13 +65,10 @@ void mr__jsonl_plan_free(mr__jsonl_plan *plan)
 
 /* ---- by number ---- */
 
-enum { INDEX_STEP = 8 }; /* lines from one place that is kept to the next */
-
 typedef struct jsonl {
     mr__jsonl_plan plan;
     mr__bytes bytes;
-    uint64_t *place;
-    int64_t rows, places, room, step;
+    mr__row_index index;
 } jsonl;
 
 static const char *end_of(const jsonl *j)
@@ -112,16 +110,19 @@ static mr_status get_many(void *self, const int64_t *indices, int64_t count, con
     const jsonl *j = *(jsonl **)self;
     const char *at = NULL, *end = NULL;
     for (int64_t i = 0; i < count; i++) {
-        int64_t passed = indices[i] % j->step;
-        if (at && indices[i] == indices[i - 1] + 1) {
+        int64_t passed = indices[i] % j->index.step;
+        if (at && j->index.step > 1 && indices[i] == indices[i - 1] + 1) {
             at = next_line(j, end, &end);
         } else {
-            at = next_line(j, j->bytes.at + j->place[indices[i] / j->step], &end);
-            while (passed-- > 0)
+            at = next_line(j, j->bytes.at + j->index.place[indices[i] / j->index.step], &end);
+            while (at && passed-- > 0)
                 at = next_line(j, end, &end);
         }
-        if (read_row(j, at, end, first->field, i) < 0)
-            return mr_error_status();
+        mr_status s = at ? read_row(j, at, end, first->field, i) : MR_END;
+        if (s == MR_END)
+            return mr_fail(MR_ERR_STATE, "'%s' has changed since its lines were counted", j->plan.path);
+        if (s < 0)
+            return s;
     }
     return MR_OK;
 }
@@ -133,36 +134,20 @@ static mr_status get(void *self, int64_t index, const mr_sample *sample)
 
 static int64_t len(void *self)
 {
-    return (*(jsonl **)self)->rows;
+    return (*(jsonl **)self)->index.rows;
 }
 
 static void jsonl_free(jsonl *j)
 {
     mr__jsonl_plan_free(&j->plan);
     mr__bytes_close(&j->bytes);
-    mr_free(j->place);
+    mr_free(j->index.place);
     mr_free(j);
 }
 
 static void destroy(void *self)
 {
     jsonl_free(*(jsonl **)self);
-}
-
-static mr_status keep_place(jsonl *j, const char *at)
-{
-    if (j->rows++ % j->step)
-        return MR_OK;
-    if (j->places == j->room) {
-        int64_t room = j->room ? j->room * 2 : 1024;
-        uint64_t *place = mr_grow(j->place, (size_t)j->places * sizeof *place, (size_t)room * sizeof *place);
-        if (!place)
-            return mr_error_status();
-        j->place = place;
-        j->room = room;
-    }
-    j->place[j->places++] = (uint64_t)(at - j->bytes.at);
-    return MR_OK;
 }
 
 /* Room for one sample, to see whether a row is left out. */
@@ -195,7 +180,8 @@ static mr_status make_index(jsonl *j)
     if (j->plan.skips && !field)
         return mr_error_status();
     mr_status s = MR_OK;
-    j->step = j->plan.skips ? 1 : INDEX_STEP; /* what is left out is not between two lines that are kept */
+    j->index.step =
+        j->plan.skips ? 1 : MR__INDEX_STEP; /* what is left out is not between two lines that are kept */
     const char *end, *at = next_line(j, j->bytes.at, &end);
     for (; at && s >= 0; at = next_line(j, end, &end)) {
         bool left_out = false;
@@ -203,7 +189,7 @@ static mr_status make_index(jsonl *j)
             left_out = mr__jsonl_read_row(&j->plan, at, end, 0, field, 0) == MR_END;
             mr_error_clear(); /* a bad line is one when it is read */
         }
-        s = left_out ? MR_OK : keep_place(j, at);
+        s = left_out ? MR_OK : mr__row_index_add(&j->index, (uint64_t)(at - j->bytes.at));
     }
     mr_free(memory);
     mr_free(field);

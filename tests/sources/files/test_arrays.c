@@ -195,7 +195,8 @@ static void test_faults(void)
     CHECK_EQ_I64(mr_npy_save(NULL, "x"), MR_ERR_ARGUMENT);
     CHECK_EQ_STR(mr_error(), "npy_save: tensor is NULL");
     CHECK_EQ_I64(mr_npy_save(y, "/nowhere/y.npy"), MR_ERR_IO);
-    CHECK_EQ_I64(mr_npy_save(y, "/nowhere/x.npy"), MR_ERR_IO); /* the first failure has been dealt with by its status */
+    CHECK_EQ_I64(mr_npy_save(y, "/nowhere/x.npy"),
+                 MR_ERR_IO); /* the first failure has been dealt with by its status */
     CHECK(strstr(mr_error(), "cannot create '/nowhere/x.npy.") != NULL);
     mr_error_clear();
     mr_tensor_free(x);

@@ -4,6 +4,8 @@
 #include "check.h"
 #include "files.h"
 
+#include <fcntl.h>
+
 static const char *put(const char *text)
 {
     file_put(in_folder("a.jsonl"), text, strlen(text));
@@ -83,6 +85,24 @@ static void test_missing(void)
     CHECK_EQ_I64(mr_cursor_next(cursor, &sample), MR_END);
     mr_cursor_free(cursor);
     mr_dataset_free(stream);
+
+    /* The second row of a batch is not the second line. */
+    mr_rng *rng = mr_rng_new(1);
+    mr_loader *loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 2 });
+    if (CHECK_EQ_I64(mr_loader_next(loader, &sample), MR_OK))
+        CHECK(number(sample, 0, 0) == 1 && number(sample, 0, 1) == 3 && number(sample, 1, 3) == 5);
+    mr_loader_free(loader);
+    mr_rng_free(rng);
+    mr_dataset_free(d);
+
+    /* A line that is another one than it was. */
+    d = mr_jsonl_new(path, f, 2, NULL);
+    int fd = open(path, O_WRONLY);
+    CHECK(pwrite(fd, "{\"c\":1}", 7, 0) == 7);
+    close(fd);
+    CHECK(!mr_dataset_get(d, 0));
+    CHECK(strstr(mr_error(), "' has changed since its lines were counted") != NULL);
+    mr_error_clear();
     mr_dataset_free(d);
 }
 

@@ -6,87 +6,33 @@
 #include <string.h>
 
 typedef struct csv {
+    mr__rows rows; /* first */
     mr__csv_plan plan;
-    mr__bytes bytes;
     size_t data; /* where the rows begin */
-    mr__row_index index;
 } csv;
 
-static const char *end_of(const csv *c)
+static const char *next_record(const void *self, const char *at, const char *file_end, const char **end)
 {
-    return c->bytes.at + c->bytes.size;
-}
-
-/* The next record from `at` on that is one, and where it ends; NULL at the end. */
-static const char *next_record(const csv *c, const char *at, const char **end)
-{
+    const mr__csv_plan *plan = self;
     bool complete;
-    while (at < end_of(c)) {
-        *end = mr__csv_record_end(&c->plan.format, at, end_of(c), &complete);
-        if (!mr__csv_is_blank(&c->plan.format, at, *end))
+    for (; at < file_end; at = *end) {
+        *end = mr__csv_record_end(&plan->format, at, file_end, &complete);
+        if (!mr__csv_is_blank(&plan->format, at, *end))
             return at;
-        at = *end;
     }
     return NULL;
 }
 
-/* ---- reading ---- */
-
-/* Counted only for messages. */
-static int64_t line_of(const csv *c, const char *at)
+static mr_status read_record(const void *plan, const char *at, const char *end, int64_t line,
+                             void *const *field, int64_t row)
 {
-    int64_t line = 1;
-    for (const char *p = c->bytes.at; (p = memchr(p, '\n', (size_t)(at - p))); p++)
-        line++;
-    return line;
-}
-
-static mr_status read_row(const csv *c, const char *at, const char *end, void *const *field, int64_t row)
-{
-    mr_status s = mr__csv_read_row(&c->plan, at, end, -1, field, row);
-    if (s >= 0)
-        return s;
-    mr_error_clear();
-    return mr__csv_read_row(&c->plan, at, end, line_of(c, at), field, row);
-}
-
-static mr_status get_many(void *self, const int64_t *indices, int64_t count, const mr_sample *first)
-{
-    const csv *c = *(csv **)self;
-    const char *at = NULL, *end = NULL;
-    for (int64_t i = 0; i < count; i++) {
-        int64_t passed = indices[i] % c->index.step;
-        if (at && c->index.step > 1 && indices[i] == indices[i - 1] + 1) {
-            at = next_record(c, end, &end);
-        } else {
-            at = next_record(c, c->bytes.at + c->index.place[indices[i] / c->index.step], &end);
-            while (at && passed-- > 0)
-                at = next_record(c, end, &end);
-        }
-        mr_status s = at ? read_row(c, at, end, first->field, i) : MR_END;
-        if (s == MR_END)
-            return mr_fail(MR_ERR_STATE, "'%s' has changed since its rows were counted", c->plan.path);
-        if (s < 0)
-            return s;
-    }
-    return MR_OK;
-}
-
-static mr_status get(void *self, int64_t index, const mr_sample *sample)
-{
-    return get_many(self, &index, 1, sample);
-}
-
-static int64_t len(void *self)
-{
-    return (*(csv **)self)->index.rows;
+    return mr__csv_read_row(plan, at, end, line, field, row);
 }
 
 static void csv_free(csv *c)
 {
+    mr__rows_close(&c->rows);
     mr__csv_plan_free(&c->plan);
-    mr__bytes_close(&c->bytes);
-    mr_free(c->index.place);
     mr_free(c);
 }
 
@@ -137,17 +83,17 @@ static mr_status make_index(csv *c)
     char *text = NULL;
     size_t room = 0;
     mr_status s = MR_OK;
-    c->index.step = MR__INDEX_STEP;
+    c->rows.index.step = MR__INDEX_STEP;
     for (int i = 0; i < c->plan.field_count; i++) {
         look = look || c->plan.options[i].classes || c->plan.options[i].missing == MR_MISSING_SKIP;
         if (c->plan.options[i].missing == MR_MISSING_SKIP)
-            c->index.step = 1; /* the rows that are left out are not between two that are kept */
+            c->rows.index.step = 1; /* the rows that are left out are not between two that are kept */
     }
-    const char *end, *at = next_record(c, c->bytes.at + c->data, &end);
-    for (; at && s >= 0; at = next_record(c, end, &end)) {
+    const char *end, *at = mr__rows_next(&c->rows, c->rows.bytes.at + c->data, &end);
+    for (; at && s >= 0; at = mr__rows_next(&c->rows, end, &end)) {
         s = look ? collect(c, at, end, &text, &room) : MR_OK;
         if (s == MR_OK)
-            s = mr__row_index_add(&c->index, (uint64_t)(at - c->bytes.at));
+            s = mr__row_index_add(&c->rows.index, (uint64_t)(at - c->rows.bytes.at));
     }
     mr_free(text);
     for (int i = 0; s >= 0 && i < c->plan.field_count; i++)
@@ -182,12 +128,12 @@ static mr_status index_rows(csv *c, const char *path, const mr_csv_opts *opts)
         return mr_error_status();
     mr__csv_indexed of = { 0 };
     if (*kept)
-        of = mr__csv_index_of(&c->plan, &c->bytes, c->data);
-    mr_status s = *kept ? mr__csv_index_load(kept, &of, &c->index) : MR_END;
+        of = mr__csv_index_of(&c->plan, &c->rows.bytes, c->data);
+    mr_status s = *kept ? mr__csv_index_load(kept, &of, &c->rows.index) : MR_END;
     if (s == MR_END) {
         s = make_index(c);
         if (s == MR_OK && *kept)
-            s = mr__csv_index_save(kept, &of, &c->index);
+            s = mr__csv_index_save(kept, &of, &c->rows.index);
     }
     mr_free(kept);
     return s;
@@ -201,15 +147,21 @@ static mr_status open_csv(csv *c, const char *path, const mr_csv_field *fields, 
     int64_t line;
     if (!path)
         return mr_fail(MR_ERR_ARGUMENT, "csv_new: path is NULL");
-    if (mr__bytes_open(&c->bytes, opts ? opts->storage : NULL, path) < 0 ||
-        mr__csv_plan_open(&c->plan, path, opts, c->bytes.at, c->bytes.size, &c->data, &line) < 0)
+    if (mr__bytes_open(&c->rows.bytes, opts ? opts->storage : NULL, path) < 0 ||
+        mr__csv_plan_open(&c->plan, path, opts, c->rows.bytes.at, c->rows.bytes.size, &c->data, &line) < 0)
         return mr_error_status();
+    c->rows.kind = (mr__row_kind){ next_record, read_record };
+    c->rows.plan = &c->plan;
+    c->rows.path = c->plan.path;
     mr_status s = fields ? mr__csv_plan_fields(&c->plan, fields, field_count)
-                         : mr__csv_plan_guess(&c->plan, c->bytes.at + c->data, end_of(c), true);
+                         : mr__csv_plan_guess(&c->plan, c->rows.bytes.at + c->data,
+                                              c->rows.bytes.at + c->rows.bytes.size, true);
     return s < 0 ? s : index_rows(c, path, opts);
 }
 
-static const mr_dataset_vtable vtable = { .len = len, .get = get, .get_many = get_many, .destroy = destroy };
+static const mr_dataset_vtable vtable = {
+    .len = mr__rows_len, .get = mr__rows_get, .get_many = mr__rows_get_many, .destroy = destroy
+};
 
 mr_dataset *mr_csv_new(const char *path, const mr_csv_field *fields, int field_count, const mr_csv_opts *opts)
 {

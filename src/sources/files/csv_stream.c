@@ -7,14 +7,9 @@
 enum { LOOKED_AT = 1 << 18 };
 
 typedef struct csv_stream {
+    mr__records records; /* first */
     mr__csv_plan plan;
-    mr__records records;
 } csv_stream;
-
-typedef struct csv_cursor {
-    const mr__csv_plan *plan;
-    mr__reader reader;
-} csv_cursor;
 
 static const char *record_end(const void *plan, const char *at, const char *end, bool *complete)
 {
@@ -52,53 +47,12 @@ static const char *record_begin(const void *format, const char *at, const char *
     return without ? next : NULL;
 }
 
-/* ---- the cursor ---- */
-
-static void cursor_close(void *self)
+static mr_status read_record(const void *format, const char *at, const char *end, int64_t line,
+                             const mr_sample *sample)
 {
-    csv_cursor *c = self;
-    mr__reader_close(&c->reader);
-    mr_free(c);
-}
-
-static void *cursor_open(void *self, int64_t shard, int64_t shards)
-{
-    csv_stream *s = *(csv_stream **)self;
-    csv_cursor *c = mr_calloc(1, sizeof *c);
-    if (!c)
-        return NULL;
-    c->plan = &s->plan;
-    if (mr__reader_open(&c->reader, &s->records, shard, shards) == MR_OK)
-        return c;
-    cursor_close(c);
-    return NULL;
-}
-
-static mr_status cursor_next(void *self, const mr_sample *sample)
-{
-    csv_cursor *c = self;
-    for (;;) {
-        const char *at, *end;
-        int64_t line;
-        mr_status s = mr__reader_next(&c->reader, &at, &end, &line);
-        if (s != MR_OK)
-            return s;
-        if (mr__csv_is_blank(&c->plan->format, at, end))
-            continue;
-        s = mr__csv_read_row(c->plan, at, end, line, sample->field, 0);
-        if (s != MR_END)
-            return mr__reader_failed(&c->reader, s);
-    }
-}
-
-static void cursor_tell(void *self, void *state)
-{
-    mr__reader_tell(&((csv_cursor *)self)->reader, state);
-}
-
-static mr_status cursor_seek(void *self, const void *state)
-{
-    return mr__reader_seek(&((csv_cursor *)self)->reader, state);
+    const mr__csv_plan *plan = format;
+    return mr__csv_is_blank(&plan->format, at, end) ? MR_END
+                                                    : mr__csv_read_row(plan, at, end, line, sample->field, 0);
 }
 
 /* ---- making ---- */
@@ -155,13 +109,7 @@ static mr_status check_fields(const mr_csv_field *fields, int field_count)
 mr_dataset *mr_csv_stream_new(const char *path, const mr_csv_field *fields, int field_count,
                               const mr_csv_opts *opts)
 {
-    static const mr_stream_vtable vtable = { .open = cursor_open,
-                                             .next = cursor_next,
-                                             .close = cursor_close,
-                                             .destroy = destroy,
-                                             .cursor_state_size = sizeof(mr__place),
-                                             .tell = cursor_tell,
-                                             .seek = cursor_seek };
+    static const mr_stream_vtable vtable = MR__RECORDS_VTABLE(destroy);
     if (!path) {
         mr_fail(MR_ERR_ARGUMENT, "csv_stream_new: path is NULL");
         return NULL;
@@ -175,7 +123,7 @@ mr_dataset *mr_csv_stream_new(const char *path, const mr_csv_field *fields, int 
     if (check_fields(fields, field_count) == MR_OK &&
         look(s, &w, path, fields, field_count, opts, &line) == MR_OK) {
         mr__records_init(&s->records, opts ? opts->storage : NULL, s->plan.path,
-                         (mr__record_kind){ record_end, record_begin, &s->plan }, &w, line);
+                         (mr__record_kind){ record_end, record_begin, read_record, &s->plan }, &w, line);
         dataset = mr_stream_new(&vtable, &s, sizeof s, s->plan.field, s->plan.field_count);
     }
     mr__window_close(&w);

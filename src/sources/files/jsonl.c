@@ -66,82 +66,32 @@ void mr__jsonl_plan_free(mr__jsonl_plan *plan)
 /* ---- by number ---- */
 
 typedef struct jsonl {
+    mr__rows rows; /* first */
     mr__jsonl_plan plan;
-    mr__bytes bytes;
-    mr__row_index index;
 } jsonl;
 
-static const char *end_of(const jsonl *j)
-{
-    return j->bytes.at + j->bytes.size;
-}
-
-static const char *next_line(const jsonl *j, const char *at, const char **end)
+static const char *next_line(const void *plan, const char *at, const char *file_end, const char **end)
 {
     bool complete;
-    for (; at < end_of(j); at = *end) {
-        *end = mr__line_end(NULL, at, end_of(j), &complete);
+    (void)plan;
+    for (; at < file_end; at = *end) {
+        *end = mr__line_end(NULL, at, file_end, &complete);
         if (!mr__jsonl_is_blank(at, *end))
             return at;
     }
     return NULL;
 }
 
-/* Counted only for messages. */
-static int64_t line_of(const jsonl *j, const char *at)
+static mr_status read_line(const void *plan, const char *at, const char *end, int64_t line,
+                           void *const *field, int64_t row)
 {
-    int64_t line = 1;
-    for (const char *p = j->bytes.at; (p = memchr(p, '\n', (size_t)(at - p))); p++)
-        line++;
-    return line;
-}
-
-static mr_status read_row(const jsonl *j, const char *at, const char *end, void *const *field, int64_t row)
-{
-    mr_status s = mr__jsonl_read_row(&j->plan, at, end, 0, field, row);
-    if (s >= 0)
-        return s;
-    mr_error_clear();
-    return mr__jsonl_read_row(&j->plan, at, end, line_of(j, at), field, row);
-}
-
-static mr_status get_many(void *self, const int64_t *indices, int64_t count, const mr_sample *first)
-{
-    const jsonl *j = *(jsonl **)self;
-    const char *at = NULL, *end = NULL;
-    for (int64_t i = 0; i < count; i++) {
-        int64_t passed = indices[i] % j->index.step;
-        if (at && j->index.step > 1 && indices[i] == indices[i - 1] + 1) {
-            at = next_line(j, end, &end);
-        } else {
-            at = next_line(j, j->bytes.at + j->index.place[indices[i] / j->index.step], &end);
-            while (at && passed-- > 0)
-                at = next_line(j, end, &end);
-        }
-        mr_status s = at ? read_row(j, at, end, first->field, i) : MR_END;
-        if (s == MR_END)
-            return mr_fail(MR_ERR_STATE, "'%s' has changed since its lines were counted", j->plan.path);
-        if (s < 0)
-            return s;
-    }
-    return MR_OK;
-}
-
-static mr_status get(void *self, int64_t index, const mr_sample *sample)
-{
-    return get_many(self, &index, 1, sample);
-}
-
-static int64_t len(void *self)
-{
-    return (*(jsonl **)self)->index.rows;
+    return mr__jsonl_read_row(plan, at, end, line, field, row);
 }
 
 static void jsonl_free(jsonl *j)
 {
+    mr__rows_close(&j->rows);
     mr__jsonl_plan_free(&j->plan);
-    mr__bytes_close(&j->bytes);
-    mr_free(j->index.place);
     mr_free(j);
 }
 
@@ -180,35 +130,44 @@ static mr_status make_index(jsonl *j)
     if (j->plan.skips && !field)
         return mr_error_status();
     mr_status s = MR_OK;
-    j->index.step =
+    j->rows.index.step =
         j->plan.skips ? 1 : MR__INDEX_STEP; /* what is left out is not between two lines that are kept */
-    const char *end, *at = next_line(j, j->bytes.at, &end);
-    for (; at && s >= 0; at = next_line(j, end, &end)) {
+    const char *end, *at = mr__rows_next(&j->rows, j->rows.bytes.at, &end);
+    for (; at && s >= 0; at = mr__rows_next(&j->rows, end, &end)) {
         bool left_out = false;
         if (field) {
             left_out = mr__jsonl_read_row(&j->plan, at, end, 0, field, 0) == MR_END;
             mr_error_clear(); /* a bad line is one when it is read */
         }
-        s = left_out ? MR_OK : mr__row_index_add(&j->index, (uint64_t)(at - j->bytes.at));
+        s = left_out ? MR_OK : mr__row_index_add(&j->rows.index, (uint64_t)(at - j->rows.bytes.at));
     }
     mr_free(memory);
     mr_free(field);
     return s < 0 ? s : MR_OK;
 }
 
+static mr_status open_jsonl(jsonl *j, const char *path, const mr_jsonl_field *fields, int field_count,
+                            const mr_jsonl_opts *opts)
+{
+    if (mr__jsonl_plan_make(&j->plan, "jsonl_new", path, fields, field_count) < 0)
+        return mr_error_status();
+    j->rows.kind = (mr__row_kind){ next_line, read_line };
+    j->rows.plan = &j->plan;
+    j->rows.path = j->plan.path;
+    return mr__bytes_open(&j->rows.bytes, opts ? opts->storage : NULL, path);
+}
+
 mr_dataset *mr_jsonl_new(const char *path, const mr_jsonl_field *fields, int field_count,
                          const mr_jsonl_opts *opts)
 {
     static const mr_dataset_vtable vtable = {
-        .len = len, .get = get, .get_many = get_many, .destroy = destroy
+        .len = mr__rows_len, .get = mr__rows_get, .get_many = mr__rows_get_many, .destroy = destroy
     };
     jsonl *j = mr_calloc(1, sizeof *j);
     if (!j)
         return NULL;
     mr_dataset *dataset = NULL;
-    /* The dataset first: it looks at the shapes. */
-    if (mr__jsonl_plan_make(&j->plan, "jsonl_new", path, fields, field_count) == MR_OK &&
-        mr__bytes_open(&j->bytes, opts ? opts->storage : NULL, path) == MR_OK)
+    if (open_jsonl(j, path, fields, field_count, opts) == MR_OK) /* the dataset looks at the shapes */
         dataset = mr_dataset_new(&vtable, &j, sizeof j, j->plan.field, j->plan.field_count);
     if (!dataset) {
         jsonl_free(j);

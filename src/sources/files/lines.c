@@ -7,33 +7,15 @@
 #include <string.h>
 
 typedef struct line_stream {
-    mr__records records;
+    mr__records records; /* first */
     char *path;
 } line_stream;
 
-static void cursor_close(void *self)
+static mr_status read_line(const void *format, const char *at, const char *end, int64_t line,
+                           const mr_sample *sample)
 {
-    mr__reader_close(self);
-    mr_free(self);
-}
-
-static void *cursor_open(void *self, int64_t shard, int64_t shards)
-{
-    line_stream *s = *(line_stream **)self;
-    mr__reader *reader = mr_calloc(1, sizeof *reader);
-    if (!reader || mr__reader_open(reader, &s->records, shard, shards) == MR_OK)
-        return reader;
-    cursor_close(reader);
-    return NULL;
-}
-
-static mr_status cursor_next(void *self, const mr_sample *sample)
-{
-    const char *at, *end;
-    int64_t line;
-    mr_status status = mr__reader_next(self, &at, &end, &line);
-    if (status != MR_OK)
-        return status;
+    (void)format;
+    (void)line;
     end -= end > at && end[-1] == '\n';
     end -= end > at && end[-1] == '\r';
     char *to = mr_ragged_resize(sample->field[0], end - at);
@@ -41,16 +23,6 @@ static mr_status cursor_next(void *self, const mr_sample *sample)
         return mr_error_status();
     memcpy(to, at, (size_t)(end - at));
     return MR_OK;
-}
-
-static void cursor_tell(void *self, void *state)
-{
-    mr__reader_tell(self, state);
-}
-
-static mr_status cursor_seek(void *self, const void *state)
-{
-    return mr__reader_seek(self, state);
 }
 
 static void stream_free(line_stream *s)
@@ -68,13 +40,7 @@ static void destroy(void *self)
 mr_dataset *mr_lines_stream_new(const char *path, const mr_lines_opts *opts)
 {
     static const mr_field field = { "text", MR_UINT8, { 1, { -1 } } };
-    static const mr_stream_vtable vtable = { .open = cursor_open,
-                                             .next = cursor_next,
-                                             .close = cursor_close,
-                                             .destroy = destroy,
-                                             .cursor_state_size = sizeof(mr__place),
-                                             .tell = cursor_tell,
-                                             .seek = cursor_seek };
+    static const mr_stream_vtable vtable = MR__RECORDS_VTABLE(destroy);
     mr_storage *storage = opts ? opts->storage : NULL;
     if (!path) {
         mr_fail(MR_ERR_ARGUMENT, "lines_stream_new: path is NULL");
@@ -88,7 +54,7 @@ mr_dataset *mr_lines_stream_new(const char *path, const mr_lines_opts *opts)
     s->path = mr_strdup(path);
     if (s->path && mr__window_open(&w, storage, path, 0) == MR_OK) {
         mr__records_init(&s->records, storage, s->path,
-                         (mr__record_kind){ mr__line_end, mr__line_begin, NULL }, &w, 1);
+                         (mr__record_kind){ mr__line_end, mr__line_begin, read_line, NULL }, &w, 1);
         dataset = mr_stream_new(&vtable, &s, sizeof s, &field, 1);
     }
     if (!dataset)

@@ -99,7 +99,8 @@ void mr__reader_close(mr__reader *reader)
 
 /* ---- reading ---- */
 
-mr_status mr__reader_next(mr__reader *reader, const char **at, const char **end, int64_t *line)
+/* The next record, and its line: MR_OK, MR_END, or a failure. It stays until the next call. */
+static mr_status next_record(mr__reader *reader, const char **at, const char **end, int64_t *line)
 {
     mr__window *w = &reader->window;
     const mr__record_kind *kind = &reader->records->kind;
@@ -123,11 +124,21 @@ mr_status mr__reader_next(mr__reader *reader, const char **at, const char **end,
     return MR_OK;
 }
 
-mr_status mr__reader_failed(const mr__reader *reader, mr_status status)
+mr_status mr__reader_next(mr__reader *reader, const mr_sample *sample)
 {
-    if (status < 0 && reader->begin != reader->records->data)
-        mr_fail_context("counted from byte %llu on", (unsigned long long)reader->begin);
-    return status;
+    const mr__record_kind *kind = &reader->records->kind;
+    for (;;) {
+        const char *at, *end;
+        int64_t line;
+        mr_status s = next_record(reader, &at, &end, &line);
+        if (s != MR_OK)
+            return s;
+        s = kind->read(kind->format, at, end, line, sample);
+        if (s < 0 && reader->begin != reader->records->data)
+            mr_fail_context("counted from byte %llu on", (unsigned long long)reader->begin);
+        if (s != MR_END)
+            return s;
+    }
 }
 
 /* ---- places ---- */
@@ -153,4 +164,36 @@ mr_status mr__reader_seek(mr__reader *reader, const void *place)
                        reader->records->path, (unsigned long long)to.offset);
     reader->line = to.line;
     return mr__window_seek(&reader->window, to.offset);
+}
+
+/* ---- streams ---- */
+
+void *mr__records_open(void *self, int64_t shard, int64_t shards)
+{
+    mr__reader *reader = mr_calloc(1, sizeof *reader);
+    if (!reader || mr__reader_open(reader, *(mr__records **)self, shard, shards) == MR_OK)
+        return reader;
+    mr__records_close(reader);
+    return NULL;
+}
+
+mr_status mr__records_next(void *cursor, const mr_sample *sample)
+{
+    return mr__reader_next(cursor, sample);
+}
+
+void mr__records_close(void *cursor)
+{
+    mr__reader_close(cursor);
+    mr_free(cursor);
+}
+
+void mr__records_tell(void *cursor, void *state)
+{
+    mr__reader_tell(cursor, state);
+}
+
+mr_status mr__records_seek(void *cursor, const void *state)
+{
+    return mr__reader_seek(cursor, state);
 }

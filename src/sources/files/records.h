@@ -10,11 +10,16 @@
 
 #include "window.h"
 
+#include <millrace/data.h>
+
 typedef struct mr__record_kind {
     mr__record_end *end;
     /* Where a record begins, for somebody who finds himself at `at`, in the middle of a file; NULL: nowhere before `end`,
      * which is the file's if `last`. Hangs on these bytes alone. */
     const char *(*begin)(const void *format, const char *at, const char *end, bool last);
+    /* Writes a record into a sample; MR_END: it is none, or to be left out. */
+    mr_status (*read)(const void *format, const char *at, const char *end, int64_t line,
+                      const mr_sample *sample);
     const void *format;
 } mr__record_kind;
 
@@ -50,11 +55,9 @@ typedef struct mr__reader {
 mr_status mr__reader_open(mr__reader *reader, mr__records *records, int64_t shard, int64_t shards);
 void mr__reader_close(mr__reader *reader);
 
-/* The next record, and its line: MR_OK, MR_END, or a failure. It stays until the next call. */
-mr_status mr__reader_next(mr__reader *reader, const char **at, const char **end, int64_t *line);
-
-/* What is wrong with a record: says where lines are counted from, if that is not the file's beginning. */
-mr_status mr__reader_failed(const mr__reader *reader, mr_status status);
+/* Writes the next record into a sample: MR_OK, MR_END, or a failure, which says where lines are counted from if that is not the
+ * file's beginning. */
+mr_status mr__reader_next(mr__reader *reader, const mr_sample *sample);
 
 /* A reader's place, for a cursor's state. */
 typedef struct mr__place {
@@ -65,5 +68,20 @@ typedef struct mr__place {
 
 void mr__reader_tell(const mr__reader *reader, void *place);
 mr_status mr__reader_seek(mr__reader *reader, const void *place);
+
+/* ---- streams whose struct begins with its records, and whose cursors are readers ---- */
+
+void *mr__records_open(void *self, int64_t shard, int64_t shards);
+mr_status mr__records_next(void *cursor, const mr_sample *sample);
+void mr__records_close(void *cursor);
+void mr__records_tell(void *cursor, void *state);
+mr_status mr__records_seek(void *cursor, const void *state);
+
+#define MR__RECORDS_VTABLE(destroyed)                                                           \
+    {                                                                                           \
+        .open = mr__records_open, .next = mr__records_next, .close = mr__records_close,         \
+        .destroy = destroyed, .cursor_state_size = sizeof(mr__place), .tell = mr__records_tell, \
+        .seek = mr__records_seek                                                                \
+    }
 
 #endif

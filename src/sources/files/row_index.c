@@ -1,5 +1,7 @@
 #include "row_index.h"
 
+#include <string.h>
+
 mr_status mr__row_index_add(mr__row_index *index, uint64_t place)
 {
     if (index->rows++ % index->step)
@@ -15,4 +17,64 @@ mr_status mr__row_index_add(mr__row_index *index, uint64_t place)
     }
     index->place[index->places++] = place;
     return MR_OK;
+}
+
+void mr__rows_close(mr__rows *rows)
+{
+    mr__bytes_close(&rows->bytes);
+    mr_free(rows->index.place);
+}
+
+/* ---- reading ---- */
+
+/* Counted only for messages. */
+static int64_t line_of(const mr__rows *rows, const char *at)
+{
+    int64_t line = 1;
+    for (const char *p = rows->bytes.at; (p = memchr(p, '\n', (size_t)(at - p))); p++)
+        line++;
+    return line;
+}
+
+static mr_status read_row(const mr__rows *rows, const char *at, const char *end, void *const *field,
+                          int64_t row)
+{
+    mr_status s = at ? rows->kind.read(rows->plan, at, end, 0, field, row) : MR_END;
+    if (s == MR_OK)
+        return MR_OK;
+    if (s == MR_END)
+        return mr_fail(MR_ERR_STATE, "'%s' has changed since its rows were counted", rows->path);
+    mr_error_clear();
+    return rows->kind.read(rows->plan, at, end, line_of(rows, at), field, row);
+}
+
+mr_status mr__rows_get_many(void *self, const int64_t *indices, int64_t count, const mr_sample *first)
+{
+    const mr__rows *rows = *(mr__rows **)self;
+    const mr__row_index *index = &rows->index;
+    const char *at = NULL, *end = NULL;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t passed = indices[i] % index->step;
+        if (at && index->step > 1 && indices[i] == indices[i - 1] + 1) {
+            at = mr__rows_next(rows, end, &end);
+        } else {
+            at = mr__rows_next(rows, rows->bytes.at + index->place[indices[i] / index->step], &end);
+            while (at && passed-- > 0)
+                at = mr__rows_next(rows, end, &end);
+        }
+        mr_status s = read_row(rows, at, end, first->field, i);
+        if (s < 0)
+            return s;
+    }
+    return MR_OK;
+}
+
+mr_status mr__rows_get(void *self, int64_t index, const mr_sample *sample)
+{
+    return mr__rows_get_many(self, &index, 1, sample);
+}
+
+int64_t mr__rows_len(void *self)
+{
+    return (*(mr__rows **)self)->index.rows;
 }

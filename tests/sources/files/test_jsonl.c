@@ -101,7 +101,7 @@ static void test_missing(void)
     CHECK(pwrite(fd, "{\"c\":1}", 7, 0) == 7);
     close(fd);
     CHECK(!mr_dataset_get(d, 0));
-    CHECK(strstr(mr_error(), "' has changed since its lines were counted") != NULL);
+    CHECK(strstr(mr_error(), "' has changed since its rows were counted") != NULL);
     mr_error_clear();
     mr_dataset_free(d);
 }

@@ -3,19 +3,11 @@
 #ifndef ROW_CHECKS_H
 #define ROW_CHECKS_H
 
-#include "check.h"
+#include "said.h"
 
 #include <millrace/data.h>
 
 #include <stdlib.h>
-
-/* What was said last ends like this, or has it in it. */
-static inline void check_said(const char *wanted)
-{
-    const char *said = mr_error(), *at = strstr(said, wanted);
-    CHECK_EQ_STR(at ? at : said, wanted);
-    mr_error_clear();
-}
 
 /* The values of the first field of all rows of an epoch, in their order; how many, at most `room`. */
 static inline int64_t rows_of(mr_dataset *d, const mr_loader_opts *opts, int64_t *values, int64_t room)

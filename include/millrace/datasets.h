@@ -34,6 +34,11 @@ MR_API mr_status mr_random_split(mr_dataset *dataset, const int64_t *lengths, in
 MR_API mr_status mr_random_split_fractions(mr_dataset *dataset, const double *fractions, int count,
                                            mr_rng *rng, mr_dataset **parts);
 
+/* Makes the part of a stream that is for one of several replicas, `rank` from 0 on: of k shards those with its number among k times as
+ * many. All parts together are the stream, each sample once, but they need not be of equal length; a stream that cannot be cut is
+ * all the first one's. Samples of datasets by index are divided by samplers (mr_distributed_sampler_new). */
+MR_API mr_dataset *mr_replica_stream_new(mr_dataset *stream, int rank, int replicas);
+
 /* ---- several --------------------------------------------------------------------------------------------------- */
 
 /* Makes the dataset of the samples of all, one dataset after the other (torch's ConcatDataset). Their fields are the same. */

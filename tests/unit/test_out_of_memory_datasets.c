@@ -202,14 +202,15 @@ static double stream_program(mr_status *status)
 {
     mr_dataset *rows = mr_stream_new(&stream_vtable, NULL, 0, &row_field, 1);
     mr_dataset *chain = mr_chain_new((mr_dataset *[]){ rows, rows }, 2);
-    mr_dataset *some = mr_filter_new(chain, not_three, NULL);
+    mr_dataset *part = mr_replica_stream_new(chain, 0, 1);
+    mr_dataset *some = mr_filter_new(part, not_three, NULL);
     mr_dataset *mixed = mr_interleave_new((mr_dataset *[]){ some, rows }, (const double[]){ 1, 2 }, 2, NULL);
     mr_dataset *map =
         mr_map_new(mixed, twice, NULL, &(mr_map_opts){ .fields = &other_field, .field_count = 1 });
     mr_dataset *both = mr_zip_new((mr_dataset *[]){ map, mixed }, (const char *const[]){ "a", "b" }, 2);
     double sum = read_all(both, false, NULL, status);
-    mr_dataset *all[] = { rows, chain, some, mixed, map, both };
-    for (int i = 0; i < 6; i++)
+    mr_dataset *all[] = { rows, chain, part, some, mixed, map, both };
+    for (int i = 0; i < 7; i++)
         mr_dataset_free(all[i]);
     return sum;
 }

@@ -59,5 +59,32 @@ if [ -e "$MR_BIN/16_fashion_mnist" ]; then
     check '16_fashion_mnist without labels' grep -q "cannot open './t10k-labels-idx1-ubyte.gz': No such file or directory" err
 fi
 
+# ---- photographs: of the pictures that tests have, two classes ----
+
+if [ -e "$MR_BIN/17_photographs" ]; then
+    mkdir -p folder/grey folder/red
+    cp "$MR_TEST_DATA"/pictures/wide_4*.jpg folder/grey
+    cp "$MR_TEST_DATA"/pictures/turned_[1-8].jpg folder/red
+    run 17_photographs folder
+    check '17_photographs' [ "$(cat out)" = "$(printf '11 photographs in 2 classes\npicture: photographs.png')" ]
+    check '17_photographs: labels' [ "$(grep -ac '^set label "grey"' script)$(grep -ac '^set label "red"' script)" = 38 ]
+    rm folder/red/*
+    "$MR_BIN/17_photographs" folder >out 2>err && status=0 || status=$?
+    check '17_photographs without files: status' [ "$status" = 1 ]
+    check '17_photographs without files' grep -q "'folder/red'" err
+fi
+
+# ---- the curve over the network ----
+
+if [ -e "$MR_BIN/18_curve_over_http" ]; then
+    run 18_curve_over_http
+    check '18_curve_over_http' [ "$(sed 's/:[0-9][0-9]*\/.*//' out)" = \
+        "$(printf '50000 batches of 32 points from http://127.0.0.1\npicture: curve_over_http.png')" ]
+    # The curve comes first, what was learned second: at each point a tenth apart at most.
+    awk '/^\$line/ { n++; next } /^EOD/ { next } /^[0-9]/ { if (n == 1) y[$1] = $2; else { d = $2 - y[$1]; if (d > 0.1 || d < -0.1) bad++; seen++ } }
+         END { exit bad || seen != 101 }' script && ok=0 || ok=1
+    check '18_curve_over_http: learned' [ "$ok" = 0 ]
+fi
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -29,5 +29,6 @@
 #include <millrace/train.h>
 #include <millrace/callbacks.h>
 #include <millrace/profiler.h>
+#include <millrace/summary.h>
 
 #endif

@@ -238,6 +238,10 @@ typedef struct mr_trainer_opts {
      * shuffling and samplers; validations use the same batches in place of their own. To see whether a model can learn them. */
     int64_t overfit_batches;
     double overfit_share;
+    /* Of the table of the model: how deep it goes (default 1; -1: all), and an input of the model, borrowed, for sizes, FLOPs and
+     * activations: as mr_summary_new. */
+    int summary_depth;
+    const mr_tensor *summary_example;
 } mr_trainer_opts;
 
 /* Makes a trainer; strings are copied. */

@@ -65,12 +65,27 @@ static mr_tensor *watch(const mr_module *module, mr_tape *tape, mr_tensor *y)
     return y;
 }
 
+static mr_tensor *run(mr_module *module, mr_tape *tape, mr_tensor *x)
+{
+    return mr__module_gave(module, tape, module->vtable->forward(module, tape, x));
+}
+
+static mr_tensor *run_watched(mr_module *module, mr_tape *tape, mr_tensor *x)
+{
+    if (!tape->watch)
+        return watch(module, tape, run(module, tape, x));
+    tape->watch(tape->watch_user, module, x, NULL);
+    mr_tensor *y = run(module, tape, x);
+    if (y)
+        tape->watch(tape->watch_user, module, x, y);
+    return y;
+}
+
 mr_tensor *mr_forward(mr_module *module, mr_tape *tape, mr_tensor *x)
 {
     if (MR__UNLIKELY(!mr__ready1(tape, "forward", x)))
         return NULL;
     if (MR__UNLIKELY(!mr__module_ready("forward", module)))
         return mr__stop(tape);
-    mr_tensor *y = mr__module_gave(module, tape, module->vtable->forward(module, tape, x));
-    return MR__LIKELY(!tape->watching) ? y : watch(module, tape, y);
+    return MR__LIKELY(!tape->watching) ? run(module, tape, x) : run_watched(module, tape, x);
 }

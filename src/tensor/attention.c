@@ -193,6 +193,16 @@ static mr__attention arrays_of(const mr__attention_call *c)
                             .out_at = c->out_at };
 }
 
+bool mr__attention_flops(const mr__node *node, double *flops)
+{
+    const mr__attention *a = &((const attention *)node)->a;
+    if (node->backward != backward)
+        return false;
+    *flops = 2. * (double)(a->batch * a->heads) * (double)(a->queries * a->keys) *
+             (double)(a->size + a->value_size);
+    return true;
+}
+
 static mr_tensor *record(mr_tape *tape, const mr__attention_call *call, const mr__attention *a, mr_tensor *y,
                          mr_tensor *const *mask)
 {

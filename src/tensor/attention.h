@@ -28,6 +28,9 @@ typedef struct mr__attention_call {
 /* NULL with a failure raised, also for masks that do not fit. */
 mr_tensor *mr__attend(mr_tape *tape, const mr__attention_call *call);
 
+/* Multiplications and additions of a node that is one of attention; false of another. */
+bool mr__attention_flops(const mr__node *node, double *flops);
+
 /* The options that are wrong whatever the tensors; false with a failure raised. */
 bool mr__attention_options(mr_tape *tape, const char *op, const mr_attention_opts *opts);
 

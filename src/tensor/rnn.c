@@ -423,6 +423,15 @@ static bool computed(mr_tape *tape, rnn_node *r, const mr__rnn_layer *l)
     return true;
 }
 
+bool mr__rnn_flops(const mr__node *node, double *flops)
+{
+    const rnn_node *r = (const rnn_node *)node;
+    if (node->backward != rnn_backward)
+        return false;
+    *flops = 2. * (double)(r->steps * r->rows) * (double)r->sums * (double)(r->features + r->units);
+    return true;
+}
+
 mr_tensor *mr__rnn(mr_tape *tape, const char *op, const mr__rnn_layer *l)
 {
     mr_tensor *inputs[] = { l->x, l->w_ih, l->w_hh, l->b_ih, l->b_hh, l->h0, l->c0 };

@@ -2,7 +2,7 @@
 #ifndef MILLRACE_TENSOR_RNN_H
 #define MILLRACE_TENSOR_RNN_H
 
-#include "tensor/tensor.h"
+#include "tensor/tape.h"
 
 typedef enum mr__rnn_kind { MR__RNN_TANH, MR__RNN_RELU, MR__RNN_LSTM, MR__RNN_GRU } mr__rnn_kind;
 
@@ -23,5 +23,8 @@ typedef struct mr__rnn_layer {
 /* (steps + 2, rows, units): h0, the state after each step, and at last the cell's (zeros but for an LSTM).
  * Differentiable in everything that the layer is given. */
 mr_tensor *mr__rnn(mr_tape *tape, const char *op, const mr__rnn_layer *layer);
+
+/* Multiplications and additions of a node that is such a layer; false of another. */
+bool mr__rnn_flops(const mr__node *node, double *flops);
 
 #endif

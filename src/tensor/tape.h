@@ -57,6 +57,9 @@ struct mr_tape {
     bool located;      /* the text of the failure says in which module it began */
     bool watching;     /* results of modules are looked at, for the first that is not finite */
     const void *wrong; /* the module that gave it; NULL: none yet */
+    /* Or, in place of that, called when a module is entered, with y NULL, and when it has given y. */
+    void (*watch)(void *user, const void *module, const mr_tensor *x, const mr_tensor *y);
+    void *watch_user;
     mr__node *last;
     mr__arena arena; /* results and nodes */
     mr__arena grads; /* gradients of intermediates and scratch memory, during backward */

@@ -303,7 +303,7 @@ static mr_status begin(mr__fit *fit, mr__resume *found)
     if (!status)
         prepare_loggers(fit, found);
     if (!status && !t->no_summary)
-        status = mr__summary_log(fit->task->model);
+        status = mr__summary_log(fit->task->model, &t->summary);
     return status ? status : set_triggers(fit);
 }
 

@@ -1,203 +1,273 @@
+/* What a model is made of, and what an example does in it. */
 #include "summary.h"
 
-#include "base/alloc.h"
-#include "base/error.h"
+#include "flops.h"
+
 #include "base/log.h"
-#include "base/strbuf.h"
+#include "nn/module.h"
 
 #include <stdio.h>
-#include <string.h>
 
-enum { COLUMNS = 4, CELL_BYTES = 32 };
+/* A module of the list, while it is made. */
+typedef struct entry {
+    const mr_module *module;
+    size_t row;
+    const mr__node *node; /* the last one on the tape when the module was entered; valid while it runs */
+    bool inside;
+} entry;
 
-/* One line of the table: number, name, type, parameters. */
-struct row {
-    const char *cell[COLUMNS];
-    char number[CELL_BYTES], count[CELL_BYTES];
-};
+typedef struct making {
+    mr_summary *summary;
+    mr_tape *tape;
+    entry *entry; /* one for each module of the model, the model itself first */
+    size_t count;
+    int max_depth;
+} making;
 
-struct totals {
-    int64_t all, trainable;
-    double bytes;
-};
+/* ---- parameters ---- */
 
-/* ---- numbers ---- */
-
-/* A number in fixed notation with commas between thousands, as Python's "{:,.Nf}". */
-static void with_commas(char out[CELL_BYTES], double value, int decimals)
+static bool count_parameters(mr_summary_row *row, mr_module *module, double *bytes)
 {
-    char text[CELL_BYTES];
-    snprintf(text, sizeof text, "%.*f", decimals, value);
-    size_t digits = strspn(text, "0123456789"), to = 0;
-    for (size_t i = 0; text[i] && to + 2 < CELL_BYTES; i++) {
-        if (i && i < digits && (digits - i) % 3 == 0)
-            out[to++] = ',';
-        out[to++] = i == digits ? '.' : text[i]; /* whatever the locale's point is */
-    }
-    out[to] = '\0';
-}
-
-/* "48  ", "1.0 K", "132 K", "2.4 M": Lightning's get_human_readable_count. */
-static void human_readable(char out[CELL_BYTES], int64_t count)
-{
-    static const double scale[] = { 1.0, 1e-3, 1e-6, 1e-9, 1e-12 };
-    static const char *const unit[] = { "  ", " K", " M", " B", " T" };
-    int group = 0;
-    for (int64_t rest = count / 1000; rest && group < 4; rest /= 1000)
-        group++;
-    double value = (double)count * scale[group];
-    if (group == 0 || value >= 100.0)
-        with_commas(out, (double)(int64_t)value, 0);
-    else
-        with_commas(out, value, 1);
-    snprintf(out + strlen(out), CELL_BYTES - strlen(out), "%s", unit[group]);
-}
-
-static struct totals count_parameters(mr_params params)
-{
-    struct totals totals = { 0, 0, 0.0 };
+    const mr_params params = mr_module_parameters(module);
     for (size_t i = 0; i < params.count; i++) {
         const mr_tensor *x = params.item[i].tensor;
-        int64_t count = mr_tensor_numel(x);
-        totals.all += count;
-        totals.trainable += mr_tensor_requires_grad(x) ? count : 0;
-        totals.bytes += (double)count * (double)mr_dtype_size(mr_tensor_dtype(x));
+        row->parameters += x->numel;
+        row->trainable += mr_tensor_requires_grad(x) ? x->numel : 0;
+        *bytes += (double)x->numel * (double)mr_dtype_size((mr_dtype)x->dtype);
     }
-    return totals;
+    return params.item;
 }
 
-/* In megabytes. Of one element first, as Lightning does, so that it rounds as there. */
-static double megabytes(const struct totals *totals)
+/* ---- the list of modules ---- */
+
+enum { THE_MODEL = SIZE_MAX >> 1 }; /* in place of the number of a row */
+
+static bool is_listed(const making *m, const mr_module *module)
 {
-    return totals->all ? (double)totals->all * (totals->bytes / (double)totals->all * 1e-6) : 0.0;
+    for (size_t i = 0; i < m->count; i++)
+        if (m->entry[i].module == module)
+            return true;
+    return false;
 }
 
-/* ---- the table ---- */
-
-static size_t width_of(const char *text)
+static mr_summary_row *add_row(mr_summary *s, const char *path, const char *name, const char *type)
 {
-    size_t width = 0;
-    for (; *text; text++)
-        width += ((unsigned char)*text & 0xc0) != 0x80; /* characters of UTF-8, not bytes */
-    return width;
-}
-
-static void append_row(mr__strbuf *table, const char *const cell[COLUMNS], const size_t width[COLUMNS])
-{
-    for (int c = 0; c < COLUMNS; c++) {
-        mr__strbuf_append(table, c ? " | " : "");
-        mr__strbuf_appendf(table, "%s%*s", cell[c], (int)(width[c] - width_of(cell[c])), "");
+    mr_summary_row *more = mr__with_room(s->row, s->count, &s->room, sizeof *more);
+    const size_t bytes = strlen(path) + strlen(name) + 2;
+    char *full = more ? mr__alloc(bytes) : NULL;
+    char *type_copy = full ? mr__strdup(type) : NULL;
+    s->row = more ? more : s->row;
+    if (!type_copy) {
+        mr__free(full);
+        return NULL;
     }
-    mr__strbuf_append(table, "\n");
+    snprintf(full, bytes, "%s%s%s", path, *path ? "." : "", name);
+    s->row[s->count] = (mr_summary_row){ .name = full, .type = type_copy };
+    return &s->row[s->count++];
 }
 
-static void append_divider(mr__strbuf *table, const size_t width[COLUMNS])
+static bool list_module(making *m, const mr_module *module, size_t row)
 {
-    size_t dashes = 3 * (COLUMNS + 1);
-    for (int c = 0; c < COLUMNS; c++)
-        dashes += width[c];
-    while (dashes--)
-        mr__strbuf_append(table, "-");
-    mr__strbuf_append(table, "\n");
+    entry *more = mr__grow(m->entry, m->count * sizeof *more, (m->count + 1) * sizeof *more);
+    if (!more)
+        return false;
+    m->entry = more;
+    m->entry[m->count++] = (entry){ .module = module, .row = row };
+    return true;
 }
 
-static void append_rows(mr__strbuf *table, const struct row *rows, size_t count)
+/* Those below a module; the first name counts. */
+static bool list_children(making *m, const mr_module *module, const char *path, int depth)
 {
-    static const char *const header[COLUMNS] = { " ", "Name", "Type", "Params" };
-    size_t width[COLUMNS];
-    for (int c = 0; c < COLUMNS; c++) {
-        width[c] = width_of(header[c]);
-        for (size_t i = 0; i < count; i++)
-            if (width[c] < width_of(rows[i].cell[c]))
-                width[c] = width_of(rows[i].cell[c]);
-    }
-    append_row(table, header, width);
-    append_divider(table, width);
-    for (size_t i = 0; i < count; i++)
-        append_row(table, rows[i].cell, width);
-    append_divider(table, width);
-}
-
-static void append_totals(mr__strbuf *table, const struct totals *totals)
-{
-    char trainable[CELL_BYTES], rest[CELL_BYTES], all[CELL_BYTES], size[CELL_BYTES];
-    human_readable(trainable, totals->trainable);
-    human_readable(rest, totals->all - totals->trainable);
-    human_readable(all, totals->all);
-    with_commas(size, megabytes(totals), 3);
-    mr__strbuf_appendf(table, "%-10sTrainable params\n%-10sNon-trainable params\n%-10sTotal params\n",
-                       trainable, rest, all);
-    mr__strbuf_appendf(table, "%-10sTotal estimated model params size (MB)", size);
-}
-
-/* ---- the rows ---- */
-
-static size_t count_children(const mr_module *module)
-{
-    size_t count = 0;
-    while (mr_module_child(module, count, NULL))
-        count++;
-    return count;
-}
-
-static void set_row(struct row *row, const char *name, const char *type, int64_t count)
-{
-    human_readable(row->count, count);
-    row->cell[0] = row->number;
-    row->cell[1] = name;
-    row->cell[2] = type;
-    row->cell[3] = row->count;
-}
-
-/* A row for each child and, if the module has parameters of its own, one for those. */
-static bool fill_rows(struct row *rows, size_t *count, mr_module *module, int64_t total)
-{
-    const char *name = NULL;
-    for (mr_module *child; (child = mr_module_child(module, *count, &name)); ++*count) {
-        mr_params params = mr_module_parameters(child);
-        if (!params.item)
+    const char *name;
+    mr_module *child;
+    double ignored = 0;
+    if (m->max_depth >= 0 && depth > m->max_depth)
+        return true;
+    for (size_t i = 0; (child = mr_module_child(module, i, &name)) != NULL; i++) {
+        if (is_listed(m, child))
+            continue;
+        mr_summary_row *row = add_row(m->summary, path, name, mr_module_type(child));
+        if (!row || !list_module(m, child, m->summary->count - 1) || !count_parameters(row, child, &ignored))
             return false;
-        int64_t here = count_parameters(params).all;
-        snprintf(rows[*count].number, CELL_BYTES, "%zu", *count);
-        set_row(&rows[*count], name, mr_module_type(child), here);
-        total -= here;
-    }
-    if (total > 0) {
-        snprintf(rows[*count].number, CELL_BYTES, " ");
-        set_row(&rows[(*count)++], "other params", "n/a", total);
+        if (depth == 1)
+            m->summary->other -= row->parameters;
+        if (!list_children(m, child, row->name, depth + 1))
+            return false;
     }
     return true;
 }
 
-char *mr__summary_text(mr_module *module)
+/* ---- the example ---- */
+
+static mr_summary_row *row_of(const making *m, const entry *e)
 {
-    mr_params params = mr_module_parameters(module);
-    if (!params.item)
-        return NULL;
-    struct totals totals = count_parameters(params);
-    struct row *rows = mr__alloc_array(count_children(module) + 1, sizeof *rows);
-    size_t count = 0;
-    mr__strbuf table = { 0 };
-    if (rows && fill_rows(rows, &count, module, totals.all)) {
-        append_rows(&table, rows, count);
-        append_totals(&table, &totals);
-    }
-    mr__free(rows);
-    return table.length ? mr__strbuf_take(&table) : NULL;
+    return e->row == THE_MODEL ? &m->summary->total : &m->summary->row[e->row];
 }
 
-mr_status mr__summary_log(mr_module *module)
+/* Adds what has been recorded since the module was entered. */
+static void leave(const making *m, entry *e, const mr_tensor *x, const mr_tensor *y)
 {
-    char *text = mr__summary_text(module);
-    if (!text)
+    mr_summary_row *row = row_of(m, e);
+    e->inside = false;
+    for (const mr__node *node = m->tape->last; node && node != e->node; node = node->previous) {
+        row->flops += mr__node_flops(node);
+        row->activation_bytes += mr__node_bytes(node);
+    }
+    if (row->ran)
+        return;
+    row->ran = true;
+    row->in = mr__shape_of(x);
+    row->out = mr__shape_of(y);
+}
+
+static void watch(void *user, const void *module, const mr_tensor *x, const mr_tensor *y)
+{
+    making *m = user;
+    for (size_t i = 0; i < m->count; i++) {
+        entry *e = &m->entry[i];
+        if (e->module != module)
+            continue;
+        if (!y && !e->inside) {
+            e->inside = true;
+            e->node = m->tape->last;
+        } else if (y && e->inside) {
+            leave(m, e, x, y);
+        }
+    }
+}
+
+/* Everything is recorded, also what is frozen; nothing of that is kept. */
+static mr_status run_example(making *m, mr_module *model, const mr_tensor *example)
+{
+    const mr_params params = mr_module_parameters(model);
+    bool *required = mr__alloc_array(params.count + 1, sizeof *required);
+    mr_tensor *x = required ? mr_tensor_keep(example) : NULL;
+    if (x && mr__is_float(x->dtype))
+        (void)mr_tensor_set_requires_grad(x, true);
+    for (size_t i = 0; x && i < params.count; i++) {
+        required[i] = params.item[i].tensor->grad;
+        params.item[i].tensor->grad = &params.item[i].tensor->own_grad;
+    }
+    m->tape->watching = true;
+    m->tape->watch = watch;
+    m->tape->watch_user = m;
+    if (x)
+        (void)mr_forward(model, m->tape, x);
+    mr_status status = mr_tape_status(m->tape);
+    for (size_t i = 0; x && i < params.count; i++)
+        params.item[i].tensor->grad = required[i] ? &params.item[i].tensor->own_grad : NULL;
+    mr__free(required);
+    if (status || !x) { /* settled: raised again, with the place */
+        mr__failure failure;
+        mr__failure_take(&failure);
+        mr_error_clear();
+        status = mr__raise(failure.status, "summary: %s", failure.text);
+    }
+    mr_tape_reset(m->tape);
+    mr_tensor_free(x);
+    return status;
+}
+
+static mr_status run_in_evaluation(making *m, mr_module *model, const mr_tensor *example)
+{
+    mr__modes modes;
+    mr_rng *rng = mr_rng_new(0);
+    m->tape = rng ? mr_tape_new(rng) : NULL;
+    mr_status status = m->tape ? mr__modes_init(&modes, model) : MR_ERR_MEMORY;
+    if (!status) {
+        mr__modes_save(&modes, model);
+        mr_module_train(model, false);
+        status = run_example(m, model, example);
+        mr__modes_restore(&modes, model);
+        mr__modes_free(&modes);
+    }
+    mr_tape_free(m->tape);
+    mr_rng_free(rng);
+    return status;
+}
+
+/* ---- making ---- */
+
+static mr_status fill(making *m, mr_module *model, const mr_tensor *example)
+{
+    mr_summary *s = m->summary;
+    s->total = (mr_summary_row){ .name = "", .type = mr__strdup(mr_module_type(model)) };
+    if (!s->total.type || !count_parameters(&s->total, model, &s->parameter_bytes))
+        return mr_error_status();
+    s->other = s->total.parameters;
+    if (!list_module(m, model, THE_MODEL) || !list_children(m, model, "", 1))
+        return mr_error_status();
+    mr_status status = example ? run_in_evaluation(m, model, example) : MR_OK;
+    if (status)
+        return status;
+    s->text = mr__summary_table(s);
+    return s->text ? MR_OK : mr_error_status();
+}
+
+mr_summary *mr_summary_new(mr_module *model, const mr_summary_opts *opts)
+{
+    static const mr_summary_opts defaults = { 0 };
+    opts = opts ? opts : &defaults;
+    if (!mr__module_ready("summary", model))
+        return NULL;
+    if (opts->max_depth < -1) {
+        mr__raise(MR_ERR_ARGUMENT, "summary: max_depth %d is neither a number nor -1, all", opts->max_depth);
+        return NULL;
+    }
+    making m = { .summary = mr__alloc_zeroed(sizeof *m.summary),
+                 .max_depth = opts->max_depth ? opts->max_depth : 1 };
+    if (m.summary && fill(&m, model, opts->example)) {
+        mr_summary_free(m.summary);
+        m.summary = NULL;
+    }
+    mr__free(m.entry);
+    return m.summary;
+}
+
+void mr_summary_free(mr_summary *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->count; i++) {
+        mr__free((char *)(uintptr_t)s->row[i].name);
+        mr__free((char *)(uintptr_t)s->row[i].type);
+    }
+    mr__free((char *)(uintptr_t)s->total.type);
+    mr__free(s->row);
+    mr__free(s->text);
+    mr__free(s);
+}
+
+const char *mr_summary_text(const mr_summary *summary)
+{
+    return summary ? summary->text : "";
+}
+
+const mr_summary_row *mr_summary_rows(const mr_summary *summary, size_t *count)
+{
+    if (count)
+        *count = summary ? summary->count : 0;
+    return summary ? summary->row : NULL;
+}
+
+const mr_summary_row *mr_summary_total(const mr_summary *summary)
+{
+    return summary ? &summary->total : NULL;
+}
+
+mr_status mr__summary_log(mr_module *model, const mr_summary_opts *opts)
+{
+    mr_summary *s = mr_summary_new(model, opts);
+    if (!s)
         return mr_error_status();
     mr__log(MR_LOG_INFO, "%s", "");
-    for (char *line = text, *end; line; line = end) {
-        end = strchr(line, '\n');
+    for (char *at = s->text, *end; at; at = end) {
+        end = strchr(at, '\n');
         if (end)
             *end++ = '\0';
-        mr__log(MR_LOG_INFO, "%s", line);
+        mr__log(MR_LOG_INFO, "%s", at);
     }
-    mr__free(text);
+    mr_summary_free(s);
     return MR_OK;
 }

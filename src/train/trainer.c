@@ -91,6 +91,9 @@ static bool acceptable(const mr_trainer_opts *opts)
     else if (!is_limit(opts->max_rollbacks))
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: max_rollbacks %lld is neither a number nor -1, no limit",
                   (long long)opts->max_rollbacks);
+    else if (opts->summary_depth < -1)
+        mr__raise(MR_ERR_ARGUMENT, "trainer_new: summary_depth %d is neither a number nor -1, all",
+                  opts->summary_depth);
     else if (opts->csv && opts->save_dir)
         mr__raise(MR_ERR_ARGUMENT, "trainer_new: csv and save_dir exclude each other");
     else
@@ -176,6 +179,7 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
     trainer->no_progress = opts->no_progress;
     trainer->no_checkpoint = opts->no_checkpoint;
     trainer->no_summary = opts->no_summary;
+    trainer->summary = (mr_summary_opts){ opts->summary_depth, opts->summary_example };
     trainer->val_interval = val_interval;
     trainer->max_time = max_time;
     trainer->sanity_batches = opts->num_sanity_val_steps;

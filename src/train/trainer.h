@@ -13,6 +13,7 @@
 #include "loggers/hparams.h"
 #include "nn/module.h"
 
+#include <millrace/summary.h>
 #include <millrace/train.h>
 
 struct mr_task {
@@ -121,6 +122,7 @@ struct mr_trainer {
     mr__limit limit_train, limit_val, limit_test, limit_predict, overfit;
     double clip_norm, clip_value; /* -1: none */
     mr__loaders val;
+    mr_summary_opts summary;
     char *save_dir, *name; /* save_dir: NULL for no files */
     bool no_progress, no_checkpoint, no_summary, handle_signals;
     mr_duration checkpoint_every;

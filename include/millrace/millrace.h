@@ -30,5 +30,6 @@
 #include <millrace/callbacks.h>
 #include <millrace/profiler.h>
 #include <millrace/summary.h>
+#include <millrace/finders.h>
 
 #endif

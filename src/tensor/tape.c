@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static size_t default_max_bytes(void)
+size_t mr__tape_default_bytes(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     if (pages <= 0 || page <= 0)
@@ -31,7 +31,7 @@ mr_tape *mr_tape_new(mr_rng *rng)
         return NULL;
     tape->rng = rng;
     tape->grad_enabled = true;
-    tape->max_bytes = default_max_bytes();
+    tape->max_bytes = mr__tape_default_bytes();
     set_limit(tape);
     return tape;
 }
@@ -212,7 +212,7 @@ void mr_tape_set_max_bytes(mr_tape *tape, size_t bytes)
 {
     if (!tape)
         return;
-    tape->max_bytes = bytes ? bytes : default_max_bytes();
+    tape->max_bytes = bytes ? bytes : mr__tape_default_bytes();
     set_limit(tape);
 }
 

@@ -79,6 +79,9 @@ struct mr_tape {
 #endif
 };
 
+/* What a tape may take unless told otherwise: three quarters of the machine's memory. */
+size_t mr__tape_default_bytes(void);
+
 /* ---- failures ---- */
 
 /* Raises a failure, stops the tape until its reset, and returns NULL. */

@@ -108,7 +108,7 @@ static mr_status run(mr__fit *fit)
     return mr__hooks_behind(fit, MR__TEARDOWN, status);
 }
 
-static void free_fit(mr__fit *fit)
+void mr__fit_free(mr__fit *fit)
 {
     mr__reporter_free(fit->reporter);
     mr_tape_free(fit->tape);
@@ -185,7 +185,7 @@ static mr_status fit_all(mr_trainer *trainer, mr_task *task, const mr__loaders *
     mr__loaders_rewind(loaders);
     trainer->memory = memory_of(fit);
     trainer->fit = NULL;
-    free_fit(fit);
+    mr__fit_free(fit);
     return status;
 }
 

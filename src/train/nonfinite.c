@@ -111,7 +111,9 @@ static mr_status decide(mr__fit *fit, const char *what, const char *where, const
 {
     switch (fit->trainer->nonfinite) {
     case MR_NONFINITE_SKIP:
-        mr__log(MR_LOG_WARNING, "fit: %s%s: %s", what, where, skipped);
+        fit->nonfinite = true;
+        if (!fit->quiet)
+            mr__log(MR_LOG_WARNING, "fit: %s%s: %s", what, where, skipped);
         return MR_OK;
     case MR_NONFINITE_ROLLBACK:
         return mr__roll_back(fit, what, where);

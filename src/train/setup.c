@@ -56,7 +56,7 @@ static mr_status make_by_hand(mr__fit *fit)
     return MR_OK;
 }
 
-static mr_status make_optimizers(mr__fit *fit)
+mr_status mr__make_optimizers(mr__fit *fit)
 {
     fit->manual = fit->task->vtable->configure_manual;
     mr_status status = fit->manual ? make_by_hand(fit) : make_optimizer(fit);
@@ -115,7 +115,7 @@ static mr_status make_parts(mr__fit *fit)
     if (!status)
         status = mr__hooks(fit, MR__SETUP);
     if (!status)
-        status = make_optimizers(fit);
+        status = mr__make_optimizers(fit);
     if (!status)
         status = mr__buffers_begin(fit);
     if (!status)

@@ -8,6 +8,9 @@
  * reporter. MR_END: the fit that was resumed is finished, and no file was touched. */
 mr_status mr__set_up(mr__fit *fit);
 
+/* Makes the task's optimizers and schedules. */
+mr_status mr__make_optimizers(mr__fit *fit);
+
 /* What durations are to be understood from in this fit, from on_fit_start on. */
 mr__extent mr__extent_of(const mr__fit *fit);
 

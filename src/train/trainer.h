@@ -105,7 +105,9 @@ struct mr__fit {
     struct mr__rollback *rollback; /* NULL: not wanted */
     mr__loaders train;             /* all; `loader` is the first */
     mr__feed feed;
-    int64_t limit;         /* training batches of an epoch; -1: all */
+    int64_t limit; /* training batches of an epoch; -1: all */
+    bool quiet,
+        nonfinite; /* of a finder: nothing is said of a loss that is no number, but that there was one */
     mr_loader *overfit[2]; /* of the same few batches, for training and validation; NULL */
 };
 
@@ -144,6 +146,9 @@ struct mr_trainer {
     mr__history history;
     char *log_dir, *metrics_path, *checkpoint_path;
 };
+
+/* Frees a fit with all that it has made. */
+void mr__fit_free(mr__fit *fit);
 
 /* Calls the hooks of an event. */
 static inline mr_status mr__hooks(mr__fit *fit, mr__event event)

@@ -1,0 +1,294 @@
+/* The learning-rate finder: its numbers beside golden/make_lr_find.py, and that everything stands where it stood. */
+#include "golden.h"
+
+#include <millrace/millrace.h>
+
+enum { SAMPLES = 40 };
+
+static int64_t data_len(void *self)
+{
+    (void)self;
+    return SAMPLES;
+}
+
+static mr_status data_get(void *self, int64_t index, const mr_sample *sample)
+{
+    const float x = (float)(17 * index % SAMPLES) / SAMPLES;
+    (void)self;
+    *(float *)sample->field[0] = x;
+    *(float *)sample->field[1] = 2 * x;
+    return MR_OK;
+}
+
+typedef struct own {
+    int64_t steps;
+    int spoil; /* the step whose loss is none; -1 */
+    mr_param state;
+} own;
+
+static mr_tensor *training_step(mr_step *s, const mr_batch *b)
+{
+    own *o = s->self;
+    mr_tensor *x = mr_unsqueeze(s->tape, b->field[0], 1);
+    mr_tensor *loss =
+        mr_mse_loss(s->tape, mr_squeeze(s->tape, mr_forward(s->model, s->tape, x), 1), b->field[1], NULL);
+    mr_log(s, "loss", loss, NULL);
+    return o->steps++ == o->spoil ? mr_mul_scalar(s->tape, loss, NAN) : loss;
+}
+
+static mr_optim *optimizers(void *self, mr_module *model)
+{
+    (void)self;
+    return mr_sgd_new(mr_module_parameters(model), 0.7, NULL);
+}
+
+static mr_params state(void *self)
+{
+    own *o = self;
+    if (!o->state.tensor)
+        o->state = (mr_param){ "steps", mr_tensor_wrap(MR_INT64, MR_SCALAR, &o->steps) };
+    return (mr_params){ &o->state, 1 };
+}
+
+static void destroy(void *self)
+{
+    mr_tensor_free(((own *)self)->state.tensor);
+}
+
+static const mr_task_vtable task_vtable = {
+    .training_step = training_step, .configure_optimizers = optimizers, .state = state, .destroy = destroy
+};
+
+typedef struct bench {
+    mr_rng *rng;
+    mr_dataset *data;
+    mr_loader *loader;
+    mr_module *model;
+    mr_task *task;
+    mr_trainer *trainer;
+} bench;
+
+static bench begin(const mr_task_vtable *vtable, int spoil, mr_loader_opts loader, mr_trainer_opts opts)
+{
+    static const mr_dataset_vtable data = { .len = data_len, .get = data_get };
+    static const mr_field fields[] = { { .name = "x" }, { .name = "y" } };
+    const own o = { .spoil = spoil };
+    bench b = { .rng = mr_rng_new(3), .data = mr_dataset_new(&data, NULL, 0, fields, 2) };
+    loader.batch_size = 4;
+    b.loader = mr_loader_new(b.data, b.rng, &loader);
+    b.model = mr_linear_new(1, 1, b.rng, NULL);
+    b.task = mr_task_new(vtable, b.model, &o, sizeof o);
+    opts.no_progress = opts.no_summary = true;
+    b.trainer = mr_trainer_new(&opts);
+    return b;
+}
+
+static void end(bench *b)
+{
+    mr_trainer_free(b->trainer);
+    mr_task_free(b->task);
+    mr_module_free(b->model);
+    mr_loader_free(b->loader);
+    mr_dataset_free(b->data);
+    mr_rng_free(b->rng);
+}
+
+/* ---- numbers ---- */
+
+static double or_zero(const golden_case *c, const char *key)
+{
+    const double value = golden_number(c, key, 0);
+    return value == 0 ? MR_ZERO : value;
+}
+
+static int64_t whole(const golden_case *c, const char *key)
+{
+    const int64_t value = (int64_t)golden_number(c, key, 0);
+    return value ? value : MR_ZERO_INT;
+}
+
+static void check_case(const golden_case *c)
+{
+    bench b =
+        begin(&task_vtable, -1, (mr_loader_opts){ 0 },
+              (mr_trainer_opts){ .accumulate_grad_batches = (int64_t)golden_number(c, "accumulate", 1) });
+    mr_params p = mr_module_parameters(b.model);
+    for (int i = 0; i < 2; i++)
+        memcpy(mr_tensor_data(p.item[i].tensor), c->in[i].values, sizeof(float));
+    const double threshold = golden_number(c, "threshold", 4), suggestion = golden_number(c, "suggestion", 0);
+    mr_lr_finder *f = mr_trainer_lr_find(
+        b.trainer, b.task, b.loader,
+        &(mr_lr_find_opts){ .min_lr = golden_number(c, "min_lr", 0),
+                            .max_lr = golden_number(c, "max_lr", 0),
+                            .num_training = (int64_t)golden_number(c, "n", 0),
+                            .mode = golden_number(c, "linear", 0) > 0 ? MR_LR_FIND_LINEAR
+                                                                      : MR_LR_FIND_EXPONENTIAL,
+                            .early_stop_threshold = threshold,
+                            .no_early_stop = threshold == 0,
+                            .smoothing = or_zero(c, "beta"),
+                            .skip_begin = whole(c, "skip_begin"),
+                            .skip_end = whole(c, "skip_end") });
+    size_t count, losses;
+    const double *rate = mr_lr_finder_rates(f, &count), *loss = mr_lr_finder_losses(f, &losses);
+    if (!CHECK(f && rate && loss)) {
+        printf("    %s\n", mr_error());
+    } else if (CHECK_EQ_I64(count, c->out[0].numel) && CHECK_EQ_I64(losses, count)) {
+        for (size_t i = 0; i < count; i++) {
+            CHECK_CLOSE(rate[i], ((const double *)c->out[0].values)[i], 1e-12, 0);
+            CHECK_CLOSE(loss[i], ((const double *)c->out[1].values)[i], 2e-5, 0);
+        }
+        if (suggestion < 0)
+            CHECK(isnan(mr_lr_finder_suggestion(f)));
+        else
+            CHECK_CLOSE(mr_lr_finder_suggestion(f), suggestion, 1e-12, 0);
+    }
+    mr_lr_finder_free(f);
+    end(&b);
+}
+
+static void test_numbers(void)
+{
+    golden_file file;
+    golden_case c = { 0 };
+    if (!golden_open(&file, "lr_find"))
+        return;
+    while (golden_next(&file, &c))
+        check_case(&c);
+    golden_free_case(&c);
+    golden_close(&file);
+}
+
+static void test_defaults(void)
+{
+    size_t count;
+    bench b = begin(&task_vtable, -1, (mr_loader_opts){ 0 }, (mr_trainer_opts){ 0 });
+    mr_lr_finder *f =
+        mr_trainer_lr_find(b.trainer, b.task, b.loader, &(mr_lr_find_opts){ .no_early_stop = true });
+    const double *rate = mr_lr_finder_rates(f, &count);
+    CHECK(count == 100 && rate[0] == 1e-8);
+    CHECK_CLOSE(rate[99], 1, 1e-12, 0);
+    CHECK(mr_lr_finder_suggestion(f) > 1e-4);
+    mr_lr_finder_free(f);
+    end(&b);
+}
+
+/* ---- everything stands where it stood ---- */
+
+static void snapshot(bench *b, char *text, size_t room)
+{
+    const void *bytes;
+    size_t size;
+    uint8_t rng[MR_RNG_STATE_BYTES];
+    uint64_t sum = 5381;
+    CHECK_EQ_I64(mr_loader_save(b->loader, &bytes, &size), MR_OK);
+    for (size_t i = 0; i < size; i++)
+        sum = sum * 33 + ((const uint8_t *)bytes)[i];
+    mr_rng_get_state(b->rng, rng);
+    for (size_t i = 0; i < sizeof rng; i++)
+        sum = sum * 33 + rng[i];
+    mr_params p = mr_module_parameters(b->model);
+    snprintf(text, room, "%llx %a %a %d", (unsigned long long)sum, mr_item(p.item[0].tensor),
+             mr_item(p.item[1].tensor), mr_tensor_has_grad(p.item[0].tensor));
+}
+
+static double fitted(bench *b)
+{
+    CHECK_EQ_I64(mr_trainer_fit(b->trainer, b->task, b->loader), MR_OK);
+    mr_params p = mr_module_parameters(b->model);
+    return mr_item(p.item[0].tensor) + 3 * mr_item(p.item[1].tensor);
+}
+
+static void test_put_back(void)
+{
+    const mr_loader_opts shuffled = { .shuffle = true };
+    const mr_trainer_opts opts = { .max_epochs = 2 };
+    char before[200], after[200];
+    const mr_batch *batch;
+    for (int spoil = -1; spoil < 50; spoil += 37) { /* never, or at a step */
+        bench a = begin(&task_vtable, -1, shuffled, opts), b = begin(&task_vtable, spoil, shuffled, opts);
+        for (int i = 0; i < 3; i++) /* both stand within an epoch */
+            CHECK(mr_loader_next(a.loader, &batch) == MR_OK && mr_loader_next(b.loader, &batch) == MR_OK);
+        snapshot(&b, before, sizeof before);
+        mr_lr_finder *f = mr_trainer_lr_find(b.trainer, b.task, b.loader, NULL);
+        snapshot(&b, after, sizeof after);
+        CHECK_EQ_STR(after, before);
+        size_t count;
+        const double *loss = mr_lr_finder_losses(f, &count);
+        if (spoil >= 0)
+            CHECK(count == (size_t)spoil + 1 && isnan(loss[count - 1]));
+        mr_lr_finder_free(f);
+        CHECK(mr_loader_next(a.loader, &batch) == MR_OK); /* the same batch is next */
+        const int64_t first = batch->indices[0];
+        CHECK(mr_loader_next(b.loader, &batch) == MR_OK && batch->indices[0] == first);
+        if (spoil < 0)
+            CHECK(fitted(&a) == fitted(&b));
+        end(&a);
+        end(&b);
+    }
+}
+
+/* ---- failures ---- */
+
+static mr_tensor *failing_step(mr_step *s, const mr_batch *b)
+{
+    own *o = s->self;
+    if (o->steps == 4 && mr_fail(MR_ERR_FORMAT, "no more"))
+        return NULL;
+    return training_step(s, b);
+}
+
+static mr_status by_hand(void *self, mr_module *model, mr_optimizers *made)
+{
+    made->optim[0] = optimizers(self, model);
+    return MR_OK;
+}
+
+static void test_failures(void)
+{
+    char before[200], after[200];
+    mr_task_vtable vtable = task_vtable;
+    vtable.training_step = failing_step;
+    bench b = begin(&vtable, -1, (mr_loader_opts){ .shuffle = true }, (mr_trainer_opts){ 0 });
+    snapshot(&b, before, sizeof before);
+    CHECK(!mr_trainer_lr_find(b.trainer, b.task, b.loader, NULL));
+    CHECK_EQ_STR(mr_error(), "fit: epoch 0, step 4: no more");
+    snapshot(&b, after, sizeof after);
+    CHECK_EQ_STR(after, before);
+    end(&b);
+    vtable = task_vtable;
+    vtable.configure_manual = by_hand;
+    b = begin(&vtable, -1, (mr_loader_opts){ 0 }, (mr_trainer_opts){ 0 });
+    CHECK(!mr_trainer_lr_find(b.trainer, b.task, b.loader, NULL));
+    CHECK_EQ_STR(mr_error(), "lr_find: it is not for a task that optimizes by hand");
+    static const struct {
+        mr_lr_find_opts opts;
+        const char *text;
+    } wrong[] = {
+        { { .min_lr = -1 }, "lr_find: min_lr -1 and max_lr 1 are no range of rates above 0" },
+        { { .min_lr = 1, .max_lr = 1 }, "lr_find: min_lr 1 and max_lr 1 are no range of rates above 0" },
+        { { .num_training = -5 }, "lr_find: num_training -5 is not at least 1" },
+        { { .mode = (mr_lr_find_mode)2 }, "lr_find: there is no mode 2" },
+        { { .early_stop_threshold = -1 }, "lr_find: early_stop_threshold -1 is not greater than 0" },
+        { { .smoothing = 1 }, "lr_find: smoothing 1 is not in [0, 1)" },
+        { { .skip_begin = -1 }, "lr_find: skip_begin -1 is negative" },
+        { { .skip_end = -2 }, "lr_find: skip_end -2 is negative" },
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        CHECK(!mr_trainer_lr_find(b.trainer, b.task, b.loader, &wrong[i].opts));
+        CHECK_EQ_STR(mr_error(), wrong[i].text);
+    }
+    CHECK(!mr_trainer_lr_find(NULL, b.task, b.loader, NULL));
+    CHECK_EQ_STR(mr_error(), "lr_find: trainer is NULL");
+    CHECK(!mr_lr_finder_rates(NULL, NULL) && !mr_lr_finder_losses(NULL, NULL));
+    CHECK(isnan(mr_lr_finder_suggestion(NULL)));
+    end(&b);
+}
+
+int main(void)
+{
+    RUN(test_numbers);
+    RUN(test_defaults);
+    RUN(test_put_back);
+    RUN(test_failures);
+    return check_report();
+}

@@ -174,20 +174,20 @@ static void on_alarm(int number)
     mr_storage_interrupt(to_interrupt);
 }
 
-static void check_interrupted(void (*begin)(pthread_t *thread))
+static void check_interrupted(void (*begin)(void), void (*end)(void))
 {
     int pair[2];
     char byte;
-    pthread_t thread;
     CHECK(pipe(pair) == 0);
     to_interrupt = mr_storage_from_fd(pair[0]);
     mr_file *file = mr_file_open(to_interrupt, "sensor");
-    begin(&thread);
+    begin();
     CHECK_EQ_I64(mr_file_read(file, &byte, 1), -1);
     check_said("'sensor': interrupted");
     CHECK(write(pair[1], "a", 1) == 1);
     CHECK_EQ_I64(mr_file_read(file, &byte, 1), -1);
     check_said("'sensor': interrupted");
+    end();
     mr_file_close(file);
     mr_storage_free(to_interrupt);
     close(pair[0]);
@@ -196,25 +196,29 @@ static void check_interrupted(void (*begin)(pthread_t *thread))
 
 static pthread_t other;
 
-static void by_thread(pthread_t *thread)
+static void by_thread(void)
 {
-    CHECK(pthread_create(thread, NULL, interrupt_later, NULL) == 0);
-    other = *thread;
+    CHECK(pthread_create(&other, NULL, interrupt_later, NULL) == 0);
 }
 
-static void by_signal(pthread_t *thread)
+static void join(void)
 {
-    (void)thread;
+    pthread_join(other, NULL);
+}
+
+static void by_signal(void)
+{
     struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
     sigaction(SIGALRM, &action, NULL);
     CHECK(ualarm(20000, 0) == 0);
 }
 
+static void nothing(void) {}
+
 static void test_interrupted(void)
 {
-    check_interrupted(by_thread);
-    pthread_join(other, NULL);
-    check_interrupted(by_signal);
+    check_interrupted(by_thread, join);
+    check_interrupted(by_signal, nothing);
 }
 
 /* ---- one of a user's: a text that is given in pieces of three bytes ---- */

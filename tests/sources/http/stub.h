@@ -117,7 +117,8 @@ static inline bool stub_answer(stub *s, int fd, const char *request)
     if (s->delay)
         stub_sleep(s->delay);
     if (s->refusal && stub_takes(s, &s->refusals))
-        return stub_send(fd, s->refusal, (int64_t)strlen(s->refusal)) && false;
+        return stub_send(fd, s->refusal, (int64_t)strlen(s->refusal)) &&
+               strstr(s->refusal, "Content-Length: 0") != NULL;
     if (match && etag && strncmp(match + 12, etag, strlen(etag)) != 0)
         return stub_send(fd, "HTTP/1.1 412 Precondition Failed\r\nContent-Length: 0\r\n\r\n", 55);
     if (none && etag && strncmp(none + 17, etag, strlen(etag)) == 0)
@@ -159,10 +160,6 @@ static inline void *stub_connection_run(void *user)
     stub *s = c->stub;
     char request[4000];
     size_t filled = 0;
-    const int open = atomic_fetch_add(&s->open, 1) + 1;
-    for (int most = atomic_load(&s->most_open);
-         open > most && !atomic_compare_exchange_weak(&s->most_open, &most, open);)
-        continue;
     for (;;) {
         ssize_t n = recv(c->fd, request + filled, sizeof request - 1 - filled, 0);
         if (n <= 0)
@@ -192,6 +189,10 @@ static inline void *stub_run(void *user)
         stub_connection *c = malloc(sizeof *c);
         pthread_t thread;
         *c = (stub_connection){ s, fd };
+        const int open = atomic_fetch_add(&s->open, 1) + 1;
+        for (int most = atomic_load(&s->most_open);
+             open > most && !atomic_compare_exchange_weak(&s->most_open, &most, open);)
+            continue;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
         if (pthread_create(&thread, NULL, stub_connection_run, c) == 0)
             pthread_detach(thread);

@@ -67,7 +67,7 @@ static void put(const layout *l, const void *data, int64_t row, mr_image *grid, 
 
 mr_image *mr_image_grid(const mr_tensor *batch, const mr_image_grid_opts *opts)
 {
-    layout l;
+    layout l = { 0 };
     if (understand(batch, &l) < 0)
         return NULL;
     for (int c = 0; c < 3; c++) {

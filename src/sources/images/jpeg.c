@@ -4,6 +4,7 @@
  * The library reports a failure by a call that must not come back: `fail` raises it and jumps to where the library was called
  * from. Between setjmp and there nothing is held that would be lost, and no local variable changes.
  */
+#include "baseline.h"
 #include "decoder.h"
 
 #include <ctype.h>
@@ -28,6 +29,7 @@ struct mr__jpeg {
     struct jpeg_progress_mgr progress;
     struct jpeg_source_mgr source;
     jmp_buf back;
+    mr__baseline *baseline; /* the shorter way; made when it is first gone */
     const uint8_t *bytes;
     size_t size;
     bool ended;  /* the library has asked for more bytes than there are */
@@ -170,6 +172,7 @@ void mr__jpeg_free(mr__jpeg *j)
     if (!j)
         return;
     jpeg_destroy_decompress(&j->d);
+    mr__baseline_free(j->baseline);
     mr_free(j);
 }
 
@@ -259,8 +262,20 @@ static void look_behind(mr__jpeg *j)
         fail(j, "");
 }
 
-mr_status mr__jpeg_read(mr__jpeg *j, const mr__region *region, mr__reading reading, mr__room *room,
-                        mr__view *view)
+/* MR_END where libjpeg is to do it. */
+static mr_status read_baseline(mr__jpeg *j, const mr__region *region, mr__reading reading, mr__room *room,
+                               mr__view *view)
+{
+    if (j->no_end || reading.shrink > 1)
+        return MR_END;
+    if (!j->baseline && !(j->baseline = mr__baseline_new()))
+        return mr_error_status();
+    return mr__baseline_read(j->baseline, &j->d, j->source.next_input_byte, j->source.bytes_in_buffer, region,
+                             room, view);
+}
+
+static mr_status read_by_libjpeg(mr__jpeg *j, const mr__region *region, mr__reading reading, mr__room *room,
+                                 mr__view *view)
 {
     if (setjmp(j->back)) {
         jpeg_abort_decompress(&j->d);
@@ -283,4 +298,11 @@ mr_status mr__jpeg_read(mr__jpeg *j, const mr__region *region, mr__reading readi
     jpeg_abort_decompress(&j->d);
     *view = (mr__view){ .at = at + (size_t)(region->left - left) * 3, .stride = stride };
     return MR_OK;
+}
+
+mr_status mr__jpeg_read(mr__jpeg *j, const mr__region *region, mr__reading reading, mr__room *room,
+                        mr__view *view)
+{
+    mr_status s = read_baseline(j, region, reading, room, view);
+    return s == MR_END ? read_by_libjpeg(j, region, reading, room, view) : s;
 }

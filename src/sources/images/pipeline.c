@@ -87,12 +87,17 @@ static mr_status follow(mr__pipeline *p, const mr_transform *t)
         p->floats = true;
         p->planes = true;
         mr__table_begin(p->table);
+        p->normal = (mr__normal){ .std = { 1, 1, 1 } };
         return MR_OK;
     case MR__TO_PLANES:
         p->planes = true;
         return MR_OK;
     case MR__NORMALIZE:
         mr__table_normalize(p->table, t->low, t->high);
+        for (int c = 0; c < 3; c++) {
+            p->normal.mean[c] = (float)t->low[c];
+            p->normal.std[c] = (float)t->high[c];
+        }
         return MR_OK;
     default:
         return MR_OK;
@@ -108,6 +113,7 @@ static mr_status check_steps(mr__pipeline *p)
         }
         p->draws = p->draws || mr__draws(&p->step[i]) || p->step[i].kind == MR__CUSTOM;
     }
+    p->quick = p->floats && p->channels == 3 && mr__quick_output(p->table, &p->normal);
     if (!p->height)
         return mr_fail(
             MR_ERR_SHAPE,

@@ -21,6 +21,11 @@ typedef struct mr__bench {
 mr__bench *mr__bench_new(void);
 void mr__bench_free(mr__bench *bench);
 
+/* Of ToTensor and one Normalize. */
+typedef struct mr__normal {
+    float mean[3], std[3];
+} mr__normal;
+
 typedef struct mr__pipeline {
     mr_transform *step;
     int count;
@@ -30,6 +35,8 @@ typedef struct mr__pipeline {
     int64_t height, width, channels; /* of what comes out */
     bool planes, floats;
     float table[3][256]; /* what becomes of a byte, if floats */
+    mr__normal normal;   /* the same, if quick */
+    bool quick;
 } mr__pipeline;
 
 /* Copies the steps. `of`: the picture that they are for, if it is one. A failure says which step is wrong. */

@@ -49,21 +49,39 @@ MR__AVX2 static quad quad_of(const int32_t *weight, int64_t taps)
     return (quad){ _mm256_setr_epi32(l, l, l, l, m, m, m, m), _mm256_setr_epi32(u, u, u, u, v, v, v, v) };
 }
 
-MR__AVX2 static quad *quads_of(mr__weights *w)
+/* In mr__weights.wide: the quads of all pixels, and behind them at which byte each begins. */
+static const quad *quads_of(const mr__weights *w)
+{
+    return (const quad *)(const void *)w->wide.at;
+}
+
+static const int32_t *places_of(const mr__weights *w)
+{
+    return (const int32_t *)(const void *)(quads_of(w) + w->out * w->quads);
+}
+
+MR__AVX2 bool mr__resize_prepare_avx2(mr__weights *w)
 {
     int32_t most = 1;
     for (int64_t i = 0; i < w->out; i++)
         most = w->count[i] > most ? w->count[i] : most;
     w->quads = (most + TAPS - 1) / TAPS;
-    quad *quads = (quad *)(void *)mr__room_for(&w->wide, (size_t)(w->out * w->quads) * sizeof(quad));
-    for (int64_t i = 0; quads && i < w->out; i++)
+    quad *q = (quad *)(void *)mr__room_for(&w->wide, (size_t)w->out *
+                                                         ((size_t)w->quads * sizeof(quad) + sizeof(int32_t)));
+    if (!q)
+        return false;
+    int32_t *place = (int32_t *)(void *)(q + w->out * w->quads);
+    for (int64_t i = 0; i < w->out; i++) {
+        place[i] = 3 * (w->first[i] - w->first[0]);
         for (int64_t k = 0; k < w->quads; k++)
-            quads[i * w->quads + k] = quad_of(w->weight + i * w->taps + k * TAPS, w->taps - k * TAPS);
-    return quads;
+            q[i * w->quads + k] = quad_of(w->weight + i * w->taps + k * TAPS, w->taps - k * TAPS);
+    }
+    return true;
 }
 
 /* Red, green and blue of one pixel, before they are bytes. */
-MR__AVX2 static inline __m128i pixel_of(const uint8_t *at, const quad *q, int64_t quads)
+MR__AVX2 __attribute__((always_inline)) static inline __m128i pixel_of(const uint8_t *at, const quad *q,
+                                                                       int64_t quads)
 {
     const __m256i spread = _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, /* */
                                             6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
@@ -71,8 +89,10 @@ MR__AVX2 static inline __m128i pixel_of(const uint8_t *at, const quad *q, int64_
     for (int64_t k = 0; k < quads; k++, at += 3 * TAPS) {
         const __m256i bytes = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)at));
         const __m256i pairs = _mm256_shuffle_epi8(bytes, spread);
-        lower = _mm256_add_epi32(lower, _mm256_madd_epi16(pairs, q[k].lower));
-        upper = _mm256_add_epi32(upper, _mm256_madd_epi16(pairs, q[k].upper));
+        const __m256i more = _mm256_madd_epi16(pairs, q[k].lower),
+                      above = _mm256_madd_epi16(pairs, q[k].upper);
+        lower = k ? _mm256_add_epi32(lower, more) : more;
+        upper = k ? _mm256_add_epi32(upper, above) : above;
     }
     const __m256i all = _mm256_add_epi32(lower, _mm256_slli_epi32(upper, LOWER));
     const __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
@@ -80,32 +100,36 @@ MR__AVX2 static inline __m128i pixel_of(const uint8_t *at, const quad *q, int64_
 }
 
 /* Four pixels at a time, written as 16 bytes of which 12 count. */
-MR__AVX2 static int64_t row_of_3(const uint8_t *from, const uint8_t *end, const mr__weights *w, uint8_t *to)
+MR__AVX2 __attribute__((always_inline)) static inline int64_t row_of(const uint8_t *from, const uint8_t *end,
+                                                                     const mr__weights *w, int64_t quads,
+                                                                     uint8_t *to)
 {
     const __m128i close = _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
-    const quad *q = (const quad *)(const void *)w->wide.at;
-    const int64_t quads = w->quads, reach = 3 * TAPS * (quads - 1) + READ;
+    const quad *q = quads_of(w);
+    const int32_t *place = places_of(w);
+    const int64_t reach = 3 * TAPS * (quads - 1) + READ;
     int64_t i = 0;
-    for (; i + PIXELS + 1 < w->out &&
-           from + 3 * (int64_t)(w->first[i + PIXELS - 1] - w->first[0]) + reach <= end;
-         i += PIXELS) {
+    for (; i + PIXELS + 1 < w->out && place[i + PIXELS - 1] + reach <= end - from; i += PIXELS) {
         __m128i p[PIXELS];
         for (int k = 0; k < PIXELS; k++)
-            p[k] = pixel_of(from + 3 * (int64_t)(w->first[i + k] - w->first[0]), q + (i + k) * quads, quads);
+            p[k] = pixel_of(from + place[i + k], q + (i + k) * quads, quads);
         const __m128i bytes = _mm_packus_epi16(_mm_packs_epi32(p[0], p[1]), _mm_packs_epi32(p[2], p[3]));
         _mm_storeu_si128((__m128i *)(void *)(to + 3 * i), _mm_shuffle_epi8(bytes, close));
     }
     return i;
 }
 
-bool mr__resize_prepare_avx2(mr__weights *columns)
+MR__AVX2 int64_t mr__resize_row_avx2(const uint8_t *from, const uint8_t *end, const mr__weights *columns,
+                                     uint8_t *to)
 {
-    return quads_of(columns) != NULL;
-}
-
-int64_t mr__resize_row_avx2(const uint8_t *from, const uint8_t *end, const mr__weights *columns, uint8_t *to)
-{
-    return row_of_3(from, end, columns, to);
+    switch (columns->quads) { /* known numbers make better loops */
+    case 1:
+        return row_of(from, end, columns, 1, to);
+    case 2:
+        return row_of(from, end, columns, 2, to);
+    default:
+        return row_of(from, end, columns, columns->quads, to);
+    }
 }
 
 /* ---- the height ---- */
@@ -155,6 +179,27 @@ MR__AVX2 size_t mr__mix_rows_avx2(const uint8_t *from, size_t stride, const int3
         _mm_storeu_si128((__m128i *)(void *)(to + i), bytes_of(&s));
     }
     return i;
+}
+
+#else /* these are never called: mr__has_avx2 says no */
+
+bool mr__resize_prepare_avx2(mr__weights *columns)
+{
+    (void)columns;
+    return true;
+}
+
+int64_t mr__resize_row_avx2(const uint8_t *from, const uint8_t *end, const mr__weights *columns, uint8_t *to)
+{
+    (void)from, (void)end, (void)columns, (void)to;
+    return 0;
+}
+
+size_t mr__mix_rows_avx2(const uint8_t *from, size_t stride, const int32_t *weight, int64_t count,
+                         size_t bytes, uint8_t *to)
+{
+    (void)from, (void)stride, (void)weight, (void)count, (void)bytes, (void)to;
+    return 0;
 }
 
 #endif

@@ -21,8 +21,8 @@ typedef struct mr_image_folder_opts {
     /* Or from this one, borrowed, sample after sample as they are asked for: those of torchvision's ImageFolder in a DataLoader
      * without workers, whose default generator it is. Give it to the loader as well; such a dataset is read by one thread. */
     mr_rng *rng;
-    /* Decode JPEGs by quicker arithmetic and, where a resize makes them smaller, at a half, a quarter or an eighth of their size,
-     * as long as that is three quarters of what comes out. docs/data.md says how far pixels are off. */
+    /* Decode JPEGs at a half, a quarter or an eighth of their size where a resize makes them smaller, as long as that is two
+     * thirds of what comes out on each side: draws are the same, pixels nearly so (docs/data.md says how nearly). */
     bool draft;
     const char *const
         *extensions; /* of files that count, in small letters with the point; default: torchvision's */

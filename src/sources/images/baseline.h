@@ -17,10 +17,10 @@ typedef struct mr__baseline mr__baseline;
 mr__baseline *mr__baseline_new(void);
 void mr__baseline_free(mr__baseline *baseline);
 
-/* Reads a region as mr__jpeg_read does. `d` has read the header, and the scan's bytes begin at `scan`. MR_END: it is no such JPEG; nothing has
+/* Reads a region as mr__jpeg_read does; shrunk, pixels are means of those of the whole picture. `d` has read the header, and the scan's bytes begin at `scan`. MR_END: it is no such JPEG; nothing has
  * failed. */
 mr_status mr__baseline_read(mr__baseline *baseline, const struct jpeg_decompress_struct *d,
-                            const uint8_t *scan, size_t size, const mr__region *region, mr__room *room,
-                            mr__view *view);
+                            const uint8_t *scan, size_t size, int shrink, const mr__region *region,
+                            mr__room *room, mr__view *view);
 
 #endif

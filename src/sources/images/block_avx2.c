@@ -142,9 +142,24 @@ MR__AVX2 static inline void store(const rows r, const mr__block *a, const mr__bl
     }
 }
 
-MR__AVX2 bool mr__two_blocks_avx2(const mr__block *a, const mr__block *b)
+/* Rows two by two, and in them pairs. */
+MR__AVX2 static inline void store_halved(const rows r, const mr__block *a, const mr__block *b)
 {
-    rows r;
+    for (int i = 0; i < 4; i++) {
+        const __m256i bytes =
+            _mm256_add_epi8(_mm256_packs_epi16(r[2 * i], r[2 * i + 1]), _mm256_set1_epi8(-128));
+        const __m256i sums = _mm256_maddubs_epi16(bytes, _mm256_set1_epi8(1));
+        const __m256i four =
+            _mm256_add_epi16(_mm256_add_epi16(sums, _mm256_srli_si256(sums, 8)), _mm256_set1_epi16(2));
+        const __m256i means = _mm256_packus_epi16(_mm256_srli_epi16(four, 2), four);
+        _mm_storeu_si32(a->to + (size_t)i * a->stride, _mm256_castsi256_si128(means));
+        _mm_storeu_si32(b->to + (size_t)i * b->stride, _mm256_extracti128_si256(means, 1));
+    }
+}
+
+/* From coefficients to samples around 0. */
+MR__AVX2 static inline bool transform_two(rows r, const mr__block *a, const mr__block *b)
+{
     if (!load(r, a, b))
         return false;
     clear(a->coefficient);
@@ -153,7 +168,24 @@ MR__AVX2 bool mr__two_blocks_avx2(const mr__block *a, const mr__block *b)
     transpose(r);
     transform(r, 13 + 2 + 3);
     transpose(r);
+    return true;
+}
+
+MR__AVX2 bool mr__two_blocks_avx2(const mr__block *a, const mr__block *b)
+{
+    rows r;
+    if (!transform_two(r, a, b))
+        return false;
     store(r, a, b);
+    return true;
+}
+
+MR__AVX2 bool mr__two_halved_blocks_avx2(const mr__block *a, const mr__block *b)
+{
+    rows r;
+    if (!transform_two(r, a, b))
+        return false;
+    store_halved(r, a, b);
     return true;
 }
 

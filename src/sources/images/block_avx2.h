@@ -26,6 +26,9 @@ typedef struct mr__block {
 /* The inverse cosine transform of two blocks, whose coefficients are zero afterwards. False when a coefficient is too large. */
 bool mr__two_blocks_avx2(const mr__block *a, const mr__block *b);
 
+/* The same, of each four samples their mean: 4 x 4. */
+bool mr__two_halved_blocks_avx2(const mr__block *a, const mr__block *b);
+
 /* ---- rows ---- */
 
 /* Doubles the width of a row of chroma: `count` samples of `near` and, where the height is doubled as well, of the row `far` on its other side

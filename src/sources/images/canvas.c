@@ -58,8 +58,7 @@ static uint8_t *at(const mr__canvas *c, int64_t top, int64_t left)
 static mr_status read_region(mr__canvas *c, const mr__region *region, int shrink, mr__view *view)
 {
     if (c->in_file)
-        return mr__decoder_read(c->bench->decoder, region, (mr__reading){ shrink, c->draft },
-                                &c->bench->decoded, view);
+        return mr__decoder_read(c->bench->decoder, region, shrink, &c->bench->decoded, view);
     *view = (mr__view){ at(c, region->top, region->left), c->view.stride };
     return MR_OK;
 }

@@ -5,7 +5,7 @@
 #include "pipeline.h"
 
 /* How many pixels of a file in draft there are at least for one that comes out, on each side. */
-#define MR__DRAFT_LEAST 0.75
+#define MR__DRAFT_LEAST (2.0 / 3)
 
 /* Read from the inside out: a part of what is there, resized, of which the rows and columns that are wanted, mirrored. */
 typedef struct mr__canvas {

@@ -53,9 +53,9 @@ bool mr__decoder_can_shrink(const mr__decoder *d)
     return d->is_jpeg;
 }
 
-mr_status mr__decoder_read(mr__decoder *d, const mr__region *region, mr__reading reading, mr__room *room,
+mr_status mr__decoder_read(mr__decoder *d, const mr__region *region, int shrink, mr__room *room,
                            mr__view *view)
 {
-    return d->is_jpeg ? mr__jpeg_read(d->jpeg, region, reading, room, view)
+    return d->is_jpeg ? mr__jpeg_read(d->jpeg, region, shrink, room, view)
                       : mr__png_read(d->png, region, room, view);
 }

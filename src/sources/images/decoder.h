@@ -26,13 +26,6 @@ typedef struct mr__view {
     size_t stride; /* bytes from row to row */
 } mr__view;
 
-/* How a picture is to be read. */
-typedef struct mr__reading {
-    int shrink; /* both sides divided by 1, 2, 4 or 8, rounded up; more than 1 for JPEG only */
-    bool
-        rough; /* quicker arithmetic, for JPEG: a pixel is off by one or two, more where the colour changes */
-} mr__reading;
-
 typedef struct mr__decoder mr__decoder;
 
 mr__decoder *mr__decoder_new(void);
@@ -43,10 +36,11 @@ mr_status mr__decoder_begin(mr__decoder *decoder, const void *bytes, size_t size
                             int64_t *height, int64_t *width);
 bool mr__decoder_can_shrink(const mr__decoder *decoder);
 
-/* Reads a region, which is inside the picture as it is when it has been shrunk, into `room`, as RGB; *view is where it lies there. Once
- * for each mr__decoder_begin. What is neither in the region nor before it may be damaged without being seen. */
-mr_status mr__decoder_read(mr__decoder *decoder, const mr__region *region, mr__reading reading,
-                           mr__room *room, mr__view *view);
+/* Reads a region of the picture, whose sides have been divided by `shrink` (1, 2, 4 or 8; a PNG's only by 1) and rounded up, into `room`, as
+ * RGB; *view is where it lies there. Once for each mr__decoder_begin. What is neither in the region nor before it may be damaged without
+ * being seen. */
+mr_status mr__decoder_read(mr__decoder *decoder, const mr__region *region, int shrink, mr__room *room,
+                           mr__view *view);
 
 /* ---- the two formats ---- */
 
@@ -57,8 +51,7 @@ mr__jpeg *mr__jpeg_new(void);
 void mr__jpeg_free(mr__jpeg *jpeg);
 mr_status mr__jpeg_begin(mr__jpeg *jpeg, const uint8_t *bytes, size_t size, const mr_image_opts *opts,
                          int64_t *height, int64_t *width);
-mr_status mr__jpeg_read(mr__jpeg *jpeg, const mr__region *region, mr__reading reading, mr__room *room,
-                        mr__view *view);
+mr_status mr__jpeg_read(mr__jpeg *jpeg, const mr__region *region, int shrink, mr__room *room, mr__view *view);
 
 typedef struct mr__png mr__png;
 

@@ -53,8 +53,7 @@ static mr_image *decode(mr__decoder *decoder, const void *bytes, size_t size, co
     mr__room room = { 0 };
     mr__view view;
     if (mr__decoder_begin(decoder, bytes, size, opts, &height, &width) < 0 ||
-        mr__decoder_read(decoder, &(mr__region){ 0, 0, height, width }, (mr__reading){ .shrink = 1 }, &room,
-                         &view) < 0) {
+        mr__decoder_read(decoder, &(mr__region){ 0, 0, height, width }, 1, &room, &view) < 0) {
         mr_free(room.at);
         return NULL;
     }

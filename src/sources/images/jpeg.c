@@ -222,14 +222,12 @@ static void rgb_of_cmyk(const uint8_t *from, int64_t count, uint8_t *to)
 }
 
 /* Chooses what the library is to give, and begins. *left and *columns: of the region, with what is read beside it. */
-static void start(mr__jpeg *j, const mr__region *region, mr__reading reading, JDIMENSION *left,
-                  JDIMENSION *columns)
+static void start(mr__jpeg *j, const mr__region *region, int shrink, JDIMENSION *left, JDIMENSION *columns)
 {
     j->d.out_color_space = j->d.num_components == 4 ? JCS_CMYK : JCS_RGB;
     j->d.scale_num = 1;
-    j->d.scale_denom = (unsigned)reading.shrink;
-    j->d.dct_method = reading.rough ? JDCT_IFAST : JDCT_ISLOW;
-    j->d.do_fancy_upsampling = !reading.rough;
+    j->d.scale_denom = (unsigned)shrink;
+
     jpeg_start_decompress(&j->d);
     *left = region->left > MARGIN ? (JDIMENSION)region->left - MARGIN : 0;
     JDIMENSION end = (JDIMENSION)(region->left + region->width) + MARGIN;
@@ -263,18 +261,18 @@ static void look_behind(mr__jpeg *j)
 }
 
 /* MR_END where libjpeg is to do it. */
-static mr_status read_baseline(mr__jpeg *j, const mr__region *region, mr__reading reading, mr__room *room,
+static mr_status read_baseline(mr__jpeg *j, const mr__region *region, int shrink, mr__room *room,
                                mr__view *view)
 {
-    if (j->no_end || reading.shrink > 1)
+    if (j->no_end)
         return MR_END;
     if (!j->baseline && !(j->baseline = mr__baseline_new()))
         return mr_error_status();
-    return mr__baseline_read(j->baseline, &j->d, j->source.next_input_byte, j->source.bytes_in_buffer, region,
-                             room, view);
+    return mr__baseline_read(j->baseline, &j->d, j->source.next_input_byte, j->source.bytes_in_buffer, shrink,
+                             region, room, view);
 }
 
-static mr_status read_by_libjpeg(mr__jpeg *j, const mr__region *region, mr__reading reading, mr__room *room,
+static mr_status read_by_libjpeg(mr__jpeg *j, const mr__region *region, int shrink, mr__room *room,
                                  mr__view *view)
 {
     if (setjmp(j->back)) {
@@ -282,7 +280,7 @@ static mr_status read_by_libjpeg(mr__jpeg *j, const mr__region *region, mr__read
         return mr_error_status();
     }
     JDIMENSION left, columns;
-    start(j, region, reading, &left, &columns);
+    start(j, region, shrink, &left, &columns);
     const bool cmyk = j->d.num_components == 4;
     const size_t stride = (size_t)columns * 3, bytes = (size_t)region->height * stride;
     uint8_t *at = mr__room_for(room, bytes + (cmyk ? (size_t)columns * 4 : 0));
@@ -300,9 +298,8 @@ static mr_status read_by_libjpeg(mr__jpeg *j, const mr__region *region, mr__read
     return MR_OK;
 }
 
-mr_status mr__jpeg_read(mr__jpeg *j, const mr__region *region, mr__reading reading, mr__room *room,
-                        mr__view *view)
+mr_status mr__jpeg_read(mr__jpeg *j, const mr__region *region, int shrink, mr__room *room, mr__view *view)
 {
-    mr_status s = read_baseline(j, region, reading, room, view);
-    return s == MR_END ? read_by_libjpeg(j, region, reading, room, view) : s;
+    mr_status s = read_baseline(j, region, shrink, room, view);
+    return s == MR_END ? read_by_libjpeg(j, region, shrink, room, view) : s;
 }

@@ -266,7 +266,8 @@ PART bool read_unit(const mr__scan *s, reader *r, int first[3], int16_t (*block)
             return false;
         if (block)
             block[b][0] = (int16_t)first[c];
-        if (!(block ? read_others(r, s->others[c], block[b]) : pass_others(r, s->others[c])))
+        const bool wanted = block && !s->only_first[c];
+        if (!(wanted ? read_others(r, s->others[c], block[b]) : pass_others(r, s->others[c])))
             return false;
     }
     return true;

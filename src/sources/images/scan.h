@@ -26,6 +26,7 @@ typedef struct mr__scan {
     int blocks;                              /* of a unit */
     int channel[MR__MOST_BLOCKS];            /* of each of them */
     const mr__huffman *first[3], *others[3]; /* codes of each channel */
+    bool only_first[3];                      /* the other coefficients are not wanted, and stay zero */
     int64_t units_across, restart;           /* restart: units from one to the next; 0: none */
     int64_t top, bottom, left, right;        /* the window: from the first, to before the last */
 } mr__scan;

@@ -27,8 +27,10 @@ static uint8_t pixel(int kind, int x, int y, int c, mr_random *random)
         return (uint8_t)(x * 3 + y * 2 + c * 40 + mr_random_below(random, 12));
     case 2:
         return (uint8_t)((x / 5 + y / 3 + c) % 2 * 255);
-    default:
+    case 3:
         return (uint8_t)(100 + 20 * c);
+    default: /* slow waves */
+        return (uint8_t)(128 + 60 * sin(x * 0.07 + c) + 50 * cos(y * 0.05 - c));
     }
 }
 
@@ -87,7 +89,7 @@ static void decode(jpeg *j)
 /* ---- beside libjpeg ---- */
 
 /* Reads a region by the shorter way. */
-static mr_status read_region(mr__baseline *b, const jpeg *j, const mr__region *r, mr__room *room,
+static mr_status read_region(mr__baseline *b, const jpeg *j, int shrink, const mr__region *r, mr__room *room,
                              mr__view *view)
 {
     struct jpeg_decompress_struct d;
@@ -96,7 +98,8 @@ static mr_status read_region(mr__baseline *b, const jpeg *j, const mr__region *r
     jpeg_create_decompress(&d);
     jpeg_mem_src(&d, j->bytes, j->size);
     jpeg_read_header(&d, TRUE);
-    mr_status s = mr__baseline_read(b, &d, d.src->next_input_byte, d.src->bytes_in_buffer, r, room, view);
+    mr_status s =
+        mr__baseline_read(b, &d, d.src->next_input_byte, d.src->bytes_in_buffer, shrink, r, room, view);
     jpeg_destroy_decompress(&d);
     return s;
 }
@@ -137,7 +140,7 @@ static void check_picture(mr__baseline *b, jpeg *j, int kind, mr_random *random)
     decode(j);
     for (int i = 0; i < 4; i++) {
         mr__region r = i ? anywhere(j, random) : (mr__region){ 0, 0, j->height, j->width };
-        mr_status s = read_region(b, j, &r, &room, &view);
+        mr_status s = read_region(b, j, 1, &r, &room, &view);
         if (!CHECK_EQ_I64(s, is_for_it(j) ? MR_OK : MR_END) || !CHECK(s == MR_END || same(j, &r, &view)))
             printf("    %d x %d, %d channels, %d x %d, quality %d, restart %d, kind %d: %lld x %lld at %lld, "
                    "%lld\n",
@@ -168,6 +171,73 @@ static void test_beside_libjpeg(void)
     mr__baseline_free(b);
 }
 
+/* ---- shrunk ---- */
+
+/* The mean of the whole picture's pixels that a pixel of the shrunk one stands for, as far as they are there. */
+static double mean_of(const jpeg *j, int64_t y, int64_t x, int c, int shrink)
+{
+    double sum = 0;
+    int count = 0;
+    for (int64_t v = y * shrink; v < (y + 1) * shrink && v < j->height; v++)
+        for (int64_t u = x * shrink; u < (x + 1) * shrink && u < j->width; u++, count++)
+            sum += j->pixels[(v * j->width + u) * 3 + c];
+    return sum / count;
+}
+
+static double off_by(const jpeg *j, const mr__region *r, const mr__view *view, int shrink)
+{
+    double sum = 0;
+    for (int64_t y = 0; y < r->height; y++)
+        for (int64_t x = 0; x < r->width; x++)
+            for (int c = 0; c < 3; c++)
+                sum += fabs(view->at[(size_t)y * view->stride + (size_t)(3 * x + c)] -
+                            mean_of(j, r->top + y, r->left + x, c, shrink));
+    return sum / (double)(r->height * r->width * 3);
+}
+
+/* The whole at a size, and parts of it that are what it has there. */
+static void check_shrunk(mr__baseline *b, jpeg *j, int shrink, mr_random *random)
+{
+    mr__room whole = { 0 }, part = { 0 };
+    mr__view all, view;
+    const int64_t height = (j->height + shrink - 1) / shrink, width = (j->width + shrink - 1) / shrink;
+    const mr__region everything = { 0, 0, height, width };
+    CHECK_EQ_I64(read_region(b, j, shrink, &everything, &whole, &all), MR_OK);
+    const double off = off_by(j, &everything, &all, shrink);
+    if (!CHECK(off < 1.5))
+        printf("    %d x %d, %d channels, %d across, by %d: %g\n", j->height, j->width, j->channels,
+               j->across, shrink, off);
+    const jpeg shrunk = { .height = (int)height, .width = (int)width, .pixels = all.at };
+    for (int i = 0; i < 5; i++) {
+        const mr__region r = anywhere(&shrunk, random);
+        CHECK_EQ_I64(read_region(b, j, shrink, &r, &part, &view), MR_OK);
+        CHECK(same(&shrunk, &r, &view));
+    }
+    mr_free(whole.at);
+    mr_free(part.at);
+}
+
+static void test_shrunk(void)
+{
+    mr__baseline *b = mr__baseline_new();
+    mr_random random = mr_random_at(13, 0, 0);
+    for (int i = 0; mr__has_avx2() && i < 60; i++) {
+        jpeg j = { .width = 60 + (int)mr_random_below(&random, 90),
+                   .height = 60 + (int)mr_random_below(&random, 90),
+                   .channels = i % 5 ? 3 : 1,
+                   .across = 1 + i % 2,
+                   .down = 1 + i % 2,
+                   .quality = 95 };
+        encode(&j, 4, &random);
+        decode(&j);
+        for (int shrink = 2; shrink <= 8; shrink *= 2)
+            check_shrunk(b, &j, shrink, &random);
+        free(j.bytes);
+        free(j.pixels);
+    }
+    mr__baseline_free(b);
+}
+
 /* ---- what is out of order ---- */
 
 /* Warnings are not printed. Those of lost pixels are counted: bytes too many in front of a marker are none of them. */
@@ -183,7 +253,7 @@ static bool check_changed(mr__baseline *b, const jpeg *j, mr__room *room)
     struct jpeg_error_mgr errors;
     mr__view view;
     const mr__region all = { 0, 0, j->height, j->width };
-    if (read_region(b, j, &all, room, &view) != MR_OK)
+    if (read_region(b, j, 1, &all, room, &view) != MR_OK)
         return false;
     d.err = jpeg_std_error(&errors);
     errors.emit_message = count_lost;
@@ -243,6 +313,7 @@ static void test_changed(void)
 int main(void)
 {
     RUN(test_beside_libjpeg);
+    RUN(test_shrunk);
     RUN(test_changed);
     return check_report();
 }

@@ -253,8 +253,61 @@ static void test_custom(void)
     mr_image_free(image);
 }
 
+/* ---- draft ---- */
+
+/* The same draws and nearly the same pixels: off by so much on average. */
+static double check_draft(const char *name, const mr_transform *steps, int count, double most)
+{
+    enum { SEEDS = 30 };
+    size_t size;
+    uint8_t *bytes = picture_bytes(name, &size), *exact = malloc(1 << 16), *draft = malloc(1 << 16);
+    mr_rng *rng = mr_rng_new(0);
+    mr__bench *bench = mr__bench_new();
+    mr__pipeline p, d;
+    double sum = 0;
+    CHECK_EQ_I64(mr__pipeline_make(&p, steps, count, NULL, NULL, false), MR_OK);
+    CHECK_EQ_I64(mr__pipeline_make(&d, steps, count, NULL, NULL, true), MR_OK);
+    for (int seed = 0; seed < SEEDS; seed++) {
+        mr_rng_seed(rng, (uint64_t)seed);
+        CHECK_EQ_I64(mr__pipeline_decode(&p, bench, bytes, size, rng, exact), MR_OK);
+        const uint32_t next = mr_rng_u32(rng);
+        mr_rng_seed(rng, (uint64_t)seed);
+        CHECK_EQ_I64(mr__pipeline_decode(&d, bench, bytes, size, rng, draft), MR_OK);
+        CHECK_EQ_I64(mr_rng_u32(rng), next);
+        for (int64_t i = 0; i < p.height * p.width * p.channels; i++)
+            sum += abs(exact[i] - draft[i]);
+    }
+    sum /= (double)(SEEDS * p.height * p.width * p.channels);
+    if (!CHECK(sum <= most))
+        printf("    %s is off by %g\n", name, sum);
+    mr__pipeline_free(&p);
+    mr__pipeline_free(&d);
+    mr__bench_free(bench);
+    mr_rng_free(rng);
+    free(bytes);
+    free(exact);
+    free(draft);
+    return sum;
+}
+
+static void test_draft(void)
+{
+    static const char *const names[] = { "wide_420.jpg", "wide_422.jpg", "wide_444.jpg",
+                                         "wide_progressive.jpg" };
+    mr_transform steps[] = { mr_transform_random_resized_crop(20, 24, NULL),
+                             mr_transform_random_horizontal_flip(0.5),
+                             mr_transform_random_crop(17, 18, NULL) };
+    mr_transform large = mr_transform_resize(65, 140, NULL);
+    for (int i = 0; i < 4; i++) {
+        CHECK(check_draft(names[i], steps, 3, 6) > 0); /* small pictures are nothing but edges */
+        check_draft(names[i], &large, 1, 0);           /* half of it would be too little */
+    }
+    check_draft("kind2_8bit.png", steps, 3, 0);
+}
+
 int main(void)
 {
+    RUN(test_draft);
     RUN(test_faults);
     RUN(test_custom);
     RUN(test_beside_torchvision);

@@ -21,9 +21,10 @@ extern "C" {
 
 /* One field of the samples: an array whose first dimension is the sample. */
 typedef struct mr_array_file {
-    const char *path;    /* .npy or IDX, known by the first bytes, also packed */
+    const char *path;    /* .npy, .npz or IDX, known by the first bytes, also packed */
     const char *name;    /* of the field; default: the file's, without folder and suffixes */
     mr_storage *storage; /* where the file is, which is held; default: the disk */
+    const char *member;  /* of an .npz: which array; default: the only one */
 } mr_array_file;
 
 /* Makes a dataset of the rows of arrays, whose first dimensions are equal: images and labels, say. Types are the files',
@@ -38,6 +39,14 @@ MR_API mr_dataset *mr_array_stream_new(const mr_array_file *file);
 
 /* Makes a tensor of a whole file (numpy.load). */
 MR_API mr_tensor *mr_npy_load(const char *path);
+
+/* Makes a dataset of all arrays in an .npz file (numpy.savez, savez_compressed), whose first dimensions are equal; the fields are called as
+ * they are. Arrays that are stored stay in the file, which is mapped, and their sums are not looked at; deflated ones are unpacked in
+ * memory. `storage` NULL: the disk. */
+MR_API mr_dataset *mr_npz_new(const char *path, mr_storage *storage);
+
+/* Makes a tensor of one of them. */
+MR_API mr_tensor *mr_npz_load(const char *path, const char *name);
 
 /* Writes a tensor (numpy.save), so that a crash leaves the old file or the new. bfloat16 is none of NumPy's types. */
 MR_API MR_CHECKED mr_status mr_npy_save(const mr_tensor *tensor, const char *path);

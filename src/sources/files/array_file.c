@@ -1,4 +1,5 @@
 #include "array_file.h"
+#include "zip.h"
 
 #include <string.h>
 
@@ -15,16 +16,35 @@ static mr_status check_size(const mr__array_file *a, const char *path, size_t da
     return MR_OK;
 }
 
-mr_status mr__array_file_open(mr__array_file *a, mr_storage *storage, const char *path)
+static mr_status open_array(mr__array_file *a, const char *path)
 {
     size_t data = 0;
-    *a = (mr__array_file){ 0 };
-    if (mr__bytes_open(&a->bytes, storage, path) < 0)
-        return mr_error_status();
     mr_status s = mr__is_npy(&a->bytes) ? mr__npy_header(a, path, &data) : mr__idx_header(a, path, &data);
     if (s == MR_OK)
         s = check_size(a, path, data);
-    a->data = s == MR_OK ? a->bytes.at + data : NULL;
+    if (s == MR_OK)
+        a->data = a->bytes.at + data;
+    return s;
+}
+
+static mr_status open_member(mr__array_file *a, const char *path, const char *member)
+{
+    if (!mr__is_zip(&a->bytes))
+        return mr_fail(MR_ERR_ARGUMENT, "'%s' is no NPZ file, and has no array '%s'", path, member);
+    char *both = mr__member_path(path, member);
+    mr_status s = both ? mr__npz_open(a, path, member) : mr_error_status();
+    if (s == MR_OK)
+        s = open_array(a, both);
+    mr_free(both);
+    return s;
+}
+
+mr_status mr__array_file_open(mr__array_file *a, mr_storage *storage, const char *path, const char *member)
+{
+    *a = (mr__array_file){ 0 };
+    if (mr__bytes_open(&a->bytes, storage, path) < 0)
+        return mr_error_status();
+    mr_status s = member || mr__is_zip(&a->bytes) ? open_member(a, path, member) : open_array(a, path);
     if (s < 0)
         mr__array_file_close(a);
     return s;
@@ -32,7 +52,10 @@ mr_status mr__array_file_open(mr__array_file *a, mr_storage *storage, const char
 
 void mr__array_file_close(mr__array_file *a)
 {
-    mr__bytes_close(&a->bytes);
+    if (!a->whole.at)
+        mr__bytes_close(&a->bytes);
+    mr__bytes_close(&a->whole);
+    a->bytes = (mr__bytes){ 0 };
     a->data = NULL;
 }
 

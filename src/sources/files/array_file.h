@@ -8,6 +8,7 @@
 
 typedef struct mr__array_file {
     mr__bytes bytes;
+    mr__bytes whole; /* the NPZ file that `bytes` are a part of, if they are */
     const char *data;
     mr_shape shape;
     mr_dtype dtype;    /* that its elements are given as */
@@ -16,8 +17,19 @@ typedef struct mr__array_file {
     bool no_sign;      /* 32 or 64 bits without a sign */
 } mr__array_file;
 
-/* Opens a file and checks that all of the array is there. */
-mr_status mr__array_file_open(mr__array_file *array, mr_storage *storage, const char *path);
+/* Opens a file and checks that all of the array is there. `member`: which array of an NPZ file; NULL where there is but one. */
+mr_status mr__array_file_open(mr__array_file *array, mr_storage *storage, const char *path,
+                              const char *member);
+
+/* Opens an array of an NPZ file, of which `array` has all bytes. */
+mr_status mr__npz_open(mr__array_file *array, const char *path, const char *member);
+
+/* Makes the name of an array for messages: "data.npz/x"; of a file without members, a copy of its path. */
+char *mr__member_path(const char *path, const char *member);
+
+/* Makes a tensor of an array. */
+mr_tensor *mr__array_load(const char *path, const char *member);
+
 void mr__array_file_close(mr__array_file *array);
 
 /* Writes `count` elements from number `first` on to `out`, as the array's dtype. */

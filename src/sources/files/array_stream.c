@@ -115,6 +115,10 @@ static mr_status open_file(array_stream *s, const mr_array_file *from, mr__windo
 mr_dataset *mr_array_stream_new(const mr_array_file *file)
 {
     static const mr_stream_vtable vtable = MR__PIECES_VTABLE(cursor_next, destroy, len);
+    if (file && file->path && file->member) {
+        mr_fail(MR_ERR_ARGUMENT, "array_stream_new: an array of an NPZ file is read by mr_arrays_new");
+        return NULL;
+    }
     if (!file || !file->path) {
         mr_fail(MR_ERR_ARGUMENT, "array_stream_new: %s", file ? "the file has no path" : "file is NULL");
         return NULL;

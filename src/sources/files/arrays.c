@@ -82,16 +82,18 @@ static mr_status open_file(arrays *a, int i, const mr_array_file *from)
 {
     if (!from->path)
         return mr_fail(MR_ERR_ARGUMENT, "arrays_new: file %d has no path", i);
-    a->path[i] = mr_strdup(from->path);
-    a->name[i] = from->name ? mr_strdup(from->name) : mr__array_name(from->path);
-    if (!a->path[i] || !a->name[i] || mr__array_file_open(&a->file[i], from->storage, from->path) < 0)
+    a->path[i] = mr__member_path(from->path, from->member);
+    a->name[i] =
+        from->name ? mr_strdup(from->name) : mr__array_name(from->member ? from->member : from->path);
+    if (!a->path[i] || !a->name[i] ||
+        mr__array_file_open(&a->file[i], from->storage, from->path, from->member) < 0)
         return mr_error_status();
     const mr_shape *shape = &a->file[i].shape, *first = &a->file[0].shape;
     if (!shape->ndim)
-        return mr_fail(MR_ERR_SHAPE, "arrays_new: '%s' is a single number, not rows", from->path);
+        return mr_fail(MR_ERR_SHAPE, "arrays_new: '%s' is a single number, not rows", a->path[i]);
     if (shape->dim[0] != first->dim[0])
         return mr_fail(MR_ERR_SHAPE, "arrays_new: '%s' has %lld rows, '%s' %lld", a->path[0],
-                       (long long)first->dim[0], from->path, (long long)shape->dim[0]);
+                       (long long)first->dim[0], a->path[i], (long long)shape->dim[0]);
     a->row[i] = 1;
     for (int d = 1; d < shape->ndim; d++)
         a->row[i] *= shape->dim[d];
@@ -140,14 +142,10 @@ mr_dataset *mr_arrays_new(const mr_array_file *files, int count)
     return dataset;
 }
 
-mr_tensor *mr_npy_load(const char *path)
+mr_tensor *mr__array_load(const char *path, const char *member)
 {
     mr__array_file file;
-    if (!path) {
-        mr_fail(MR_ERR_ARGUMENT, "npy_load: path is NULL");
-        return NULL;
-    }
-    if (mr__array_file_open(&file, NULL, path) < 0)
+    if (mr__array_file_open(&file, NULL, path, member) < 0)
         return NULL;
     mr_tensor *tensor = mr_tensor_zeros(file.dtype, file.shape);
     if (tensor && mr__array_file_read(&file, 0, mr_tensor_numel(tensor), mr_tensor_data(tensor)) < 0) {
@@ -157,4 +155,12 @@ mr_tensor *mr_npy_load(const char *path)
     }
     mr__array_file_close(&file);
     return tensor;
+}
+
+mr_tensor *mr_npy_load(const char *path)
+{
+    if (path)
+        return mr__array_load(path, NULL);
+    mr_fail(MR_ERR_ARGUMENT, "npy_load: path is NULL");
+    return NULL;
 }

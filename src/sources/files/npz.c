@@ -1,0 +1,142 @@
+/* NPZ: a ZIP file with an NPY file for each array, which is called after it. */
+#include "array_file.h"
+#include "zip.h"
+
+#include <millrace/sources/arrays.h>
+
+#include <stdio.h>
+#include <string.h>
+
+/* Without ".npy". */
+static size_t name_length(const mr__zip_member *m)
+{
+    const size_t n = m->name_length;
+    return n >= 4 && memcmp(m->name + n - 4, ".npy", 4) == 0 ? n - 4 : n;
+}
+
+static bool is_called(const mr__zip_member *m, const char *name)
+{
+    const size_t n = strlen(name);
+    return (n == m->name_length || n == name_length(m)) && memcmp(m->name, name, n) == 0;
+}
+
+char *mr__member_path(const char *path, const char *member)
+{
+    const size_t n = strlen(path), m = member ? strlen(member) : 0;
+    char *both = mr_alloc(n + m + 2);
+    if (both)
+        snprintf(both, n + m + 2, "%s%s%s", path, member ? "/" : "", member ? member : "");
+    return both;
+}
+
+/* ---- one array ---- */
+
+/* "'a.npz' has the arrays 'x', 'y'": what was asked for is none of them, or nothing was. */
+static mr_status not_found(mr__zip zip, const char *name)
+{
+    char list[300] = "";
+    size_t used = 0;
+    mr__zip_member m;
+    while (mr__zip_next(&zip, &m) == MR_OK && used < sizeof list - 100) {
+        const size_t n = name_length(&m);
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s'%.*s'", used ? ", " : "",
+                                 n > 60 ? 60 : (int)n, m.name);
+    }
+    mr_error_clear();
+    return mr_fail(MR_ERR_ARGUMENT, "'%s' has the arrays %s%s: %s%s%s is none of them", zip.path, list,
+                   zip.left ? ", …" : "", name ? "'" : "", name ? name : "no name", name ? "'" : "");
+}
+
+static mr_status find(mr__zip zip, const char *name, mr__zip_member *m)
+{
+    const mr__zip all = zip;
+    const bool only = zip.left == 1 && !name;
+    mr_status s;
+    while ((s = mr__zip_next(&zip, m)) == MR_OK)
+        if (only || (name && is_called(m, name)))
+            return MR_OK;
+    return s < 0 ? s : not_found(all, name);
+}
+
+mr_status mr__npz_open(mr__array_file *a, const char *path, const char *name)
+{
+    mr__zip zip;
+    mr__zip_member m;
+    bool owned;
+    a->whole = a->bytes;
+    a->bytes = (mr__bytes){ 0 };
+    if (mr__zip_open(&zip, &a->whole, path) < 0 || find(zip, name, &m) < 0 ||
+        mr__zip_read(&zip, &m, &a->bytes, &owned) < 0)
+        return mr_error_status();
+    if (owned)
+        mr__bytes_close(&a->whole);
+    return MR_OK;
+}
+
+/* ---- all of them ---- */
+
+enum { MOST = 1000 }; /* arrays */
+
+typedef struct list {
+    mr_array_file file[MOST];
+    int count;
+} list;
+
+static void list_free(list *l)
+{
+    for (int i = 0; l && i < l->count; i++)
+        mr_free((void *)(uintptr_t)l->file[i].member);
+    mr_free(l);
+}
+
+static mr_status add(list *l, const char *path, mr_storage *storage, const mr__zip_member *m)
+{
+    const size_t n = name_length(m);
+    if (l->count == MOST)
+        return mr_fail(MR_ERR_FORMAT, "'%s' has more than %d arrays", path, MOST);
+    char *name = mr_alloc(n + 1);
+    if (!name)
+        return mr_error_status();
+    memcpy(name, m->name, n);
+    name[n] = '\0';
+    l->file[l->count++] = (mr_array_file){ .path = path, .name = name, .member = name, .storage = storage };
+    return MR_OK;
+}
+
+static mr_status list_arrays(list *l, const char *path, mr_storage *storage)
+{
+    mr__bytes bytes;
+    mr__zip zip;
+    mr__zip_member m;
+    if (mr__bytes_open(&bytes, storage, path) < 0)
+        return mr_error_status();
+    mr_status s = mr__is_zip(&bytes) ? mr__zip_open(&zip, &bytes, path)
+                                     : mr_fail(MR_ERR_FORMAT, "'%s' is no NPZ file", path);
+    while (s == MR_OK && (s = mr__zip_next(&zip, &m)) == MR_OK)
+        s = add(l, path, storage, &m);
+    mr__bytes_close(&bytes);
+    if (s == MR_END && !l->count)
+        s = mr_fail(MR_ERR_FORMAT, "'%s' has no arrays", path);
+    return s == MR_END ? MR_OK : s;
+}
+
+mr_dataset *mr_npz_new(const char *path, mr_storage *storage)
+{
+    if (!path) {
+        mr_fail(MR_ERR_ARGUMENT, "npz_new: path is NULL");
+        return NULL;
+    }
+    list *l = mr_calloc(1, sizeof *l);
+    mr_dataset *dataset =
+        l && list_arrays(l, path, storage) == MR_OK ? mr_arrays_new(l->file, l->count) : NULL;
+    list_free(l);
+    return dataset;
+}
+
+mr_tensor *mr_npz_load(const char *path, const char *name)
+{
+    if (path)
+        return mr__array_load(path, name);
+    mr_fail(MR_ERR_ARGUMENT, "npz_load: path is NULL");
+    return NULL;
+}

@@ -152,13 +152,12 @@ static mr_status run_example(making *m, mr_module *model, const mr_tensor *examp
     m->tape->watching = true;
     m->tape->watch = watch;
     m->tape->watch_user = m;
-    if (x)
-        (void)mr_forward(model, m->tape, x);
+    const mr_tensor *y = x ? mr_forward(model, m->tape, x) : NULL;
     mr_status status = mr_tape_status(m->tape);
     for (size_t i = 0; x && i < params.count; i++)
         params.item[i].tensor->grad = required[i] ? &params.item[i].tensor->own_grad : NULL;
     mr__free(required);
-    if (status || !x) { /* settled: raised again, with the place */
+    if (status || !y) { /* settled: raised again, with the place */
         mr__failure failure;
         mr__failure_take(&failure);
         mr_error_clear();
@@ -209,7 +208,7 @@ mr_summary *mr_summary_new(mr_module *model, const mr_summary_opts *opts)
 {
     static const mr_summary_opts defaults = { 0 };
     opts = opts ? opts : &defaults;
-    if (!mr__module_ready("summary", model))
+    if (mr__pending() || !mr__module_ready("summary", model)) /* an example that could not be made is none */
         return NULL;
     if (opts->max_depth < -1) {
         mr__raise(MR_ERR_ARGUMENT, "summary: max_depth %d is neither a number nor -1, all", opts->max_depth);

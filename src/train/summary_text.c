@@ -176,5 +176,7 @@ char *mr__summary_table(const mr_summary *s)
     append_rows(&table, lines, count, columns);
     append_totals(&table, s);
     mr__free(lines);
-    return mr__strbuf_take(&table);
+    char *text = mr__strbuf_take(&table);
+    mr__strbuf_free(&table);
+    return text;
 }

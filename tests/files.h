@@ -18,6 +18,13 @@ static inline bool files_begin(void)
     return mkdtemp(files_folder) && chmod(files_folder, 0777) == 0;
 }
 
+/* The same where writing does not wait for a disk, for tests that sync all the time. */
+static inline bool files_begin_in_memory(void)
+{
+    snprintf(files_folder, sizeof files_folder, "/dev/shm/millrace-test-XXXXXX");
+    return mkdtemp(files_folder) || files_begin();
+}
+
 /* Removes a folder, also one that a test has closed. */
 static inline void folder_remove(const char *path)
 {

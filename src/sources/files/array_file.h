@@ -41,6 +41,10 @@ char *mr__array_name(const char *path);
 /* The formats' headers: shape and types out of the bytes, the length of the header to *data. */
 mr_status mr__npy_header(mr__array_file *array, const char *path, size_t *data);
 mr_status mr__idx_header(mr__array_file *array, const char *path, size_t *data);
+/* Writes the header of an NPY file into `out`, of MR__NPY_HEAD bytes, with room for another number of rows, up to `most_rows`. Its
+ * length; 0 of a type that NumPy has not. */
+#define MR__NPY_HEAD 512
+size_t mr__npy_head(char *out, mr_dtype dtype, const mr_shape *shape, int64_t most_rows);
 bool mr__is_npy(const mr__bytes *bytes);
 
 #endif

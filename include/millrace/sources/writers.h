@@ -1,0 +1,52 @@
+/*
+ * Millrace, sources: datasets and streams written to files. Link with millrace-files; <millrace/sources/tar.h> writes tar files.
+ *
+ * A loader with workers reads samples ahead, in order; the calling thread writes them. What is written does not depend on the
+ * workers. A file is written as "PATH.part", and gets its name when it is complete and on the disk. Where writing stands is kept in
+ * "PATH.state": called again after a crash, or after a failure, the same call goes on from there, and the files come out as if nothing had
+ * happened. What has been written is gone when that file is removed. Another dataset or other options are then a failure: "'x.npy.state'
+ * is of another writing: …".
+ */
+#ifndef MILLRACE_SOURCES_WRITERS_H
+#define MILLRACE_SOURCES_WRITERS_H
+
+#include <millrace/data.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mr_write_opts {
+    int workers;        /* threads that read samples; default 0: the calling one */
+    int64_t batch_size; /* samples that are read at a time; default 64 */
+    int64_t shards;     /* of a stream, as a loader's */
+    double save_every;  /* seconds from one note of where it stands to the next; default 10 */
+} mr_write_opts;
+
+/* One array, of a field whose samples have one shape. */
+typedef struct mr_npy_out {
+    const char *field;
+    const char *path;
+} mr_npy_out;
+
+/* Writes arrays whose rows are the samples, one file for each of `count` fields, as numpy.save does of arrays. */
+MR_API MR_CHECKED mr_status mr_npy_write(mr_dataset *dataset, const mr_npy_out *arrays, int count,
+                                         const mr_write_opts *opts);
+
+typedef struct mr_tokens_write_opts {
+    mr_dtype
+        dtype; /* of a token in the file: MR_UINT16 (default), MR_INT32, MR_INT64, MR_UINT8; little-endian */
+    bool ends; /* each sample is followed by a token, `end` */
+    int64_t end;
+    mr_write_opts write;
+} mr_tokens_write_opts;
+
+/* Writes the numbers of a field, which may be ragged, one sample behind the other, without a header: a file for mr_tokens_new. A number
+ * that does not fit fails, with its sample. */
+MR_API MR_CHECKED mr_status mr_tokens_write(mr_dataset *dataset, const char *field, const char *path,
+                                            const mr_tokens_write_opts *opts);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

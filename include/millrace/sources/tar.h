@@ -10,6 +10,7 @@
 
 #include <millrace/ragged.h>
 #include <millrace/sources/rows.h>
+#include <millrace/sources/writers.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -57,6 +58,31 @@ typedef struct mr_tar_opts {
  * damage in a file is lost, and counts as one bad sample. */
 MR_API mr_dataset *mr_tar_stream_new(const char *files, const mr_tar_field *fields, int field_count,
                                      const mr_tar_opts *opts);
+
+/* ---- writing ----------------------------------------------------------------------------------------------- */
+
+/* A field in the files. */
+typedef struct mr_tar_out {
+    const char *field;
+    const char *extension; /* of its member; default: the field's name */
+    /* Bytes are a field of uint8, ragged or not; what is raw may be ragged, too. Numbers in text have blanks between them. JSON is an
+     * object, of all fields with the same extension, each at its key. Numbers are written so that reading gives them back. */
+    mr_member content;
+    const char *key; /* of JSON; default: the field's name */
+} mr_tar_out;
+
+typedef struct mr_tar_write_opts {
+    int64_t samples; /* of a file, at most; default 10,000 */
+    int64_t bytes; /* of a file's members, at most, but for a sample that has more by itself; default 1 GB */
+    const char *key; /* a field of bytes that names samples; default: their numbers, "000000017" */
+    int level;       /* of packing; default: the packer's own */
+    mr_write_opts write;
+} mr_tar_write_opts;
+
+/* Writes samples to tar files, <millrace/sources/writers.h> says how: `files` has the place of a number, "train-######.tar", and may end in .gz
+ * or .zst. A file that is complete stays, whatever happens then. */
+MR_API MR_CHECKED mr_status mr_tar_write(mr_dataset *dataset, const char *files, const mr_tar_out *members,
+                                         int count, const mr_tar_write_opts *opts);
 
 #ifdef __cplusplus
 }

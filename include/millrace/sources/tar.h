@@ -21,7 +21,7 @@ typedef enum mr_member {
     MR_MEMBER_BYTES = 0, /* the bytes, as they are: the field is ragged (<millrace/ragged.h>), of uint8 */
     MR_MEMBER_RAW,       /* the bytes are the elements, row-major, in this machine's order of bytes */
     MR_MEMBER_TEXT,      /* they are numbers in text, with blanks or commas between them; or a word */
-    MR_MEMBER_JSON       /* they are a JSON object, and the field has what is at a key of it */
+    MR_MEMBER_JSON /* they are a JSON object, of 16 MB at most, and the field has what is at a key of it */
 } mr_member;
 
 /* One field of the samples. */
@@ -42,7 +42,7 @@ typedef struct mr_tar_field {
 
 typedef struct mr_tar_opts {
     mr_storage *storage; /* where the files are, which is held; default: the disk */
-    int64_t max_member;  /* bytes of a member that a field has, at most; default 1 GB */
+    int64_t max_member;  /* bytes of a member that a field has, its holes too, at most; default 1 GB */
 } mr_tar_opts;
 
 /* Makes a stream of the samples of files. `files` names one, or several by braces: "train-{000..127}.tar", "{a,b}.tar.gz"; on the

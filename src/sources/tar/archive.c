@@ -145,6 +145,9 @@ mr_status mr__tar_next(mr__tar *tar, mr__member *m)
         if (keep_name(m, name) < 0)
             return mr_error_status();
         m->size = archive_entry_size(entry);
+        if (m->size < 0)
+            return mr_fail(MR_ERR_FORMAT, "'%s': member '%.200s' at byte %lld: a size of %lld bytes",
+                           tar->path, m->name, (long long)m->at, (long long)m->size);
         if (split(m))
             return MR_OK;
     }

@@ -9,7 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIRST_PIECE = 1 << 20, MOST_TEXT = 1 << 28 };
+enum {
+    FIRST_PIECE = 1 << 20,
+    MOST_TEXT = 1 << 28,
+    MOST_JSON = 1 << 24, /* objects take up to 44 times the memory of their text */
+    PLACE = 320
+};
 
 typedef struct place {
     const mr__tar *tar;
@@ -17,18 +22,24 @@ typedef struct place {
     const mr_field *field;
 } place;
 
-/* "'a.tar': member 'train/0001.cls' at byte 1536, field 'label'" */
+/* "'a.tar': member 'train/0001.cls' at byte 1536, field 'label'". A path that is too long loses its beginning. */
 static void say_place(const void *of, char *text, size_t room)
 {
     const place *p = of;
-    snprintf(text, room, "'%s': member '%.200s' at byte %lld, field '%s'", p->tar->path, p->member->name,
-             (long long)p->member->at, p->field->name);
+    const char *path = p->tar->path;
+    char where[PLACE];
+    const int said = snprintf(where, sizeof where, "member '%.120s' at byte %lld, field '%.60s'",
+                              p->member->name, (long long)p->member->at, p->field->name);
+    const size_t length = strlen(path),
+                 around = (size_t)said + sizeof "'...': ", fit = room > around ? room - around : 0;
+    const bool whole = length <= fit;
+    snprintf(text, room, "'%s%s': %s", whole ? "" : "...", whole ? path : path + (length - fit), where);
 }
 
 MR_PRINTF(2, 3)
 static mr_status wrong(const place *p, const char *format, ...)
 {
-    char here[320], what[160];
+    char here[PLACE], what[160];
     va_list args;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
@@ -128,8 +139,10 @@ static mr_status write_text(const place *p, const mr__words *words, const char *
         int64_t number = mr__words_find(words, at, (size_t)(end - at));
         if (number < 0)
             return wrong(p, "'%.*s' is none of the words", end - at > 40 ? 40 : (int)(end - at), at);
-        mr__put_int(p->field->dtype, to, number);
-        return MR_OK;
+        return mr__put_int(p->field->dtype, to, number)
+                   ? MR_OK
+                   : wrong(p, "word number %lld does not fit %s", (long long)number,
+                           mr_dtype_name(p->field->dtype));
     }
     for (; at < end; count++) {
         const char *stop = at;
@@ -180,12 +193,15 @@ static mr_status write_field(const mr__tar_plan *plan, int i, const place *p, co
     }
 }
 
-static mr_status check_raw(const place *p)
+/* As far as it says something about the contents. */
+static mr_status check_size(const place *p, mr_member content)
 {
-    const int64_t wanted = (int64_t)mr__json_field_bytes(p->field);
-    return p->member->size == wanted
-               ? MR_OK
-               : wrong(p, "%lld bytes, not %lld", (long long)p->member->size, (long long)wanted);
+    const int64_t size = p->member->size, elements = (int64_t)mr__json_field_bytes(p->field);
+    if (content == MR_MEMBER_RAW && size != elements)
+        return wrong(p, "%lld bytes, not %lld", (long long)size, (long long)elements);
+    if (content == MR_MEMBER_JSON && size > MOST_JSON)
+        return wrong(p, "JSON of %lld bytes, more than %d", (long long)size, MOST_JSON);
+    return MR_OK;
 }
 
 mr_status mr__tar_read_member(const mr__tar_plan *plan, mr__tar *tar, const mr__member *member,
@@ -199,7 +215,7 @@ mr_status mr__tar_read_member(const mr__tar_plan *plan, mr__tar *tar, const mr__
         p.field = &plan->field[i];
         if (seen[i])
             return wrong(&p, "the sample has another member for it");
-        if (plan->options[i].content == MR_MEMBER_RAW && check_raw(&p) < 0)
+        if (check_size(&p, plan->options[i].content) < 0)
             return mr_error_status();
         seen[i] = true;
         last = i;

@@ -96,6 +96,44 @@ static void test_contents(void)
                  MR_END);
 }
 
+/* What is said has the place, however long the path is. */
+static void test_long_path(void)
+{
+    char folder[300], path[900];
+    int samples;
+    memset(folder, 'd', 250);
+    folder[250] = 0;
+    snprintf(path, sizeof path, "%s/%s", files_folder, folder);
+    CHECK(mkdir(path, 0777) == 0);
+    snprintf(path, sizeof path, "%s/%s/%s", files_folder, folder, folder);
+    CHECK(mkdir(path, 0777) == 0);
+    snprintf(path, sizeof path, "%s/%s/%s/a.tar", files_folder, folder, folder);
+    FILE *file = fopen(path, "w");
+    put_text(file, "s/1.x", "{");
+    put_end(file);
+    for (int i = 0; i < 2; i++) {
+        const mr_tar_field x = { .name = "x", .content = i ? MR_MEMBER_JSON : MR_MEMBER_TEXT };
+        CHECK(read_file(path, &x, 1, NULL, &samples) < 0);
+        check_said(i ? "ddd/a.tar': member 's/1.x' at byte 0, field 'x', column 1: "
+                     : "ddd/a.tar': member 's/1.x' at byte 0, field 'x': '{' is no number");
+    }
+}
+
+/* Words whose numbers are too large for the field. */
+static void test_many_words(void)
+{
+    static char text[300][8];
+    const char *words[300];
+    for (int i = 0; i < 300; i++) {
+        snprintf(text[i], sizeof text[i], "w%d", i);
+        words[i] = text[i];
+    }
+    const mr_tar_field small = {
+        .name = "x", .content = MR_MEMBER_TEXT, .dtype = MR_UINT8, .words = words, .word_count = 300
+    };
+    check_content("s/1.x", "w299", &small, 1, "field 'x': word number 299 does not fit uint8");
+}
+
 /* A sample that is a bad one does not touch those around it; what is behind damage is lost with one. */
 static void test_skipped(void)
 {
@@ -165,12 +203,18 @@ static void release(void *user, void *memory)
     free(memory);
 }
 
-static void check_lie(int64_t size, char type, const mr_tar_field *field, const char *wanted)
+/* Of a pax head in front of the member, if `pax` is given: "26 GNU.sparse.realsize=-1\n". */
+static void check_lie_of(const char *pax, int64_t size, char type, const mr_tar_field *field,
+                         const char *wanted)
 {
     static const mr_allocator watched = { allocate, release, NULL };
     char content[600] = "a few bytes";
     int samples;
     FILE *file = begin("lie.tar");
+    if (pax) {
+        put_head(file, "pax", 'x', (int64_t)strlen(pax));
+        put_content(file, pax, strlen(pax));
+    }
     put_head(file, "s.bin", type, size);
     put_content(file, content, sizeof content);
     fclose(file);
@@ -183,12 +227,19 @@ static void check_lie(int64_t size, char type, const mr_tar_field *field, const 
     mr_set_allocator(NULL);
 }
 
+static void check_lie(int64_t size, char type, const mr_tar_field *field, const char *wanted)
+{
+    check_lie_of(NULL, size, type, field, wanted);
+}
+
 static void test_lies(void)
 {
     const mr_tar_field raw = { .name = "x",
                                .extension = "bin",
                                .content = MR_MEMBER_RAW,
                                .shape = { 1, { 512 } } },
+                       json = { .name = "x", .extension = "bin", .content = MR_MEMBER_JSON },
+                       text = { .name = "x", .extension = "bin", .content = MR_MEMBER_TEXT },
                        other = { .name = "other" };
     check_lie(1000000000, '0', &bytes_field, "/lie.tar': member 's.bin' at byte 0: Truncated tar archive");
     check_lie(INT64_C(1) << 40, '0', &bytes_field,
@@ -199,6 +250,18 @@ static void test_lies(void)
     check_lie(INT64_C(1) << 40, 'L', &bytes_field, "/lie.tar': no next member at byte ");
     check_lie(INT64_C(1) << 40, 'x', &bytes_field, "/lie.tar': no next member at byte ");
     check_lie(INT64_C(1) << 62, 'g', &bytes_field, "/lie.tar': no next member at byte ");
+    check_lie((1 << 24) + 1, '0', &json,
+              "/lie.tar': member 's.bin' at byte 0, field 'x': JSON of 16777217 bytes, more than 16777216");
+
+    static const char *const negative[] = {
+        "26 GNU.sparse.realsize=-1\n", "22 SCHILY.realsize=-1\n",
+        "22 GNU.sparse.size=-1\n26 GNU.sparse.numblocks=1\n23 GNU.sparse.offset=0\n25 GNU.sparse.numbytes=1\n"
+    };
+    const mr_tar_field *const of[] = { &bytes_field, &raw, &json, &text };
+    for (int i = 0; i < 3; i++)
+        for (int f = 0; f < 4; f++)
+            check_lie_of(negative[i], 1, '0', of[f],
+                         "/lie.tar': member 's.bin' at byte 0: a size of -1 bytes");
 }
 
 /* ---- damage everywhere ---- */
@@ -329,6 +392,8 @@ int main(void)
         return 1;
     rng = mr_rng_new(1);
     RUN(test_contents);
+    RUN(test_long_path);
+    RUN(test_many_words);
     RUN(test_skipped);
     RUN(test_lies);
     RUN(test_damage);

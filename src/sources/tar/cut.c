@@ -47,20 +47,22 @@ static mr_status find_head(mr__input *input, unsigned char *buffer, int64_t *at)
     }
 }
 
-/* The first sample that begins behind the member behind the head at `from`: MR_OK, MR_END when there is none, or a failure, which
- * may mean that it was no head. */
-static mr_status find_sample(mr_storage *storage, const char *path, int64_t from, int64_t *at)
+/* The first sample that begins behind the member behind the head at *head: MR_OK, MR_END when there is none, or a failure, which
+ * may mean that it was no head. *head: the last one that was read. */
+static mr_status find_sample(mr_storage *storage, const char *path, int64_t *head, int64_t *at)
 {
     mr__tar tar;
     mr__member member[2] = { 0 };
     bool found = false;
     mr_status s = mr__tar_open(&tar, storage, path);
     if (s == MR_OK)
-        s = mr__tar_start(&tar, from);
+        s = mr__tar_start(&tar, *head);
     for (int i = 0; s == MR_OK && !found; i++) {
-        s = mr__tar_next(&tar, &member[i % 2]);
+        mr__member *m = &member[i % 2];
+        s = mr__tar_next(&tar, m);
         found = s == MR_OK && i > 1 && !mr__member_same_key(&member[0], &member[1]);
-        *at = found ? member[i % 2].at : *at;
+        *at = found ? m->at : *at;
+        *head = m->at > *head ? m->at : *head;
     }
     mr__member_free(&member[0]);
     mr__member_free(&member[1]);
@@ -83,11 +85,13 @@ mr_status mr__tar_cut(mr_storage *storage, const char *path, int64_t size, int64
         s = find_head(input, buffer, &head);
         if (s < 0 || head == INT64_MAX)
             break;
-        s = find_sample(storage, path, head, at);
-        if (s == MR_ERR_FORMAT || s == MR_ERR_STATE)
+        s = find_sample(storage, path, &head, at);
+        s = s < 0 ? mr_error_status() : MR_OK; /* its first cause's */
+        if (s == MR_ERR_FORMAT || s == MR_ERR_STATE) {
             mr_error_clear(); /* damage is a matter of whoever reads there */
-        s = s == MR_ERR_IO || s == MR_ERR_MEMORY ? s : MR_OK;
-        head += BLOCK;
+            s = MR_OK;
+        }
+        head += BLOCK; /* from those before it one comes to the same end */
     }
     mr_free(buffer);
     mr__input_close(input);

@@ -145,7 +145,7 @@ static mr_status read_sample(tar_cursor *c, const mr_sample *sample, bool mine, 
     c->number += *any;
     c->passed += !*any;
     if (more != MR_OK) {
-        const bool none = more == MR_END && !c->number && !c->begin;
+        const bool whole = c->begin == 0 && c->end == INT64_MAX, none = whole && more == MR_END && !c->number;
         if (none && s >= 0)
             s = mr_fail(MR_ERR_FORMAT,
                         "'%s': %lld samples, and no field wants any of their members, '%s' being the last",
@@ -247,7 +247,7 @@ static mr_status cursor_seek(void *self, const void *state)
     close_file(c);
     c->which = to.which;
     c->number = to.number;
-    if (c->which < 0 || c->which > c->count)
+    if (c->which < 0 || c->which > c->count || (c->which == c->count && to.at >= 0))
         return mr_fail(MR_ERR_FORMAT, "tar_stream: file %lld of %lld in the state", (long long)to.which,
                        (long long)c->count);
     if (to.at < 0)

@@ -2,8 +2,10 @@
 #include <millrace/sources/tar.h>
 
 #include "check.h"
+#include "data/dataset.h"
 #include "files.h"
 #include "said.h"
+#include "sources/tar/cut.h"
 #include "tar_fixture.h"
 
 #include <stdlib.h>
@@ -210,6 +212,168 @@ static void test_tar_in_tar(void)
     mr_dataset_free(d);
 }
 
+/* ---- where a file is cut ---- */
+
+/* A storage of one file in memory. */
+typedef struct memory_file {
+    FILE *file;
+    char *bytes;
+    size_t size;
+    int opened;
+    int broken; /* the number of the reader that reads at the beginning only; 0: none */
+} memory_file;
+
+typedef struct memory_reader {
+    memory_file *of;
+    int number;
+    size_t at;
+} memory_reader;
+
+static void *memory_open(void *self, const char *name, mr_file_facts *facts)
+{
+    memory_file *of = *(memory_file **)self;
+    memory_reader *r = calloc(1, sizeof *r);
+    (void)name;
+    r->of = of;
+    r->number = ++of->opened;
+    facts->size = (int64_t)of->size;
+    return r;
+}
+
+static int64_t memory_read(void *file, void *bytes, size_t size)
+{
+    memory_reader *r = file;
+    const size_t left = r->of->size - r->at, n = left < size ? left : size;
+    if (r->number == r->of->broken && r->at) {
+        mr_fail(MR_ERR_IO, "'memory': it is broken");
+        return -1;
+    }
+    memcpy(bytes, r->of->bytes + r->at, n);
+    r->at += n;
+    return (int64_t)n;
+}
+
+static mr_status memory_seek(void *file, int64_t offset)
+{
+    ((memory_reader *)file)->at = (size_t)offset;
+    return MR_OK;
+}
+
+static const mr_storage_vtable memory_vtable = {
+    .open = memory_open, .read = memory_read, .seek = memory_seek, .close = free
+};
+
+static mr_storage *memory_begin(memory_file *m)
+{
+    *m = (memory_file){ 0 };
+    m->file = open_memstream(&m->bytes, &m->size);
+    return mr_storage_new(&memory_vtable, &m, sizeof m);
+}
+
+/* Where a cut finds no other sample behind, it looks once, not from each of the heads again; from a head that turns out to be
+ * none it goes on with the next. */
+static void test_one_sample(void)
+{
+    memory_file m;
+    mr_storage *storage = memory_begin(&m);
+    int64_t at;
+    for (int i = 0; i < 3000; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "video.%06d.jpg", i);
+        put_text(m.file, name, "x");
+    }
+    put_end(m.file);
+    CHECK_EQ_I64(mr__tar_cut(storage, "memory", (int64_t)m.size, 1, 2, &at), MR_OK);
+    CHECK_EQ_I64(at, INT64_MAX);
+    CHECK(m.opened <= 4);
+    m.opened = 0; /* the same where the file is cut off */
+    m.size -= 1024 + 300;
+    CHECK_EQ_I64(mr__tar_cut(storage, "memory", (int64_t)m.size, 1, 2, &at), MR_OK);
+    CHECK_EQ_I64(at, INT64_MAX);
+    CHECK(m.opened <= 4);
+    mr_storage_free(storage);
+    free(m.bytes);
+
+    storage = memory_begin(&m);
+    char block[1024] = "";
+    FILE *lie = fmemopen(block, sizeof block, "w");
+    put_head(lie, "lie.bin", '0', 1 << 20);
+    fclose(lie);
+    put_member(m.file, "0.n", block, sizeof block); /* what looks like a head with a long member */
+    for (int i = 1; i < 4; i++)
+        put_text(m.file, (const char *[]){ "0.n", "1.n", "2.n", "3.n" }[i], "7");
+    put_end(m.file);
+    CHECK_EQ_I64(mr__tar_cut(storage, "memory", (int64_t)m.size, 1, 10, &at), MR_OK);
+    CHECK_EQ_I64(at, 512 + 1024 + 2 * 1024);
+    mr_storage_free(storage);
+    free(m.bytes);
+}
+
+/* A file that cannot be read is a failure of the cut, not a head that is none. */
+static void test_broken(void)
+{
+    memory_file m;
+    mr_storage *storage = memory_begin(&m);
+    int64_t at;
+    for (int i = 0; i < 9; i++)
+        put_text(m.file, "0.n\0001.n\0002.n\0003.n\0004.n\0005.n\0006.n\0007.n\0008.n" + 4 * i, "7");
+    put_end(m.file);
+    for (m.broken = 1; m.broken < 3; m.broken++) {
+        m.opened = 0;
+        CHECK_EQ_I64(mr__tar_cut(storage, "memory", (int64_t)m.size, 1, 4, &at), MR_ERR_IO);
+        check_said("'memory': it is broken");
+    }
+    mr_storage_free(storage);
+    free(m.bytes);
+}
+
+/* Members that no field wants may fill one of the parts; a file in which there are none else is refused. */
+static void test_unwanted_part(void)
+{
+    for (int wanted = 0; wanted < 2; wanted++) {
+        FILE *file = fopen(in_folder("half.tar"), "w");
+        char name[32];
+        for (int i = 0; i < 200; i++) {
+            snprintf(name, sizeof name, "%03d.%s", i, wanted && i >= 100 ? "n" : "mask");
+            put_text(file, name, "1");
+        }
+        put_end(file);
+        mr_dataset *d = mr_tar_stream_new(in_folder("half.tar"), fields, 1, NULL);
+        for (int64_t shards = 1; shards < 5; shards++) {
+            mr_loader *loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 1, .shards = shards });
+            const mr_batch *b;
+            int rows = 0;
+            mr_status s;
+            while ((s = mr_loader_next(loader, &b)) == MR_OK)
+                rows++;
+            CHECK_EQ_I64(rows, wanted ? 100 : 0);
+            CHECK_EQ_I64(s, !wanted && shards == 1 ? MR_ERR_FORMAT : MR_END);
+            mr_error_clear();
+            mr_loader_free(loader);
+        }
+        mr_dataset_free(d);
+    }
+}
+
+/* A state with a place in a file behind the last one. */
+static void test_damaged_state(void)
+{
+    mr_dataset *d = mr_tar_stream_new(in_folder("one.tar"), fields, 2, NULL);
+    const mr_stream_vtable *stream = d->stream;
+    void *cursor = stream->open(d->self, 0, 1);
+    int64_t state[16] = { 0 }; /* the file, and the byte in it, come first */
+    CHECK(cursor != NULL && stream->cursor_state_size <= sizeof state);
+    stream->tell(cursor, state);
+    CHECK(state[0] == 0 && state[1] == -1);
+    state[0] = 1;
+    CHECK_EQ_I64(stream->seek(cursor, state), MR_OK); /* it is through */
+    state[1] = 0;
+    CHECK_EQ_I64(stream->seek(cursor, state), MR_ERR_FORMAT);
+    check_said("tar_stream: file 1 of 1 in the state");
+    stream->close(cursor);
+    mr_dataset_free(d);
+}
+
 /* ---- patterns ---- */
 
 static void check_pattern(const char *pattern, int samples)
@@ -277,6 +441,10 @@ int main(void)
     RUN(test_several_files);
     RUN(test_default);
     RUN(test_tar_in_tar);
+    RUN(test_one_sample);
+    RUN(test_broken);
+    RUN(test_unwanted_part);
+    RUN(test_damaged_state);
     RUN(test_patterns);
     mr_rng_free(rng);
     return files_report();

@@ -7,15 +7,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/soak.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 
-# compare NAME: what was read, of $work/made and $work/read.
-compare()
-{
-    read -r rows sum <"$work/made"
-    read -r rows_read sum_read peak <"$work/read"
-    echo "$1: $rows_read rows, at most $peak KiB"
-    [ "$rows $sum" = "$rows_read $sum_read" ] || { echo "$1: there were $rows rows of $sum, and not of $sum_read" >&2; exit 1; }
-    [ "$peak" -gt 0 ] && [ "$peak" -lt "$limit" ] || { echo "$1: more than $limit KiB" >&2; exit 1; }
-}
+. "$(dirname "$0")/compare"
 
 "$MR_BIN/soak-csv" make "$bytes" 2>"$work/made" | "$MR_BIN/soak-csv" read - 1 0 >"$work/read"
 compare "csv, a pipe of $bytes bytes"

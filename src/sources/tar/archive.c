@@ -46,15 +46,19 @@ static mr_status failed(const mr__tar *tar, const char *what, int64_t at)
                    said ? said : "it is damaged");
 }
 
-mr_status mr__tar_open(mr__tar *tar, mr_storage *storage, const char *path)
+mr_status mr__tar_take(mr__tar *tar, mr__input *input, const char *path)
 {
-    *tar = (mr__tar){ .path = path };
-    tar->input = mr__input_open(storage, path);
-    tar->buffer = tar->input ? mr_alloc(BUFFER) : NULL;
+    *tar = (mr__tar){ .path = path, .input = input };
+    tar->buffer = input ? mr_alloc(BUFFER) : NULL;
     if (!tar->buffer)
         return mr_error_status();
-    tar->size = mr__input_can_seek(tar->input) ? mr__input_size(tar->input) : -1;
+    tar->size = mr__input_can_seek(input) ? mr__input_size(input) : -1;
     return MR_OK;
+}
+
+mr_status mr__tar_open(mr__tar *tar, mr_storage *storage, const char *path)
+{
+    return mr__tar_take(tar, mr__input_open(storage, path), path);
 }
 
 mr_status mr__tar_start(mr__tar *tar, int64_t at)

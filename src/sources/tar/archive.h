@@ -30,8 +30,9 @@ typedef struct mr__member {
     int64_t at, size;      /* where its head begins, among the unpacked bytes; bytes of its contents */
 } mr__member;
 
-/* Opens a file. `path` is borrowed. */
+/* Opens a file, or takes one that is open, which is adopted. `path` is borrowed. */
 mr_status mr__tar_open(mr__tar *tar, mr_storage *storage, const char *path);
+mr_status mr__tar_take(mr__tar *tar, mr__input *input, const char *path);
 
 /* Goes to where a member's head begins, once. */
 mr_status mr__tar_start(mr__tar *tar, int64_t at);

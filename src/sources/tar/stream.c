@@ -3,20 +3,28 @@
 #include "pattern.h"
 #include "plan.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 enum { FEW_FILES = 8 };
 static const int64_t SMALLEST_PART = 4 << 20;
 
+/* A pipe, which has one reader: what has been read of it, until somebody reads on. */
+typedef struct pipe_file {
+    bool is_one;
+    _Atomic(mr__input *) input;
+} pipe_file;
+
 typedef struct tar_stream {
     mr__tar_plan plan;
     mr__names files;
-    mr_storage *storage; /* held */
-    int64_t shards;      /* it is best read in */
+    mr_storage *storage;       /* held */
+    int64_t shards;            /* it is best read in */
+    pipe_file pipe[FEW_FILES]; /* of the first files, if they are pipes */
 } tar_stream;
 
 typedef struct tar_cursor {
-    const tar_stream *stream;
+    tar_stream *stream;
     int64_t first, step,
         count;           /* its files: number `first`, and each `step`th from there on; `count` of them */
     int64_t part, parts; /* of the one file that it shares with others */
@@ -56,16 +64,32 @@ static void leave_file(tar_cursor *c)
     c->number = 0;
 }
 
+static mr_status open_pipe(tar_cursor *c, pipe_file *pipe, int64_t at)
+{
+    if (at > 0)
+        return mr_fail(MR_ERR_STATE,
+                       "'%s' is read once, from front to back: it cannot go from byte 0 to %lld", path_of(c),
+                       (long long)at);
+    mr__input *input = atomic_exchange(&pipe->input, NULL);
+    if (!input)
+        return mr_fail(MR_ERR_STATE, "'%s' can be read once only", path_of(c));
+    return mr__tar_take(&c->tar, input, path_of(c)) == MR_OK ? mr__tar_start(&c->tar, 0) : mr_error_status();
+}
+
 /* Opens a file at its part's beginning, or at `at` if that is not negative. */
 static mr_status open_file(tar_cursor *c, int64_t at)
 {
     mr_storage *storage = c->stream->storage;
     const char *path = path_of(c);
+    const int64_t number = c->first + c->which * c->step;
+    pipe_file *pipe = number < FEW_FILES && c->stream->pipe[number].is_one ? &c->stream->pipe[number] : NULL;
     c->begin = 0;
     c->end = INT64_MAX;
     c->passed = 0;
     c->each = false;
     c->open = true;
+    if (pipe)
+        return open_pipe(c, pipe, at);
     if (mr__tar_open(&c->tar, storage, path) < 0)
         return mr_error_status();
     if (c->parts > 1) {
@@ -203,7 +227,7 @@ static void cursor_close(void *self)
 
 static void *cursor_open(void *self, int64_t shard, int64_t shards)
 {
-    const tar_stream *s = *(tar_stream **)self;
+    tar_stream *s = *(tar_stream **)self;
     const int64_t files = s->files.count;
     tar_cursor *c = mr_calloc(1, sizeof *c);
     if (!c)
@@ -214,6 +238,8 @@ static void *cursor_open(void *self, int64_t shard, int64_t shards)
     c->count = shards < files ? (files - shard - 1) / shards + 1 : 1;
     c->part = shard / files;
     c->parts = shards < files ? 1 : (shards - c->first - 1) / files + 1;
+    if (c->part && c->first < FEW_FILES && s->pipe[c->first].is_one)
+        c->count = 0; /* the first shard has all of it */
     c->seen = mr_calloc((size_t)s->plan.field_count, sizeof *c->seen);
     if (c->seen)
         return c;
@@ -271,6 +297,8 @@ static int64_t shards(void *self)
 static void stream_free(tar_stream *s)
 {
     mr__tar_plan_free(&s->plan);
+    for (int i = 0; i < FEW_FILES; i++)
+        mr__input_close(atomic_load(&s->pipe[i].input));
     mr__names_free(&s->files);
     mr_storage_free(s->storage);
     mr_free(s);
@@ -293,7 +321,11 @@ static mr_status count_shards(tar_stream *s)
         const int64_t size = mr__input_can_seek(input) ? mr__input_size(input) : -1,
                       fit = size / SMALLEST_PART;
         parts = fit < parts ? fit : parts;
-        mr__input_close(input);
+        s->pipe[i].is_one = !mr__input_can_seek(input);
+        if (s->pipe[i].is_one)
+            atomic_store(&s->pipe[i].input, input);
+        else
+            mr__input_close(input);
     }
     s->shards = files * (parts > 1 ? parts : 1);
     return MR_OK;

@@ -374,6 +374,47 @@ static void test_damaged_state(void)
     mr_dataset_free(d);
 }
 
+/* A pipe has one reader, whatever the shards, and is gone through once. */
+static void test_pipe(void)
+{
+    char command[700];
+    make("through.tar", 0, 40, false);
+    CHECK(mkfifo(in_folder("pipe"), 0600) == 0);
+    snprintf(command, sizeof command, "cat '%s' >'%s' &", in_folder("through.tar"), in_folder("pipe"));
+    CHECK(system(command) == 0);
+    mr_dataset *d = mr_tar_stream_new(in_folder("pipe"), fields, 2, NULL);
+    mr_loader *loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 8, .shards = 3 });
+    const mr_batch *b;
+    const void *bytes;
+    size_t size;
+    for (int64_t rows = 0; rows < 40; rows += 8) {
+        if (!CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK))
+            printf("    %s\n", mr_error());
+        for (int64_t i = 0; i < b->rows; i++)
+            CHECK_EQ_I64(value(b, i), rows + i);
+        if (rows == 8)
+            CHECK_EQ_I64(mr_loader_save(loader, &bytes, &size), MR_OK);
+    }
+    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_END);
+    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_ERR_STATE);
+    check_said("/pipe' can be read once only");
+    mr_loader_free(loader);
+    mr_dataset_free(d);
+
+    CHECK(system(command) == 0);
+    d = mr_tar_stream_new(in_folder("pipe"), fields, 2, NULL);
+    mr_loader *second = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 8, .shards = 3 });
+    loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 8, .shards = 3 });
+    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK);
+    CHECK_EQ_I64(mr_loader_save(loader, &bytes, &size), MR_OK);
+    CHECK_EQ_I64(mr_loader_restore(second, bytes, size), MR_OK);
+    CHECK_EQ_I64(mr_loader_next(second, &b), MR_ERR_STATE);
+    check_said("/pipe' is read once, from front to back: it cannot go from byte 0 to ");
+    mr_loader_free(loader);
+    mr_loader_free(second);
+    mr_dataset_free(d);
+}
+
 /* ---- patterns ---- */
 
 static void check_pattern(const char *pattern, int samples)
@@ -445,6 +486,7 @@ int main(void)
     RUN(test_broken);
     RUN(test_unwanted_part);
     RUN(test_damaged_state);
+    RUN(test_pipe);
     RUN(test_patterns);
     mr_rng_free(rng);
     return files_report();

@@ -5,7 +5,9 @@
 #include "check.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,6 +102,14 @@ static inline void files_be_nobody(bool nobody)
 {
     if (getuid() == 0)
         CHECK(seteuid(nobody ? 65534 : 0) == 0);
+}
+
+/* Files may have so many bytes and no more, as on a disk that is full; 0: any. */
+static inline void files_limit(size_t bytes)
+{
+    signal(SIGXFSZ, SIG_IGN);
+    const struct rlimit limit = { bytes ? bytes : RLIM_INFINITY, RLIM_INFINITY };
+    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
 }
 
 #endif

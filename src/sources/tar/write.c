@@ -31,6 +31,7 @@ typedef struct writer {
     mr__part_file file;
     struct archive *archive; /* NULL: none is open */
     struct archive_entry *entry;
+    bool broken; /* the file could not be written; why is pending */
     locale_t locale;
     int64_t samples, bytes;        /* in it */
     char name[NAME], before[NAME]; /* of the sample, and of the last one */
@@ -45,17 +46,19 @@ static bool ends_in(const char *path, const char *suffix)
     return n >= m && strcmp(path + n - m, suffix) == 0;
 }
 
+/* A failure is kept for later: libarchive would not free all that it has after one. */
 static la_ssize_t take(struct archive *archive, void *user, const void *bytes, size_t size)
 {
     writer *w = user;
-    if (mr__part_write(&w->file, bytes, size) == MR_OK)
-        return (la_ssize_t)size;
-    archive_set_error(archive, EIO, "the file cannot be written"); /* why is pending */
-    return -1;
+    (void)archive;
+    w->broken = w->broken || mr__part_write(&w->file, bytes, size) < 0;
+    return (la_ssize_t)size;
 }
 
 static mr_status failed(const writer *w)
 {
+    if (w->broken)
+        return mr_error_status();
     const char *said = w->archive ? archive_error_string(w->archive) : NULL;
     return mr_fail(w->archive && archive_errno(w->archive) != ENOMEM ? MR_ERR_IO : MR_ERR_MEMORY, "'%s': %s",
                    w->file.path, said ? said : "out of memory");
@@ -108,7 +111,7 @@ static mr_status open_file(writer *w)
 
 static mr_status close_file(writer *w)
 {
-    mr_status s = archive_write_close(w->archive) == ARCHIVE_OK ? MR_OK : failed(w);
+    mr_status s = archive_write_close(w->archive) == ARCHIVE_OK && !w->broken ? MR_OK : failed(w);
     archive_write_free(w->archive);
     w->archive = NULL;
     if (s == MR_OK)
@@ -137,7 +140,7 @@ static mr_status add_member(writer *w, const char *extension, const void *bytes,
                          archive_write_data(w->archive, bytes, size) == (la_ssize_t)size;
     uselocale(before);
     w->bytes += (int64_t)size;
-    return written ? MR_OK : failed(w);
+    return written && !w->broken ? MR_OK : failed(w);
 }
 
 static mr_status name_sample(writer *w, const mr__writing *in)
@@ -298,10 +301,8 @@ mr_status mr_tar_write(mr_dataset *dataset, const char *files, const mr_tar_out 
     writer w = { .file.fd = -1 };
     mr__writing in = { 0 };
     mr_status s = run(&w, &in, dataset, files, members, count, opts ? opts : &defaults);
-    if (w.archive) { /* of a file that stays as it is */
-        archive_write_fail(w.archive);
-        archive_write_free(w.archive);
-    }
+    w.broken = true; /* what is not complete stays as it is */
+    archive_write_free(w.archive);
     if (w.locale)
         freelocale(w.locale);
     archive_entry_free(w.entry);

@@ -328,6 +328,19 @@ static void test_states(void)
     CHECK(same_files("a.npy", "x.npy"));
 }
 
+/* The disk is full, and then it is not. */
+static void test_full(void)
+{
+    files_limit(9000);
+    CHECK_EQ_I64(write_arrays(by_index(), "a.npy", "b.npy", &often), MR_ERR_IO);
+    check_said("/a.npy.part': File too large");
+    files_limit(0);
+    atomic_store(&asked, 0);
+    CHECK_EQ_I64(write_arrays(by_index(), "a.npy", "b.npy", &often), MR_OK);
+    CHECK(atomic_load(&asked) < ROWS);
+    CHECK(same_files("a.npy", "x.npy") && same_files("b.npy", "n.npy"));
+}
+
 /* ---- what cannot be ---- */
 
 static void check_refused(mr_status status, const char *wanted)
@@ -346,8 +359,7 @@ static void test_refused(void)
     check_refused(mr_npy_write(d, &(mr_npy_out){ "x", NULL }, 1, NULL), "npy_write: field 'x' has no path");
     check_refused(mr_npy_write(d, &(mr_npy_out){ "tokens", path }, 1, NULL),
                   "npy_write: field 'tokens' is ragged: its samples are no rows of an array");
-    check_refused(mr_npy_write(NULL, &(mr_npy_out){ "x", path }, 1, NULL),
-                  "npy_write: dataset is NULL");
+    check_refused(mr_npy_write(NULL, &(mr_npy_out){ "x", path }, 1, NULL), "npy_write: dataset is NULL");
     check_refused(mr_npy_write(d, &(mr_npy_out){ "x", "/nowhere/x.npy" }, 1, NULL),
                   "cannot create '/nowhere/x.npy.part'");
     check_refused(mr_npy_write(d, &(mr_npy_out){ "x", path }, 1, &(mr_write_opts){ .workers = -1 }),
@@ -394,6 +406,7 @@ int main(void)
     RUN(test_died_and_went_on);
     RUN(test_complete);
     RUN(test_states);
+    RUN(test_full);
     RUN(test_refused);
     RUN(test_out_of_memory);
     return files_report();

@@ -247,6 +247,18 @@ static void test_went_on(void)
     remove_all();
 }
 
+/* The disk is full, and then it is not. */
+static void test_full(void)
+{
+    files_limit(40000);
+    CHECK_EQ_I64(write_files("a#.tar", (mr_tar_write_opts){ .samples = 20, .key = "name" }), MR_ERR_IO);
+    check_said("cannot write '");
+    files_limit(0);
+    CHECK_EQ_I64(write_files("a#.tar", (mr_tar_write_opts){ .samples = 20, .key = "name" }), MR_OK);
+    check_files("a*.tar");
+    remove_all();
+}
+
 /* ---- what cannot be ---- */
 
 static void check_refused(const char *files, const mr_tar_out *out, int count, mr_tar_write_opts opts,
@@ -321,6 +333,7 @@ int main(void)
     RUN(test_files);
     RUN(test_same_bytes);
     RUN(test_went_on);
+    RUN(test_full);
     RUN(test_refused);
     RUN(test_out_of_memory);
     mr_rng_free(rng);

@@ -22,19 +22,24 @@ mr_status mr__new_file_open(mr__new_file *file, const char *path)
     return file->fd < 0 ? failed("create", file->temporary) : MR_OK;
 }
 
-mr_status mr__new_file_write(mr__new_file *file, const void *bytes, size_t size)
+mr_status mr__write_bytes(int fd, const char *path, const void *bytes, size_t size)
 {
     const char *at = bytes;
     while (size) {
-        const ssize_t n = write(file->fd, at, size);
+        const ssize_t n = write(fd, at, size);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return failed("write", file->path);
+            return failed("write", path);
         at += n;
         size -= (size_t)n;
     }
     return MR_OK;
+}
+
+mr_status mr__new_file_write(mr__new_file *file, const void *bytes, size_t size)
+{
+    return mr__write_bytes(file->fd, file->path, bytes, size);
 }
 
 mr_status mr__new_file_close(mr__new_file *file, mr_status status)

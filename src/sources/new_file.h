@@ -16,4 +16,7 @@ mr_status mr__new_file_write(mr__new_file *file, const void *bytes, size_t size)
 /* Puts it into place if `status`, what has become of it up to now, is MR_OK; otherwise removes it. Gives the status. */
 mr_status mr__new_file_close(mr__new_file *file, mr_status status);
 
+/* Writes all bytes, or fails with the path. */
+mr_status mr__write_bytes(int fd, const char *path, const void *bytes, size_t size);
+
 #endif

@@ -1,5 +1,7 @@
 #include "part_file.h"
 
+#include "sources/new_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,17 +36,9 @@ mr_status mr__part_open(mr__part_file *file, const char *path, int64_t bytes)
 
 mr_status mr__part_write(mr__part_file *file, const void *bytes, size_t size)
 {
-    const char *at = bytes;
-    while (size) {
-        const ssize_t n = write(file->fd, at, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return failed("write", file->part);
-        at += n;
-        size -= (size_t)n;
-        file->bytes += n;
-    }
+    if (mr__write_bytes(file->fd, file->part, bytes, size) < 0)
+        return mr_error_status();
+    file->bytes += (int64_t)size;
     return MR_OK;
 }
 

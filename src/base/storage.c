@@ -137,11 +137,11 @@ const char *mr_file_name(const mr_file *file)
 
 /* ---- going to a byte ---- */
 
-static mr_status shorter(const mr_file *file, int64_t offset)
+static mr_status shorter(const mr_file *file, int64_t size, int64_t offset)
 {
     return mr__raise(MR_ERR_STATE,
                      "'%s' has %lld bytes, and there was something at byte %lld: it has changed", file->name,
-                     (long long)file->at, (long long)offset);
+                     (long long)size, (long long)offset);
 }
 
 /* Opens it once more, at its first byte. */
@@ -166,7 +166,7 @@ static mr_status read_up_to(mr_file *file, int64_t offset)
     mr__free(passed);
     if (!passed || got < 0)
         return mr_error_status();
-    return file->at < offset ? shorter(file, offset) : MR_OK;
+    return file->at < offset ? shorter(file, file->at, offset) : MR_OK;
 }
 
 mr_status mr_file_seek(mr_file *file, int64_t offset)
@@ -182,10 +182,8 @@ mr_status mr_file_seek(mr_file *file, int64_t offset)
                          "'%s' is read once, from front to back: it cannot go from byte %lld to %lld",
                          file->name, (long long)file->at, (long long)offset);
     if (file->facts.access == MR_ACCESS_SEEK) {
-        if (file->facts.size >= 0 && offset > file->facts.size) {
-            file->at = file->facts.size;
-            return shorter(file, offset);
-        }
+        if (file->facts.size >= 0 && offset > file->facts.size)
+            return shorter(file, file->facts.size, offset);
         mr_status status = file->vtable->seek(file->reader, offset);
         if (status < 0 && !mr__pending())
             mr__raise(status, "'%s': a seek failed without a message", file->name);

@@ -57,7 +57,12 @@ static mr_status wait_for_bytes(const reader *r)
 
 static int64_t read_file(reader *r, void *bytes, size_t size)
 {
+    struct pollfd stop = { .fd = r->from->stop, .events = POLLIN };
     ssize_t got;
+    if (poll(&stop, 1, 0) > 0) {
+        mr__raise(MR_ERR_IO, "'%s': interrupted", r->name);
+        return -1;
+    }
     do
         got = pread(r->from->fd, bytes, size, (off_t)r->at);
     while (got < 0 && errno == EINTR);

@@ -55,6 +55,11 @@ static void test_disk(void)
     check_ends(file);
     CHECK_EQ_I64(mr_file_seek(file, 11), MR_ERR_STATE);
     check_said("/digits' has 10 bytes, and there was something at byte 11: it has changed");
+    CHECK_EQ_I64(mr_file_seek(file, 4), MR_OK);
+    CHECK_EQ_I64(mr_file_seek(file, 11), MR_ERR_STATE); /* it still stands where it stood */
+    mr_error_clear();
+    CHECK_EQ_I64(mr_file_seek(file, 10), MR_OK);
+    check_ends(file);
     CHECK_EQ_I64(mr_file_seek(file, -1), MR_ERR_ARGUMENT);
     check_said("/digits' has no byte -1");
     mr_file_close(file);
@@ -119,6 +124,7 @@ static void test_disk_faults(void)
 
 static void test_descriptor_of_a_file(void)
 {
+    char byte;
     int fd = open(digits(), O_RDONLY);
     CHECK(lseek(fd, 5, SEEK_SET) == 5);
     mr_storage *storage = mr_storage_from_fd(fd);
@@ -132,6 +138,9 @@ static void test_descriptor_of_a_file(void)
     check_reads(b, "9");
     check_ends(b);
     check_reads(a, "6");
+    mr_storage_interrupt(storage);
+    CHECK_EQ_I64(mr_file_read(a, &byte, 1), -1);
+    check_said("'digits': interrupted");
     mr_file_close(a);
     mr_file_close(b);
     close(fd);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { DEEPEST = 64 }; /* folders inside each other; links may lead back to where they lie */
+enum { DEEPEST = 64 }; /* folders inside each other */
 
 /* ---- strings ---- */
 
@@ -108,18 +108,40 @@ static mr_status look_into(const char *path, mr__names *folders, mr__names *othe
     return s;
 }
 
-/* Adds the paths of a folder and of all that are inside of it. */
-static mr_status add_folders(const char *path, int depth, mr__names *all)
+/* A folder, and those that it lies in. */
+typedef struct within {
+    const struct within *outer;
+    dev_t device;
+    ino_t number;
+    int depth;
+} within;
+
+static bool lies_in_itself(const within *w)
+{
+    for (const within *o = w->outer; o; o = o->outer)
+        if (o->device == w->device && o->number == w->number)
+            return true;
+    return false;
+}
+
+/* Adds the paths of a folder and of all that are inside of it. A link that leads back to where it lies is passed over. */
+static mr_status add_folders(const char *path, const within *outer, mr__names *all)
 {
     mr__names inside = { 0 };
-    if (depth > DEEPEST)
+    struct stat about;
+    if (stat(path, &about) < 0)
+        return failed(path);
+    const within here = { outer, about.st_dev, about.st_ino, outer ? outer->depth + 1 : 1 };
+    if (lies_in_itself(&here))
+        return MR_OK;
+    if (here.depth > DEEPEST)
         return mr_fail(MR_ERR_FORMAT, "'%s' is more than %d folders deep", path, DEEPEST);
     mr_status s = add_name(all, mr_strdup(path));
     if (s == MR_OK)
         s = look_into(path, &inside, NULL);
     for (int64_t i = 0; s == MR_OK && i < inside.count; i++) {
         char *deeper = joined(path, inside.at[i]);
-        s = deeper ? add_folders(deeper, depth + 1, all) : mr_error_status();
+        s = deeper ? add_folders(deeper, &here, all) : mr_error_status();
         mr_free(deeper);
     }
     free_names(&inside);
@@ -185,7 +207,7 @@ static mr_status add_class(mr__listing *l, const char *path, int64_t label, cons
     mr__names folders = { 0 };
     const int64_t before = l->count;
     char *of_class = joined(path, l->classes.at[label]);
-    mr_status s = of_class ? add_folders(of_class, 1, &folders) : mr_error_status();
+    mr_status s = of_class ? add_folders(of_class, NULL, &folders) : mr_error_status();
     sort(&folders);
     for (int64_t i = 0; s == MR_OK && i < folders.count; i++) {
         s = add_name(&l->folders, folders.at[i]);

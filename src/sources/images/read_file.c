@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { FIRST = 8 /* bytes, which tell pictures from others */, LARGEST = 1 << 30 };
+
 static mr_status failed(const char *verb, const char *path, int code)
 {
     return mr_fail(MR_ERR_IO, "cannot %s '%s': %s", verb, path, strerror(code));
@@ -29,6 +31,26 @@ static mr_status read_all(int fd, const char *path, uint8_t *to, size_t *size)
     return MR_OK;
 }
 
+/* Reads a file that begins like a picture; of others no more than that. */
+static mr_status read_picture(int fd, const char *path, mr__room *room, size_t *size)
+{
+    uint8_t first[FIRST];
+    size_t begin = *size < FIRST ? *size : FIRST;
+    if (read_all(fd, path, first, &begin) < 0)
+        return mr_error_status();
+    if (!mr__is_jpeg(first, begin) && !mr__is_png(first, begin))
+        *size = begin;
+    if (*size > LARGEST)
+        return mr_fail(MR_ERR_MEMORY, "cannot read '%s': %zu bytes, more than %d", path, *size, LARGEST);
+    if (!mr__room_for(room, *size + 1))
+        return mr_error_status();
+    memcpy(room->at, first, begin);
+    size_t rest = *size - begin;
+    mr_status s = read_all(fd, path, room->at + begin, &rest);
+    *size = begin + rest;
+    return s;
+}
+
 mr_status mr__read_file(const char *path, mr__room *room, size_t *size)
 {
     struct stat about;
@@ -40,7 +62,7 @@ mr_status mr__read_file(const char *path, mr__room *room, size_t *size)
         s = mr_fail(MR_ERR_IO, "cannot read '%s': it is no regular file", path);
     if (s == MR_OK) {
         *size = (size_t)about.st_size;
-        s = mr__room_for(room, *size + 1) ? read_all(fd, path, room->at, size) : mr_error_status();
+        s = read_picture(fd, path, room, size);
     }
     close(fd);
     return s;

@@ -203,6 +203,60 @@ static void test_workers(void)
     CHECK(sum[0] == sum[1] && sum[1] == sum[2]);
 }
 
+/* Links that lead back are passed over; however many, nothing is listed twice. Links to elsewhere are folders. */
+static void test_loops(void)
+{
+    char path[600];
+    put("../loop/a/b/x.jpg", "rgb_420.jpg");
+    put("../loop/a/c/y.jpg", "rgb_420.jpg");
+    CHECK(symlink("..", in_folder("loop/a/b/up")) == 0);
+    CHECK(symlink(".", in_folder("loop/a/b/here")) == 0);
+    CHECK(symlink("../c", in_folder("loop/a/b/other")) == 0);
+    mr_dataset *d = mr_image_folder_new(in_folder("loop"), train, 5, NULL);
+    CHECK_EQ_I64(mr_dataset_len(d), 3);
+    CHECK(mr_image_folder_path(d, 1, path, sizeof path) > 0 && strstr(path, "/loop/a/b/other/y.jpg"));
+    mr_dataset_free(d);
+}
+
+/* ---- files that are large and no pictures ---- */
+
+static size_t largest;
+
+static void *allocate(void *user, size_t bytes, size_t alignment)
+{
+    (void)user;
+    largest = bytes > largest ? bytes : largest;
+    return aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+}
+
+static void release(void *user, void *memory)
+{
+    (void)user;
+    free(memory);
+}
+
+static void test_large_files(void)
+{
+    static const mr_allocator watched = { allocate, release, NULL };
+    static const char *const names[] = { "zeros.jpg", "begins_like_one.jpg" };
+    static const char *const wanted[] = { "zeros.jpg': neither a JPEG nor a PNG",
+                                          "begins_like_one.jpg': 5000000000 bytes, more than 1073741824" };
+    for (int i = 0; i < 2; i++) {
+        file_put(in_folder(names[i]), "\xff\xd8\xff", i ? 3 : 0);
+        if (!CHECK(truncate(in_folder(names[i]), 5000000000) == 0))
+            return;
+        mr_set_allocator(&watched);
+        largest = 0;
+        mr_error_clear();
+        CHECK(!mr_image_load(in_folder(names[i]), NULL));
+        if (!CHECK(strstr(mr_error(), wanted[i]) != NULL))
+            printf("    %s\n", mr_error());
+        CHECK(largest < 1 << 20);
+        mr_set_allocator(NULL);
+        unlink(in_folder(names[i]));
+    }
+}
+
 /* ---- pictures out of bytes ---- */
 
 typedef struct files {
@@ -317,9 +371,11 @@ static void test_faults(void)
     CHECK(strstr(mr_error(), "/tree/.hidden' has no file that ends in .tif") != NULL);
     CHECK(mkdir(in_folder("empty"), 0777) == 0);
     check_refused(in_folder("empty"), train, 5, NULL, "/empty' has no folders, one for each class");
-    put("../loop/a/b/x.jpg", "rgb_420.jpg");
-    CHECK(symlink("..", in_folder("loop/a/b/c")) == 0);
-    check_refused(in_folder("loop"), train, 5, NULL, "' is more than 64 folders deep");
+    char deep[300] = "../deep/a/";
+    for (int i = 0; i < 64; i++)
+        strcat(deep, "b/");
+    put(strcat(deep, "x.jpg"), "rgb_420.jpg");
+    check_refused(in_folder("deep"), train, 5, NULL, "' is more than 64 folders deep");
 
     CHECK_EQ_I64(mr_image_folder_path(listed, 11, text, sizeof text), -1);
     CHECK_EQ_STR(mr_error(), "image_folder_path: sample 11 of 11");
@@ -374,6 +430,8 @@ int main(void)
     RUN(test_beside_torchvision);
     RUN(test_options);
     RUN(test_workers);
+    RUN(test_loops);
+    RUN(test_large_files);
     RUN(test_decode_images);
     RUN(test_faults);
     RUN(test_bad_samples);

@@ -40,6 +40,19 @@ void mr__bench_free(mr__bench *b)
     mr_free(b);
 }
 
+/* What was needed for an uncommonly large picture is not kept for those behind it. */
+static void shrink(mr__bench *b)
+{
+    mr__room *const rooms[] = { &b->file,      &b->decoded,      &b->between,
+                                &b->pixels[0], &b->pixels[1],    &b->rows.room,
+                                &b->rows.wide, &b->columns.room, &b->columns.wide };
+    for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++)
+        if (rooms[i]->bytes > MR__KEPT_ROOM) {
+            mr_free(rooms[i]->at);
+            *rooms[i] = (mr__room){ 0 };
+        }
+}
+
 /* ---- what comes out ---- */
 
 /* The size of a picture that is resized; one side of it is given, or both. torchvision computes the other one in doubles. */
@@ -191,6 +204,19 @@ static mr_status random_crop(mr__canvas *c, const mr_transform *t, mr_rng *rng)
     return MR_OK;
 }
 
+static mr_status random_resized_crop(mr__canvas *c, const mr_transform *t, mr_rng *rng)
+{
+    const mr__region region = mr__draw_resized_crop(rng, t, c->height, c->width);
+    if (region.height < 1 || region.width < 1)
+        return mr_fail(
+            MR_ERR_SHAPE,
+            "random_resized_crop: a picture of %lld x %lld pixels has no part with a ratio from %g "
+            "to %g",
+            (long long)c->height, (long long)c->width, t->low[1], t->high[1]);
+    mr__canvas_crop(c, &region);
+    return mr__canvas_resize(c, t->height, t->width, t->interpolation);
+}
+
 static mr_status resize(mr__canvas *c, const mr_transform *t)
 {
     int64_t height = c->height, width = c->width;
@@ -222,7 +248,6 @@ static mr_status custom(mr__canvas *c, const mr_transform *t, mr_rng *rng)
 
 static mr_status take_step(mr__canvas *c, const mr_transform *t, mr_rng *rng)
 {
-    mr__region region;
     switch (t->kind) {
     case MR__RESIZE:
         return resize(c, t);
@@ -231,9 +256,7 @@ static mr_status take_step(mr__canvas *c, const mr_transform *t, mr_rng *rng)
     case MR__RANDOM_CROP:
         return random_crop(c, t, rng);
     case MR__RANDOM_RESIZED_CROP:
-        region = mr__draw_resized_crop(rng, t, c->height, c->width);
-        mr__canvas_crop(c, &region);
-        return mr__canvas_resize(c, t->height, t->width, t->interpolation);
+        return random_resized_crop(c, t, rng);
     case MR__FLIP_ACROSS:
         c->across ^= mr__draw_chance(rng, t->low[0]);
         return MR_OK;
@@ -251,16 +274,22 @@ static mr_status take_step(mr__canvas *c, const mr_transform *t, mr_rng *rng)
     }
 }
 
-static mr_status run(const mr__pipeline *p, mr__canvas *c, mr_rng *rng, void *out)
+static mr_status take_steps(const mr__pipeline *p, mr__canvas *c, mr_rng *rng)
 {
     c->part = (mr__region){ 0, 0, c->height, c->width };
     for (int i = 0; i < p->count; i++)
         if (take_step(c, &p->step[i], rng) < 0)
             return mr_error_status();
-    if (mr__canvas_render(c) < 0)
-        return mr_error_status();
-    mr__put_out(p, c, out);
-    return MR_OK;
+    return mr__canvas_render(c);
+}
+
+static mr_status run(const mr__pipeline *p, mr__canvas *c, mr_rng *rng, void *out)
+{
+    const mr_status s = take_steps(p, c, rng);
+    if (s == MR_OK)
+        mr__put_out(p, c, out);
+    shrink(c->bench);
+    return s;
 }
 
 mr_status mr__pipeline_run(const mr__pipeline *p, mr__bench *bench, const mr_image *image, mr_rng *rng,

@@ -10,6 +10,8 @@
 #include "decoder.h"
 #include "resize.h"
 
+enum { MR__KEPT_ROOM = 32 << 20 }; /* bytes of one of the rooms that are kept from sample to sample */
+
 /* What a thread works with. */
 typedef struct mr__bench {
     mr__decoder *decoder;

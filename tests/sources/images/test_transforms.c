@@ -220,6 +220,32 @@ static void test_faults(void)
     mr_image_free(image);
 }
 
+/* A picture so thin that a part in the right ratio has no height, or no width. */
+static void test_thin_pictures(void)
+{
+    mr_rng *rng = mr_rng_new(0);
+    for (int i = 0; i < 6; i++) {
+        const bool wide = i % 2;
+        mr_transform step = mr_transform_random_resized_crop(
+            4, 5,
+            &(mr_random_resized_crop_opts){
+                .ratio = { wide ? 0.1 : 3, wide ? 0.4 : 4 },
+                .interpolation = (const mr_interpolation[]){ MR_BILINEAR, MR_BICUBIC, MR_NEAREST }[i / 2] });
+        mr_image *image = mr_image_new(wide ? 1 : 100, wide ? 100 : 1, 3);
+        mr_error_clear();
+        CHECK(!mr_image_transform(image, &step, 1, rng));
+        CHECK_EQ_I64(mr_error_status(), MR_ERR_SHAPE);
+        CHECK_EQ_STR(
+            mr_error(),
+            wide ? "image_transform: random_resized_crop: a picture of 1 x 100 pixels has no part with a "
+                   "ratio from 0.1 to 0.4"
+                 : "image_transform: random_resized_crop: a picture of 100 x 1 pixels has no part with a "
+                   "ratio from 3 to 4");
+        mr_image_free(image);
+    }
+    mr_rng_free(rng);
+}
+
 /* ---- a step of one's own ---- */
 
 static mr_status invert(void *user, mr_image *image, mr_rng *rng)
@@ -305,10 +331,38 @@ static void test_draft(void)
     check_draft("kind2_8bit.png", steps, 3, 0);
 }
 
+static mr_status leave(void *user, mr_image *image, mr_rng *rng)
+{
+    (void)user;
+    (void)image;
+    (void)rng;
+    return MR_OK;
+}
+
+/* A large picture's memory is given back, a small one's kept. */
+static void test_rooms(void)
+{
+    mr_transform steps[] = { mr_transform_custom(leave, NULL), mr_transform_center_crop(2, 2) };
+    for (int large = 0; large < 2; large++) {
+        mr__bench *bench = mr__bench_new();
+        mr__pipeline p;
+        uint8_t out[12];
+        mr_image *image = mr_image_new(large ? 3400 : 34, large ? 3400 : 34, 3);
+        CHECK_EQ_I64(mr__pipeline_make(&p, steps, 2, image, NULL, false), MR_OK);
+        CHECK_EQ_I64(mr__pipeline_run(&p, bench, image, NULL, out), MR_OK);
+        CHECK_EQ_I64(bench->pixels[0].bytes + bench->pixels[1].bytes, large ? 0 : 34 * 34 * 3);
+        mr__pipeline_free(&p);
+        mr_image_free(image);
+        mr__bench_free(bench);
+    }
+}
+
 int main(void)
 {
     RUN(test_draft);
     RUN(test_faults);
+    RUN(test_thin_pictures);
+    RUN(test_rooms);
     RUN(test_custom);
     RUN(test_beside_torchvision);
     return check_report();

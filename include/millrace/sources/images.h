@@ -27,10 +27,13 @@ MR_API mr_image *mr_image_new(int64_t height, int64_t width, int64_t channels);
 MR_API void mr_image_free(mr_image *image);
 
 typedef struct mr_image_opts {
-    int64_t
-        max_pixels; /* a picture of more fails with MR_ERR_MEMORY; default 89,478,485, where PIL begins to warn */
+    /* A picture of more fails with MR_ERR_MEMORY; default 89,478,485, where PIL begins to warn. So does one with a side of more than
+     * 1,048,576 pixels, and a file of more than 1 GB. */
+    int64_t max_pixels;
     bool orientation; /* turn it as its EXIF data say; default: as it lies in the file, as torchvision does */
-    bool damaged;     /* give what is left of a damaged file, as PIL does; default: it fails */
+    bool
+        damaged; /* give what is left of a damaged file, as PIL does, as long as its header is whole; default: it
+                         fails */
 } mr_image_opts;
 
 /* Makes a picture of the bytes of a JPEG or PNG file. Those that are none, are damaged, or end too early are MR_ERR_FORMAT, with

@@ -20,11 +20,16 @@ void mr__decoder_free(mr__decoder *d)
     mr_free(d);
 }
 
+enum { LONGEST_SIDE = 1 << 20 };
+
 mr_status mr__check_pixels(int64_t height, int64_t width, const mr_image_opts *opts)
 {
     int64_t most = opts && opts->max_pixels ? opts->max_pixels : INT64_C(89478485);
     if (height <= 0 || width <= 0)
         return mr_fail(MR_ERR_FORMAT, "a picture of %lld x %lld pixels", (long long)height, (long long)width);
+    if (height > LONGEST_SIDE || width > LONGEST_SIDE)
+        return mr_fail(MR_ERR_MEMORY, "a picture of %lld x %lld pixels, with a side of more than %d",
+                       (long long)height, (long long)width, LONGEST_SIDE);
     if (width > most / height)
         return mr_fail(MR_ERR_MEMORY, "a picture of %lld x %lld pixels, more than %lld (max_pixels)",
                        (long long)height, (long long)width, (long long)most);

@@ -63,7 +63,7 @@ mr_status mr__png_read(mr__png *png, const mr__region *region, mr__room *room, m
 
 /* ---- what both need ---- */
 
-/* MR_ERR_MEMORY for a picture of more pixels than are allowed. */
+/* MR_ERR_MEMORY for a picture of more pixels than are allowed, in all or on a side. */
 mr_status mr__check_pixels(int64_t height, int64_t width, const mr_image_opts *opts);
 
 /* EXIF's orientation of a file, 1 to 8; 1 where it says nothing. */

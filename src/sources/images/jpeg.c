@@ -221,6 +221,17 @@ static void rgb_of_cmyk(const uint8_t *from, int64_t count, uint8_t *to)
     }
 }
 
+/* Of a picture whose scans are not all there the library makes up what is missing from the blocks around, which it does differently for
+ * a part. */
+static bool is_incomplete(const mr__jpeg *j)
+{
+    const int *bits = j->d.coef_bits ? j->d.coef_bits[0] : NULL;
+    for (int i = 0; bits && i < j->d.num_components * DCTSIZE2; i++)
+        if (bits[i])
+            return true;
+    return false;
+}
+
 /* Chooses what the library is to give, and begins. *left and *columns: of the region, with what is read beside it. */
 static void start(mr__jpeg *j, const mr__region *region, int shrink, JDIMENSION *left, JDIMENSION *columns)
 {
@@ -232,6 +243,10 @@ static void start(mr__jpeg *j, const mr__region *region, int shrink, JDIMENSION 
     *left = region->left > MARGIN ? (JDIMENSION)region->left - MARGIN : 0;
     JDIMENSION end = (JDIMENSION)(region->left + region->width) + MARGIN;
     *columns = (end < j->d.output_width ? end : j->d.output_width) - *left;
+    if (is_incomplete(j)) {
+        *left = 0;
+        *columns = j->d.output_width;
+    }
     if (*columns < j->d.output_width)
         jpeg_crop_scanline(&j->d, left, columns);
 }
@@ -249,6 +264,16 @@ static void read_rows(mr__jpeg *j, uint8_t *at, size_t stride, uint8_t *cmyk, in
         at += (size_t)got * stride;
         count -= got;
     }
+}
+
+/* Passes over rows, of which each may be written to where the first one will be. */
+static void pass_rows(mr__jpeg *j, uint8_t *at, uint8_t *cmyk, int64_t count)
+{
+    if (!is_incomplete(j))
+        jpeg_skip_scanlines(&j->d, (JDIMENSION)count);
+    else
+        for (int64_t y = 0; y < count; y++)
+            read_rows(j, at, 0, cmyk, 1);
 }
 
 /* What is missing of a file that is cut off may lie behind the region. */
@@ -289,7 +314,7 @@ static mr_status read_by_libjpeg(mr__jpeg *j, const mr__region *region, int shri
         return mr_error_status();
     }
     if (region->top)
-        jpeg_skip_scanlines(&j->d, (JDIMENSION)region->top);
+        pass_rows(j, at, cmyk ? at + bytes : NULL, region->top);
     read_rows(j, at, stride, cmyk ? at + bytes : NULL, region->height);
     if (j->no_end)
         look_behind(j);

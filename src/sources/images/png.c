@@ -22,6 +22,8 @@ struct mr__png {
     size_t size, at;
     uint8_t *scratch; /* a row, or all rows where they come interlaced */
     bool indexed, deep_grey;
+    bool damaged_too, in_pixels, no_memory;
+    int64_t rows; /* that have been read, unless they come interlaced */
     uint8_t palette[256][3];
 };
 
@@ -35,6 +37,8 @@ bool mr__is_png(const uint8_t *bytes, size_t size)
 static _Noreturn void on_error(png_structp png, png_const_charp what)
 {
     mr__png *p = png_get_error_ptr(png);
+    if (p->damaged_too && p->in_pixels && !p->no_memory) /* no failure */
+        longjmp(p->back, 1);
     if (p->at > p->size)
         mr_fail(MR_ERR_FORMAT, "a PNG that ends in the middle, after %zu bytes", p->size);
     else
@@ -48,6 +52,14 @@ static void on_warning(png_structp png, png_const_charp what)
     (void)what;
 }
 
+/* Of a chunk of pixels that is cut off there is as much as there is. */
+static void shorten(const mr__png *p, uint8_t *head)
+{
+    const size_t left = p->size - p->at;
+    if (memcmp(head + 4, "IDAT", 4) == 0 && png_get_uint_32(head) > left)
+        png_save_uint_32(head, (png_uint_32)left);
+}
+
 static void read_bytes(png_structp png, png_bytep to, size_t count)
 {
     mr__png *p = png_get_io_ptr(png);
@@ -57,12 +69,16 @@ static void read_bytes(png_structp png, png_bytep to, size_t count)
     }
     memcpy(to, p->bytes + p->at, count);
     p->at += count;
+    if (p->damaged_too && count == 8)
+        shorten(p, to);
 }
 
 static png_voidp allocate(png_structp png, png_alloc_size_t bytes)
 {
-    (void)png;
-    return mr_alloc(bytes);
+    mr__png *p = png_get_mem_ptr(png);
+    void *memory = mr_alloc(bytes);
+    p->no_memory = p->no_memory || !memory;
+    return memory;
 }
 
 static void release(png_structp png, png_voidp memory)
@@ -82,13 +98,13 @@ static void leave_out_chunks(png_structp png)
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, (png_const_bytep)names, sizeof names / 5);
 }
 
-static void set_up(mr__png *p, bool damaged_too)
+static void set_up(mr__png *p)
 {
     png_set_read_fn(p->png, p, read_bytes);
     png_set_user_limits(p->png, LARGEST_SIDE, LARGEST_SIDE);
     png_set_chunk_malloc_max(p->png, LARGEST_CHUNK);
     leave_out_chunks(p->png);
-    if (damaged_too)
+    if (p->damaged_too)
         png_set_crc_action(p->png, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE);
 }
 
@@ -132,13 +148,13 @@ static mr_status read_header(mr__png *p, const mr_image_opts *opts, int64_t *hei
 {
     if (setjmp(p->back))
         return mr_error_status();
-    set_up(p, opts && opts->damaged);
+    set_up(p);
     png_read_info(p->png, p->info);
     *height = png_get_image_height(p->png, p->info);
     *width = png_get_image_width(p->png, p->info);
     if (mr__check_pixels(*height, *width, opts) < 0)
         return mr_error_status();
-    if ((uint64_t)*height * png_get_rowbytes(p->png, p->info) / BYTES_OF_A_BYTE > p->size)
+    if (!p->damaged_too && (uint64_t)*height * png_get_rowbytes(p->png, p->info) / BYTES_OF_A_BYTE > p->size)
         return mr_fail(MR_ERR_FORMAT, "a PNG of %lld x %lld pixels in %zu bytes: it ends in the middle",
                        (long long)*height, (long long)*width, p->size);
     choose_output(p);
@@ -153,9 +169,10 @@ mr__png *mr__png_begin(const uint8_t *bytes, size_t size, const mr_image_opts *o
         return NULL;
     p->bytes = bytes;
     p->size = size;
+    p->damaged_too = opts && opts->damaged;
     if (!setjmp(p->back)) {
         p->png =
-            png_create_read_struct_2(PNG_LIBPNG_VER_STRING, p, on_error, on_warning, NULL, allocate, release);
+            png_create_read_struct_2(PNG_LIBPNG_VER_STRING, p, on_error, on_warning, p, allocate, release);
         p->info = p->png ? png_create_info_struct(p->png) : NULL;
     }
     if (p->info && read_header(p, opts, height, width) == MR_OK)
@@ -189,23 +206,35 @@ static void put_row(const mr__png *p, const uint8_t *row, int64_t left, int64_t 
     }
 }
 
+static void read_rows(mr__png *p, const mr__region *region, size_t row_bytes, bool interlaced, uint8_t *to)
+{
+    const int64_t height = png_get_image_height(p->png, p->info), end = region->top + region->height;
+    for (int pass = 0; interlaced && pass < PNG_INTERLACE_ADAM7_PASSES; pass++)
+        for (int64_t y = 0; y < height; y++)
+            png_read_row(p->png, p->scratch + (size_t)y * row_bytes, NULL);
+    for (; !interlaced && p->rows < end; p->rows++) {
+        png_read_row(p->png, p->scratch, NULL);
+        if (p->rows >= region->top)
+            put_row(p, p->scratch, region->left, region->width,
+                    to + (size_t)(p->rows - region->top) * (size_t)region->width * 3);
+    }
+}
+
+/* What is missing of a damaged file is zeros. */
 static mr_status read_region(mr__png *p, const mr__region *region, size_t row_bytes, bool interlaced,
                              uint8_t *to)
 {
-    const int64_t height = png_get_image_height(p->png, p->info), end = region->top + region->height;
-    if (setjmp(p->back))
+    p->in_pixels = true;
+    if (!setjmp(p->back))
+        read_rows(p, region, row_bytes, interlaced, to);
+    else if (!p->damaged_too || p->no_memory)
         return mr_error_status();
-    if (interlaced)
-        for (int pass = 0; pass < PNG_INTERLACE_ADAM7_PASSES; pass++)
-            for (int64_t y = 0; y < height; y++)
-                png_read_row(p->png, p->scratch + (size_t)y * row_bytes, NULL);
-    for (int64_t y = interlaced ? region->top : 0; y < end; y++) {
-        if (!interlaced)
-            png_read_row(p->png, p->scratch, NULL);
-        if (y >= region->top)
-            put_row(p, p->scratch + (interlaced ? (size_t)y * row_bytes : 0), region->left, region->width,
-                    to + (size_t)(y - region->top) * (size_t)region->width * 3);
-    }
+    else if (!interlaced)
+        memset(p->scratch, 0, row_bytes);
+    const int64_t begin = p->rows > region->top ? p->rows : region->top;
+    for (int64_t y = begin; y < region->top + region->height; y++)
+        put_row(p, p->scratch + (interlaced ? (size_t)y * row_bytes : 0), region->left, region->width,
+                to + (size_t)(y - region->top) * (size_t)region->width * 3);
     return MR_OK;
 }
 

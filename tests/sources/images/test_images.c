@@ -61,14 +61,13 @@ static bool same_pixels(const mr__view *part, const mr__region *r, const uint8_t
 }
 
 /* Regions are what the whole picture has there, to the byte. */
-static void check_regions(const char *name, int shrink, mr_random *random)
+static void check_regions_of(const uint8_t *bytes, size_t size, const char *name, int shrink,
+                             mr_random *random)
 {
     mr__decoder *d = mr__decoder_new();
     mr__room whole = { 0 }, part = { 0 };
     mr__view view;
     int64_t height, width;
-    size_t size;
-    uint8_t *bytes = picture_bytes(name, &size);
     CHECK_EQ_I64(mr__decoder_begin(d, bytes, size, NULL, &height, &width), MR_OK);
     if (!mr__decoder_can_shrink(d))
         shrink = 1;
@@ -88,10 +87,17 @@ static void check_regions(const char *name, int shrink, mr_random *random)
             printf("    %s: %lld x %lld at %lld, %lld, shrink %d\n", name, (long long)r.height,
                    (long long)r.width, (long long)r.top, (long long)r.left, shrink);
     }
-    free(bytes);
     mr_free(whole.at);
     mr_free(part.at);
     mr__decoder_free(d);
+}
+
+static void check_regions(const char *name, int shrink, mr_random *random)
+{
+    size_t size;
+    uint8_t *bytes = picture_bytes(name, &size);
+    check_regions_of(bytes, size, name, shrink, random);
+    free(bytes);
 }
 
 static void check_parts(const char *name, char *rest)
@@ -229,6 +235,73 @@ static void test_damage(void)
     free(bytes);
 }
 
+/* Files that are cut off: what is there of the rows, and zeros behind. */
+static void check_cut_png(const char *name, int64_t least_rows)
+{
+    static const mr_image_opts damaged = { .damaged = true };
+    size_t size, begin = 0;
+    uint8_t *bytes = picture_bytes(name, &size);
+    mr_image *whole = mr_image_decode(bytes, size, NULL), *none = NULL;
+    int64_t intact = 0;
+    for (size_t i = 0; !begin; i++)
+        begin = memcmp(bytes + i, "IDAT", 4) == 0 ? i + 4 : 0;
+    const size_t row = (size_t)whole->width * 3;
+    for (size_t cut = begin; cut < size; cut++) {
+        mr_image *image = mr_image_decode(bytes, cut, &damaged);
+        if (!CHECK(image != NULL))
+            printf("    %s cut at %zu of %zu: %s\n", name, cut, size, mr_error());
+        int64_t rows = 0;
+        while (image && rows < whole->height &&
+               !memcmp(image->pixels + (size_t)rows * row, whole->pixels + (size_t)rows * row, row))
+            rows++;
+        CHECK(!none || rows >= intact);
+        intact = rows;
+        for (int64_t y = rows + 1; none && image && y < whole->height && least_rows; y++)
+            CHECK(!memcmp(image->pixels + (size_t)y * row, none->pixels + (size_t)y * row, row));
+        if (cut == begin)
+            none = image;
+        else
+            mr_image_free(image);
+        if (cut == begin + (size - begin) / 2)
+            CHECK(rows >= least_rows);
+    }
+    CHECK_EQ_I64(intact, whole->height);
+    mr_image_free(none);
+    mr_image_free(whole);
+    free(bytes);
+}
+
+static void test_cut_pngs(void)
+{
+    check_cut_png("kind2_8bit.png", 5);
+    check_cut_png("kind3_4bit.png", 5);
+    check_cut_png("kind3_4bit_interlaced.png", 0);
+    check_cut_png("kind0_16bit.png", 5);
+}
+
+/* Of a JPEG whose last scans are not there a part is what the whole picture has, too. */
+static void test_missing_scans(void)
+{
+    mr_random random = mr_random_at(1, 0, 0);
+    size_t size;
+    uint8_t *bytes = picture_bytes("progressive.jpg", &size);
+    int scans = 0;
+    for (size_t i = 0; i + 1 < size; i++) {
+        if (bytes[i] != 0xff || bytes[i + 1] != 0xda || scans++ == 0)
+            continue;
+        char name[32];
+        uint8_t *cut = malloc(i + 2);
+        memcpy(cut, bytes, i);
+        memcpy(cut + i, "\xff\xd9", 2);
+        snprintf(name, sizeof name, "scans%d.jpg", scans);
+        for (int shrink = 1; shrink <= 8; shrink *= 2)
+            check_regions_of(cut, i + 2, name, shrink, &random);
+        free(cut);
+    }
+    CHECK(scans > 3);
+    free(bytes);
+}
+
 /* A header that promises more than the file can hold takes no memory. */
 static void test_promises(void)
 {
@@ -244,6 +317,15 @@ static void test_promises(void)
     memcpy(bytes + 16, "\0\0\x20\0\0\0\x20\0", 8);
     memcpy(bytes + 29, "\xfd\xc8\x5d\x0e", 4);
     check_said(said_of(bytes, size, NULL), "a PNG of 8192 x 8192 pixels in ");
+    memcpy(bytes + 16, "\0\0\0\1\0\x10\0\1",
+           8); /* a row that is too long: its weights would take gigabytes */
+    memcpy(bytes + 29, "\xff\xff\xff\xff", 4);
+    for (int turned = 0; turned < 2; turned++) {
+        check_said(said_of(bytes, size, &(mr_image_opts){ .damaged = true }),
+                   turned ? "a picture of 1 x 1048577 pixels, with a side of more than 1048576"
+                          : "a picture of 1048577 x 1 pixels, with a side of more than 1048576");
+        memcpy(bytes + 16, "\0\x10\0\1\0\0\0\1", 8);
+    }
     free(bytes);
 }
 
@@ -373,6 +455,8 @@ int main(void)
     RUN(test_cuts);
     RUN(test_bits);
     RUN(test_damage);
+    RUN(test_cut_pngs);
+    RUN(test_missing_scans);
     RUN(test_promises);
     RUN(test_one_after_the_other);
     RUN(test_save);

@@ -10,7 +10,9 @@
 
 typedef struct writing {
     mr__new_file file;
-    jmp_buf back;
+    jmp_buf back; /* behind it a local variable may have lost its value; these have not: */
+    png_structp png;
+    png_infop info;
 } writing;
 
 static _Noreturn void on_error(png_structp png, png_const_charp what)
@@ -38,8 +40,10 @@ static void flush(png_structp png)
     (void)png;
 }
 
-static mr_status write_image(writing *w, png_structp png, png_infop info, const mr_image *image)
+static mr_status write_image(writing *w, const mr_image *image)
 {
+    const png_structp png = w->png;
+    const png_infop info = w->info;
     if (setjmp(w->back))
         return mr_error_status();
     png_set_write_fn(png, w, write_bytes, flush);
@@ -55,14 +59,14 @@ static mr_status write_image(writing *w, png_structp png, png_infop info, const 
 
 static mr_status write_png(writing *w, const mr_image *image)
 {
-    png_structp png = NULL;
-    png_infop info = NULL;
+    w->png = NULL;
+    w->info = NULL;
     if (!setjmp(w->back)) {
-        png = png_create_write_struct(PNG_LIBPNG_VER_STRING, w, on_error, on_warning);
-        info = png ? png_create_info_struct(png) : NULL;
+        w->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, w, on_error, on_warning);
+        w->info = w->png ? png_create_info_struct(w->png) : NULL;
     }
-    mr_status s = info ? write_image(w, png, info, image) : mr_fail(MR_ERR_MEMORY, "image_save: no memory");
-    png_destroy_write_struct(&png, &info);
+    mr_status s = w->info ? write_image(w, image) : mr_fail(MR_ERR_MEMORY, "image_save: no memory");
+    png_destroy_write_struct(&w->png, &w->info);
     return s;
 }
 

@@ -3,7 +3,8 @@
  *
  * A server is named as in libpq: "host=db dbname=test user=me" or "postgresql://me@db/test"; what is not said there comes from the
  * environment (PGHOST, PGPASSWORD, …), from the service and the password file. Each thread that reads has a connection of its
- * own, which only reads. Messages name the server as it was given, but never a password.
+ * own, which only reads. Messages name the server as it was given, but never a password; in that of an address '/' is written %2F and
+ * '@' %40, without which the address is refused.
  *
  * Whole numbers, floating ones, numeric and bool are numbers; text, varchar, char, name, json and enumerations texts; bytea is bytes. A
  * date or timestamp is a number of seconds, as EXTRACT(EPOCH FROM …) gives: a fraction wants a floating type, float64 for
@@ -36,7 +37,7 @@ typedef struct mr_postgres_opts {
 
 /* Makes a stream of a query's rows. Where the query has the parameters :shard and :shards, it is read in shards, and gives each of
  * them its rows: "SELECT … WHERE id % :shards = :shard". Without them one reader has all. Rows come through a cursor of the server's,
- * about a megabyte at a time, while the next are on their way.
+ * about a megabyte at a time, at most 256 rows, while the next are on their way.
  *
  * A reader sees the database as it was when it began (REPEATABLE READ). Those of a query in shards all see it as it was when
  * the stream was made, in all epochs: a connection holds that state, and the server keeps what belongs to it, until the stream is

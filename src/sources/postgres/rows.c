@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FIRST_ROWS = 8, MOST_ROWS = 1 << 14, PIECE = 1 << 20, GROWTH = 8 };
+/* However small rows are, those behind them may be large. */
+enum { FIRST_ROWS = 8, MOST_ROWS = 256, PIECE = 1 << 20, GROWTH = 8 };
 
 mr_status mr__pg_rows_open(mr__pg_rows *rows, const mr__postgres *postgres, PGconn *conn, const char *query)
 {

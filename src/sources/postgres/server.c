@@ -6,6 +6,19 @@
 
 /* ---- the name of a server ---- */
 
+static bool is_address(const char *value)
+{
+    return strchr(value, '@') || strstr(value, "://");
+}
+
+/* Whether the value is part of an address that libpq has taken apart in the wrong place, so that it may have some of the password. */
+static bool is_torn(const PQconninfoOption *o)
+{
+    if (strcmp(o->keyword, "port") == 0)
+        return o->val[strspn(o->val, "0123456789,")] != 0;
+    return (strncmp(o->keyword, "host", 4) == 0 || strcmp(o->keyword, "dbname") == 0) && is_address(o->val);
+}
+
 /* What was given, without passwords, in quotes; NULL after a failure. */
 static char *shown(const char *call, const char *server)
 {
@@ -20,11 +33,15 @@ static char *shown(const char *call, const char *server)
     for (const PQconninfoOption *o = options; o->keyword; o++) {
         if (!o->val || o->dispchar[0] == '*') /* libpq's mark of what is not to be shown */
             continue;
-        if (strchr(o->val, '@') && strncmp(o->keyword, "host", 4) == 0) { /* a part of a password */
-            mr_fail(MR_ERR_ARGUMENT, "%s: the server's address has two '@': in a password it is %%40", call);
+        if (is_torn(o)) {
+            mr_fail(MR_ERR_ARGUMENT,
+                    "%s: the server's %s is none: in the password of an address '/' is %%2F and '@' is %%40",
+                    call, o->keyword);
             text.failed = true;
             break;
         }
+        if (is_address(o->val))
+            continue;
         mr__sql_add(&text, text.used > 1 ? " " : "");
         mr__sql_add(&text, o->keyword);
         mr__sql_add(&text, "=");

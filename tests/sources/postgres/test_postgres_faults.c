@@ -3,6 +3,7 @@
 
 #include "row_checks.h"
 #include "server.h"
+#include "sources/postgres/rows.h"
 
 static const mr_table_field x = { .name = "x" }, n = { .name = "n", .dtype = MR_INT64 };
 
@@ -42,8 +43,24 @@ static void test_servers(void)
     refused("host=/nowhere password='open sesame'", "SELECT 1 AS x", &x, NULL,
             "'host=/nowhere': connection to server on socket \"/nowhere/.s.PGSQL.5432\" failed: No such file "
             "or directory");
-    refused("postgresql://me:open@sesame@db/test", "SELECT 1 AS x", &x, NULL,
-            "postgres_stream_new: the server's address has two '@': in a password it is %40");
+    refused(
+        "postgresql://me:open@sesame@db/test", "SELECT 1 AS x", &x, NULL,
+        "postgres_stream_new: the server's host is none: in the password of an address '/' is %2F and '@' is "
+        "%40");
+    static const char *const torn[][2] = { { "postgresql://me:open/sesame@localhost/db", "dbname" },
+                                           { "postgresql://me:sesame/db", "port" },
+                                           { "postgresql://me:12/sesame@localhost/db", "dbname" },
+                                           { "postgresql://me:1,2/sesame@localhost/db", "dbname" },
+                                           { "dbname=postgresql://me:sesame@localhost/db", "dbname" },
+                                           { "dbname=postgresql://localhost/sesame", "dbname" } };
+    for (int i = 0; i < 6; i++) {
+        snprintf(text, sizeof text, "postgres_stream_new: the server's %s is none: ", torn[i][1]);
+        refused(torn[i][0], "SELECT 1 AS x", &x, NULL, text);
+    }
+    refused("host=/nowhere user=me@sesame", "SELECT 1 AS x", &x, NULL,
+            "'host=/nowhere': connection to server");
+    refused("postgresql://me:%2Fopen%40sesame@/?host=/nowhere", "SELECT 1 AS x", &x, NULL,
+            "'user=me host=/nowhere': connection to server");
     refused("sesame", "SELECT 1 AS x", &x, NULL,
             "postgres_stream_new: the server is no list of keyword=value and no postgresql:// address");
     refused(NULL, "SELECT 1 AS x", &x, NULL, "postgres_stream_new: server is NULL");
@@ -122,6 +139,33 @@ static void test_values(void)
     bad_value("'\\x00'::bytea", &bytes, "': row 1 of the query, column 'x': 1 bytes, not 8");
     bad_value("'b'", &word, "': row 1 of the query, column 'x': 'b' is none of the words");
     bad_value("1 / (random()::int * 0)", &x, "': division by zero");
+}
+
+/* Rows that are small, and then large ones: of these few are asked for at once, too. */
+static void test_growing_rows(void)
+{
+    mr__postgres postgres = { 0 };
+    mr__pg_rows rows;
+    size_t largest = 0;
+    int64_t count = 0;
+    CHECK_EQ_I64(mr__postgres_make(&postgres, "test", server_name, "the query", &x, 1), MR_OK);
+    PGconn *conn = mr__postgres_open(&postgres);
+    CHECK_EQ_I64(mr__postgres_do(&postgres, conn, "BEGIN"), MR_OK);
+    CHECK_EQ_I64(mr__pg_rows_open(&rows, &postgres, conn,
+                                  "SELECT repeat('x', CASE WHEN n < 8000 THEN 1 ELSE 10000 END) AS x "
+                                  "FROM generate_series(1, 9999) AS n ORDER BY n"),
+                 MR_OK);
+    mr_status s;
+    for (; (s = mr__pg_rows_next(&rows)) == MR_OK; count++) {
+        const size_t now = PQresultMemorySize(rows.result);
+        largest = now > largest ? now : largest;
+    }
+    CHECK_EQ_I64(s, MR_END);
+    CHECK_EQ_I64(count, 9999);
+    CHECK(largest < 4 << 20);
+    mr__pg_rows_close(&rows);
+    PQfinish(conn);
+    mr__postgres_free(&postgres);
 }
 
 /* Keys that are none. */
@@ -260,6 +304,7 @@ int main(void)
         RUN(test_servers);
         RUN(test_statements);
         RUN(test_values);
+        RUN(test_growing_rows);
         RUN(test_keys);
         RUN(test_changes);
         RUN(test_lost);

@@ -82,7 +82,8 @@ typedef struct mr_random_resized_crop_opts {
 } mr_random_resized_crop_opts;
 
 /* A part of it of random area and ratio, resized to height x width. Draws up to ten times: an area, uniform; the logarithm of a ratio,
- * uniform; and when that part is inside of the picture, top and left. Otherwise takes the middle, in the nearest ratio. */
+ * uniform; and when that part is inside of the picture, top and left. Otherwise takes the middle, in the nearest ratio;
+ * a picture so thin that this has no height or no width fails with MR_ERR_SHAPE. */
 MR_API mr_transform mr_transform_random_resized_crop(int64_t height, int64_t width,
                                                      const mr_random_resized_crop_opts *opts);
 

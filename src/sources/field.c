@@ -10,6 +10,12 @@ static bool is_number(mr_dtype dtype)
     return mr__is_floating(dtype) || mr__put_int(dtype, &room, 0);
 }
 
+bool mr__field_holds(mr_dtype dtype, int64_t word_count)
+{
+    int64_t room;
+    return word_count < 1 || mr__put_int(dtype, &room, word_count - 1);
+}
+
 mr_status mr__field_check(const char *call, const mr__field_facts *f)
 {
     if (!f->name || !*f->name)
@@ -23,6 +29,9 @@ mr_status mr__field_check(const char *call, const mr__field_facts *f)
         return mr_fail(MR_ERR_DTYPE, "%s: field '%s': words are whole numbers, not float64", call, f->name);
     if (f->missing == MR_MISSING_NAN && (f->words || !mr__is_floating(f->dtype)))
         return mr_fail(MR_ERR_DTYPE, "%s: field '%s': there is no NaN among whole numbers", call, f->name);
+    if (f->words && !mr__field_holds(mr__field_dtype(f), f->word_count))
+        return mr_fail(MR_ERR_DTYPE, "%s: field '%s': the numbers of %d words do not fit %s", call, f->name,
+                       f->word_count, mr_dtype_name(f->dtype));
     return MR_OK;
 }
 

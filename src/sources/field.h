@@ -12,6 +12,7 @@ typedef struct mr__field_facts {
     bool any_dtype; /* it holds bytes as they are */
     bool words;     /* it counts words */
     mr_missing missing;
+    int word_count; /* of those that are given */
 } mr__field_facts;
 
 /* A failure in the name of `call` where they do not go together. */
@@ -19,6 +20,9 @@ mr_status mr__field_check(const char *call, const mr__field_facts *field);
 
 /* The type of its elements: words are int64 where nothing is said. */
 mr_dtype mr__field_dtype(const mr__field_facts *field);
+
+/* Whether the numbers of as many words fit. */
+bool mr__field_holds(mr_dtype dtype, int64_t word_count);
 
 /* Adds the words of a list, each of which is there once. */
 mr_status mr__field_words(mr__words *words, const char *call, const char *name, const char *const *list,

@@ -17,7 +17,8 @@ static mr_status check_field(const char *call, const mr_table_field *f, mr__fiel
                                 .dtype = f->dtype,
                                 .any_dtype = bytes,
                                 .words = f->words != NULL,
-                                .missing = f->missing };
+                                .missing = f->missing,
+                                .word_count = f->word_count };
     if (mr__field_check(call, facts) < 0)
         return mr_error_status();
     if (f->words && f->shape.ndim)

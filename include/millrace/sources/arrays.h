@@ -3,7 +3,8 @@
  * with millrace-files.
  *
  * Plain files are mapped, not read: opening one of any size takes no time and no memory. Packed ones (.gz, .zst) are
- * unpacked in memory.
+ * unpacked in memory, as far as their heads say that there are elements. A file that has become shorter since it was opened fails
+ * when it is read; do not cut one that is just being read: that ends the process (SIGBUS), as with all mapped files.
  *
  * Threads: the dataset's callbacks may run on several at once.
  */
@@ -61,12 +62,14 @@ typedef struct mr_tokens_opts {
     int64_t stride;      /* default: the length, so that each token is predicted once */
     int64_t skip;        /* bytes of a header in front; default 0 */
     mr_storage *storage; /* where the file is; default: the disk */
+    /* For mr_tokens_new: how many bytes may be kept in memory of what cannot be mapped, a packed file or a pipe; more fail. Default 4 GB. */
+    int64_t max_bytes;
 } mr_tokens_opts;
 
-/* Makes a dataset of a file of token numbers without a header, mapped. */
+/* Makes a dataset of a file of token numbers without a header, mapped; it is packed only if its name ends in .gz or .zst. */
 MR_API mr_dataset *mr_tokens_new(const char *path, int64_t length, const mr_tokens_opts *opts);
 
-/* The same windows from the front to the back, of a file that may be packed, or a pipe ("-" is standard input), and without an end. A
+/* The same windows from the front to the back, of a file that may be packed (its name ends in .gz or .zst), or a pipe ("-" is standard input), and without an end. A
  * plain file of a known size is read in as many shards as a loader likes, of others the first has all. It resumes where it
  * stands, unless it is a pipe. Text by bytes is a file of MR_UINT8. */
 MR_API mr_dataset *mr_tokens_stream_new(const char *path, int64_t length, const mr_tokens_opts *opts);
@@ -76,6 +79,7 @@ typedef struct mr_text_opts {
     bool
         characters; /* the characters of UTF-8 are numbered in their order; otherwise the bytes, as 0 to 255 */
     mr_storage *storage; /* where the file is; default: the disk */
+    int64_t max_bytes;   /* as above */
 } mr_text_opts;
 
 /* The same of a text, mapped where its bytes are the tokens; characters are kept as 4 bytes each in memory. */

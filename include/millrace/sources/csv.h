@@ -2,7 +2,8 @@
  * Millrace, sources: tables in CSV and TSV files, also packed as .gz or .zst. Link with millrace-files.
  *
  * A file is RFC 4180's: cells between delimiters, in quotes where they hold a delimiter, a quote (doubled) or the end of
- * a line; lines end in LF or CRLF, the last one also without. A byte order mark is passed over, and so are empty lines.
+ * a line; a quote within a cell that does not begin with one is a character like others. Lines end in LF or CRLF, the last one also
+ * without. A byte order mark is passed over, and so are empty lines. There are up to 65,536 columns, and 32 MB in a record.
  *
  * Threads: the dataset's callbacks may run on several at once.
  */
@@ -24,7 +25,7 @@ typedef struct mr_csv_field {
     const char *columns;
     mr_dtype dtype; /* default float32; with classes int64 */
     mr_missing
-        missing; /* of a cell that is empty or says NA, N/A, NaN, null, NULL, <NA>, and what else pandas takes for it */
+        missing; /* of a cell that is empty, not a number, or says NA, N/A, null, NULL, <NA>, and what else pandas takes for it */
     double fill;
     /* Words instead of numbers: a cell counts as its place in this list. */
     const char *const *words;
@@ -45,12 +46,15 @@ typedef struct mr_csv_opts {
      * its ends), of other fields, or one that is damaged, is made anew. */
     bool keep_index;
     const char *index;
+    /* For mr_csv_new: how many bytes may be kept in memory of what cannot be mapped, a packed file or a pipe; more fail. Default 4 GB. */
+    int64_t max_bytes;
 } mr_csv_opts;
 
 /* Makes a dataset of the rows of a file, which is mapped (a packed one is unpacked in memory), with an index of its rows
  * in memory: 8 bytes for each 8. The strings are copied. `fields` NULL: each column is a field, float32 where the first 100
  * rows have numbers (missing ones are NaN), else classes. A row with more or fewer cells than the header, and a cell that
- * is no number, fail when they are read: "'a.csv': line 17, column 'age': 'x' is no number". */
+ * is no number, fail when they are read: "'a.csv': line 17, column 'age': 'x' is no number". So does a file that has become shorter;
+ * but one that is cut just while it is read ends the process, as with all mapped files. */
 MR_API mr_dataset *mr_csv_new(const char *path, const mr_csv_field *fields, int field_count,
                               const mr_csv_opts *opts);
 

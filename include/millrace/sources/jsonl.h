@@ -2,6 +2,8 @@
  * Millrace, sources: files with a JSON object in each line (JSON lines), also packed as .gz or .zst. Link with
  * millrace-files.
  *
+ * A line has up to 16 MB, since it takes 40 times as much while it is read.
+ *
  * Threads: the dataset's callbacks may run on several at once.
  */
 #ifndef MILLRACE_SOURCES_JSONL_H
@@ -27,11 +29,14 @@ typedef struct mr_jsonl_field {
 
 typedef struct mr_jsonl_opts {
     mr_storage *storage; /* where the file is, which is held; default: the disk */
+    /* For mr_jsonl_new: how many bytes may be kept in memory of what cannot be mapped, a packed file or a pipe; more fail. Default 4 GB. */
+    int64_t max_bytes;
 } mr_jsonl_opts;
 
 /* Makes a dataset of the lines of a file, which is mapped (a packed one is unpacked in memory), with an index of them in
  * memory: 8 bytes for each 8. Strings are copied; empty lines are passed over. What does not fit a field fails when it is read:
- * "'a.jsonl': line 17, key 'user.age': a string, not a number". A row that MR_MISSING_SKIP leaves out is found when the
+ * "'a.jsonl': line 17, key 'user.age': a string, not a number". So does a file that has become shorter; but one that is cut just
+ * while it is read ends the process, as with all mapped files. A row that MR_MISSING_SKIP leaves out is found when the
  * file is opened, which then takes as long as reading it. */
 MR_API mr_dataset *mr_jsonl_new(const char *path, const mr_jsonl_field *fields, int field_count,
                                 const mr_jsonl_opts *opts);

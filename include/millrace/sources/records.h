@@ -2,7 +2,8 @@
  * Millrace, sources: records of a fixed size, and lines of text, from front to back. Link with millrace-files.
  *
  * These are the plainest things that come out of a pipe: "-" is standard input, and mr_storage_from_fd(…) any pipe or socket.
- * They may come without an end. Packed files (.gz, .zst) are unpacked.
+ * They may come without an end. Packed files (.gz, .zst) are unpacked; of records, whose first bytes may be anything, only the
+ * name says it.
  *
  * A plain file of a known size is read in as many shards as a loader likes, of others the first has all. A stream resumes
  * where it stands, unless it is a pipe: "'-' is read once, from front to back: …".

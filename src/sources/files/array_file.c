@@ -3,13 +3,58 @@
 
 #include <string.h>
 
+/* ---- the head ---- */
+
+size_t mr__array_head_bytes(const mr__bytes *first)
+{
+    const unsigned char *at = (const unsigned char *)first->at;
+    if (first->size < 12)
+        return 12;
+    if (!mr__is_npy(first))
+        return 4 + 4 * (size_t)at[3];
+    const size_t length = at[8] | (size_t)at[9] << 8;
+    return at[6] == 1 ? 10 + length : 12 + (length | (size_t)at[10] << 16 | (size_t)at[11] << 24);
+}
+
+mr_status mr__array_head(mr__array_file *a, const char *path, size_t *data)
+{
+    return mr__is_npy(&a->bytes) ? mr__npy_header(a, path, data) : mr__idx_header(a, path, data);
+}
+
+/* ---- opening ---- */
+
+static mr_status bytes_of_elements(const mr__array_file *a, const char *path, int64_t *bytes)
+{
+    *bytes = a->element_bytes;
+    for (int d = 0; d < a->shape.ndim; d++)
+        if (__builtin_mul_overflow(*bytes, a->shape.dim[d], bytes))
+            return mr_fail(MR_ERR_FORMAT, "'%s': an array that is too large for any file", path);
+    return MR_OK;
+}
+
+/* Of a packed file no more is unpacked than its head says. */
+static mr_status size_of(const char *path, const mr__bytes *first, size_t *size)
+{
+    mr__array_file a = { .bytes = { .at = first->at, .size = first->size } };
+    size_t data = 0;
+    int64_t bytes;
+    if (mr__is_zip(first) || (first->size < MR__LONGEST_HEAD && first->size < mr__array_head_bytes(first)))
+        return MR_OK;
+    if (mr__array_head(&a, path, &data) < 0 || bytes_of_elements(&a, path, &bytes) < 0)
+        return mr_error_status();
+    *size = data + (size_t)bytes;
+    return MR_OK;
+}
+
 static mr_status check_size(const mr__array_file *a, const char *path, size_t data)
 {
-    int64_t bytes = a->element_bytes;
-    for (int d = 0; d < a->shape.ndim; d++)
-        if (__builtin_mul_overflow(bytes, a->shape.dim[d], &bytes))
-            return mr_fail(MR_ERR_FORMAT, "'%s': an array that is too large for any file", path);
-    size_t there = a->bytes.size - data;
+    int64_t bytes;
+    if (bytes_of_elements(a, path, &bytes) < 0)
+        return mr_error_status();
+    const size_t there = a->bytes.size - data;
+    if (a->bytes.more)
+        return mr_fail(MR_ERR_FORMAT, "'%s' should have %lld bytes of elements, more are there", path,
+                       (long long)bytes);
     if ((uint64_t)bytes != there)
         return mr_fail(MR_ERR_FORMAT, "'%s' should have %lld bytes of elements, %zu are there", path,
                        (long long)bytes, there);
@@ -19,7 +64,7 @@ static mr_status check_size(const mr__array_file *a, const char *path, size_t da
 static mr_status open_array(mr__array_file *a, const char *path)
 {
     size_t data = 0;
-    mr_status s = mr__is_npy(&a->bytes) ? mr__npy_header(a, path, &data) : mr__idx_header(a, path, &data);
+    mr_status s = mr__array_head(a, path, &data);
     if (s == MR_OK)
         s = check_size(a, path, data);
     if (s == MR_OK)
@@ -41,13 +86,19 @@ static mr_status open_member(mr__array_file *a, const char *path, const char *me
 
 mr_status mr__array_file_open(mr__array_file *a, mr_storage *storage, const char *path, const char *member)
 {
+    static const mr__bytes_wanted wanted = { .size_of = size_of };
     *a = (mr__array_file){ 0 };
-    if (mr__bytes_open(&a->bytes, storage, path) < 0)
+    if (mr__bytes_open(&a->bytes, storage, path, &wanted) < 0)
         return mr_error_status();
     mr_status s = member || mr__is_zip(&a->bytes) ? open_member(a, path, member) : open_array(a, path);
     if (s < 0)
         mr__array_file_close(a);
     return s;
+}
+
+mr_status mr__array_file_check(const mr__array_file *a)
+{
+    return mr__bytes_check(a->whole.at ? &a->whole : &a->bytes);
 }
 
 void mr__array_file_close(mr__array_file *a)

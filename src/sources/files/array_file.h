@@ -30,6 +30,9 @@ char *mr__member_path(const char *path, const char *member);
 /* Makes a tensor of an array. */
 mr_tensor *mr__array_load(const char *path, const char *member);
 
+/* mr__bytes_check of what it is in. */
+mr_status mr__array_file_check(const mr__array_file *array);
+
 void mr__array_file_close(mr__array_file *array);
 
 /* Writes `count` elements from number `first` on to `out`, as the array's dtype. */
@@ -37,6 +40,14 @@ mr_status mr__array_file_read(const mr__array_file *array, int64_t first, int64_
 
 /* Makes the name of a field: "train-images" of "data/train-images.npy.gz". */
 char *mr__array_name(const char *path);
+
+enum { MR__LONGEST_HEAD = 1 << 21 }; /* bytes */
+
+/* How many bytes the head has, as far as the first ones say. */
+size_t mr__array_head_bytes(const mr__bytes *first);
+
+/* Reads the head that array->bytes begins with; *data: where the elements begin. */
+mr_status mr__array_head(mr__array_file *array, const char *path, size_t *data);
 
 /* The formats' headers: shape and types out of the bytes, the length of the header to *data. */
 mr_status mr__npy_header(mr__array_file *array, const char *path, size_t *data);

@@ -4,8 +4,6 @@
 
 #include <millrace/sources/arrays.h>
 
-enum { LONGEST_HEAD = 1 << 21 };
-
 typedef struct array_stream {
     mr__pieces pieces; /* first */
     char *path, *name;
@@ -50,28 +48,17 @@ static void destroy(void *self)
     stream_free(*(array_stream **)self);
 }
 
-/* How many bytes the head has, as far as its first ones say; more may not come soon, of a pipe. */
-static size_t head_bytes(const mr__window *w)
-{
-    const unsigned char *at = (const unsigned char *)w->bytes;
-    const mr__bytes bytes = { .at = w->bytes, .size = w->filled };
-    if (w->filled < 12)
-        return 12;
-    if (!mr__is_npy(&bytes))
-        return 4 + 4 * (size_t)at[3];
-    const size_t length = at[8] | (size_t)at[9] << 8;
-    return at[6] == 1 ? 10 + length : 12 + (length | (size_t)at[10] << 16 | (size_t)at[11] << 24);
-}
-
 static mr_status read_head(array_stream *s, mr__window *w, size_t *data)
 {
-    while (!w->end && w->filled < LONGEST_HEAD && w->filled < head_bytes(w))
+    mr__bytes *first = &s->array.bytes; /* more may not come soon, of a pipe */
+    *first = (mr__bytes){ .at = w->bytes, .size = w->filled };
+    while (!w->end && w->filled < MR__LONGEST_HEAD && w->filled < mr__array_head_bytes(first)) {
         if (mr__window_more(w) < 0)
             return mr_error_status();
-    s->array.bytes = (mr__bytes){ .at = w->bytes, .size = w->filled };
-    mr_status status = mr__is_npy(&s->array.bytes) ? mr__npy_header(&s->array, s->path, data)
-                                                   : mr__idx_header(&s->array, s->path, data);
-    s->array.bytes = (mr__bytes){ 0 };
+        *first = (mr__bytes){ .at = w->bytes, .size = w->filled };
+    }
+    mr_status status = mr__array_head(&s->array, s->path, data);
+    *first = (mr__bytes){ 0 };
     return status;
 }
 

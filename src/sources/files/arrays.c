@@ -23,7 +23,9 @@ static mr_status get(void *self, int64_t index, const mr_sample *sample)
 {
     const arrays *a = *(arrays **)self;
     for (int i = 0; i < a->count; i++)
-        if (mr__array_file_read(&a->file[i], index * a->row[i], a->row[i], sample->field[i]) < 0) {
+        if (mr__array_file_check(&a->file[i]) < 0)
+            return mr_error_status();
+        else if (mr__array_file_read(&a->file[i], index * a->row[i], a->row[i], sample->field[i]) < 0) {
             mr_fail_context("'%s'", a->path[i]);
             return mr_error_status();
         }
@@ -36,6 +38,8 @@ static mr_status get_many(void *self, const int64_t *indices, int64_t count, con
     for (int i = 0; i < a->count; i++) {
         const mr__array_file *file = &a->file[i];
         size_t bytes = (size_t)a->row[i] * mr_dtype_size(file->dtype);
+        if (mr__array_file_check(file) < 0)
+            return mr_error_status();
         for (int64_t j = 0, run; j < count; j += run) {
             for (run = 1; j + run < count && indices[j + run] == indices[j] + run;)
                 run++;

@@ -2,6 +2,8 @@
 #include "csv.h"
 #include "csv_index.h"
 
+#include "sources/field.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -29,6 +31,12 @@ static mr_status read_record(const void *plan, const char *at, const char *end, 
     return mr__csv_read_row(plan, at, end, line, field, row);
 }
 
+static const char *read_plain(const void *plan, const char *at, const char *file_end, void *const *field,
+                              int64_t row)
+{
+    return mr__csv_read_plain(plan, at, file_end, field, row);
+}
+
 static void csv_free(csv *c)
 {
     mr__rows_close(&c->rows);
@@ -43,21 +51,21 @@ static void destroy(void *self)
 
 /* ---- the index ---- */
 
-/* Collects the words of a row's cells. MR_END when the row is left out. */
+/* Collects the words of a row's cells. MR_END when the row is left out; one with too few cells, or too many, is not, and fails when
+ * it is read. */
 static mr_status collect(csv *c, const char *at, const char *end, char **text, size_t *room)
 {
     mr__csv_cell cell;
     mr_status s = MR_OK;
+    int64_t i = 0;
     end = mr__csv_trim(at, end);
-    for (int64_t i = 0; at && i < c->plan.columns && mr__csv_next_cell(&c->plan.format, &at, end, &cell);
-         i++) {
+    for (; at && i < c->plan.columns && mr__csv_next_cell(&c->plan.format, &at, end, &cell); i++) {
         int field = c->plan.target[i].field;
         if (field < 0)
             continue;
-        if (mr__csv_is_missing(&cell) &&
-            mr__words_find(&c->plan.words[field], cell.at, (size_t)(cell.end - cell.at)) < 0) {
-            if (c->plan.options[field].missing == MR_MISSING_SKIP)
-                s = MR_END;
+        const bool skip = c->plan.options[field].missing == MR_MISSING_SKIP;
+        if ((skip || c->plan.options[field].classes) && mr__csv_has_none(&c->plan, field, &cell)) {
+            s = skip ? MR_END : s;
             continue;
         }
         size_t length = (size_t)(cell.end - cell.at);
@@ -74,7 +82,24 @@ static mr_status collect(csv *c, const char *at, const char *end, char **text, s
         if (mr__words_add(&c->plan.words[field], *text, strlen(*text)) < 0)
             return mr_error_status();
     }
-    return s;
+    return at || i < c->plan.columns ? MR_OK : s;
+}
+
+static mr_status too_long(const csv *c, const char *at)
+{
+    return mr_fail(MR_ERR_FORMAT, "'%s': a record of more than %zu MB from byte %lld on", c->plan.path,
+                   MR__LONGEST_RECORD >> 20, (long long)(at - c->rows.bytes.at));
+}
+
+static mr_status check_words(const csv *c)
+{
+    for (int i = 0; i < c->plan.field_count; i++)
+        if (!mr__field_holds(c->plan.field[i].dtype, c->plan.words[i].count))
+            return mr_fail(MR_ERR_DTYPE,
+                           "csv_new: field '%s': '%s' has %lld words, whose numbers do not fit %s",
+                           c->plan.field[i].name, c->plan.path, (long long)c->plan.words[i].count,
+                           mr_dtype_name(c->plan.field[i].dtype));
+    return MR_OK;
 }
 
 static mr_status make_index(csv *c)
@@ -91,7 +116,9 @@ static mr_status make_index(csv *c)
     }
     const char *end, *at = mr__rows_next(&c->rows, c->rows.bytes.at + c->data, &end);
     for (; at && s >= 0; at = mr__rows_next(&c->rows, end, &end)) {
-        s = look ? collect(c, at, end, &text, &room) : MR_OK;
+        s = (size_t)(end - at) > MR__LONGEST_RECORD ? too_long(c, at)
+            : look                                  ? collect(c, at, end, &text, &room)
+                                                    : MR_OK;
         if (s == MR_OK)
             s = mr__row_index_add(&c->rows.index, (uint64_t)(at - c->rows.bytes.at));
     }
@@ -144,19 +171,28 @@ static mr_status index_rows(csv *c, const char *path, const mr_csv_opts *opts)
 static mr_status open_csv(csv *c, const char *path, const mr_csv_field *fields, int field_count,
                           const mr_csv_opts *opts)
 {
-    int64_t line;
+    mr__csv_front front = { 0 };
     if (!path)
         return mr_fail(MR_ERR_ARGUMENT, "csv_new: path is NULL");
-    if (mr__bytes_open(&c->rows.bytes, opts ? opts->storage : NULL, path) < 0 ||
-        mr__csv_plan_open(&c->plan, path, opts, c->rows.bytes.at, c->rows.bytes.size, &c->data, &line) < 0)
+    const mr__bytes_wanted wanted = { .most = opts ? opts->max_bytes : 0 };
+    if (mr__bytes_open(&c->rows.bytes, opts ? opts->storage : NULL, path, &wanted) < 0 ||
+        mr__csv_plan_begin(&c->plan, path, opts) < 0)
         return mr_error_status();
-    c->rows.kind = (mr__row_kind){ next_record, read_record };
+    mr__csv_front_find(&c->plan.format, &front, c->rows.bytes.at, c->rows.bytes.size, true);
+    if (mr__csv_plan_head(&c->plan, &front, c->rows.bytes.at) < 0)
+        return mr_error_status();
+    c->data = front.data;
+    c->rows.kind = (mr__row_kind){ .next = next_record, .read = read_record };
     c->rows.plan = &c->plan;
     c->rows.path = c->plan.path;
     mr_status s = fields ? mr__csv_plan_fields(&c->plan, fields, field_count)
                          : mr__csv_plan_guess(&c->plan, c->rows.bytes.at + c->data,
                                               c->rows.bytes.at + c->rows.bytes.size, true);
-    return s < 0 ? s : index_rows(c, path, opts);
+    if (c->plan.plain)
+        c->rows.kind.quick = read_plain;
+    if (s == MR_OK)
+        s = index_rows(c, path, opts);
+    return s < 0 ? s : check_words(c);
 }
 
 static const mr_dataset_vtable vtable = {

@@ -6,6 +6,8 @@
 
 #include "sources/words.h"
 
+#include "window.h"
+
 typedef struct mr__csv_format {
     char delimiter, quote, comment;
     bool header;
@@ -13,6 +15,15 @@ typedef struct mr__csv_format {
 } mr__csv_format;
 
 /* ---- lines and cells ---- */
+
+enum {
+    MR__CSV_GUESSED = 100,     /* rows that are looked at to guess what columns are */
+    MR__MOST_COLUMNS = 1 << 16 /* of a file */
+};
+
+/* An mr__record_end; `format` is an mr__csv_format. A line break ends a record unless it is within quotes, and a quote opens only at
+ * the beginning of a cell. */
+bool mr__csv_scan(const void *format, const char *at, const char *end, mr__scan *scan);
 
 /* The end of the record that begins at `at`: behind its line break, or `end`. *complete: there is a line break. */
 const char *mr__csv_record_end(const mr__csv_format *format, const char *at, const char *end, bool *complete);
@@ -44,7 +55,7 @@ int64_t mr__csv_count_cells(const mr__csv_format *format, const char *at, const 
 
 typedef struct mr__csv_target {
     int field;      /* -1: the column is not read */
-    bool number;    /* of a floating type, and not words */
+    bool number;    /* of a floating type, so no words */
     mr_dtype dtype; /* of the field */
     size_t offset;  /* of its element within the field, in bytes */
     size_t stride;  /* from row to row */
@@ -60,21 +71,51 @@ typedef struct mr__csv_plan {
     mr_field *field;       /* names are owned */
     mr_csv_field *options; /* of each field; strings are gone */
     mr__words *words;      /* of each field */
+    bool plain;            /* all columns are read, as numbers of floating types */
 } mr__csv_plan;
 
-/* Begins a plan with the first bytes of a file, which hold its first record in full. *data: where the rows begin, *line:
- * the number of that line, from 1. */
-mr_status mr__csv_plan_open(mr__csv_plan *plan, const char *path, const mr_csv_opts *opts, const char *bytes,
-                            size_t size, size_t *data, int64_t *line);
+/* Begins a plan. */
+mr_status mr__csv_plan_begin(mr__csv_plan *plan, const char *path, const mr_csv_opts *opts);
+
+/* What is looked for in the first bytes of a file. Zeroed before. */
+typedef struct mr__csv_front {
+    size_t at, end; /* of the first record; equal: there is none */
+    size_t data;    /* where the rows begin */
+    int64_t line;   /* at `at`, and when the header has been read at `data`; from 1 */
+    int64_t skipped;
+    mr__scan scan;
+} mr__csv_front;
+
+/* Passes over the mark, the lines to skip and those that are none: true when the first record is there in full, or the bytes are
+ * all. To be called again with more of them until then. */
+bool mr__csv_front_find(const mr__csv_format *format, mr__csv_front *front, const char *bytes, size_t size,
+                        bool all);
+
+/* Takes the columns from it. */
+mr_status mr__csv_plan_head(mr__csv_plan *plan, mr__csv_front *front, const char *bytes);
 
 /* Completes it with the fields. Without any, each column becomes one, by what the rows from `at` to `end` have, which may
  * end in the middle of a row. */
 mr_status mr__csv_plan_fields(mr__csv_plan *plan, const mr_csv_field *fields, int field_count);
+mr_status mr__csv_plan_each(mr__csv_plan *plan,
+                            const mr_csv_field *fields); /* one for each column, in their order */
 mr_status mr__csv_plan_guess(mr__csv_plan *plan, const char *at, const char *end, bool classes);
 void mr__csv_plan_free(mr__csv_plan *plan);
 
-/* Writes a record into a sample. MR_OK, MR_END when the row is to be left out, or a failure that names the line. */
+/* Writes a record into a sample. MR_OK, MR_END when the row is to be left out, or a failure that names the line; with a line of 0
+ * a failure raises nothing. A row that is left out is so whatever its other cells are. */
 mr_status mr__csv_read_row(const mr__csv_plan *plan, const char *at, const char *end, int64_t line,
                            void *const *field, int64_t row);
+
+/* Whether a cell has no value for a field: where the row is left out, if that is what the field wants. */
+bool mr__csv_has_none(const mr__csv_plan *plan, int field, const mr__csv_cell *cell);
+
+/* The same as mr__csv_read_row for a record whose cells are all plain numbers, without knowing where it ends: the next one's beginning, or
+ * NULL when it may be another kind of record. */
+const char *mr__csv_read_plain(const mr__csv_plan *plan, const char *at, const char *file_end,
+                               void *const *field, int64_t row);
+
+/* Whether a number in this format cannot be taken for something else. */
+bool mr__csv_may_be_plain(const mr__csv_format *format);
 
 #endif

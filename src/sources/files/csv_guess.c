@@ -5,13 +5,11 @@
 
 #include <stdio.h>
 
-enum { LOOKED_AT = 100 };
-
 /* Marks the columns that have something else than numbers. */
 static void look(const mr__csv_plan *plan, const char *at, const char *end, bool *words)
 {
     bool complete = true;
-    for (int row = 0; row < LOOKED_AT && at < end && complete;) {
+    for (int row = 0; row < MR__CSV_GUESSED && at < end && complete;) {
         const char *next = mr__csv_record_end(&plan->format, at, end, &complete), *cell_at = at;
         const char *stop = mr__csv_trim(at, next);
         if (!mr__csv_is_blank(&plan->format, at, next)) {
@@ -34,11 +32,10 @@ static mr_status make(mr__csv_plan *plan, const bool *words, mr_csv_field *field
     for (int64_t i = 0; i < plan->columns; i++) {
         snprintf(number[i], sizeof number[i], "#%lld", (long long)i);
         field[i] = (mr_csv_field){ .name = plan->column && *plan->column[i] ? plan->column[i] : number[i],
-                                   .columns = number[i],
                                    .missing = words[i] ? MR_MISSING_FAIL : MR_MISSING_NAN,
                                    .classes = words[i] };
     }
-    return mr__csv_plan_fields(plan, field, (int)plan->columns);
+    return mr__csv_plan_each(plan, field);
 }
 
 mr_status mr__csv_plan_guess(mr__csv_plan *plan, const char *at, const char *end, bool classes)

@@ -1,83 +1,10 @@
-/* Which column goes where: from a file's first line and the fields that are asked for. */
+/* Which column goes where: from a file's first record and the fields that are asked for. */
 #include "csv.h"
 
 #include "sources/cell.h"
 #include "sources/field.h"
 
 #include <string.h>
-
-/* ---- the first line ---- */
-
-static bool ends_in(const char *path, const char *suffix)
-{
-    size_t n = strlen(path), m = strlen(suffix);
-    return n >= m && strcmp(path + n - m, suffix) == 0;
-}
-
-static mr__csv_format format_of(const char *path, const mr_csv_opts *opts)
-{
-    mr__csv_format f = { .delimiter = ',', .quote = '"', .header = true };
-    if (ends_in(path, ".tsv") || ends_in(path, ".tsv.gz") || ends_in(path, ".tsv.zst"))
-        f.delimiter = '\t';
-    if (opts) {
-        f.delimiter = opts->delimiter ? opts->delimiter : f.delimiter;
-        f.quote = opts->quote ? opts->quote : f.quote;
-        f.comment = opts->comment;
-        f.header = !opts->no_header;
-        f.skip_lines = opts->skip_lines;
-    }
-    return f;
-}
-
-/* The first record behind the mark, the lines to skip, and lines that are none; NULL when there is none. */
-static const char *first_record(const mr__csv_format *format, const char *at, const char *end, int64_t *line)
-{
-    bool complete;
-    if (end - at >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0)
-        at += 3;
-    *line = 1;
-    for (int64_t i = 0; i < format->skip_lines && at < end; i++, ++*line) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-        at = stop ? stop + 1 : end;
-    }
-    for (; at < end; ++*line) {
-        const char *next = mr__csv_record_end(format, at, end, &complete);
-        if (!mr__csv_is_blank(format, at, next))
-            return at;
-        at = next;
-    }
-    return NULL;
-}
-
-static mr_status read_header(mr__csv_plan *plan, const char *at, const char *end, int64_t line)
-{
-    const char *from = at;
-    mr__csv_cell cell;
-    end = mr__csv_trim(at, end);
-    for (plan->columns = 0; from; plan->columns++)
-        if (!mr__csv_next_cell(&plan->format, &from, end, &cell))
-            return mr_fail(MR_ERR_FORMAT, "'%s': line %lld: a quote that is not closed, or text behind it",
-                           plan->path, (long long)line);
-    plan->target = mr_calloc((size_t)plan->columns, sizeof *plan->target);
-    if (!plan->target)
-        return mr_error_status();
-    for (int64_t i = 0; i < plan->columns; i++)
-        plan->target[i].field = -1;
-    if (!plan->format.header)
-        return MR_OK;
-    plan->column = mr_calloc((size_t)plan->columns, sizeof *plan->column);
-    if (!plan->column)
-        return mr_error_status();
-    for (int64_t i = 0; i < plan->columns; i++) {
-        if (!mr__csv_next_cell(&plan->format, &at, end, &cell))
-            return mr_error_status();
-        plan->column[i] = mr_alloc((size_t)(cell.end - cell.at) + 1);
-        if (!plan->column[i])
-            return mr_error_status();
-        mr__csv_cell_text(&plan->format, &cell, plan->column[i]);
-    }
-    return MR_OK;
-}
 
 /* ---- columns by their names ---- */
 
@@ -162,7 +89,8 @@ static mr_status add_field(mr__csv_plan *plan, int i, const mr_csv_field *from)
     const mr__field_facts facts = { .name = from->name,
                                     .dtype = from->dtype,
                                     .words = from->classes || from->words,
-                                    .missing = from->missing };
+                                    .missing = from->missing,
+                                    .word_count = from->words ? from->word_count : 0 };
     if (mr__field_check("csv_new", &facts) < 0)
         return mr_error_status();
     mr_field *to = &plan->field[i];
@@ -187,7 +115,18 @@ static mr_status claim_rest(mr__csv_plan *plan, int field, int64_t *count)
     return MR_OK;
 }
 
-static mr_status claim_columns(mr__csv_plan *plan, const mr_csv_field *fields)
+/* Each field has the column of its number. */
+static mr_status claim_each(mr__csv_plan *plan)
+{
+    for (int i = 0; i < plan->field_count; i++) {
+        int64_t count = 0;
+        if (claim(plan, i, i, &count) < 0)
+            return mr_error_status();
+    }
+    return MR_OK;
+}
+
+static mr_status claim_named(mr__csv_plan *plan, const mr_csv_field *fields)
 {
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; i < plan->field_count; i++) {
@@ -200,8 +139,16 @@ static mr_status claim_columns(mr__csv_plan *plan, const mr_csv_field *fields)
                 return mr_error_status();
             plan->field[i].shape = rest || count > 1 ? MR_SHAPE(count) : MR_SCALAR;
         }
+    return MR_OK;
+}
+
+/* Where the elements of the columns go. */
+static void place_columns(mr__csv_plan *plan)
+{
+    plan->plain = mr__csv_may_be_plain(&plan->format);
     for (int64_t i = 0; i < plan->columns; i++) {
         mr__csv_target *target = &plan->target[i];
+        plan->plain = plan->plain && target->field >= 0 && mr__is_floating(plan->field[target->field].dtype);
         if (target->field < 0)
             continue;
         const mr_field *f = &plan->field[target->field];
@@ -210,12 +157,11 @@ static mr_status claim_columns(mr__csv_plan *plan, const mr_csv_field *fields)
         target->offset *= mr_dtype_size(f->dtype);
         target->stride = (size_t)(f->shape.ndim ? f->shape.dim[0] : 1) * mr_dtype_size(f->dtype);
     }
-    return MR_OK;
 }
 
 /* ---- the plan ---- */
 
-static mr_status make(mr__csv_plan *plan, const mr_csv_field *fields, int field_count)
+static mr_status make(mr__csv_plan *plan, const mr_csv_field *fields, int field_count, bool each)
 {
     plan->field = mr_calloc((size_t)field_count, sizeof *plan->field);
     plan->options = mr_calloc((size_t)field_count, sizeof *plan->options);
@@ -226,29 +172,9 @@ static mr_status make(mr__csv_plan *plan, const mr_csv_field *fields, int field_
     for (int i = 0; i < field_count; i++)
         if (add_field(plan, i, &fields[i]) < 0)
             return mr_error_status();
-    return claim_columns(plan, fields);
-}
-
-mr_status mr__csv_plan_open(mr__csv_plan *plan, const char *path, const mr_csv_opts *opts, const char *bytes,
-                            size_t size, size_t *data, int64_t *line)
-{
-    bool complete;
-    plan->format = format_of(path, opts);
-    plan->path = mr_strdup(path);
-    if (!plan->path)
+    if ((each ? claim_each(plan) : claim_named(plan, fields)) < 0)
         return mr_error_status();
-    if (plan->format.delimiter == plan->format.quote || plan->format.delimiter == '\n' ||
-        plan->format.quote == '\n')
-        return mr_fail(MR_ERR_ARGUMENT, "csv_new: delimiter and quote are the same, or a line break");
-    const char *at = first_record(&plan->format, bytes, bytes + size, line);
-    if (!at)
-        return mr_fail(MR_ERR_FORMAT, "'%s' has no lines", path);
-    const char *next = mr__csv_record_end(&plan->format, at, bytes + size, &complete);
-    if (read_header(plan, at, next, *line) < 0)
-        return mr_error_status();
-    for (const char *p = at; plan->format.header && p < next; p++)
-        *line += *p == '\n';
-    *data = (size_t)((plan->format.header ? next : at) - bytes);
+    place_columns(plan);
     return MR_OK;
 }
 
@@ -256,7 +182,12 @@ mr_status mr__csv_plan_fields(mr__csv_plan *plan, const mr_csv_field *fields, in
 {
     if (field_count < 0 || (field_count > 0) != (fields != NULL))
         return mr_fail(MR_ERR_ARGUMENT, "csv_new: %d fields", field_count);
-    return make(plan, fields, field_count);
+    return make(plan, fields, field_count, false);
+}
+
+mr_status mr__csv_plan_each(mr__csv_plan *plan, const mr_csv_field *fields)
+{
+    return make(plan, fields, (int)plan->columns, true);
 }
 
 void mr__csv_plan_free(mr__csv_plan *plan)

@@ -9,27 +9,59 @@ static char *find(const char *at, const char *end, char c)
     return at < end ? memchr(at, c, (size_t)(end - at)) : NULL;
 }
 
+/* The quote that ends a cell: one that is not doubled. */
+static const char *closing(const char *at, const char *end, char quote)
+{
+    for (;;) {
+        at = find(at, end, quote);
+        if (!at || at + 1 == end || at[1] != quote)
+            return at;
+        at += 2;
+    }
+}
+
+/* The quote that begins a cell; `record` is where the record begins. */
+static const char *opening(const mr__csv_format *format, const char *record, const char *at, const char *end)
+{
+    for (at = find(at, end, format->quote); at; at = find(at + 1, end, format->quote))
+        if (at == record || at[-1] == format->delimiter)
+            return at;
+    return NULL;
+}
+
+bool mr__csv_scan(const void *of, const char *at, const char *end, mr__scan *scan)
+{
+    const mr__csv_format *format = of;
+    const bool comment = format->comment && at < end && *at == format->comment;
+    const char *p = at + scan->passed, *stop = NULL, *line_end = p;
+    for (;;) {
+        if (scan->inside) {
+            const char *quote = closing(p, end, format->quote);
+            scan->passed = (size_t)((quote ? quote : end) - at);
+            if (!quote || quote + 1 == end)
+                return false;
+            scan->inside = false;
+            p = quote + 1;
+        }
+        if (p >= line_end) { /* once for each line, however many quotes it has */
+            stop = find(p, end, '\n');
+            line_end = stop ? stop : end;
+        }
+        const char *quote = comment ? NULL : opening(format, at, p, line_end);
+        if (!quote) {
+            scan->passed = (size_t)(line_end - at) + (stop != NULL);
+            return stop != NULL;
+        }
+        scan->inside = true;
+        p = quote + 1;
+    }
+}
+
 const char *mr__csv_record_end(const mr__csv_format *format, const char *at, const char *end, bool *complete)
 {
-    /* A line break ends the record where the quotes before it pair up. */
-    bool inside = false, comment = format->comment && at < end && *at == format->comment;
-    const char *quotes = at, *line = at;
-    *complete = false;
-    for (;;) {
-        const char *stop = find(line, end, '\n');
-        if (!stop)
-            return end;
-        const char *quote = comment ? NULL : find(quotes, stop, format->quote);
-        while (quote) {
-            inside = !inside;
-            quote = find(quote + 1, stop, format->quote);
-        }
-        if (!inside) {
-            *complete = true;
-            return stop + 1;
-        }
-        quotes = line = stop + 1;
-    }
+    mr__scan scan = { 0 };
+    *complete = mr__csv_scan(format, at, end, &scan);
+    return *complete ? at + scan.passed : end;
 }
 
 const char *mr__csv_trim(const char *at, const char *end)
@@ -47,17 +79,6 @@ bool mr__csv_is_blank(const mr__csv_format *format, const char *at, const char *
 }
 
 /* ---- cells ---- */
-
-/* The quote that ends a cell: one that is not doubled. */
-static const char *closing(const char *at, const char *end, char quote)
-{
-    for (;;) {
-        at = find(at, end, quote);
-        if (!at || at + 1 == end || at[1] != quote)
-            return at;
-        at += 2;
-    }
-}
 
 bool mr__csv_next_cell(const mr__csv_format *format, const char **at, const char *end, mr__csv_cell *cell)
 {

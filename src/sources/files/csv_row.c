@@ -5,6 +5,7 @@
 
 #include "number.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -29,64 +30,88 @@ static bool read_bool(const mr__csv_cell *cell, int64_t *value)
     return *value || (length == 5 && strncasecmp(cell->at, "false", 5) == 0);
 }
 
-static bool number_of_word(const mr__csv_plan *plan, int field, const mr__csv_cell *cell, int64_t *number)
+/* -1: it is none of the words; -2 after a failure. */
+static int64_t number_of_word(const mr__csv_plan *plan, int field, const mr__csv_cell *cell)
 {
     const mr__words *words = &plan->words[field];
     size_t length = (size_t)(cell->end - cell->at);
     char text[256], *longer = NULL;
-    if (cell->quoted && memchr(cell->at, plan->format.quote, length)) {
-        if (length >= sizeof text && !(longer = mr_alloc(length + 1)))
-            return false;
-        const char *plain = mr__csv_cell_text(&plan->format, cell, longer ? longer : text);
-        *number = mr__words_find(words, plain, strlen(plain));
-        mr_free(longer);
-    } else {
-        *number = mr__words_find(words, cell->at, length);
-    }
-    return *number >= 0;
+    if (!cell->quoted || !memchr(cell->at, plan->format.quote, length))
+        return mr__words_find(words, cell->at, length);
+    if (length >= sizeof text && !(longer = mr_alloc(length + 1)))
+        return -2;
+    const char *plain = mr__csv_cell_text(&plan->format, cell, longer ? longer : text);
+    const int64_t number = mr__words_find(words, plain, strlen(plain));
+    mr_free(longer);
+    return number;
 }
 
-static mr_status missing_cell(const mr__csv_plan *plan, int64_t line, int64_t column, int field, void *to,
-                              const mr__csv_cell *cell)
+/* ---- cells: MR_OK, MR_END when the row is left out, MR_ERR_FORMAT with *what, or a failure that is raised ---- */
+
+static mr_status none(const mr__csv_plan *plan, int field, void *to, const char **what)
 {
     const mr_csv_field *options = &plan->options[field];
     if (options->missing == MR_MISSING_SKIP)
         return MR_END;
+    *what = "is missing";
     if (options->missing == MR_MISSING_FAIL)
-        return wrong(plan, line, column, cell, "is missing");
+        return MR_ERR_FORMAT;
     mr__put_missing(plan->field[field].dtype, to, options->missing, options->fill);
     return MR_OK;
 }
 
-static mr_status read_cell(const mr__csv_plan *plan, int64_t line, int64_t column, const mr__csv_cell *cell,
-                           int field, void *to)
+static mr_status read_word(const mr__csv_plan *plan, const mr__csv_cell *cell, int field, void *to,
+                           const char **what)
 {
-    mr_dtype dtype = plan->field[field].dtype;
+    const int64_t number = number_of_word(plan, field, cell);
+    if (number < -1)
+        return mr_error_status();
+    if (number < 0 && mr__csv_is_missing(cell))
+        return none(plan, field, to, what);
+    *what = "is none of the words";
+    if (number < 0)
+        return MR_ERR_FORMAT;
+    const bool fits = mr__put_int(plan->field[field].dtype, to, number);
+    assert(fits); /* that all do has been looked at before */
+    (void)fits;
+    return MR_OK;
+}
+
+static mr_status read_cell(const mr__csv_plan *plan, const mr__csv_cell *cell, int field, void *to,
+                           const char **what)
+{
+    const mr_dtype dtype = plan->field[field].dtype;
     int64_t whole;
     double value;
-    if (plan->words[field].count) {
-        if (number_of_word(plan, field, cell, &whole)) {
-            mr__put_int(dtype, to, whole);
-            return MR_OK;
-        }
-        return mr__csv_is_missing(cell) ? missing_cell(plan, line, column, field, to, cell)
-                                        : wrong(plan, line, column, cell, "is none of the words");
-    }
+    if (plan->words[field].count)
+        return read_word(plan, cell, field, to, what);
     if (mr__is_floating(dtype)) {
-        bool number = mr__read_double(cell->at, cell->end, &value);
-        if (number && (!isnan(value) || plan->options[field].missing == MR_MISSING_FAIL)) {
+        *what = "is no number";
+        if (mr__read_double(cell->at, cell->end, &value)) {
+            if (isnan(value))
+                return none(plan, field, to, what);
             mr__put_double(dtype, to, value);
             return MR_OK;
         }
-    } else if (mr__read_int64(cell->at, cell->end, &whole) || (dtype == MR_BOOL && read_bool(cell, &whole))) {
-        return mr__put_int(dtype, to, whole)
-                   ? MR_OK
-                   : wrong(plan, line, column, cell, "does not fit the field's type");
+    } else {
+        *what = "does not fit the field's type";
+        if (mr__read_int64(cell->at, cell->end, &whole) || (dtype == MR_BOOL && read_bool(cell, &whole)))
+            return mr__put_int(dtype, to, whole) ? MR_OK : MR_ERR_FORMAT;
+        *what = "is no whole number";
     }
-    if (mr__csv_is_missing(cell))
-        return missing_cell(plan, line, column, field, to, cell);
-    return wrong(plan, line, column, cell, mr__is_floating(dtype) ? "is no number" : "is no whole number");
+    return mr__csv_is_missing(cell) ? none(plan, field, to, what) : MR_ERR_FORMAT;
 }
+
+bool mr__csv_has_none(const mr__csv_plan *plan, int field, const mr__csv_cell *cell)
+{
+    double value;
+    if (plan->options[field].classes || plan->words[field].count)
+        return mr__csv_is_missing(cell) && number_of_word(plan, field, cell) < 0;
+    return mr__csv_is_missing(cell) || (mr__is_floating(plan->field[field].dtype) &&
+                                        mr__read_double(cell->at, cell->end, &value) && isnan(value));
+}
+
+/* ---- rows ---- */
 
 static mr_status wrong_count(const mr__csv_plan *plan, const char *at, const char *end, int64_t line)
 {
@@ -98,48 +123,75 @@ static mr_status wrong_count(const mr__csv_plan *plan, const char *at, const cha
                    (long long)count, (long long)plan->columns);
 }
 
-/* Most cells are plain numbers: where the next begins, or NULL when this one is none, or not in its place. */
-static const char *plain_cell(const mr__csv_plan *plan, int64_t column, const char *at, const char *end,
-                              void *const *field, int64_t row)
+/* Most cells are plain numbers: where this one ends, or NULL when it is none. */
+static inline const char *plain_cell(const mr__csv_target *target, const char *at, const char *end,
+                                     void *const *field, int64_t row)
 {
-    const mr__csv_target *target = &plan->target[column];
     double value;
-    const char *behind = target->number ? mr__read_plain(at, end, &value) : NULL;
-    if (!behind || behind == end || *behind != plan->format.delimiter || column + 1 == plan->columns)
+    const char *behind = mr__read_plain(at, end, &value);
+    if (behind && behind < end)
+        mr__put_double(target->dtype,
+                       (char *)field[target->field] + (size_t)row * target->stride + target->offset, value);
+    return behind == end ? NULL : behind;
+}
+
+const char *mr__csv_read_plain(const mr__csv_plan *plan, const char *at, const char *file_end,
+                               void *const *field, int64_t row)
+{
+    const char delimiter = plan->format.delimiter;
+    const mr__csv_target *target = plan->target, *last = target + plan->columns - 1;
+    for (; target < last; target++) {
+        at = plain_cell(target, at, file_end, field, row);
+        if (!at || *at++ != delimiter)
+            return NULL;
+    }
+    at = plain_cell(last, at, file_end, field, row);
+    if (!at)
         return NULL;
-    mr__put_double(target->dtype,
-                   (char *)field[target->field] + (size_t)row * target->stride + target->offset, value);
-    return behind + 1;
+    at += *at == '\r' && at + 1 < file_end;
+    return *at == '\n' ? at + 1 : NULL;
+}
+
+bool mr__csv_may_be_plain(const mr__csv_format *format)
+{
+    static const char numbers[] = "0123456789.-+eE"; /* and no character, 0 */
+    return !memchr(numbers, format->delimiter, sizeof numbers) &&
+           !memchr(numbers, format->quote, sizeof numbers - 1) &&
+           !memchr(numbers, format->comment, sizeof numbers - 1);
 }
 
 mr_status mr__csv_read_row(const mr__csv_plan *plan, const char *at, const char *end, int64_t line,
                            void *const *field, int64_t row)
 {
-    const char *begin = at;
+    const char *begin = at, *what = NULL, *what_is_bad = NULL;
+    mr__csv_cell cell, bad = { 0 };
+    int64_t bad_column = 0;
     mr_status left_out = MR_OK;
     end = mr__csv_trim(at, end);
     for (int64_t column = 0; at; column++) {
-        mr__csv_cell cell;
-        const char *next = column < plan->columns ? plain_cell(plan, column, at, end, field, row) : NULL;
-        if (next) {
-            at = next;
-            continue;
-        }
+        const mr__csv_target *target = &plan->target[column < plan->columns ? column : 0];
         if (!mr__csv_next_cell(&plan->format, &at, end, &cell))
-            return mr_fail(MR_ERR_FORMAT,
-                           "'%s': line %lld, cell %lld: a quote that is not closed, or text behind it",
-                           plan->path, (long long)line, (long long)column + 1);
+            return line ? mr_fail(MR_ERR_FORMAT,
+                                  "'%s': line %lld, cell %lld: a quote that is not closed, or text behind it",
+                                  plan->path, (long long)line, (long long)column + 1)
+                        : MR_ERR_FORMAT;
         if (column == plan->columns || (!at && column + 1 < plan->columns))
-            return wrong_count(plan, begin, end, line);
-        const mr__csv_target *target = &plan->target[column];
+            return line ? wrong_count(plan, begin, end, line) : MR_ERR_FORMAT;
         if (target->field < 0)
             continue;
         char *to = (char *)field[target->field] + (size_t)row * target->stride + target->offset;
-        mr_status s = read_cell(plan, line, column, &cell, target->field, to);
-        if (s < 0)
+        mr_status s = read_cell(plan, &cell, target->field, to, &what);
+        if (s < 0 && s != MR_ERR_FORMAT)
             return s;
+        if (s == MR_ERR_FORMAT && !what_is_bad) {
+            what_is_bad = what;
+            bad = cell;
+            bad_column = column;
+        }
         if (s == MR_END)
             left_out = MR_END;
     }
-    return left_out;
+    if (left_out == MR_END || !what_is_bad)
+        return left_out;
+    return line ? wrong(plan, line, bad_column, &bad, what_is_bad) : MR_ERR_FORMAT;
 }

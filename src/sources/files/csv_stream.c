@@ -11,9 +11,9 @@ typedef struct csv_stream {
     mr__csv_plan plan;
 } csv_stream;
 
-static const char *record_end(const void *plan, const char *at, const char *end, bool *complete)
+static bool record_end(const void *plan, const char *at, const char *end, mr__scan *scan)
 {
-    return mr__csv_record_end(&((const mr__csv_plan *)plan)->format, at, end, complete);
+    return mr__csv_scan(&((const mr__csv_plan *)plan)->format, at, end, scan);
 }
 
 /* ---- the middle of a file ---- */
@@ -69,30 +69,44 @@ static void destroy(void *self)
     stream_free(*(csv_stream **)self);
 }
 
-/* Reads the front of the file for its first record, and for a guess some more. */
+/* Waits for the rows that are looked at for a guess, if there are as many. */
+static mr_status wait_for_rows(const mr__csv_plan *plan, mr__window *w, size_t at)
+{
+    mr__scan scan = { 0 };
+    const size_t most = at + LOOKED_AT;
+    for (int rows = 0; rows < MR__CSV_GUESSED;) {
+        const char *begin = w->bytes + at;
+        if (mr__csv_scan(&plan->format, begin, w->bytes + w->filled, &scan)) {
+            rows += !mr__csv_is_blank(&plan->format, begin, begin + scan.passed);
+            at += scan.passed;
+            scan = (mr__scan){ 0 };
+        } else if (w->end || w->filled >= most) {
+            return MR_OK;
+        } else if (mr__window_more(w) < 0) {
+            return mr_error_status();
+        }
+    }
+    return MR_OK;
+}
+
+/* Reads the front of the file, no more of it than it takes: what is behind may not come soon, of a pipe. */
 static mr_status look(csv_stream *s, mr__window *w, const char *path, const mr_csv_field *fields,
                       int field_count, const mr_csv_opts *opts, int64_t *line)
 {
-    w->input = mr__input_open(opts ? opts->storage : NULL, path);
-    if (!w->input)
+    mr__csv_front front = { 0 };
+    if (mr__csv_plan_begin(&s->plan, path, opts) < 0 ||
+        mr__window_open(w, opts ? opts->storage : NULL, path, 0) < 0)
         return mr_error_status();
-    size_t data;
-    for (;;) { /* until the window has the first record, and what is behind it, or all */
-        if (!w->end && mr__window_more(w) < 0)
+    while (!mr__csv_front_find(&s->plan.format, &front, w->bytes, w->filled, w->end))
+        if (mr__window_more(w) < 0)
             return mr_error_status();
-        if (!w->end && w->filled < LOOKED_AT)
-            continue;
-        mr__csv_plan_free(&s->plan);
-        mr_status status = mr__csv_plan_open(&s->plan, path, opts, w->bytes, w->filled, &data, line);
-        if (w->end && status < 0)
-            return status;
-        if (w->end || (status == MR_OK && data < w->filled))
-            break;
-        mr_error_clear();
-    }
-    w->at = data;
+    if (mr__csv_plan_head(&s->plan, &front, w->bytes) < 0 ||
+        (!fields && wait_for_rows(&s->plan, w, front.data) < 0))
+        return mr_error_status();
+    w->at = front.data;
+    *line = front.line;
     return fields ? mr__csv_plan_fields(&s->plan, fields, field_count)
-                  : mr__csv_plan_guess(&s->plan, w->bytes + data, w->bytes + w->filled, false);
+                  : mr__csv_plan_guess(&s->plan, w->bytes + front.data, w->bytes + w->filled, false);
 }
 
 static mr_status check_fields(const mr_csv_field *fields, int field_count)
@@ -119,7 +133,7 @@ mr_dataset *mr_csv_stream_new(const char *path, const mr_csv_field *fields, int 
         return NULL;
     mr__window w = { 0 };
     mr_dataset *dataset = NULL;
-    int64_t line;
+    int64_t line = 1;
     if (check_fields(fields, field_count) == MR_OK &&
         look(s, &w, path, fields, field_count, opts, &line) == MR_OK) {
         mr__records_init(&s->records, opts ? opts->storage : NULL, s->plan.path,

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 enum { BUFFER = 1 << 17, ZLIB_WINDOW_OF_GZIP = 15 + 16 };
 
@@ -94,8 +95,17 @@ static mr_status take_zstandard(mr__input *input, void *bytes, size_t size, size
     size_t code = ZSTD_decompressStream(input->zstandard, &out, &in);
     input->at = in.pos;
     *got = out.pos;
-    if (ZSTD_isError(code))
+    switch (ZSTD_getErrorCode(code)) {
+    case ZSTD_error_no_error:
+        break;
+    case ZSTD_error_memory_allocation:
+        return mr_fail(MR_ERR_MEMORY, "'%s': no memory to unpack it", mr_file_name(input->file));
+    case ZSTD_error_frameParameter_windowTooLarge:
+        return mr_fail(MR_ERR_FORMAT, "'%s': it takes more than 128 MB to unpack it (zstd --long)",
+                       mr_file_name(input->file));
+    default:
         return damaged(input, "are damaged");
+    }
     input->done = code == 0;
     return MR_OK;
 }
@@ -127,9 +137,17 @@ int64_t mr__input_read(mr__input *input, void *bytes, size_t size)
 
 /* ---- opening ---- */
 
-static mr_status begin(mr__input *input)
+bool mr__is_packed_name(const char *path)
+{
+    const char *point = strrchr(path, '.');
+    return point && (strcmp(point, ".gz") == 0 || strcmp(point, ".zst") == 0);
+}
+
+static mr_status begin(mr__input *input, bool headless)
 {
     static const unsigned char gzip[] = { 0x1f, 0x8b }, zstandard[] = { 0x28, 0xb5, 0x2f, 0xfd };
+    if (headless && !mr__is_packed_name(mr_file_name(input->file)))
+        return MR_OK;
     while (!input->end && input->filled < sizeof zstandard)
         if (fill(input) < 0)
             return mr_error_status();
@@ -148,7 +166,7 @@ static mr_status begin(mr__input *input)
     return MR_OK;
 }
 
-mr__input *mr__input_of(mr_file *file)
+static mr__input *make(mr_file *file, bool headless)
 {
     mr__input *input = file ? mr_calloc(1, sizeof *input) : NULL;
     if (!input) {
@@ -157,15 +175,30 @@ mr__input *mr__input_of(mr_file *file)
     }
     input->file = file;
     input->buffer = mr_alloc(BUFFER);
-    if (input->buffer && begin(input) == MR_OK)
+    if (input->buffer && begin(input, headless) == MR_OK)
         return input;
     mr__input_close(input);
     return NULL;
 }
 
+mr__input *mr__input_of(mr_file *file)
+{
+    return make(file, false);
+}
+
+mr__input *mr__input_of_headless(mr_file *file)
+{
+    return make(file, true);
+}
+
 mr__input *mr__input_open(mr_storage *storage, const char *path)
 {
-    return mr__input_of(mr_file_open(storage, path));
+    return make(mr_file_open(storage, path), false);
+}
+
+mr__input *mr__input_open_headless(mr_storage *storage, const char *path)
+{
+    return make(mr_file_open(storage, path), true);
 }
 
 void mr__input_close(mr__input *input)
@@ -194,7 +227,8 @@ bool mr__input_can_seek(const mr__input *input)
 
 int64_t mr__input_size(const mr__input *input)
 {
-    return input->packing == PLAIN ? mr_file_known(input->file)->size : -1;
+    const mr_file_facts *known = mr_file_known(input->file);
+    return input->packing == PLAIN && known->access == MR_ACCESS_SEEK ? known->size : -1;
 }
 
 uint64_t mr__input_stamp(const mr__input *input)

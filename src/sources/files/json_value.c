@@ -19,6 +19,8 @@ static mr_status failed(const mr__where *where, const char *format, ...)
 {
     char here[300], what[200];
     va_list args;
+    if (!where)
+        return MR_ERR_FORMAT;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
@@ -63,7 +65,9 @@ static mr_status write_value(const place *p, const json_t *value, void *to)
         if (number < 0)
             return failed(p->where, ", key '%s': '%.40s' is none of the words", p->f->key,
                           json_string_value(value));
-        mr__put_int(dtype, to, number);
+        if (!mr__put_int(dtype, to, number))
+            return failed(p->where, ", key '%s': word number %lld does not fit %s", p->f->key,
+                          (long long)number, mr_dtype_name(dtype));
         return MR_OK;
     }
     if (mr__is_floating(dtype)) {
@@ -148,6 +152,10 @@ mr_status mr__json_write(const json_t *object, const mr__json_field *f, const mr
 json_t *mr__json_parse(const char *at, const char *end, const mr__where *where)
 {
     json_error_t error;
+    if ((size_t)(end - at) > MR__LONGEST_JSON) {
+        failed(where, ": JSON of more than %zu MB", MR__LONGEST_JSON >> 20);
+        return NULL;
+    }
     json_t *object = json_loadb(at, (size_t)(end - at), 0, &error);
     if (!object)
         failed(where, ", column %d: %s", error.column, error.text);

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-/* Where an object was found, for messages: "'a.jsonl': line 17". */
+/* Where an object was found, for messages: "'a.jsonl': line 17". It leaves out some of a long path, not of the place. */
 typedef struct mr__where {
     void (*say)(const void *of, char *text, size_t room);
     const void *of;
@@ -22,7 +22,11 @@ typedef struct mr__json_field {
     const mr__words *words;
 } mr__json_field;
 
-/* Makes the object that a text is; NULL after a failure. */
+/* Texts take 40 times their size, as objects. */
+#define MR__LONGEST_JSON ((size_t)16 << 20)
+
+/* Makes the object that a text is, of up to MR__LONGEST_JSON bytes; NULL after a failure. Where `where` is NULL nothing is
+ * raised, here and in mr__json_write: that is for a trial. */
 json_t *mr__json_parse(const char *at, const char *end, const mr__where *where);
 
 /* Writes what an object has for a field. MR_OK, MR_END when the sample is to be left out, or a failure with the place. */

@@ -12,9 +12,11 @@
 
 static mr_status add_field(mr__jsonl_plan *plan, const char *call, int i, const mr_jsonl_field *from)
 {
-    const mr__field_facts facts = {
-        .name = from->name, .dtype = from->dtype, .words = from->words != NULL, .missing = from->missing
-    };
+    const mr__field_facts facts = { .name = from->name,
+                                    .dtype = from->dtype,
+                                    .words = from->words != NULL,
+                                    .missing = from->missing,
+                                    .word_count = from->word_count };
     if (mr__field_check(call, &facts) < 0)
         return mr_error_status();
     mr_field *to = &plan->field[i];
@@ -72,10 +74,11 @@ typedef struct jsonl {
 
 static const char *next_line(const void *plan, const char *at, const char *file_end, const char **end)
 {
-    bool complete;
     (void)plan;
     for (; at < file_end; at = *end) {
-        *end = mr__line_end(NULL, at, file_end, &complete);
+        mr__scan scan = { 0 };
+        mr__line_end(NULL, at, file_end, &scan);
+        *end = at + scan.passed;
         if (!mr__jsonl_is_blank(at, *end))
             return at;
     }
@@ -134,11 +137,7 @@ static mr_status make_index(jsonl *j)
         j->plan.skips ? 1 : MR__INDEX_STEP; /* what is left out is not between two lines that are kept */
     const char *end, *at = mr__rows_next(&j->rows, j->rows.bytes.at, &end);
     for (; at && s >= 0; at = mr__rows_next(&j->rows, end, &end)) {
-        bool left_out = false;
-        if (field) {
-            left_out = mr__jsonl_read_row(&j->plan, at, end, 0, field, 0) == MR_END;
-            mr_error_clear(); /* a bad line is one when it is read */
-        }
+        const bool left_out = field && mr__jsonl_read_row(&j->plan, at, end, 0, field, 0) == MR_END;
         s = left_out ? MR_OK : mr__row_index_add(&j->rows.index, (uint64_t)(at - j->rows.bytes.at));
     }
     mr_free(memory);
@@ -151,10 +150,11 @@ static mr_status open_jsonl(jsonl *j, const char *path, const mr_jsonl_field *fi
 {
     if (mr__jsonl_plan_make(&j->plan, "jsonl_new", path, fields, field_count) < 0)
         return mr_error_status();
-    j->rows.kind = (mr__row_kind){ next_line, read_line };
+    j->rows.kind = (mr__row_kind){ .next = next_line, .read = read_line };
     j->rows.plan = &j->plan;
     j->rows.path = j->plan.path;
-    return mr__bytes_open(&j->rows.bytes, opts ? opts->storage : NULL, path);
+    const mr__bytes_wanted wanted = { .most = opts ? opts->max_bytes : 0 };
+    return mr__bytes_open(&j->rows.bytes, opts ? opts->storage : NULL, path, &wanted);
 }
 
 mr_dataset *mr_jsonl_new(const char *path, const mr_jsonl_field *fields, int field_count,

@@ -108,7 +108,7 @@ static mr_status list_arrays(list *l, const char *path, mr_storage *storage)
     mr__bytes bytes;
     mr__zip zip;
     mr__zip_member m;
-    if (mr__bytes_open(&bytes, storage, path) < 0)
+    if (mr__bytes_open(&bytes, storage, path, NULL) < 0)
         return mr_error_status();
     mr_status s = mr__is_zip(&bytes) ? mr__zip_open(&zip, &bytes, path)
                                      : mr_fail(MR_ERR_FORMAT, "'%s' is no NPZ file", path);

@@ -37,10 +37,17 @@ mr_status mr__pieces_begin(mr__pieces *p, mr_storage *storage, const char *path,
     return size < 0 ? MR_OK : count_pieces(p, size);
 }
 
+static mr_status open_window(const mr__pieces *p, mr_storage *storage, const char *path, uint64_t offset,
+                             mr__window *window)
+{
+    mr__input *input = p->headless ? mr__input_open_headless(storage, path) : mr__input_open(storage, path);
+    return mr__window_of(window, input, offset);
+}
+
 mr_status mr__pieces_open(mr__pieces *p, mr_storage *storage, const char *path)
 {
     mr__window w;
-    if (mr__window_open(&w, storage, path, 0) < 0)
+    if (open_window(p, storage, path, 0, &w) < 0)
         return mr_error_status();
     return mr__pieces_begin(p, storage, path, &w);
 }
@@ -65,7 +72,7 @@ static mr_status open_reader(mr__piece_reader *reader, mr__pieces *p, int64_t sh
         return MR_OK;
     }
     if (!p->once) {
-        if (mr__window_open(&reader->window, p->storage, p->path, place_of(p, reader->next)) < 0)
+        if (open_window(p, p->storage, p->path, place_of(p, reader->next), &reader->window) < 0)
             return mr_error_status();
     } else if (!p->first.input) {
         return mr_fail(MR_ERR_STATE, "'%s' can be read once only", p->path);

@@ -15,6 +15,7 @@ typedef struct mr__pieces {
     size_t bytes;     /* of a piece */
     uint64_t step;    /* from one's beginning to the next one's; not 0 */
     size_t unit; /* at the end, where there is too little for a piece, a whole number of these is left out */
+    bool headless; /* the first bytes may be anything: only the name says that a file is packed */
 
     mr_storage *storage; /* held */
     const char *path;    /* borrowed */
@@ -23,7 +24,7 @@ typedef struct mr__pieces {
     mr__window first;
 } mr__pieces;
 
-/* Completes pieces of which the first five are set, and opens the file. */
+/* Completes pieces of which the first six are set, and opens the file. */
 mr_status mr__pieces_open(mr__pieces *pieces, mr_storage *storage, const char *path);
 void mr__pieces_close(mr__pieces *pieces);
 

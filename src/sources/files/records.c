@@ -5,20 +5,19 @@
 /* What is looked at to find where a record begins, or as many times two as it takes: so all who look find the same. */
 enum { LOOKED_AT = 1 << 18 };
 
-const char *mr__line_end(const void *format, const char *at, const char *end, bool *complete)
+bool mr__line_end(const void *format, const char *at, const char *end, mr__scan *scan)
 {
     (void)format;
-    const char *stop = memchr(at, '\n', (size_t)(end - at));
-    *complete = stop != NULL;
-    return stop ? stop + 1 : end;
+    const char *stop = memchr(at + scan->passed, '\n', (size_t)(end - at) - scan->passed);
+    scan->passed = (size_t)((stop ? stop + 1 : end) - at);
+    return stop != NULL;
 }
 
 const char *mr__line_begin(const void *format, const char *at, const char *end, bool last)
 {
-    bool complete;
-    const char *next = mr__line_end(format, at, end, &complete);
+    mr__scan scan = { 0 };
     (void)last;
-    return complete ? next : NULL;
+    return mr__line_end(format, at, end, &scan) ? at + scan.passed : NULL;
 }
 
 void mr__records_init(mr__records *records, mr_storage *storage, const char *path, mr__record_kind kind,
@@ -79,7 +78,7 @@ mr_status mr__reader_open(mr__reader *reader, mr__records *r, int64_t shard, int
         if (find_begin(r, shard, shards, &reader->begin) < 0 ||
             find_begin(r, shard + 1, shards, &reader->end) < 0)
             return mr_error_status();
-        reader->line = shard ? 1 : r->line;
+        reader->line = reader->begin == r->data ? r->line : 1;
     } else if (shard > 0) {
         return MR_OK; /* without an input there are no records */
     }

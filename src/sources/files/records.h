@@ -24,7 +24,7 @@ typedef struct mr__record_kind {
 } mr__record_kind;
 
 /* Of lines: to the next line break. */
-const char *mr__line_end(const void *format, const char *at, const char *end, bool *complete);
+bool mr__line_end(const void *format, const char *at, const char *end, mr__scan *scan);
 const char *mr__line_begin(const void *format, const char *at, const char *end, bool last);
 
 typedef struct mr__records {

@@ -90,7 +90,7 @@ mr_dataset *mr_records_stream_new(const char *path, const mr_field *fields, int 
         return NULL;
     mr_dataset *dataset = NULL;
     s->path = mr_strdup(path);
-    s->pieces = (mr__pieces){ .what = "record", .data = (uint64_t)skip };
+    s->pieces = (mr__pieces){ .what = "record", .data = (uint64_t)skip, .headless = true };
     if (s->path && measure(s, fields, field_count) == MR_OK &&
         mr__pieces_open(&s->pieces, opts ? opts->storage : NULL, s->path) == MR_OK)
         dataset = mr_stream_new(&vtable, &s, sizeof s, fields, field_count);

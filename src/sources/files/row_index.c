@@ -44,29 +44,34 @@ static mr_status read_row(const mr__rows *rows, const char *at, const char *end,
         return MR_OK;
     if (s == MR_END)
         return mr_fail(MR_ERR_STATE, "'%s' has changed since its rows were counted", rows->path);
-    mr_error_clear();
     return rows->kind.read(rows->plan, at, end, line_of(rows, at), field, row);
+}
+
+/* Where a row is, by the index: at its beginning, or before rows that are none. */
+static const char *find_row(const mr__rows *rows, int64_t number)
+{
+    const mr__row_index *index = &rows->index;
+    const char *at = rows->bytes.at + index->place[number / index->step], *end;
+    for (int64_t passed = number % index->step; at && passed > 0; passed--)
+        at = mr__rows_next(rows, at, &end) ? end : NULL;
+    return at;
 }
 
 mr_status mr__rows_get_many(void *self, const int64_t *indices, int64_t count, const mr_sample *first)
 {
     const mr__rows *rows = *(mr__rows **)self;
-    const mr__row_index *index = &rows->index;
-    const char *at = NULL, *end = NULL;
-    for (int64_t i = 0; i < count; i++) {
-        int64_t passed = indices[i] % index->step;
-        if (at && index->step > 1 && indices[i] == indices[i - 1] + 1) {
-            at = mr__rows_next(rows, end, &end);
-        } else {
-            at = mr__rows_next(rows, rows->bytes.at + index->place[indices[i] / index->step], &end);
-            while (at && passed-- > 0)
-                at = mr__rows_next(rows, end, &end);
-        }
-        mr_status s = read_row(rows, at, end, first->field, i);
-        if (s < 0)
-            return s;
+    const char *file_end = rows->bytes.at + rows->bytes.size, *end = NULL;
+    mr_status s = mr__bytes_check(&rows->bytes);
+    for (int64_t i = 0; i < count && s == MR_OK; i++) {
+        const bool follows = i > 0 && rows->index.step > 1 && indices[i] == indices[i - 1] + 1;
+        const char *at = follows ? end : find_row(rows, indices[i]);
+        end = at && rows->kind.quick ? rows->kind.quick(rows->plan, at, file_end, first->field, i) : NULL;
+        if (end)
+            continue;
+        at = at ? mr__rows_next(rows, at, &end) : NULL;
+        s = read_row(rows, at, end, first->field, i);
     }
-    return MR_OK;
+    return s;
 }
 
 mr_status mr__rows_get(void *self, int64_t index, const mr_sample *sample)

@@ -81,7 +81,8 @@ mr_dataset *mr_text_new(const char *path, int64_t length, const mr_text_opts *op
         mr_fail(MR_ERR_ARGUMENT, "text_new: path is NULL");
         return NULL;
     }
-    if (mr__bytes_open(&w.bytes, opts ? opts->storage : NULL, path) < 0)
+    const mr__bytes_wanted wanted = { .most = opts ? opts->max_bytes : 0 };
+    if (mr__bytes_open(&w.bytes, opts ? opts->storage : NULL, path, &wanted) < 0)
         return NULL;
     w.data = w.bytes.at;
     w.count = (int64_t)w.bytes.size;

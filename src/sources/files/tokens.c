@@ -23,7 +23,8 @@ mr_dataset *mr_tokens_new(const char *path, int64_t length, const mr_tokens_opts
     mr__windows w = { 0 };
     if (check_options("tokens_new", path, opts, &w.dtype) < 0)
         return NULL;
-    if (mr__bytes_open(&w.bytes, opts->storage, path) < 0)
+    const mr__bytes_wanted wanted = { .most = opts->max_bytes, .headless = true };
+    if (mr__bytes_open(&w.bytes, opts->storage, path, &wanted) < 0)
         return NULL;
     const size_t size = mr_dtype_size(w.dtype);
     if (opts->skip < 0 || (uint64_t)opts->skip > w.bytes.size || (w.bytes.size - (size_t)opts->skip) % size) {
@@ -86,7 +87,8 @@ static mr_status open_stream(token_stream *s, const char *path, int64_t length, 
                               .data = (uint64_t)opts->skip,
                               .bytes = (size_t)(length + 1) * size,
                               .step = (uint64_t)stride * size,
-                              .unit = size };
+                              .unit = size,
+                              .headless = true };
     return s->path ? mr__pieces_open(&s->pieces, opts->storage, s->path) : mr_error_status();
 }
 

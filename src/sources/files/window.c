@@ -34,14 +34,16 @@ mr_status mr__window_more(mr__window *w)
 
 mr_status mr__window_record(mr__window *w, mr__record_end *record_end, const void *format, const char **end)
 {
+    mr__scan scan = { 0 };
     for (;;) {
-        bool complete = false;
-        if (w->at < w->filled)
-            *end = record_end(format, w->bytes + w->at, w->bytes + w->filled, &complete);
-        if (complete || (w->end && w->at < w->filled))
+        const bool some = w->at < w->filled;
+        if (some && record_end(format, w->bytes + w->at, w->bytes + w->filled, &scan)) {
+            *end = w->bytes + w->at + scan.passed;
             return MR_OK;
+        }
+        *end = w->bytes + w->filled;
         if (w->end || !w->input)
-            return MR_END;
+            return some ? MR_OK : MR_END;
         if (mr__window_more(w) < 0)
             return mr_error_status();
     }
@@ -66,14 +68,19 @@ mr_status mr__window_seek(mr__window *w, uint64_t offset)
     return MR_OK;
 }
 
-mr_status mr__window_open(mr__window *w, mr_storage *storage, const char *path, uint64_t offset)
+mr_status mr__window_of(mr__window *w, mr__input *input, uint64_t offset)
 {
-    *w = (mr__window){ .input = mr__input_open(storage, path), .base = offset };
+    *w = (mr__window){ .input = input, .base = offset };
     if (w->input && mr__input_seek(w->input, offset) == MR_OK)
         return MR_OK;
     mr_status s = mr_error_status();
     mr__window_close(w);
     return s;
+}
+
+mr_status mr__window_open(mr__window *w, mr_storage *storage, const char *path, uint64_t offset)
+{
+    return mr__window_of(w, mr__input_open(storage, path), offset);
 }
 
 void mr__window_close(mr__window *w)

@@ -42,14 +42,22 @@ void mr__tokens_read(mr_dtype dtype, const char *from, int64_t count, int64_t *t
     }
 }
 
-static mr_status get(void *self, int64_t index, const mr_sample *sample)
+static mr_status get_many(void *self, const int64_t *indices, int64_t count, const mr_sample *first)
 {
     const mr__windows *w = *(mr__windows **)self;
     const size_t size = mr_dtype_size(w->dtype);
-    for (int i = 0; i < 2; i++)
-        mr__tokens_read(w->dtype, w->data + (size_t)(index * w->stride + i) * size, w->length,
-                        sample->field[i]);
+    if (mr__bytes_check(&w->bytes) < 0)
+        return mr_error_status();
+    for (int64_t row = 0; row < count; row++)
+        for (int i = 0; i < 2; i++)
+            mr__tokens_read(w->dtype, w->data + (size_t)(indices[row] * w->stride + i) * size, w->length,
+                            (int64_t *)first->field[i] + row * w->length);
     return MR_OK;
+}
+
+static mr_status get(void *self, int64_t index, const mr_sample *sample)
+{
+    return get_many(self, &index, 1, sample);
 }
 
 void mr__windows_close(mr__windows *w)
@@ -66,7 +74,7 @@ static void destroy(void *self)
     mr_free(w);
 }
 
-static const mr_dataset_vtable vtable = { .len = len, .get = get, .destroy = destroy };
+static const mr_dataset_vtable vtable = { .len = len, .get = get, .get_many = get_many, .destroy = destroy };
 
 /* ---- making ---- */
 

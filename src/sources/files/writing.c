@@ -86,7 +86,7 @@ static mr_status look_for_state(mr__writing *w, int64_t *numbers, int count)
     mr__bytes bytes;
     if (stat(w->path, &about) < 0)
         return MR_OK;
-    if (mr__bytes_open(&bytes, NULL, w->path) < 0)
+    if (mr__bytes_open(&bytes, NULL, w->path, NULL) < 0)
         return mr_error_status();
     mr_status s = restore(w, bytes.at, bytes.size, numbers, count);
     mr__bytes_close(&bytes);

@@ -281,6 +281,75 @@ static void test_resumed(void)
     check_resumed(in_folder("rows.csv.gz"));
 }
 
+static void check_fault(const char *text, const mr_csv_field *fields, int count, const mr_csv_opts *opts,
+                        int64_t row, const char *wanted);
+
+/* ---- by row and from the front to the back: the same rows ---- */
+
+/* The rows whose only field has these numbers, one column of int64. */
+static void check_same(const char *text, const mr_csv_field *f, const int64_t *wanted, int64_t count)
+{
+    mr_dataset *d = mr_csv_new(put(text), f, 1, NULL), *stream;
+    mr_csv_field words = *f;
+    if (f->classes) {
+        words.classes = false;
+        words.words = mr_csv_words(d, f->name, &words.word_count);
+    }
+    stream = mr_csv_stream_new(in_folder("a.csv"), &words, 1, NULL);
+    mr_cursor *cursor = mr_stream_open(stream);
+    const mr_batch *sample;
+    CHECK_EQ_I64(mr_dataset_len(d), count);
+    for (int64_t i = 0; i < count; i++) {
+        mr_batch *b = mr_dataset_get(d, i);
+        if (CHECK(b != NULL))
+            CHECK_EQ_I64(*(int64_t *)mr_tensor_data(b->field[0]), wanted[i]);
+        if (CHECK_EQ_I64(mr_cursor_next(cursor, &sample), MR_OK))
+            CHECK_EQ_I64(*(int64_t *)mr_tensor_data(sample->field[0]), wanted[i]);
+        mr_batch_free(b);
+    }
+    if (!CHECK_EQ_I64(mr_cursor_next(cursor, &sample), MR_END))
+        printf("    %s\n", mr_error());
+    mr_error_clear();
+    mr_cursor_free(cursor);
+    mr_dataset_free(stream);
+    mr_dataset_free(d);
+}
+
+/* A quote opens at the beginning of a cell only (pandas). */
+static void test_stray_quotes(void)
+{
+    const mr_csv_field c = { .name = "c", .classes = true }, a = { .name = "a", .dtype = MR_INT64 };
+    check_same("c\nab\"c\nd\ne\nf\n", &c, (int64_t[]){ 0, 1, 2, 3 }, 4);
+    check_same("a,b\n1,5\" disc\n2,\"x\n\"\"y\"\n3,\"\"\n4,a\"b\"\n", &a, (int64_t[]){ 1, 2, 3, 4 }, 4);
+}
+
+/* A row that is left out is so whatever its other cells are, unless it has too few of them, or too many. */
+static void test_left_out(void)
+{
+    const mr_csv_field two[] = { { .name = "a", .dtype = MR_INT64 },
+                                 { .name = "b", .missing = MR_MISSING_SKIP } },
+                       one = {
+                           .name = "a,b", .columns = "a,b", .dtype = MR_INT64, .missing = MR_MISSING_SKIP
+                       };
+    check_same("a,b\nx,\n1,2\n,y\n", &one, (int64_t[]){ 1 }, 1);
+    static const char *const none[] = { "", "nan", " NaN", "+nan", "N/A" };
+    for (int i = 0; i < 5; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "a,b\nx,%s\n1,2\n", none[i]);
+        mr_dataset *d = mr_csv_new(put(text), two, 2, NULL),
+                   *stream = mr_csv_stream_new(put(text), two, 2, NULL);
+        mr_cursor *cursor = mr_stream_open(stream);
+        const mr_batch *sample;
+        CHECK_EQ_I64(mr_dataset_len(d), 1);
+        CHECK_EQ_I64(mr_cursor_next(cursor, &sample), MR_OK);
+        CHECK_EQ_I64(mr_cursor_next(cursor, &sample), MR_END);
+        mr_cursor_free(cursor);
+        mr_dataset_free(stream);
+        mr_dataset_free(d);
+    }
+    check_fault("a,b\n,\n3,,5\n", two, 2, NULL, 0, "': line 3 has 3 cells, not 2");
+}
+
 /* ---- faults ---- */
 
 /* Fails when it is opened, or when the row is read, with "'<path>': <text>". */
@@ -314,6 +383,8 @@ static void test_faults(void)
     check_fault("x\n1.5\n", &whole, 1, NULL, 0, "': line 2, column 'x': '1.5' is no whole number");
     check_fault("x\n256\n", &whole, 1, NULL, 0, "': line 2, column 'x': '256' does not fit the field's type");
     check_fault("x\nNA\n", &x, 1, NULL, 0, "': line 2, column 'x': 'NA' is missing");
+    check_fault("x\nnan\n", &x, 1, NULL, 0, "': line 2, column 'x': 'nan' is missing");
+    check_fault("x\n NaN\n", &x, 1, NULL, 0, "': line 2, column 'x': ' NaN' is missing");
     check_fault("x,y\n,1\n", &x, 1, NULL, 0, "': line 2, column 'x': '' is missing");
     check_fault("x\n\"1\n", &x, 1, NULL, 0,
                 "': line 2, cell 1: a quote that is not closed, or text behind it");
@@ -433,6 +504,8 @@ static void test_endless_record(void)
     CHECK_EQ_I64(mr_cursor_next(cursor, &sample), MR_OK);
     CHECK_EQ_I64(mr_cursor_next(cursor, &sample), MR_ERR_FORMAT);
     CHECK(strstr(mr_error(), "/endless.csv': a record of more than 32 MB from byte 4 on") != NULL);
+    CHECK(!mr_csv_new(in_folder("endless.csv"), &(mr_csv_field){ .name = "x" }, 1, NULL));
+    CHECK(strstr(mr_error(), "/endless.csv': a record of more than 32 MB from byte 4 on") != NULL);
     mr_error_clear();
     mr_cursor_free(cursor);
     mr_dataset_free(d);
@@ -469,6 +542,8 @@ int main(void)
     RUN(test_fields);
     RUN(test_shuffled);
     RUN(test_resumed);
+    RUN(test_stray_quotes);
+    RUN(test_left_out);
     RUN(test_faults);
     RUN(test_wrong_fields);
     RUN(test_damage);

@@ -192,12 +192,13 @@ static void put_index(mr__row_index index)
 {
     mr__bytes bytes;
     mr__csv_plan plan = { 0 };
-    size_t data;
-    int64_t line;
-    CHECK(mr__bytes_open(&bytes, NULL, in_folder("rows.csv")) == MR_OK);
-    CHECK(mr__csv_plan_open(&plan, in_folder("rows.csv"), NULL, bytes.at, bytes.size, &data, &line) == MR_OK);
+    mr__csv_front front = { 0 };
+    CHECK(mr__bytes_open(&bytes, NULL, in_folder("rows.csv"), NULL) == MR_OK);
+    CHECK(mr__csv_plan_begin(&plan, in_folder("rows.csv"), NULL) == MR_OK);
+    CHECK(mr__csv_front_find(&plan.format, &front, bytes.at, bytes.size, true));
+    CHECK(mr__csv_plan_head(&plan, &front, bytes.at) == MR_OK);
     CHECK(mr__csv_plan_fields(&plan, fields, 1) == MR_OK);
-    const mr__csv_indexed of = mr__csv_index_of(&plan, &bytes, data);
+    const mr__csv_indexed of = mr__csv_index_of(&plan, &bytes, front.data);
     CHECK(mr__csv_index_save(in_folder("rows.csv.index"), &of, &index) == MR_OK);
     mr__csv_plan_free(&plan);
     mr__bytes_close(&bytes);

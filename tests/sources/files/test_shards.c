@@ -91,6 +91,13 @@ static void test_quoted_lines(void)
         &row, 1, NULL));
 }
 
+/* A quote that is no cell's first character, which a cut may lie on. */
+static void test_stray_quotes(void)
+{
+    check_shards(mr_csv_stream_new(make("stray.csv", "i,x,y\n", "%d,5\" disc,a\"b\"\n", "%d,\"a\n\",\"\"\n"),
+                                   &row, 1, NULL));
+}
+
 static void test_jsonl(void)
 {
     check_shards(mr_jsonl_stream_new(
@@ -154,6 +161,11 @@ static void test_faults(void)
     check_said("loader: shard 1: sample 30: counted from byte 202 on: '");
     CHECK_EQ_I64(read_all(mr_csv_stream_new(in_folder("bad.csv"), &row, 1, NULL), 2), MR_ERR_FORMAT);
     check_said("/bad.csv': line 31, column 'i': 'two' is no whole number");
+
+    /* More shards than bytes: the rows are not the first one's. */
+    file_put(in_folder("bad.csv"), "i\nx\n", 4);
+    CHECK_EQ_I64(read_all(mr_csv_stream_new(in_folder("bad.csv"), &row, 1, NULL), 20), MR_ERR_FORMAT);
+    check_said("/bad.csv': line 2, column 'i': 'x' is no whole number");
 
     /* Text within quotes that looks like rows, as far as one looks: that it is none is found by whoever reads into it. */
     file = fopen(in_folder("odd.csv"), "w");
@@ -290,6 +302,7 @@ int main(void)
     rng = mr_rng_new(1);
     RUN(test_csv);
     RUN(test_quoted_lines);
+    RUN(test_stray_quotes);
     RUN(test_jsonl);
     RUN(test_packed);
     RUN(test_empty_parts);

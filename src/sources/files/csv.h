@@ -55,7 +55,8 @@ int64_t mr__csv_count_cells(const mr__csv_format *format, const char *at, const 
 
 typedef struct mr__csv_target {
     int field;      /* -1: the column is not read */
-    bool number;    /* of a floating type, so no words */
+    bool follows;   /* it lies right behind that of the column before */
+    bool plain;     /* most cells are plain numbers: the field is of a floating type */
     mr_dtype dtype; /* of the field */
     size_t offset;  /* of its element within the field, in bytes */
     size_t stride;  /* from row to row */
@@ -71,7 +72,7 @@ typedef struct mr__csv_plan {
     mr_field *field;       /* names are owned */
     mr_csv_field *options; /* of each field; strings are gone */
     mr__words *words;      /* of each field */
-    bool plain;            /* all columns are read, as numbers of floating types */
+    bool plain;            /* all columns are */
 } mr__csv_plan;
 
 /* Begins a plan. */

@@ -145,16 +145,20 @@ static mr_status claim_named(mr__csv_plan *plan, const mr_csv_field *fields)
 /* Where the elements of the columns go. */
 static void place_columns(mr__csv_plan *plan)
 {
-    plan->plain = mr__csv_may_be_plain(&plan->format);
+    const bool may_be_plain = mr__csv_may_be_plain(&plan->format);
+    plan->plain = true;
     for (int64_t i = 0; i < plan->columns; i++) {
         mr__csv_target *target = &plan->target[i];
-        plan->plain = plan->plain && target->field >= 0 && mr__is_floating(plan->field[target->field].dtype);
+        target->plain =
+            may_be_plain && target->field >= 0 && mr__is_floating(plan->field[target->field].dtype);
+        plan->plain = plan->plain && target->plain;
         if (target->field < 0)
             continue;
         const mr_field *f = &plan->field[target->field];
         target->dtype = f->dtype;
-        target->number = mr__is_floating(f->dtype);
         target->offset *= mr_dtype_size(f->dtype);
+        target->follows = i > 0 && target[-1].field == target->field &&
+                          target->offset == target[-1].offset + mr_dtype_size(f->dtype);
         target->stride = (size_t)(f->shape.ndim ? f->shape.dim[0] : 1) * mr_dtype_size(f->dtype);
     }
 }

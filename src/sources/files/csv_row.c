@@ -4,6 +4,7 @@
 #include "sources/cell.h"
 
 #include "number.h"
+#include "number_plain.h"
 
 #include <assert.h>
 #include <math.h>
@@ -123,31 +124,35 @@ static mr_status wrong_count(const mr__csv_plan *plan, const char *at, const cha
                    (long long)count, (long long)plan->columns);
 }
 
+static inline char *place_of(const mr__csv_target *target, void *const *field, int64_t row)
+{
+    return (char *)field[target->field] + (size_t)row * target->stride + target->offset;
+}
+
 /* Most cells are plain numbers: where this one ends, or NULL when it is none. */
-static inline const char *plain_cell(const mr__csv_target *target, const char *at, const char *end,
-                                     void *const *field, int64_t row)
+static inline const char *plain_cell(const mr__csv_target *target, const char *at, const char *end, char *to)
 {
     double value;
-    const char *behind = mr__read_plain(at, end, &value);
-    if (behind && behind < end)
-        mr__put_double(target->dtype,
-                       (char *)field[target->field] + (size_t)row * target->stride + target->offset, value);
-    return behind == end ? NULL : behind;
+    at = mr__read_plain(at, end, &value);
+    if (!at || at == end)
+        return NULL;
+    mr__put_double(target->dtype, to, value);
+    return at;
 }
 
 const char *mr__csv_read_plain(const mr__csv_plan *plan, const char *at, const char *file_end,
                                void *const *field, int64_t row)
 {
     const char delimiter = plan->format.delimiter;
-    const mr__csv_target *target = plan->target, *last = target + plan->columns - 1;
-    for (; target < last; target++) {
-        at = plain_cell(target, at, file_end, field, row);
-        if (!at || *at++ != delimiter)
+    const mr__csv_target *target = plan->target, *end = target + plan->columns;
+    char *to = NULL;
+    for (; target < end; target++) {
+        to = target->follows ? to + (target->dtype == MR_FLOAT32 ? sizeof(float) : sizeof(double))
+                             : place_of(target, field, row);
+        at = plain_cell(target, at, file_end, to);
+        if (!at || (target + 1 < end && *at++ != delimiter))
             return NULL;
     }
-    at = plain_cell(last, at, file_end, field, row);
-    if (!at)
-        return NULL;
     at += *at == '\r' && at + 1 < file_end;
     return *at == '\n' ? at + 1 : NULL;
 }
@@ -170,6 +175,13 @@ mr_status mr__csv_read_row(const mr__csv_plan *plan, const char *at, const char 
     end = mr__csv_trim(at, end);
     for (int64_t column = 0; at; column++) {
         const mr__csv_target *target = &plan->target[column < plan->columns ? column : 0];
+        const char *behind = target->plain && column + 1 < plan->columns
+                                 ? plain_cell(target, at, end, place_of(target, field, row))
+                                 : NULL;
+        if (behind && *behind == plan->format.delimiter) {
+            at = behind + 1;
+            continue;
+        }
         if (!mr__csv_next_cell(&plan->format, &at, end, &cell))
             return line ? mr_fail(MR_ERR_FORMAT,
                                   "'%s': line %lld, cell %lld: a quote that is not closed, or text behind it",
@@ -179,8 +191,7 @@ mr_status mr__csv_read_row(const mr__csv_plan *plan, const char *at, const char 
             return line ? wrong_count(plan, begin, end, line) : MR_ERR_FORMAT;
         if (target->field < 0)
             continue;
-        char *to = (char *)field[target->field] + (size_t)row * target->stride + target->offset;
-        mr_status s = read_cell(plan, &cell, target->field, to, &what);
+        mr_status s = read_cell(plan, &cell, target->field, place_of(target, field, row), &what);
         if (s < 0 && s != MR_ERR_FORMAT)
             return s;
         if (s == MR_ERR_FORMAT && !what_is_bad) {

@@ -5,6 +5,8 @@
  */
 #include "number.h"
 
+#include "number_plain.h"
+
 #include "base/c_locale.h"
 
 #include <float.h>
@@ -93,6 +95,9 @@ static bool read_decimal(const char *at, const char *end, decimal *d)
 
 /* ---- rounding ---- */
 
+const double mr__signed_tens[2][9] = { { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8 },
+                                       { -1e0, -1e1, -1e2, -1e3, -1e4, -1e5, -1e6, -1e7, -1e8 } };
+
 static bool by_double(const decimal *d, double *value)
 {
     static const double power[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
@@ -172,7 +177,6 @@ bool mr__read_double(const char *at, const char *end, double *value)
     return read_word(at, end, negative, value);
 }
 
-/* Eight digits at once: pairs, fours, all. */
 static bool eight_digits(const char *at, uint64_t *value)
 {
     uint64_t x;
@@ -180,10 +184,7 @@ static bool eight_digits(const char *at, uint64_t *value)
     x -= 0x3030303030303030;
     if (((x + 0x7676767676767676) | x) & 0x8080808080808080)
         return false;
-    x = x * 10 + (x >> 8);
-    *value = (((x & 0x000000ff000000ff) * 0x000f424000000064) +
-              (((x >> 16) & 0x000000ff000000ff) * 0x0000271000000001)) >>
-             32;
+    *value = mr__fold_eight(x);
     return true;
 }
 
@@ -200,7 +201,7 @@ static inline const char *plain_digits(const char *at, const char *end, uint64_t
     return at;
 }
 
-const char *mr__read_plain(const char *at, const char *end, double *value)
+const char *mr__read_any_plain(const char *at, const char *end, double *value)
 {
     bool negative = at < end && *at == '-';
     const char *begin = at += negative;

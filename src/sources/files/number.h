@@ -9,10 +9,6 @@
  * nan in any case. Blanks around it are passed over. False when it is something else. */
 bool mr__read_double(const char *at, const char *end, double *value);
 
-/* The same for the most frequent kind of number, digits with a point, at the front of a text: where it ends, or NULL when
- * it is of another kind. */
-const char *mr__read_plain(const char *at, const char *end, double *value);
-
 /* The same for whole numbers; one that does not fit 64 bits is none. */
 bool mr__read_int64(const char *at, const char *end, int64_t *value);
 

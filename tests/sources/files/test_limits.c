@@ -218,6 +218,15 @@ static void test_cut(void)
     mr_tensor_free(zeros);
     const mr_array_file file = { .path = in_folder("cut.npy") };
     check_cut(file.path, mr_arrays_new(&file, 1));
+
+    /* An array that is stored in an NPZ file stays there. */
+    char command[900];
+    snprintf(command, sizeof command, "cp '%s/npz/savez.npz' '%s'", MR_TEST_DATA, in_folder("cut.npz"));
+    CHECK(system(command) == 0);
+    mr_dataset *d = mr_npz_new(in_folder("cut.npz"), NULL);
+    CHECK(d && truncate(in_folder("cut.npz"), 0) == 0 && !mr_dataset_get(d, 0));
+    check_said("/cut.npz' has become shorter than the ");
+    mr_dataset_free(d);
 }
 
 /* ---- files without a head that look as if they were packed ---- */

@@ -6,7 +6,7 @@ SOURCES  = $(shell find $(wildcard src include tests bench examples) -name '*.[c
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all deps demo test bench accuracy soak asan tsan format check-format install clean
+.PHONY: all deps demo test bench accuracy soak asan tsan fuzz format check-format install clean
 
 all:
 	@command -v cmake >/dev/null || { echo "cmake is missing: make deps installs what building needs" >&2; exit 1; }
@@ -50,6 +50,14 @@ tsan: deps
 	@cmake --preset tsan
 	@cmake --build --preset tsan --parallel $(JOBS)
 	@ctest --preset tsan --parallel $(JOBS)
+
+# Looks for files that break readers, FUZZ_SECONDS for each of them; ONLY=image does one. What is found is kept in build/fuzz/found.
+FUZZ_SECONDS ?= 60
+fuzz: deps
+	@tools/deps tsan
+	@cmake --preset fuzz
+	@cmake --build --preset fuzz --parallel $(JOBS) --target fuzz
+	@tests/fuzz/run build/fuzz $(FUZZ_SECONDS) '$(ONLY)'
 
 format:
 	@tools/deps format

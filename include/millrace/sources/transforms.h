@@ -105,6 +105,7 @@ MR_API mr_transform mr_transform_color_jitter(const mr_color_jitter_opts *opts);
 MR_API mr_transform mr_transform_grayscale(int64_t channels);
 
 /* A function of your own; `user` is borrowed. */
+/* A function of your own; `user` is borrowed. It is called by several threads at once. */
 MR_API mr_transform mr_transform_custom(mr_transform_function function, void *user);
 
 /* ---- what comes out ---- */

@@ -273,6 +273,28 @@ static const mr_field file_fields[] = { { "number", MR_INT32, { 0 } },
                                         { "jpg", MR_UINT8, { 1, { -1 } } },
                                         { "more", MR_FLOAT32, { 1, { -1 } } } };
 
+/* The same as a stream. */
+typedef struct files_cursor {
+    files *of;
+    int64_t at;
+} files_cursor;
+
+static void *files_open(void *self, int64_t shard, int64_t shards)
+{
+    files_cursor *c = calloc(1, sizeof *c);
+    *c = (files_cursor){ *(files **)self, shard ? 3 : 0 };
+    (void)shards;
+    return c;
+}
+
+static mr_status files_next(void *cursor, const mr_sample *sample)
+{
+    files_cursor *c = cursor;
+    return c->at == 3 ? MR_END : files_get(&c->of, c->at++, sample);
+}
+
+static const mr_stream_vtable files_stream_vtable = { .open = files_open, .next = files_next, .close = free };
+
 /* What the folder's dataset makes of the same file with the same index. */
 static void test_decode_images(void)
 {
@@ -303,6 +325,23 @@ static void test_decode_images(void)
         mr_batch_free(a);
         mr_batch_free(b);
     }
+    mr_dataset *stream = mr_stream_new(&files_stream_vtable, &self, sizeof self, file_fields, 3);
+    mr_dataset *decoded =
+        mr_decode_images_new(stream, "jpg", train, 5, &(mr_decode_images_opts){ .seed = 3 });
+    mr_dataset_free(stream);
+    mr_cursor *cursor = mr_stream_open(decoded);
+    const mr_batch *sample;
+    int seen = 0;
+    for (; mr_cursor_next(cursor, &sample) == MR_OK; seen++) {
+        mr_batch *a = mr_dataset_get(folder, seen);
+        CHECK(memcmp(mr_tensor_data(a->field[0]), mr_tensor_data(sample->field[1]), PIXELS * sizeof(float)) ==
+              0);
+        mr_batch_free(a);
+    }
+    CHECK_EQ_I64(seen, 3);
+    mr_cursor_free(cursor);
+    mr_dataset_free(decoded);
+
     f.size[1] = 9;
     CHECK(!mr_dataset_get(d, 1));
     CHECK_EQ_STR(mr_error(),

@@ -37,11 +37,11 @@ static mr_http_counts read_file(const stub *s, const char *wanted, int64_t most)
         printf("    %s\n", mr_error());
     for (; file && n > 0; at += n > 0 ? n : 0) {
         n = mr_file_read(file, bytes, sizeof bytes);
-        if (n > 0 && !CHECK(at + n <= SIZE && memcmp(bytes, wanted + at, (size_t)n) == 0))
+        if (n > 0 && !CHECK(at + n <= s->size && memcmp(bytes, wanted + at, (size_t)n) == 0))
             break;
     }
     CHECK_EQ_I64(n, 0);
-    CHECK_EQ_I64(at, SIZE);
+    CHECK_EQ_I64(at, s->size);
     mr_file_close(file);
     CHECK_EQ_I64(mr_http_count(web, &counts), MR_OK);
     mr_storage_free(web);
@@ -180,6 +180,26 @@ static void test_limit(void)
     stub_end(&s);
 }
 
+/* Of three files, of which two have room, the one goes that was used least lately. */
+static void test_least_lately_used(void)
+{
+    folder_remove(folder());
+    stub s[3] = { good(), good(), good() };
+    static const int order[] = { 0, 1, 0, 2, 0 };
+    for (int i = 0; i < 3; i++) {
+        s[i].size = 900000;
+        stub_begin(&s[i]);
+    }
+    for (int i = 0; i < 5; i++) {
+        const mr_http_counts counts = read_file(&s[order[i]], content, 2200000);
+        CHECK_EQ_I64(counts.bytes, i == 2 || i == 4 ? 0 : 900000);
+        stub_sleep(10); /* the clock of files is a coarse one */
+    }
+    CHECK_EQ_I64(read_file(&s[1], content, 2200000).bytes, 900000);
+    for (int i = 0; i < 3; i++)
+        stub_end(&s[i]);
+}
+
 static void test_nothing_to_know_it_by(void)
 {
     folder_remove(folder());
@@ -246,6 +266,7 @@ int main(void)
     RUN(test_changed);
     RUN(test_damage);
     RUN(test_limit);
+    RUN(test_least_lately_used);
     RUN(test_nothing_to_know_it_by);
     RUN(test_several);
     RUN(test_folder);

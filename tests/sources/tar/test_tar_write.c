@@ -203,6 +203,9 @@ static void test_same_bytes(void)
     setlocale(LC_ALL, "C");
     snprintf(command, sizeof command, "cmp %s %s", in_folder("a0.tar.gz"), in_folder("b0.tar.gz"));
     CHECK(system(command) == 0);
+    size_t size;
+    const char *bytes = file_contents(in_folder("a0.tar.gz"), &size);
+    CHECK(size > 8 && memcmp(bytes + 4, "\0\0\0\0", 4) == 0); /* RFC 1952: MTIME */
     remove_all();
 }
 

@@ -186,6 +186,10 @@ static void log_number(mr__fit *fit, const char *name, double x, bool is_float, 
     mr_log_opts of_epoch;
     if (MR__UNLIKELY(fit->log.muted))
         return;
+    if (MR__UNLIKELY(!fit->reporter)) {
+        mr__fail(fit->step.tape, MR_ERR_STATE, "log: '%s': a prediction has no log", name);
+        return;
+    }
     opts = opts ? opts : &defaults;
     if (MR__UNLIKELY(fit->log.between)) {
         of_epoch = *opts;
@@ -343,6 +347,21 @@ void mr__log_free(mr__fit_log *log)
 
 /* ---- values of epochs ---- */
 
+/* A fit needs one block alone: a checkpoint that is being written looks at its names. */
+static bool more_values(mr__epoch_values *v)
+{
+    const size_t room = v->room ? 2 * v->room : MR__MAX_METRICS;
+    char **name = mr__grow(v->name, v->count * sizeof *name, room * sizeof *name);
+    v->name = name ? name : v->name;
+    double *value = name ? mr__grow(v->value, v->count * sizeof *value, room * sizeof *value) : NULL;
+    v->value = value ? value : v->value;
+    int64_t *updated =
+        value ? mr__grow(v->updated, v->count * sizeof *updated, room * sizeof *updated) : NULL;
+    v->updated = updated ? updated : v->updated;
+    v->room = updated ? room : v->room;
+    return updated;
+}
+
 mr_status mr__epoch_value_set(mr__epoch_values *values, const char *name, double value)
 {
     for (size_t i = 0; i < values->count; i++)
@@ -351,14 +370,9 @@ mr_status mr__epoch_value_set(mr__epoch_values *values, const char *name, double
             values->updated[i] = values->round;
             return MR_OK;
         }
-    if (!values->name)
-        values->name = mr__alloc_array(MR__MAX_METRICS, sizeof *values->name);
-    if (!values->value)
-        values->value = mr__alloc_array(MR__MAX_METRICS, sizeof *values->value);
-    if (!values->updated)
-        values->updated = mr__alloc_array(MR__MAX_METRICS, sizeof *values->updated);
-    if (!values->name || !values->value || !values->updated ||
-        !(values->name[values->count] = mr__strdup(name)))
+    if (values->count == values->room && !more_values(values))
+        return MR_ERR_MEMORY;
+    if (!(values->name[values->count] = mr__strdup(name)))
         return MR_ERR_MEMORY;
     values->updated[values->count] = values->round;
     values->value[values->count++] = value;

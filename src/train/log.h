@@ -106,7 +106,7 @@ typedef struct mr__epoch_values {
     char **name;
     double *value;
     int64_t *updated; /* the round in which each was set */
-    size_t count;
+    size_t count, room;
     int64_t round; /* the end of an epoch, or of a validation */
 } mr__epoch_values;
 

@@ -145,6 +145,89 @@ static void test_failures(void)
     fit_free(&f);
 }
 
+/* ---- logging ---- */
+
+static mr_tensor *predict_and_log(mr_step *s, const mr_batch *b)
+{
+    mr_log_value(s, "mean", 1, NULL);
+    return predict_step(s, b);
+}
+
+static mr_status log_in_hook(void *self, mr_step *s)
+{
+    (void)self;
+    mr_log(s, "started", fit_value(s, 1), NULL);
+    return MR_OK;
+}
+
+static void test_log_in_prediction(void)
+{
+    static const mr_task_vtable logging = { .training_step = fit_step,
+                                            .configure_optimizers = fit_optimizers,
+                                            .predict_step = predict_and_log };
+    static const mr_callback_vtable hooks = { .name = "Logging", .on_predict_start = log_in_hook };
+    fit f = fit_new(10);
+    mr_task *task = mr_task_new(&logging, f.model, NULL, 0);
+    mr_trainer *t = mr_trainer_new(NULL);
+    CHECK(!mr_trainer_predict(t, task, f.loader));
+    CHECK_EQ_I64(mr_error_status(), MR_ERR_STATE);
+    CHECK_EQ_STR(mr_error(), "predict: batch 0: log: 'mean': a prediction has no log");
+    mr_task_free(task);
+    task = mr_task_new(&vtable, f.model, NULL, 0);
+    CHECK_EQ_I64(mr_trainer_add_callback(t, mr_lambda_callback_new(&hooks, NULL)), MR_OK);
+    CHECK(!mr_trainer_predict(t, task, f.loader));
+    CHECK_EQ_STR(mr_error(), "predict: Logging: log: 'started': a prediction has no log");
+    mr_trainer_free(t);
+    mr_task_free(task);
+    fit_free(&f);
+}
+
+enum { MANY = 250 };
+static char many[2][MANY][8];
+
+static void log_many(mr_step *s, int of, const mr_log_opts *opts)
+{
+    for (int i = 0; i < MANY; i++) {
+        snprintf(many[of][i], sizeof many[of][i], "%c%d", "ab"[of], i);
+        mr_log_value(s, many[of][i], i, opts);
+    }
+}
+
+static mr_tensor *train_many(mr_step *s, const mr_batch *b, mr_tensor *loss)
+{
+    (void)b;
+    log_many(s, 0, &(mr_log_opts){ .on_epoch = true, .no_step = true });
+    return loss;
+}
+
+static mr_status test_many_step(mr_step *s, const mr_batch *b)
+{
+    (void)b;
+    log_many(s, 1, NULL);
+    return MR_OK;
+}
+
+/* The values of a fit stay beside those of the test behind it. */
+static void test_many_names(void)
+{
+    static const mr_task_vtable logging = { .training_step = fit_step,
+                                            .configure_optimizers = fit_optimizers,
+                                            .test_step = test_many_step };
+    fit f = fit_new(10);
+    mr_task *task = mr_task_new(&logging, f.model, NULL, 0);
+    mr_trainer *t =
+        mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 1, .no_progress = true, .no_summary = true });
+    hook.step = train_many;
+    CHECK_EQ_I64(mr_trainer_fit(t, task, f.loader), MR_OK);
+    CHECK_EQ_I64(mr_trainer_test(t, task, f.loader), MR_OK);
+    for (int of = 0; of < 2; of++)
+        for (int i = 0; i < MANY; i++)
+            CHECK(mr_trainer_metric(t, many[of][i]) == i);
+    mr_trainer_free(t);
+    mr_task_free(task);
+    fit_free(&f);
+}
+
 /* ---- when a fit validates ---- */
 
 static mr_status validated(void *self, mr_step *s)
@@ -262,6 +345,8 @@ int main(void)
     RUN(test_test);
     RUN(test_predict);
     RUN(test_failures);
+    RUN(test_log_in_prediction);
+    RUN(test_many_names);
     RUN(test_when);
     RUN(test_history);
     RUN(test_max_time);

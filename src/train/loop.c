@@ -23,16 +23,35 @@ static void report_step(mr__fit *fit)
 
 /* ---- checkpoints ---- */
 
-/* The file is named after the epoch of the last step. */
+/* What mr_trainer_save has asked for. */
+mr_status mr__take_saves(mr__fit *fit, int64_t epoch)
+{
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < fit->saves; i++) {
+        if (!status) {
+            status = mr__reporter_save(fit->reporter, epoch, fit->save[i]);
+        } else {
+            mr__free(fit->save[i].path);
+            mr__free(fit->save[i].remove);
+        }
+    }
+    fit->saves = 0;
+    return status;
+}
+
+/* The file is named after the epoch of the last step. What callbacks count as kept is written before it. */
 static mr_status take_checkpoint(mr__fit *fit, mr__phase phase, int64_t epoch)
 {
     fit->phase = phase;
     fit->checkpoint_due = false;
     fit->elapsed = fit->elapsed_before + mr__now() - fit->began;
+    mr_status status = mr__take_saves(fit, epoch);
+    if (status)
+        return status;
     if (MR__LIKELY(!fit->profile))
         return mr__reporter_snapshot(fit->reporter, epoch);
     const mr__profile_stage before = mr__profile_begin(fit->profile, MR__P_CHECKPOINT);
-    mr_status status = mr__reporter_snapshot(fit->reporter, epoch);
+    status = mr__reporter_snapshot(fit->reporter, epoch);
     mr__profile_go_on(fit->profile, before);
     return status;
 }
@@ -50,22 +69,6 @@ static void look_at_clock(mr__fit *fit)
     fit->val_due |= mr__trigger_clock(&fit->validation, now);
     if (t->max_time.unit && fit->elapsed_before + now - fit->began >= t->max_time.amount)
         fit->time_over = true;
-}
-
-/* What mr_trainer_save has asked for. */
-mr_status mr__take_saves(mr__fit *fit, int64_t epoch)
-{
-    mr_status status = MR_OK;
-    for (size_t i = 0; i < fit->saves; i++) {
-        if (!status) {
-            status = mr__reporter_save(fit->reporter, epoch, fit->save[i]);
-        } else {
-            mr__free(fit->save[i].path);
-            mr__free(fit->save[i].remove);
-        }
-    }
-    fit->saves = 0;
-    return status;
 }
 
 static void look_at_signals(mr__fit *fit)
@@ -87,13 +90,23 @@ static mr_status validate_if_due(mr__fit *fit, mr__phase phase)
         return MR_OK;
     fit->val_due = false;
     fit->phase = phase;
-    mr_status status = mr__validate_run(fit);
+    mr_status status = mr__take_saves(fit, fit->step.epoch); /* before it, whether it is broken off or not */
+    if (!status)
+        status = mr__validate_run(fit);
     if (status == MR_INTERRUPTED) {
         fit->signal = mr__signals_end();
         mr_status taken = take_checkpoint(fit, phase, fit->step.epoch);
         return taken ? taken : status;
     }
     return status ? status : mr__train_validated(fit);
+}
+
+/* A validation behind the last batch. */
+static mr_status validate_last(mr__fit *fit)
+{
+    mr_status status = validate_if_due(fit, MR__LAST_VALIDATION);
+    fit->phase = MR__AT_EPOCH_END;
+    return status ? status : mr__take_saves(fit, fit->step.epoch);
 }
 
 /* What is due between two batches. */
@@ -166,7 +179,7 @@ static mr_status end_batches(mr__fit *fit)
         report_step(fit);
     }
     if (!status)
-        status = validate_if_due(fit, MR__LAST_VALIDATION);
+        status = validate_last(fit);
     if (!status && fit->checkpoint_due)
         status = take_checkpoint(fit, MR__AT_EPOCH_END, fit->step.epoch);
     return !status && fit->signal ? MR_INTERRUPTED : status;
@@ -241,11 +254,7 @@ static mr_status end_epoch(mr__fit *fit, bool complete)
 static mr_status resume_validation(mr__fit *fit)
 {
     fit->val_due = true;
-    if (fit->phase == MR__MID_VALIDATION)
-        return do_what_is_due(fit);
-    mr_status status = validate_if_due(fit, MR__LAST_VALIDATION);
-    fit->phase = MR__AT_EPOCH_END;
-    return status;
+    return fit->phase == MR__MID_VALIDATION ? do_what_is_due(fit) : validate_last(fit);
 }
 
 static mr_status run_epoch(mr__fit *fit)

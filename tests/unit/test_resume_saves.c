@@ -70,6 +70,59 @@ static void test_how_often(void)
     add_callbacks = NULL;
 }
 
+/* ---- a checkpoint between what is to be kept and its turn ---- */
+
+static const char *awaited; /* a file that is waited for at the end of an epoch, for a death there; NULL */
+
+static mr_status die_behind(void *self, mr_step *s)
+{
+    (void)self;
+    (void)s;
+    for (int i = 0; awaited && i < 1000; i++) {
+        if (file_exists(awaited))
+            raise(SIGKILL);
+        nanosleep(&(struct timespec){ 0, 10 * 1000 * 1000 }, NULL);
+    }
+    return MR_OK;
+}
+
+static void keep_best_and_die(mr_trainer *t)
+{
+    (void)mr_trainer_add_callback(
+        t, mr_model_checkpoint_new(&(mr_model_checkpoint_opts){ .monitor = "val_loss" }));
+    (void)mr_trainer_add_callback(
+        t, mr_lambda_callback_new(&(mr_callback_vtable){ .on_train_epoch_end = die_behind }, NULL));
+}
+
+/* The validation of the last batch comes before the checkpoint of the epoch's end. */
+static void test_kept_at_the_end(void)
+{
+    const mr_trainer_opts opts = {
+        .max_epochs = 1, .checkpoint_every = "9ba", .val_check_interval = "9ba", .accumulate_grad_batches = 3
+    };
+    add_callbacks = keep_best_and_die;
+    CHECK_EQ_I64(fit("kept_whole", NULL, &opts, 0, false), MR_OK);
+    awaited = in_folder("kept/version_0/checkpoints/epoch=0-step=3.safetensors");
+    CHECK(!fit_in_child("kept", &opts, 0, 0));
+    awaited = NULL;
+    CHECK_EQ_I64(fit("kept", "last", &opts, 0, false), MR_OK);
+    CHECK(same("kept_whole", "kept"));
+    add_callbacks = NULL;
+}
+
+static void keep_every(mr_trainer *t)
+{
+    (void)mr_trainer_add_callback(t, mr_model_checkpoint_new(&(mr_model_checkpoint_opts){
+                                         .save_top_k = 3, .every = "4ba", .within_epochs = true }));
+}
+
+static void test_kept_before_a_signal(void)
+{
+    add_callbacks = keep_every;
+    check_interrupted("kept_int", (mr_trainer_opts){ .max_epochs = 4, .val_check_interval = "4ba" }, 8);
+    add_callbacks = NULL;
+}
+
 /* ---- what a failure leaves ---- */
 
 static int64_t failing_at; /* updates after which it comes; -1: not any more */
@@ -140,6 +193,8 @@ int main(void)
         return 1;
     RUN(test_within_an_epoch);
     RUN(test_how_often);
+    RUN(test_kept_at_the_end);
+    RUN(test_kept_before_a_signal);
     RUN(test_exceptions);
     return files_report();
 }

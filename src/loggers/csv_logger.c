@@ -300,9 +300,7 @@ static bool add_first_columns(csv *c)
 static mr_status close_all(void *self)
 {
     csv *c = self;
-    mr_status status = hide(c);
-    if (!status && c->pending)
-        status = append_row(c);
+    mr_status status = c->pending && !c->shown ? append_row(c) : MR_OK; /* one that is shown may stay */
     mr_status closed = mr__log_file_close(&c->file);
     mr__csv_table_free(&c->table);
     mr__strbuf_free(&c->header);

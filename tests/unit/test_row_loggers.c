@@ -3,6 +3,8 @@
 #include "logger.h"
 
 #include <jansson.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 static mr_logger *jsonl(void)
 {
@@ -127,6 +129,25 @@ static void test_merged_resumed(void)
     CHECK_EQ_STR(merged("going_on"), "epoch,step,loss,acc\r\n0,0,0.5,\r\n0,1,nan,1.0\r\n");
 }
 
+/* A row that is in the file stays there while it is closed: a process may end in between. Files cannot grow here, so that one
+ * which was taken off would be missed. */
+static void test_merged_closed(void)
+{
+    struct rlimit before;
+    CHECK_EQ_I64(log_open(merged_new(), "closed", false), MR_OK);
+    CHECK_EQ_I64(log_one("loss", 0.5, 0, 0), MR_OK);
+    CHECK_EQ_I64(log_one("loss", 0.25, 0, 1), MR_OK);
+    CHECK_EQ_I64(log_sync(), MR_OK);
+    if (!CHECK(getrlimit(RLIMIT_FSIZE, &before) == 0))
+        return;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    CHECK(setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 0, before.rlim_max }) == 0);
+    CHECK_EQ_I64(log_close(), MR_OK);
+    CHECK(setrlimit(RLIMIT_FSIZE, &before) == 0);
+    signal(SIGXFSZ, handler);
+    CHECK_EQ_STR(merged("closed"), "epoch,step,loss\r\n0,0,0.5\r\n0,1,0.25\r\n");
+}
+
 int main(void)
 {
     if (!files_begin())
@@ -135,5 +156,6 @@ int main(void)
     RUN(test_names);
     RUN(test_merged);
     RUN(test_merged_resumed);
+    RUN(test_merged_closed);
     return files_report();
 }

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "formats/module_file.h"
+#include "tensor/tape.h"
 
 #include <stdio.h>
 
@@ -70,7 +71,8 @@ static mr_status check_left_over(const mr__fit *fit, const char *path, const mr_
 {
     static const char *const parts[] = { MR__SAVED_PREFIX "schedule.", MR__SAVED_PREFIX "schedules.",
                                          MR__SAVED_PREFIX "task.",     MR__SAVED_PREFIX "callback.",
-                                         MR__SAVED_PREFIX "rollback.", MR__SAVED_PREFIX "loaders." };
+                                         MR__SAVED_PREFIX "rollback.", MR__SAVED_PREFIX "loaders.",
+                                         MR__SAVED_PREFIX "gradient." };
     const mr_params list = { fit->saved.list.item, fit->saved.list.count };
     for (size_t i = 0; i < file->count; i++)
         for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
@@ -234,6 +236,19 @@ static mr_status take_rngs(const mr__fit *fit, const mr__safetensors *file)
     return status;
 }
 
+/* ---- gradients ---- */
+
+/* Memory for those of parameters that are in no optimizer. */
+static mr_status make_gradients(mr__fit *fit)
+{
+    for (size_t i = 0; i < fit->params.count; i++) {
+        mr_tensor *x = fit->params.item[i].tensor;
+        if (x->grad && !x->own_grad.data && !mr__grad_memory(fit->tape, x))
+            return MR_ERR_MEMORY;
+    }
+    return MR_OK;
+}
+
 /* ---- all of it ---- */
 
 mr_status mr__restore(mr__fit *fit, const char *path, const mr__safetensors *file)
@@ -257,10 +272,14 @@ mr_status mr__restore(mr__fit *fit, const char *path, const mr__safetensors *fil
         status = take_log(fit, path, file);
     if (!status)
         status = take_rngs(fit, file);
+    if (!status && fit->saved.gradients)
+        status = make_gradients(fit);
     if (status)
         return status;
     mr__module_take(fit->task->model, file);
     take_list(fit, file);
     mr__restore_gradients(fit->params, gradients->data);
+    if (fit->saved.gradients)
+        mr__gradients_put_back(fit->params, fit->saved.gradients);
     return MR_OK;
 }

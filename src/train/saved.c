@@ -140,6 +140,43 @@ void mr__restore_gradients(mr_params params, const uint8_t *flags)
     }
 }
 
+void mr__gradients_take(mr_params params, void *block)
+{
+    char *to = block;
+    for (size_t i = 0; i < params.count; i++) {
+        const mr_tensor *x = params.item[i].tensor;
+        if (x->own_grad.state == MR__GRAD_WRITTEN)
+            memcpy(to, x->own_grad.data, mr__bytes_of(x));
+        else
+            memset(to, 0, mr__bytes_of(x));
+        to += mr__copy_room(x);
+    }
+}
+
+void mr__gradients_put_back(mr_params params, const void *block)
+{
+    const char *from = block;
+    for (size_t i = 0; i < params.count; i++) {
+        mr_tensor *x = params.item[i].tensor;
+        if (x->own_grad.state == MR__GRAD_WRITTEN)
+            memcpy(x->own_grad.data, from, mr__bytes_of(x));
+        from += mr__copy_room(x);
+    }
+}
+
+/* Between two batches gradients count if it is the task that zeroes them. */
+static mr_status list_gradients(mr__fit *fit)
+{
+    mr__saved *s = &fit->saved;
+    const mr_task_vtable *task = fit->task->vtable;
+    if (!task->configure_manual && !task->optimizer_zero_grad)
+        return MR_OK;
+    s->gradients = mr__alloc_zeroed(mr__copies_bytes(fit->params));
+    return s->gradients && mr__copies_list(&s->list, "trainer.gradient", fit->params, s->gradients)
+               ? MR_OK
+               : MR_ERR_MEMORY;
+}
+
 /* ---- the list ---- */
 
 static mr_status add_all(mr__state *list, const char *key, mr_params params)
@@ -235,6 +272,8 @@ mr_status mr__saved_init(mr__fit *fit)
         status = add_callback(list, fit->trainer->callback[i], i);
     if (!status)
         status = mr__rollback_begin(fit);
+    if (!status)
+        status = list_gradients(fit);
     return status ? status : list_rngs(fit);
 }
 
@@ -250,4 +289,5 @@ void mr__saved_free(mr__saved *saved)
 {
     mr__state_drop(&saved->list);
     mr__free(saved->rng_users);
+    mr__free(saved->gradients);
 }

@@ -12,6 +12,7 @@
  *     trainer.loader          mr_loader_save; trainer.val_loader the same; of several, trainer.loader.1, …
  *     trainer.loaders.*       where the training stands among several
  *     trainer.gradients       of each parameter, whether it has had a gradient (1), and requires one (2)
+ *     trainer.gradient.*      the gradients, of a task that zeroes them when it likes
  *     trainer.logged          of each name that was logged: its value over the epoch so far, and that one's weight;
  *     trainer.logged_flags      whether there is one (1), and whether all of it were float32 (2)
  *     trainer.metrics         what mr_trainer_metric gives
@@ -57,6 +58,7 @@ typedef struct mr__saved {
     mr__saved_loader loader[MR__MAX_SAVED_LOADERS];
     size_t loaders;
     char *rng_users; /* as JSON: [["loader","val_loader"],["mine"]] */
+    char *gradients; /* copies of them, in the list; NULL: each window begins with none */
 } mr__saved;
 
 /* What the names of an optimizer's state begin with. */
@@ -80,5 +82,9 @@ typedef struct mr__named_rng {
 /* Writes what is known of the parameters' gradients, and puts it back. */
 void mr__saved_gradients(mr_params params, uint8_t *flags);
 void mr__restore_gradients(mr_params params, const uint8_t *flags);
+
+/* Copies the gradients to a block of mr__copies_bytes, and those there were back, behind mr__restore_gradients. */
+void mr__gradients_take(mr_params params, void *block);
+void mr__gradients_put_back(mr_params params, const void *block);
 
 #endif

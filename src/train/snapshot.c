@@ -200,6 +200,8 @@ mr_status mr__snapshot_take(mr__snapshot *s, int which, int64_t epoch)
     c->epoch = epoch;
     c->step = fit->step.global_step;
     c->marked = false;
+    if (MR__UNLIKELY(fit->saved.gradients))
+        mr__gradients_take(fit->params, fit->saved.gradients);
     for (size_t i = 0; i < c->count; i++)
         memcpy((char *)(uintptr_t)c->entries[i].data, c->sources[i], c->entries[i].bytes);
     for (size_t i = 0; i < fit->saved.rngs; i++)

@@ -27,29 +27,8 @@ static bool keep_gradients(mr__trial *t)
     if (!t->flags || !t->gradients)
         return false;
     mr__saved_gradients(params, t->flags);
-    char *to = t->gradients;
-    for (size_t i = 0; i < params.count; i++) {
-        const mr_tensor *x = params.item[i].tensor;
-        if (x->own_grad.state == MR__GRAD_WRITTEN)
-            memcpy(to, x->own_grad.data, mr__bytes_of(x));
-        else
-            memset(to, 0, mr__bytes_of(x));
-        to += mr__copy_room(x);
-    }
+    mr__gradients_take(params, t->gradients);
     return true;
-}
-
-static void put_gradients_back(const mr__trial *t)
-{
-    const mr_params params = t->fit->params;
-    const char *from = t->gradients;
-    mr__restore_gradients(params, t->flags);
-    for (size_t i = 0; i < params.count; i++) {
-        mr_tensor *x = params.item[i].tensor;
-        if (x->own_grad.state == MR__GRAD_WRITTEN)
-            memcpy(x->own_grad.data, from, mr__bytes_of(x));
-        from += mr__copy_room(x);
-    }
 }
 
 /* All but the optimizer, which moves parameters and is not there yet. */
@@ -82,7 +61,8 @@ static mr_status put_back(mr__trial *t)
     if (t->list) {
         mr__saved_put_back(&fit->saved, t->list);
         mr__copies_put_back(model_of(t), t->model);
-        put_gradients_back(t);
+        mr__restore_gradients(fit->params, t->flags);
+        mr__gradients_put_back(fit->params, t->gradients);
         for (size_t i = 0; i < fit->saved.rngs; i++)
             *fit->saved.rng[i] = t->rng[i];
     }

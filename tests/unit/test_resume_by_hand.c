@@ -111,6 +111,77 @@ static void test_by_hand(void)
     add_callbacks = NULL;
 }
 
+/* ---- gradients that the task zeroes when it likes ---- */
+
+static mr_tensor *add_up_by_hand(mr_step *s, const mr_batch *b)
+{
+    mr_tensor *loss = training_step(s, b);
+    if (s->batch_index % 4 == 0)
+        for (int i = 0; i < 2; i++)
+            mr_optim_zero_grad(mr_step_optim(s, i));
+    if (mr_step_backward(s, loss) != MR_OK)
+        return NULL;
+    for (int i = 0; s->batch_index % 4 == 3 && i < 2; i++)
+        if (mr_step_update(s, i) != MR_OK)
+            return NULL;
+    return NULL;
+}
+
+/* A part of the parameters, so that the others' gradients are in no optimizer. */
+static mr_status configure_part(void *self, mr_module *model, mr_optimizers *made)
+{
+    (void)self;
+    mr_params p = mr_module_parameters(model);
+    made->optim[0] = mr_adam_new((mr_params){ p.item, 2 }, 0.01, NULL);
+    made->optim[1] = mr_sgd_new((mr_params){ p.item + 2, 2 }, 0.02, &(mr_sgd_opts){ .momentum = 0.9 });
+    return MR_OK;
+}
+
+/* The sum of all gradients is logged by the step behind them. */
+static mr_tensor *look_at_gradients(mr_step *s, const mr_batch *b)
+{
+    double sum = 0;
+    mr_params p = mr_module_parameters(s->model);
+    for (size_t i = 0; i < p.count; i++) {
+        mr_tensor *x = p.item[i].tensor;
+        if (mr_tensor_has_grad(x))
+            sum += mr_item(mr_sum(s->tape, mr_tensor_grad(x), MR_ALL, false));
+    }
+    mr_log_value(s, "gradients", sum, NULL);
+    return add_up_by_hand(s, b);
+}
+
+static mr_status zero_now_and_then(mr_step *s)
+{
+    if (s->batch_index % 4 == 0)
+        mr_optim_zero_grad(s->optim);
+    return MR_OK;
+}
+
+static void test_gradients(void)
+{
+    static const mr_task_vtable parts = { .training_step = look_at_gradients,
+                                          .configure_manual = configure_part,
+                                          .validation_step = validation_step,
+                                          .destroy = task_destroy,
+                                          .state = task_state };
+    const mr_trainer_opts opts = { .max_epochs = EPOCHS, .log_every_n_steps = 1, .checkpoint_every = "1ba" };
+    mr_task_vtable kind = by_hand;
+    task_kind = &kind;
+    kind.training_step = add_up_by_hand;
+    check_killed("gradients", &opts, 2);
+    task_kind = &parts;
+    check_killed("gradients_parts", &opts, 2);
+    kind = task_vtable;
+    task_kind = &kind;
+    kind.optimizer_zero_grad = zero_now_and_then;
+    check_killed("gradients_own", &opts, 2);
+    task_kind = &task_vtable;
+    CHECK_EQ_I64(fit("gradients_own_0", "last", &(mr_trainer_opts){ .max_epochs = EPOCHS + 1 }, 0, false),
+                 MR_ERR_ARGUMENT);
+    CHECK(strstr(mr_error(), "this training has no trainer.gradient.") != NULL);
+}
+
 /* What was saved of another kind of training is refused. */
 static void test_others(void)
 {
@@ -158,6 +229,7 @@ int main(void)
     mr_set_log_hook(keep_quiet, NULL);
     RUN(test_rollbacks);
     RUN(test_by_hand);
+    RUN(test_gradients);
     RUN(test_others);
     return files_report();
 }

@@ -300,7 +300,8 @@ MR_API MR_CHECKED mr_status mr_trainer_fit_loaders(mr_trainer *trainer, mr_task 
                                                    mr_loader *const *loaders, int count,
                                                    mr_loaders_mode mode);
 
-/* Validates at the end of epochs, on all batches of `loader`, which is borrowed; the task has a validation_step. */
+/* Validates at the end of epochs, on all batches of `loader`, which is borrowed; the task has a validation_step. With a
+ * val_check_interval within epochs it is another one than that of the training. */
 MR_API mr_status mr_trainer_set_val_loader(mr_trainer *trainer, mr_loader *loader);
 
 /* One more of them, up to 16: step->loader_index says whose batch validation_step gets, and what it logs is logged for each, as

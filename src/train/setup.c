@@ -222,6 +222,20 @@ static mr_status set_validation(mr__fit *fit, const mr__extent *extent)
     return MR_OK;
 }
 
+/* A loader stands at one place, from which a validation within an epoch would take the training away. */
+static mr_status check_loaders(const mr__fit *fit)
+{
+    const bool within =
+        fit->val_period || fit->validation.by == MR__BY_COUNT || fit->validation.by == MR__BY_CLOCK;
+    for (int i = 0; within && i < fit->val.count; i++)
+        for (int k = 0; k < fit->train.count; k++)
+            if (fit->val.item[i] == fit->train.item[k])
+                return mr__raise(
+                    MR_ERR_ARGUMENT,
+                    "fit: val_check_interval: validation within an epoch needs a loader of its own");
+    return MR_OK;
+}
+
 mr__extent mr__extent_of(const mr__fit *fit)
 {
     const mr_trainer *t = fit->trainer;
@@ -242,6 +256,8 @@ static mr_status set_triggers(mr__fit *fit)
         mr__trigger_set(&fit->checkpoint, "fit: checkpoint_every", t->checkpoint_every, &extent, mr__now());
     if (!status)
         status = set_validation(fit, &extent);
+    if (!status)
+        status = check_loaders(fit);
     fit->began = mr__now();
     fit->elapsed_before = fit->elapsed;
     fit->clocked =

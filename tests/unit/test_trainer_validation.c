@@ -329,6 +329,31 @@ static void test_failures(void)
     CHECK_EQ_STR(mr_error(), "trainer_new: check_val_every_n_epoch -1 is not at least 1");
 }
 
+/* Behind an epoch one loader can do for both; within it the training would never come to its end. */
+static void test_shared_loader(void)
+{
+    static const char *const intervals[] = { NULL, "0.5ep", "2ba", "100s" };
+    for (int i = 0; i < 4; i++) {
+        fit f = fit_new(10);
+        mr_task *task = mr_task_new(&task_of_tests, f.model, NULL, 0);
+        mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 2,
+                                                           .max_steps = 20,
+                                                           .val_check_interval = intervals[i],
+                                                           .no_progress = true,
+                                                           .no_summary = true });
+        CHECK_EQ_I64(mr_trainer_set_val_loader(t, f.loader), MR_OK);
+        CHECK_EQ_I64(mr_trainer_fit(t, task, f.loader), i ? MR_ERR_ARGUMENT : MR_OK);
+        if (i)
+            CHECK_EQ_STR(mr_error(),
+                         "fit: val_check_interval: validation within an epoch needs a loader of its own");
+        else
+            CHECK_EQ_I64(mr_trainer_global_step(t), 6);
+        mr_trainer_free(t);
+        mr_task_free(task);
+        fit_free(&f);
+    }
+}
+
 int main(void)
 {
     if (!files_begin())
@@ -340,5 +365,6 @@ int main(void)
     RUN(test_plateau);
     RUN(test_modes);
     RUN(test_failures);
+    RUN(test_shared_loader);
     return files_report();
 }

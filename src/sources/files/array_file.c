@@ -23,12 +23,17 @@ mr_status mr__array_head(mr__array_file *a, const char *path, size_t *data)
 
 /* ---- opening ---- */
 
+/* The rows of an array without any are not to be too large either. */
 static mr_status bytes_of_elements(const mr__array_file *a, const char *path, int64_t *bytes)
 {
+    bool none = false;
     *bytes = a->element_bytes;
-    for (int d = 0; d < a->shape.ndim; d++)
-        if (__builtin_mul_overflow(*bytes, a->shape.dim[d], bytes))
+    for (int d = 0; d < a->shape.ndim; d++) {
+        none = none || a->shape.dim[d] == 0;
+        if (a->shape.dim[d] && __builtin_mul_overflow(*bytes, a->shape.dim[d], bytes))
             return mr_fail(MR_ERR_FORMAT, "'%s': an array that is too large for any file", path);
+    }
+    *bytes = none ? 0 : *bytes;
     return MR_OK;
 }
 

@@ -176,6 +176,8 @@ static void test_faults(void)
     check_refused(in_folder("a"), "/a' should have 3 bytes of elements, 2 are there");
     PUT("\0\0\x0e\3\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
     check_refused(in_folder("a"), "an array that is too large for any file");
+    PUT("\0\0\x0b\3\0\0\0\0\xfe\xff\xff\xe0\xff\xce\0\x1c"); /* none of them, but of rows that are */
+    check_refused(in_folder("a"), "an array that is too large for any file");
     PUT("\x93NUMPY\4\0\0\0\0\0\0\0");
     check_refused(in_folder("a"), "version 4 of NPY, which is none of 1 to 3");
     PUT("\x93NUMPY\1\0\x40\0{}");

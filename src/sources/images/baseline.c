@@ -307,6 +307,8 @@ mr_status mr__baseline_read(mr__baseline *b, const struct jpeg_decompress_struct
     if (!mr__has_avx2() || !understand(b, d, &p))
         return MR_END;
     set_window(&p, region);
+    if (size > UINT32_MAX / 2) /* the ends of its pieces would not fit their list */
+        return MR_END;
     if (mr__entropy_take(&b->entropy, scan, size) < 0 || make_planes(b, &p) < 0)
         return mr_error_status();
     if (!mr__scan_read(&p.scan, &b->entropy, put_unit, &p))

@@ -43,6 +43,13 @@ MR__AVX2 static inline wide pairs(__m256i a, __m256i b, int p, int q)
                    _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), by) };
 }
 
+MR__AVX2 static inline wide shifted(__m256i a)
+{
+    const __m256i zero = _mm256_setzero_si256();
+    return (wide){ _mm256_srai_epi32(_mm256_unpacklo_epi16(zero, a), 3),
+                   _mm256_srai_epi32(_mm256_unpackhi_epi16(zero, a), 3) };
+}
+
 MR__AVX2 static inline wide add(wide a, wide b)
 {
     return (wide){ _mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high) };
@@ -71,7 +78,8 @@ MR__AVX2 static inline void transform(rows r, int places)
     const wide t1 = add(pairs(r[5], r[3], C2_053 - C2_562, -C2_562), z4);
     const wide t2 = add(pairs(r[5], r[3], -C2_562, C3_072 - C2_562), z3);
     const wide t3 = add(pairs(r[7], r[1], -C0_899, C1_501 - C0_899), z4);
-    const wide sum = pairs(r[0], r[4], ONE, ONE), difference = pairs(r[0], r[4], ONE, -ONE);
+    const wide sum = shifted(_mm256_add_epi16(r[0], r[4])),
+               difference = shifted(_mm256_sub_epi16(r[0], r[4]));
     const wide e2 = pairs(r[2], r[6], C0_541, C0_541 - C1_847),
                e3 = pairs(r[2], r[6], C0_541 + C0_765, C0_541);
     const wide u0 = add(sum, e3), u3 = subtract(sum, e3), u1 = add(difference, e2),
@@ -117,7 +125,7 @@ MR__AVX2 static inline bool load(rows r, const mr__block *a, const mr__block *b)
     for (int i = 0; i < 8; i++) {
         const __m256i x = row_of_two(a->coefficient, b->coefficient, i);
         large = _mm256_or_si256(
-            large, _mm256_cmpgt_epi16(_mm256_abs_epi16(x), row_of_two(a->steps->most, b->steps->most, i)));
+            large, _mm256_subs_epu16(_mm256_abs_epi16(x), row_of_two(a->steps->most, b->steps->most, i)));
         r[i] = _mm256_mullo_epi16(x, row_of_two(a->steps->step, b->steps->step, i));
     }
     return _mm256_testz_si256(large, large);

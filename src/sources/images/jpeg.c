@@ -141,29 +141,32 @@ static bool has_end(const mr__jpeg *j)
 
 /* ---- making ---- */
 
+/* libjpeg keeps a file's tables for the next one, which may have none: so each file gets a new one. Jumps back when there is no memory. */
+static void begin_anew(mr__jpeg *j)
+{
+    jpeg_destroy_decompress(&j->d);
+    j->d.err = &j->errors;
+    j->d.client_data = j;
+    jpeg_create_decompress(&j->d);
+    j->d.src = &j->source;
+    j->d.progress = &j->progress;
+}
+
 mr__jpeg *mr__jpeg_new(void)
 {
     mr__jpeg *j = mr_calloc(1, sizeof *j);
     if (!j)
         return NULL;
-    j->d.err = jpeg_std_error(&j->errors);
+    jpeg_std_error(&j->errors);
     j->errors.error_exit = on_error;
     j->errors.emit_message = on_message;
     j->errors.output_message = no_output;
-    j->d.client_data = j;
-    if (setjmp(j->back)) {
-        mr__jpeg_free(j);
-        return NULL;
-    }
-    jpeg_create_decompress(&j->d);
     j->source = (struct jpeg_source_mgr){ .init_source = nothing,
                                           .fill_input_buffer = more_bytes,
                                           .skip_input_data = skip_bytes,
                                           .resync_to_restart = jpeg_resync_to_restart,
                                           .term_source = nothing };
-    j->d.src = &j->source;
     j->progress.progress_monitor = on_progress;
-    j->d.progress = &j->progress;
     return j;
 }
 
@@ -181,7 +184,6 @@ void mr__jpeg_free(mr__jpeg *j)
 mr_status mr__jpeg_begin(mr__jpeg *j, const uint8_t *bytes, size_t size, const mr_image_opts *opts,
                          int64_t *height, int64_t *width)
 {
-    jpeg_abort_decompress(&j->d);
     j->bytes = bytes;
     j->size = size;
     j->ended = false;
@@ -190,6 +192,7 @@ mr_status mr__jpeg_begin(mr__jpeg *j, const uint8_t *bytes, size_t size, const m
     j->source.bytes_in_buffer = size;
     if (setjmp(j->back))
         return mr_error_status();
+    begin_anew(j);
     jpeg_read_header(&j->d, TRUE);
     if (j->ended)
         fail(j, "");

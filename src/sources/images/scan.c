@@ -23,6 +23,7 @@ static int take_piece(taking *t)
         t->at += plain;
         if (!mark)
             return -1;
+        const uint8_t *first = t->at;
         while (t->at < t->end && *t->at == 0xff)
             t->at++;
         if (t->at == t->end)
@@ -30,6 +31,8 @@ static int take_piece(taking *t)
         const uint8_t kind = *t->at++;
         if (kind)
             return kind;
+        if (t->at - first > 2) /* libjpeg itself is not sure of it: its two decoders differ */
+            return -1;
         *t->to++ = 0xff;
     }
 }
@@ -51,7 +54,7 @@ static mr_status add_piece(mr__entropy *e, size_t end)
 mr_status mr__entropy_take(mr__entropy *e, const uint8_t *bytes, size_t size)
 {
     e->count = 0;
-    if (size > UINT32_MAX / 2 || !mr__room_for(&e->bytes, size + BEHIND))
+    if (!mr__room_for(&e->bytes, size + BEHIND))
         return mr_error_status();
     taking t = { bytes, bytes + size, e->bytes.at };
     int marker;

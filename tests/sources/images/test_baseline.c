@@ -310,10 +310,97 @@ static void test_changed(void)
     mr__baseline_free(b);
 }
 
+/* ---- odd files ---- */
+
+/* Writes a grey picture of one column of blocks whose coefficients are given; a step of quantisation is 16. */
+static void write_blocks(jpeg *j, JBLOCK *block)
+{
+    struct jpeg_compress_struct c;
+    struct jpeg_error_mgr errors;
+    unsigned steps[64];
+    for (int i = 0; i < 64; i++)
+        steps[i] = 16;
+    c.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&c);
+    jpeg_mem_dest(&c, &j->bytes, &j->size);
+    c.image_width = (JDIMENSION)j->width;
+    c.image_height = (JDIMENSION)j->height;
+    c.input_components = 1;
+    c.in_color_space = JCS_GRAYSCALE;
+    jpeg_set_defaults(&c);
+    jpeg_add_quant_table(&c, 0, steps, 100, FALSE);
+    const JDIMENSION count = (JDIMENSION)(j->height / 8);
+    jvirt_barray_ptr array = c.mem->request_virt_barray((j_common_ptr)&c, JPOOL_IMAGE, TRUE, 1, count, 1);
+    jpeg_write_coefficients(&c, &array);
+    for (JDIMENSION i = 0; i < count; i++) {
+        JBLOCKARRAY row = c.mem->access_virt_barray((j_common_ptr)&c, array, i, 1, TRUE);
+        memcpy(row[0][0], block[i], sizeof block[i]);
+    }
+    jpeg_finish_compress(&c);
+    jpeg_destroy_compress(&c);
+}
+
+/* A part of such a picture is what libjpeg has there, or not for the shorter way. */
+static void check_blocks(JBLOCK *block, int count, int64_t top)
+{
+    jpeg j = { .width = 8, .height = 8 * count, .channels = 1 };
+    mr__baseline *b = mr__baseline_new();
+    mr__room room = { 0 };
+    mr__view view;
+    const mr__region part = { top, 0, j.height - top, 8 };
+    write_blocks(&j, block);
+    decode(&j);
+    mr_status s = read_region(b, &j, 1, &part, &room, &view);
+    CHECK(s == MR_END || (s == MR_OK && same(&j, &part, &view)));
+    free(j.bytes);
+    free(j.pixels);
+    mr_free(room.at);
+    mr__baseline_free(b);
+}
+
+/* Sums that libjpeg makes in 16 bits; and a first coefficient whose absolute value is none of 16 bits. */
+static void test_coefficients(void)
+{
+    JBLOCK large[1] = { { [0] = 255, [4] = 255, [32] = 255 } }, least[17] = { { 0 } };
+    for (int i = 0; i < 17; i++)
+        least[i][0] = (JCOEF)(i < 16 ? -2047 * (i + 1) : -32768);
+    check_blocks(large, 1, 0);
+    check_blocks(least, 17, 128);
+}
+
+/* Bytes that fill up in front of one that is stuffed: of them libjpeg's two decoders make different things. */
+static void test_fill_bytes(void)
+{
+    mr__baseline *b = mr__baseline_new();
+    mr__room room = { 0 };
+    mr__view view;
+    mr_random random = mr_random_at(14, 0, 0);
+    jpeg j = { .width = 64, .height = 64, .channels = 1, .across = 1, .down = 1, .quality = 95 };
+    const mr__region all = { 0, 0, 64, 64 };
+    encode(&j, 0, &random);
+    size_t at = scan_of(&j);
+    while (j.bytes[at] != 0xff || j.bytes[at + 1] != 0)
+        at++;
+    unsigned char *filled = malloc(j.size + 1);
+    memcpy(filled, j.bytes, at);
+    filled[at] = 0xff;
+    memcpy(filled + at + 1, j.bytes + at, j.size - at);
+    const jpeg with = { .bytes = filled, .size = j.size + 1 };
+    if (mr__has_avx2())
+        CHECK_EQ_I64(read_region(b, &j, 1, &all, &room, &view), MR_OK);
+    CHECK_EQ_I64(read_region(b, &with, 1, &all, &room, &view), MR_END);
+    free(filled);
+    free(j.bytes);
+    mr_free(room.at);
+    mr__baseline_free(b);
+}
+
 int main(void)
 {
     RUN(test_beside_libjpeg);
     RUN(test_shrunk);
     RUN(test_changed);
+    RUN(test_coefficients);
+    RUN(test_fill_bytes);
     return check_report();
 }

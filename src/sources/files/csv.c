@@ -1,7 +1,9 @@
 /* Rows of a CSV file by their number. */
 #include "csv.h"
 #include "csv_index.h"
+#include "line_ends.h"
 
+#include "sources/cpu.h"
 #include "sources/field.h"
 
 #include <stdio.h>
@@ -102,6 +104,31 @@ static mr_status check_words(const csv *c)
     return MR_OK;
 }
 
+static mr_status add_row(csv *c, const char *at)
+{
+    return mr__row_index_add(&c->rows.index, (uint64_t)(at - c->rows.bytes.at));
+}
+
+/* Adds rows as long as there are no quotes, and gives the first that is left; NULL after a failure. */
+static const char *add_plain_rows(csv *c, const char *row)
+{
+    const char *end = c->rows.bytes.at + c->rows.bytes.size, *block = row;
+    const mr__csv_format *format = &c->plan.format;
+    uint64_t ends;
+    if (!mr__has_avx2() || format->comment)
+        return row;
+    for (; end - block >= 64 && mr__line_ends_avx2(block, format->quote, &ends); block += 64)
+        for (; ends; ends &= ends - 1) {
+            const char *stop = block + __builtin_ctzll(ends) + 1;
+            if ((size_t)(stop - row) > MR__LONGEST_RECORD)
+                return row;
+            if (!mr__csv_is_blank(format, row, stop) && add_row(c, row) < 0)
+                return NULL;
+            row = stop;
+        }
+    return row;
+}
+
 static mr_status make_index(csv *c)
 {
     bool look = false;
@@ -114,13 +141,19 @@ static mr_status make_index(csv *c)
         if (c->plan.options[i].missing == MR_MISSING_SKIP)
             c->rows.index.step = 1; /* the rows that are left out are not between two that are kept */
     }
-    const char *end, *at = mr__rows_next(&c->rows, c->rows.bytes.at + c->data, &end);
-    for (; at && s >= 0; at = mr__rows_next(&c->rows, end, &end)) {
+    const char *at = c->rows.bytes.at + c->data, *end;
+    while (s >= 0) {
+        at = look ? at : add_plain_rows(c, at);
+        s = at ? MR_OK : mr_error_status();
+        at = at ? mr__rows_next(&c->rows, at, &end) : NULL;
+        if (!at)
+            break;
         s = (size_t)(end - at) > MR__LONGEST_RECORD ? too_long(c, at)
             : look                                  ? collect(c, at, end, &text, &room)
                                                     : MR_OK;
         if (s == MR_OK)
-            s = mr__row_index_add(&c->rows.index, (uint64_t)(at - c->rows.bytes.at));
+            s = add_row(c, at);
+        at = end;
     }
     mr_free(text);
     for (int i = 0; s >= 0 && i < c->plan.field_count; i++)

@@ -229,6 +229,8 @@ bool mr__request_begin(mr__transfer *t, const mr__request_opts *opts)
 #if LIBCURL_VERSION_NUM >= 0x075700
     curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L); /* who gives up does not wait for a name server */
 #endif
+    curl_easy_setopt(c, CURLOPT_FRESH_CONNECT,
+                     t->tries ? 1L : 0L); /* one that was bad may be kept with others that are */
     if (opts->ca_file)
         curl_easy_setopt(c, CURLOPT_CAINFO, opts->ca_file);
     if (t->length >= 0 && !t->whole) {

@@ -279,6 +279,14 @@ static mr_status run_epoch(mr__fit *fit)
     return !status && (fit->step.batch_index || fit->left) ? end_epoch(fit, complete) : status;
 }
 
+mr_status mr__end_again(mr__fit *fit)
+{
+    if (fit->step.batch_index == 0)
+        return MR_OK; /* all was done before it */
+    fit->stopped = fit->again = true;
+    return end_epoch(fit, fit->step.batch_index == fit->reporter->total);
+}
+
 /* ---- all of them ---- */
 
 static mr_status end_of_epoch(mr__fit *fit)

@@ -161,6 +161,16 @@ static mr_status train_begins(void *self, mr_step *step)
     return status ? status : find_best_path(k);
 }
 
+/* Where nothing is left to be done no training begins. */
+static mr_status fit_ends(void *self, mr_step *step)
+{
+    keeper *k = self;
+    const char *dir = mr_trainer_log_dir(step->trainer);
+    if (!k->folder && (k->dir || *dir))
+        k->folder = k->dir ? mr__strdup(k->dir) : mr__path_join(dir, "checkpoints");
+    return mr__pending() ? mr_error_status() : find_best_path(k);
+}
+
 /* ---- keeping ---- */
 
 static bool is_better(const keeper *k, double a, double b)
@@ -184,6 +194,8 @@ static int64_t worst(const keeper *k)
 
 static mr_status save(keeper *k, mr_step *step, const char *name, const char *instead)
 {
+    if (((const mr__fit *)step)->again)
+        return MR_OK;
     char *path = mr__path_join(k->folder, name), *old = instead ? mr__path_join(k->folder, instead) : NULL;
     mr_status status = path && (!instead || old) ? mr_trainer_save(step->trainer, path, old) : MR_ERR_MEMORY;
     mr__free(path);
@@ -322,6 +334,7 @@ static const mr_callback_vtable vtable = { .name = "ModelCheckpoint",
                                            .on_train_epoch_start = epoch_begins,
                                            .on_train_batch_end = batch_ends,
                                            .on_metrics = check,
+                                           .on_fit_end = fit_ends,
                                            .on_exception = failed,
                                            .state = state,
                                            .on_restored = restored,

@@ -1,6 +1,7 @@
 #include "setup.h"
 
 #include "feed.h"
+#include "loop.h"
 #include "nonfinite.h"
 #include "restore.h"
 #include "resume.h"
@@ -298,6 +299,8 @@ static mr_status go_back(mr__fit *fit, const mr__resume *found)
             mr__checkpoint_remove_others(found->path);
             mr__resume_clean(found->dir);
         }
+        if (!status)
+            status = mr__end_again(fit);
         return status ? status : MR_END;
     }
     fit->finished = 0;

@@ -108,6 +108,7 @@ struct mr__fit {
     int64_t limit; /* training batches of an epoch; -1: all */
     bool quiet,
         nonfinite; /* of a finder: nothing is said of a loss that is no number, but that there was one */
+    bool again;    /* the end of a training that had ended is done once more: all files are there */
     mr_loader *overfit[2]; /* of the same few batches, for training and validation; NULL */
 };
 

@@ -1,6 +1,8 @@
 /* Exact resuming of a training with several callbacks at once, each with a state of its own, killed and interrupted. */
 #include "resume.h"
 
+#include <math.h>
+
 static void averages(mr_trainer *t)
 {
     (void)mr_trainer_add_callback(
@@ -47,6 +49,71 @@ static void test_longer(void)
     add_callbacks = NULL;
 }
 
+/* ---- nothing left to do ---- */
+
+static mr_callback *keeping;
+static char best_path[300];
+static double of_fit[3];
+
+static void keep_and_restore(mr_trainer *t)
+{
+    keeping = mr_model_checkpoint_new(&(mr_model_checkpoint_opts){ .monitor = "val_loss" });
+    (void)mr_trainer_add_callback(t, keeping);
+    (void)mr_trainer_add_callback(
+        t, mr_early_stopping_new("loss_epoch",
+                                 &(mr_early_stopping_opts){ .patience = 50, .restore_best = true }));
+}
+
+static void keep_and_average(mr_trainer *t)
+{
+    keeping = mr_model_checkpoint_new(&(mr_model_checkpoint_opts){ .monitor = "val_loss" });
+    (void)mr_trainer_add_callback(t, keeping);
+    (void)mr_trainer_add_callback(t, mr_swa_new(0.02, &(mr_swa_opts){ .start = "1ep" }));
+}
+
+static mr_status fit_and_look(mr_trainer *t, mr_task *task, mr_loader *train, mr_dataset *data, mr_rng *rng)
+{
+    (void)data;
+    (void)rng;
+    mr_status status = mr_trainer_fit(t, task, train);
+    snprintf(best_path, sizeof best_path, "%s", mr_model_checkpoint_best_path(keeping));
+    of_fit[0] = mr_model_checkpoint_best_score(keeping);
+    of_fit[1] = mr_trainer_metric(t, "val_loss");
+    of_fit[2] = mr_trainer_metric(t, "loss_epoch");
+    return status;
+}
+
+/* A fit of which nothing is left to be done is the one that has done it: weights, metrics, and what callbacks say. */
+static void check_nothing_to_do(const char *name, const mr_trainer_opts *opts)
+{
+    char folder[60], path[300], command[400];
+    double whole[3];
+    CHECK_EQ_I64(fit(name, NULL, opts, 0, false), MR_OK);
+    snprintf(path, sizeof path, "%s", best_path);
+    memcpy(whole, of_fit, sizeof whole);
+    CHECK(isfinite(whole[0]) && isfinite(whole[1]) && isfinite(whole[2]) && file_exists(path));
+    snprintf(folder, sizeof folder, "%s_before", name);
+    snprintf(command, sizeof command, "cp -r '%s/%s' '%s/%s'", files_folder, name, files_folder, folder);
+    CHECK(system(command) == 0);
+    CHECK_EQ_I64(fit(name, "last", opts, 0, false), MR_OK);
+    CHECK(same(name, folder));
+    CHECK_EQ_STR(best_path, path);
+    CHECK(memcmp(whole, of_fit, sizeof whole) == 0);
+}
+
+static void test_nothing_to_do(void)
+{
+    fit_on = fit_and_look;
+    add_callbacks = keep_and_restore;
+    check_nothing_to_do("nothing_steps", &(mr_trainer_opts){ .max_steps = 15 });
+    check_nothing_to_do("nothing_epochs", &(mr_trainer_opts){ .max_epochs = 2 });
+    check_nothing_to_do("nothing_within", &(mr_trainer_opts){ .max_steps = 20 });
+    add_callbacks = keep_and_average;
+    check_nothing_to_do("nothing_average", &(mr_trainer_opts){ .max_steps = 23, .max_epochs = 5 });
+    add_callbacks = NULL;
+    fit_on = NULL;
+}
+
 static void only_ema(mr_trainer *t)
 {
     (void)mr_trainer_add_callback(t, mr_ema_new(NULL));
@@ -79,6 +146,7 @@ int main(void)
         return 1;
     RUN(test_averages);
     RUN(test_longer);
+    RUN(test_nothing_to_do);
     RUN(test_others);
     return files_report();
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -50,15 +51,23 @@ static int newest_first(const void *a, const void *b)
     return (x->epoch < y->epoch) - (x->epoch > y->epoch);
 }
 
+/* The next entry of a folder that is listed; NULL: there is none, or errno is set. */
+static const struct dirent *next_entry(DIR *folder)
+{
+    errno = 0;
+    return folder ? readdir(folder) : NULL;
+}
+
 /* The checkpoints in a folder; NULL with a failure raised. One that is not there has none. */
 static name *list_names(const char *dir, size_t *count)
 {
     size_t room = 8;
     name *list = mr__alloc_array(room, sizeof *list);
     DIR *folder = list ? opendir(dir) : NULL;
+    int error = list && !folder && errno != ENOENT && errno != ENOTDIR ? errno : 0;
     name one;
     *count = 0;
-    for (const struct dirent *entry; folder && (entry = readdir(folder));) {
+    for (const struct dirent *entry; (entry = next_entry(folder));) {
         if (!mr__checkpoint_step(entry->d_name, &one.epoch, &one.step))
             continue;
         name *more = list;
@@ -72,8 +81,14 @@ static name *list_names(const char *dir, size_t *count)
         list = more;
         list[(*count)++] = one;
     }
+    error = error ? error : errno;
     if (folder)
         closedir(folder);
+    if (list && error) {
+        mr__io_failed("list folder", dir, error);
+        mr__free(list);
+        return NULL;
+    }
     if (list)
         qsort(list, *count, sizeof *list, newest_first);
     return list;
@@ -85,7 +100,7 @@ static mr_status find_in(const char *dir, mr__resume *found)
     size_t count = 0;
     char *folder = mr__path_join(dir, "checkpoints");
     name *list = folder ? list_names(folder, &count) : NULL;
-    mr_status status = list ? MR_OK : MR_ERR_MEMORY;
+    mr_status status = list ? MR_OK : mr_error_status();
     for (size_t i = 0; i < count && !status && !found->file; i++) {
         char text[80];
         mr__checkpoint_name(text, sizeof text, list[i].epoch, list[i].step);

@@ -1,6 +1,9 @@
 /* Exact resuming of a training that has all that a training can have, killed and interrupted by signals. */
 #include "resume.h"
 
+#include <dlfcn.h>
+#include <errno.h>
+
 static void callbacks_and_loggers(mr_trainer *t)
 {
     (void)mr_trainer_add_callback(
@@ -210,6 +213,23 @@ static void test_two_fits(void)
 
 /* ---- what does not fit ---- */
 
+/* The library's calls of readdir come here; those for folders of trainings are not of interest. */
+static bool listing_fails;
+
+struct dirent *readdir(DIR *folder)
+{
+    static struct dirent *(*real)(DIR *);
+    char link[40], path[400] = "";
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "readdir");
+    snprintf(link, sizeof link, "/proc/self/fd/%d", dirfd(folder));
+    if (listing_fails && readlink(link, path, sizeof path - 1) > 0 && strstr(path, "/checkpoints")) {
+        errno = EIO;
+        return NULL;
+    }
+    return real(folder);
+}
+
 static void expect(const char *text)
 {
     const char *end = strstr(mr_error(), "safetensors': ");
@@ -236,6 +256,29 @@ static void test_failures(void)
     CHECK(!t);
     CHECK_EQ_STR(mr_error(),
                  "trainer_new: checkpoint_every '7' does not end with a unit, ep, ba, sp, s or dur");
+}
+
+/* A folder that cannot be listed is not one without checkpoints: nothing begins anew there. */
+static void test_unreadable(void)
+{
+    const mr_trainer_opts opts = { .max_epochs = 1 };
+    char checkpoints[300], wanted[400];
+    CHECK_EQ_I64(fit("unreadable", NULL, &opts, 0, false), MR_OK);
+    snprintf(checkpoints, sizeof checkpoints, "%s", in_folder("unreadable/version_0/checkpoints"));
+    CHECK(chmod(in_folder("unreadable/version_0"), 0777) == 0 && chmod(checkpoints, 0) == 0);
+    files_be_nobody(true);
+    CHECK_EQ_I64(fit("unreadable", "last", &opts, 0, false), MR_ERR_IO);
+    files_be_nobody(false);
+    snprintf(wanted, sizeof wanted, "cannot list folder '%s': Permission denied", checkpoints);
+    CHECK_EQ_STR(mr_error(), wanted);
+    CHECK(file_exists(in_folder("unreadable/version_0/metrics.csv")));
+    listing_fails = true;
+    CHECK(chmod(checkpoints, 0777) == 0);
+    CHECK_EQ_I64(fit("unreadable", "last", &opts, 0, false), MR_ERR_IO);
+    listing_fails = false;
+    snprintf(wanted, sizeof wanted, "cannot list folder '%s': Input/output error", checkpoints);
+    CHECK_EQ_STR(mr_error(), wanted);
+    CHECK(file_exists(in_folder("unreadable/version_0/metrics.csv")));
 }
 
 static void test_generators(void)
@@ -282,6 +325,7 @@ int main(void)
     RUN(test_saving);
     RUN(test_two_fits);
     RUN(test_failures);
+    RUN(test_unreadable);
     RUN(test_generators);
     return files_report();
 }

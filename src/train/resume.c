@@ -187,6 +187,48 @@ void mr__resume_free(mr__resume *found)
     mr__safetensors_free(found->file);
 }
 
+/* ---- going back ---- */
+
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static mr_status copy_file(const char *from, const char *to)
+{
+    char *bytes;
+    size_t size;
+    mr__file_replace file;
+    mr_status status = mr__file_read_all(from, &bytes, &size, 0);
+    if (status)
+        return status;
+    mr__file_replace_begin(&file, to);
+    mr__file_replace_write(&file, bytes, size);
+    status = mr__file_replace_commit(&file);
+    mr__free(bytes);
+    return status;
+}
+
+mr_status mr__resume_go_back(const mr__resume *found)
+{
+    const char *epoch = mr__safetensors_text(found->file, "epoch"),
+               *step = mr__safetensors_text(found->file, "global_step");
+    char text[80];
+    mr__checkpoint_name(text, sizeof text, epoch ? strtoll(epoch, NULL, 10) : 0,
+                        step ? strtoll(step, NULL, 10) : 0);
+    char *folder = mr__path_join(found->dir, "checkpoints"),
+         *path = folder ? mr__path_join(folder, text) : NULL;
+    mr_status status = path ? MR_OK : MR_ERR_MEMORY;
+    if (!status && !is_same_file(found->path, path))
+        status = copy_file(found->path, path);
+    if (!status)
+        mr__checkpoint_remove_others(path);
+    mr__free(path);
+    mr__free(folder);
+    return status;
+}
+
 /* ---- cleaning ---- */
 
 static bool is_temporary(const char *text)

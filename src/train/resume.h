@@ -17,6 +17,9 @@ typedef struct mr__resume {
 mr_status mr__resume_find(const mr_trainer *trainer, mr__resume *found);
 void mr__resume_free(mr__resume *found);
 
+/* Makes a checkpoint that was named the newest of its folder: later ones go, since the logs are about to be cut to it. */
+mr_status mr__resume_go_back(const mr__resume *found);
+
 /* Removes what a process that was killed has left half done in the version folder. */
 void mr__resume_clean(const char *dir);
 

@@ -178,6 +178,8 @@ static mr_status prepare_files(mr__fit *fit, mr__resume *found)
     mr_status status = open_folder(fit, found);
     if (!status && found->dir)
         take_folder_over(fit, found);
+    if (!status && found->dir && found->file && strcmp(t->resume, "last") != 0)
+        status = mr__resume_go_back(found);
     if (!status && !(found->dir && found->file))
         status = mr__hparams_write(&t->hparams, t->log_dir);
     if (status)

@@ -123,6 +123,32 @@ static void test_kept_before_a_signal(void)
     add_callbacks = NULL;
 }
 
+/* ---- going back ---- */
+
+/* A training that goes on from an older checkpoint is killed before its first own one: the last one is the older one then. */
+static void test_going_back(void)
+{
+    static const char older[] = "back/version_0/checkpoints/epoch=1-step=15-kept.safetensors";
+    const mr_trainer_opts opts = { .max_epochs = 4, .checkpoint_every = "100ep" };
+    int how;
+    add_callbacks = keep_all;
+    CHECK_EQ_I64(fit("back_whole", NULL, &opts, 0, false), MR_OK);
+    CHECK_EQ_I64(fit("back", NULL, &opts, 0, false), MR_OK);
+    CHECK(file_exists(in_folder(older)));
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        kill_after = 3;
+        _exit(fit("back", in_folder(older), &opts, 0, false));
+    }
+    CHECK(child > 0 && waitpid(child, &how, 0) == child && WIFSIGNALED(how));
+    CHECK(file_exists(in_folder("back/version_0/checkpoints/epoch=1-step=15.safetensors")));
+    CHECK(!file_exists(in_folder("back/version_0/checkpoints/epoch=3-step=31.safetensors")));
+    CHECK_EQ_I64(fit("back", "last", &opts, 0, false), MR_OK);
+    CHECK(same("back_whole", "back"));
+    add_callbacks = NULL;
+}
+
 /* ---- what a failure leaves ---- */
 
 static int64_t failing_at; /* updates after which it comes; -1: not any more */
@@ -195,6 +221,7 @@ int main(void)
     RUN(test_how_often);
     RUN(test_kept_at_the_end);
     RUN(test_kept_before_a_signal);
+    RUN(test_going_back);
     RUN(test_exceptions);
     return files_report();
 }

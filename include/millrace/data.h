@@ -175,6 +175,9 @@ typedef struct mr_sampler_vtable {
     int (*describe)(void *self, char *text, size_t room);
     /* Optional, of one that gives batches: the most that there can be in one. A loader of a smaller batch size refuses it. */
     int64_t (*most)(void *self);
+    /* Optional: the generator of the program's that it draws from when an epoch begins, and that its state does not set; borrowed,
+     * NULL: there is none. A trainer's checkpoints hold it. */
+    mr_rng *(*generator)(void *self);
 } mr_sampler_vtable;
 
 /* Makes a sampler; the `size` bytes at `self` are copied, `vtable` is borrowed. */

@@ -76,6 +76,11 @@ static int64_t batches_most(void *self)
     return ((const batched *)self)->handful.capacity;
 }
 
+static mr_rng *batches_generator(void *self)
+{
+    return mr__sampler_generator(((const batched *)self)->inner);
+}
+
 static int batches_describe(void *self, char *text, size_t room)
 {
     const batched *b = self;
@@ -110,7 +115,8 @@ mr_sampler *mr_batch_sampler_new(mr_sampler *sampler, int64_t batch_size, bool d
                                         .next_many = batches_next_many,
                                         .batches = true,
                                         .describe = batches_describe,
-                                        .most = batches_most };
+                                        .most = batches_most,
+                                        .generator = batches_generator };
         if (b.vtable.state_size) {
             b.vtable.save = batches_save;
             b.vtable.restore = batches_restore;

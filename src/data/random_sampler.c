@@ -45,6 +45,12 @@ static mr_status restore(void *self, const void *state)
     return mr__draws_restore(&((random_order *)self)->draws, state);
 }
 
+static mr_rng *generator(void *self)
+{
+    const mr__draws *draws = &((random_order *)self)->draws;
+    return draws->own ? NULL : draws->shared;
+}
+
 static void destroy(void *self)
 {
     random_order *r = self;
@@ -120,6 +126,7 @@ static int describe_chosen(void *self, char *text, size_t room)
 static mr_sampler *make(random_order *r)
 {
     r->vtable.state_size = mr__draws_state_size(&r->draws);
+    r->vtable.generator = generator;
     r->vtable.describe = r->chosen ? describe_chosen : describe_random;
     return mr__sampler_with_vtable(r, sizeof *r);
 }

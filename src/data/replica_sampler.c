@@ -118,6 +118,11 @@ static mr_status restore(void *self, const void *state)
     return inner->vtable->restore(inner->self, state);
 }
 
+static mr_rng *generator(void *self)
+{
+    return mr__sampler_generator(((const replica *)self)->inner);
+}
+
 static int describe(void *self, char *text, size_t room)
 {
     const replica *r = self;
@@ -168,7 +173,8 @@ mr_sampler *mr_replica_sampler_new(mr_sampler *sampler, int rank, int replicas, 
                                         .state_size = mr__sampler_state_size(sampler),
                                         .skip = skip,
                                         .next_many = next_many,
-                                        .describe = describe };
+                                        .describe = describe,
+                                        .generator = generator };
         if (r.vtable.state_size) {
             r.vtable.save = save;
             r.vtable.restore = restore;

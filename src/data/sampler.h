@@ -16,6 +16,12 @@ static inline size_t mr__sampler_state_size(const mr_sampler *sampler)
     return v->save && v->restore ? v->state_size : 0;
 }
 
+/* The generator that it draws from besides its state; NULL: none. */
+static inline mr_rng *mr__sampler_generator(const mr_sampler *sampler)
+{
+    return sampler->vtable->generator ? sampler->vtable->generator(sampler->self) : NULL;
+}
+
 /* The calls raise failures, also of callbacks that did not, in the name of `call`. */
 mr_status mr__sampler_begin(const mr_sampler *sampler, const char *call, int64_t epoch);
 mr_status mr__sampler_skip(const mr_sampler *sampler, const char *call, int64_t count); /* or MR_END */

@@ -57,6 +57,12 @@ static mr_status restore(void *self, const void *state)
     return mr__draws_restore(&((weighted *)self)->draws, state);
 }
 
+static mr_rng *generator(void *self)
+{
+    const mr__draws *draws = &((weighted *)self)->draws;
+    return draws->own ? NULL : draws->shared;
+}
+
 static void destroy(void *self)
 {
     weighted *w = self;
@@ -224,6 +230,7 @@ mr_sampler *mr_weighted_sampler_new(const double *weights, int64_t count, int64_
         w.vtable.skip = skip_of_sum;
     }
     w.vtable.state_size = mr__draws_state_size(&w.draws);
+    w.vtable.generator = generator;
     w.vtable.describe = describe;
     return mr__sampler_with_vtable(&w, sizeof w);
 }

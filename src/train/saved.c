@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/strbuf.h"
 #include "data/loader.h"
+#include "data/sampler.h"
 
 #include <stdio.h>
 
@@ -34,8 +35,12 @@ static size_t list_users(const mr__fit *fit, user users[MR__MAX_USERS])
     const mr__saved *s = &fit->saved;
     size_t count = 0;
     for (size_t i = 0; i < s->loaders; i++) {
-        add_user(users, &count, s->loader[i].name, "", s->loader[i].loader->order.shared);
-        add_user(users, &count, s->loader[i].name, ".generator", s->loader[i].loader->order.generator);
+        const mr__order *order = &s->loader[i].loader->order;
+        mr_rng *of_sampler = order->sampler ? mr__sampler_generator(order->sampler) : NULL;
+        add_user(users, &count, s->loader[i].name, "", order->shared);
+        add_user(users, &count, s->loader[i].name, ".generator", order->generator);
+        add_user(users, &count, s->loader[i].name, ".sampler",
+                 of_sampler == order->shared ? NULL : of_sampler);
     }
     for (size_t i = 0; i < t->rngs; i++)
         add_user(users, &count, t->rng[i].name, "", t->rng[i].rng);

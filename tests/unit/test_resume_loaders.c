@@ -1,6 +1,8 @@
 /* Exact resuming of trainings with several loaders, and of those on a few batches that stay the same. */
 #include "resume.h"
 
+#include <millrace/samplers.h>
+
 static mr_loaders_mode mode;
 
 /* A second loader for training, which has a generator of its own, and a second one for validation. */
@@ -55,6 +57,56 @@ static void test_several(void)
     task_kind = &task_vtable;
 }
 
+/* ---- samplers that draw from another generator than the loader ---- */
+
+static mr_sampler *(*make_sampler)(mr_rng *rng);
+
+static mr_sampler *random_batches(mr_rng *rng)
+{
+    return mr_batch_sampler_new(mr_random_sampler_new(SAMPLES, rng, NULL), 6, false);
+}
+
+static mr_sampler *weighted_part(mr_rng *rng)
+{
+    double weights[SAMPLES];
+    for (int i = 0; i < SAMPLES; i++)
+        weights[i] = 1 + i % 3;
+    return mr_replica_sampler_new(mr_weighted_sampler_new(weights, SAMPLES, 2 * SAMPLES, rng, NULL), 1, 2,
+                                  MR_REMAINDER_PAD);
+}
+
+static mr_sampler *subset(mr_rng *rng)
+{
+    static const int64_t chosen[] = { 3, 1, 4, 15, 9, 2, 6, 5, 35, 8, 7, 32, 38, 46 };
+    return mr_subset_random_sampler_new(chosen, 14, rng, NULL);
+}
+
+static mr_status fit_sampled(mr_trainer *t, mr_task *task, mr_loader *train, mr_dataset *data, mr_rng *rng)
+{
+    (void)train;
+    mr_rng *other = mr_rng_new(9);
+    mr_loader *loader = mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = 6, .workers = 2 });
+    mr_status status = mr_loader_set_sampler(loader, make_sampler(other));
+    if (!status)
+        status = mr_trainer_fit(t, task, loader);
+    mr_loader_free(loader);
+    mr_rng_free(other);
+    return status;
+}
+
+static void test_samplers(void)
+{
+    const mr_trainer_opts opts = { .max_epochs = EPOCHS, .log_every_n_steps = 1, .checkpoint_every = "1ba" };
+    fit_on = fit_sampled;
+    make_sampler = random_batches;
+    check_killed("sampled", &opts, 2);
+    make_sampler = weighted_part;
+    check_killed("weighted", &opts, 2);
+    make_sampler = subset;
+    check_killed("subset", &opts, 2);
+    fit_on = NULL;
+}
+
 static void test_overfit(void)
 {
     const mr_trainer_opts opts = {
@@ -85,6 +137,7 @@ int main(void)
     if (!files_begin())
         return 1;
     RUN(test_several);
+    RUN(test_samplers);
     RUN(test_overfit);
     RUN(test_others);
     return files_report();

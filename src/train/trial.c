@@ -96,7 +96,7 @@ static mr_status make_trainer(mr__trial *t, const mr_trainer *of)
 mr_status mr__trial_begin(mr__trial *t, const char *call, mr_trainer *trainer, mr_task *task,
                           mr_loader *loader)
 {
-    *t = (mr__trial){ .loss = NAN };
+    *t = (mr__trial){ .call = call, .loss = NAN };
     if (trainer->fit)
         return mr__raise(MR_ERR_STATE, "%s: the trainer is in a fit", call);
     if (task->vtable->configure_manual)
@@ -110,6 +110,7 @@ mr_status mr__trial_begin(mr__trial *t, const char *call, mr_trainer *trainer, m
     fit->train = (mr__loaders){ { loader }, 1 };
     fit->loader = loader;
     fit->log.muted = true;
+    fit->schedule_held = true; /* the rates are the finder's, and steps more than it may have been made for */
     fit->params = mr_module_parameters(task->model);
     fit->tape = mr_tape_new(loader->order.shared);
     fit->reporter = mr__reporter_new();
@@ -156,15 +157,18 @@ mr_status mr__trial_end(mr__trial *t, mr_status status)
 
 /* ---- steps ---- */
 
-static mr_status next_batch(mr__fit *fit, const mr_batch **batch)
+static mr_status next_batch(const mr__trial *t, const mr_batch **batch)
 {
+    mr__fit *fit = t->fit;
     mr_status status = mr_loader_next(fit->loader, batch);
     if (status != MR_END)
         return status;
+    if (t->idle && t->idle >= fit->step.batch_index)
+        return mr__raise(MR_ERR_ARGUMENT, "%s: the task leaves out all batches of an epoch", t->call);
     fit->step.epoch++;
     fit->step.batch_index = 0;
     status = mr_loader_next(fit->loader, batch);
-    return status == MR_END ? mr__raise(MR_ERR_ARGUMENT, "the loader has no batches") : status;
+    return status == MR_END ? mr__raise(MR_ERR_ARGUMENT, "%s: the loader has no batches", t->call) : status;
 }
 
 mr_status mr__trial_step(mr__trial *t)
@@ -174,14 +178,16 @@ mr_status mr__trial_step(mr__trial *t)
     bool updated = false;
     fit->quiet = true;
     while (!updated) {
-        mr_status status = next_batch(fit, &batch);
+        mr_status status = next_batch(t, &batch);
         if (status)
             return status;
+        const int64_t window = fit->window;
         fit->step.batch = batch;
         mr__log_begin(&fit->log, false, batch->rows);
         status = mr__train_batch(fit, batch, &updated);
         fit->step.batch = NULL;
         fit->step.batch_index++;
+        t->idle = updated || fit->window > window ? 0 : t->idle + 1;
         if (status)
             return status;
         if (fit->nonfinite)

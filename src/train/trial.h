@@ -5,13 +5,15 @@
 #include "trainer.h"
 
 typedef struct mr__trial {
+    const char *call;
     mr_trainer trainer; /* a copy of the caller's without callbacks, loggers and files */
     mr__fit *fit;       /* NULL: it could not begin */
     mr__loader_bytes loader;
     mr_rng *rng; /* where generators stood */
     char *model, *list, *gradients;
     uint8_t *flags;
-    double loss; /* of the last batch */
+    double loss;  /* of the last batch */
+    int64_t idle; /* batches since one has added to a gradient */
 } mr__trial;
 
 /* Keeps how everything is, and makes the optimizer, in the name of `call`; followed by an end, also when it fails. */

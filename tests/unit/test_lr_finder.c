@@ -243,6 +243,61 @@ static mr_status by_hand(void *self, mr_module *model, mr_optimizers *made)
     return MR_OK;
 }
 
+/* ---- tasks with ways of their own ---- */
+
+static mr_schedule *short_schedule(void *self, mr_optim *optim)
+{
+    (void)self;
+    return mr_one_cycle_lr_new(optim, 0.1, 20, &(mr_one_cycle_lr_opts){ .no_cycle_momentum = true });
+}
+
+/* A schedule that has fewer steps than the finder takes, and would change the rates. */
+static void test_schedule(void)
+{
+    mr_task_vtable vtable = task_vtable;
+    const mr_lr_find_opts opts = { .no_early_stop = true };
+    size_t count, with;
+    bench b = begin(&vtable, -1, (mr_loader_opts){ 0 }, (mr_trainer_opts){ 0 });
+    mr_lr_finder *plain = mr_trainer_lr_find(b.trainer, b.task, b.loader, &opts);
+    vtable.configure_schedule = short_schedule;
+    vtable.schedule_each_step = true;
+    mr_lr_finder *f = mr_trainer_lr_find(b.trainer, b.task, b.loader, &opts);
+    if (CHECK(plain && f)) {
+        const double *wanted = mr_lr_finder_losses(plain, &count), *losses = mr_lr_finder_losses(f, &with);
+        CHECK_EQ_I64(with, count);
+        CHECK(memcmp(losses, wanted, count * sizeof *wanted) == 0);
+    }
+    mr_lr_finder_free(plain);
+    mr_lr_finder_free(f);
+    end(&b);
+}
+
+static mr_tensor *leave_out(mr_step *s, const mr_batch *b)
+{
+    mr_tensor *loss = training_step(s, b);
+    if (((own *)s->self)->spoil == -2 || s->batch_index != 2)
+        mr_step_skip(s);
+    return loss;
+}
+
+/* A task that leaves out all is told so; one that takes a batch of each epoch is not. */
+static void test_batches_left_out(void)
+{
+    mr_task_vtable vtable = task_vtable;
+    vtable.training_step = leave_out;
+    bench b = begin(&vtable, -2, (mr_loader_opts){ 0 }, (mr_trainer_opts){ 0 });
+    CHECK(!mr_trainer_lr_find(b.trainer, b.task, b.loader, NULL));
+    CHECK_EQ_I64(mr_error_status(), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "lr_find: the task leaves out all batches of an epoch");
+    end(&b);
+    b = begin(&vtable, -1, (mr_loader_opts){ 0 }, (mr_trainer_opts){ .accumulate_grad_batches = 3 });
+    mr_lr_finder *f =
+        mr_trainer_lr_find(b.trainer, b.task, b.loader, &(mr_lr_find_opts){ .num_training = 4 });
+    CHECK(f != NULL);
+    mr_lr_finder_free(f);
+    end(&b);
+}
+
 static void test_failures(void)
 {
     char before[200], after[200];
@@ -289,6 +344,8 @@ int main(void)
     RUN(test_numbers);
     RUN(test_defaults);
     RUN(test_put_back);
+    RUN(test_schedule);
+    RUN(test_batches_left_out);
     RUN(test_failures);
     return check_report();
 }

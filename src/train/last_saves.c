@@ -17,11 +17,11 @@ void mr__take_last_saves(mr__fit *fit)
     pthread_mutex_lock(&r->mutex);
     wait_for_all(r);
     mr__snapshot_finish(r->snapshot, r->last);
-    for (size_t i = 0; i < fit->saves; i++) {
-        r->to[r->last] = fit->save[i];
-        r->waiting = r->last;
-        wait_for_all(r);
-    }
+    mr__targets *to = &r->to[r->last];
+    memcpy(to->save, fit->save, sizeof to->save);
+    to->saves = fit->saves;
+    r->waiting = r->last;
+    wait_for_all(r);
     pthread_mutex_unlock(&r->mutex);
     fit->saves = 0;
 }

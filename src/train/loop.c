@@ -23,35 +23,29 @@ static void report_step(mr__fit *fit)
 
 /* ---- checkpoints ---- */
 
-/* What mr_trainer_save has asked for. */
-mr_status mr__take_saves(mr__fit *fit, int64_t epoch)
+/* What mr_trainer_save has asked for is written, and a checkpoint of the trainer's own if it is `own`. */
+static mr_status take_snapshot(mr__fit *fit, int64_t epoch, bool own)
 {
-    mr_status status = MR_OK;
-    for (size_t i = 0; i < fit->saves; i++) {
-        if (!status) {
-            status = mr__reporter_save(fit->reporter, epoch, fit->save[i]);
-        } else {
-            mr__free(fit->save[i].path);
-            mr__free(fit->save[i].remove);
-        }
-    }
+    const size_t saves = fit->saves;
     fit->saves = 0;
-    return status;
+    return mr__reporter_snapshot(fit->reporter, epoch, own, fit->save, saves);
 }
 
-/* The file is named after the epoch of the last step. What callbacks count as kept is written before it. */
+mr_status mr__take_saves(mr__fit *fit, int64_t epoch)
+{
+    return fit->saves ? take_snapshot(fit, epoch, false) : MR_OK;
+}
+
+/* The file is named after the epoch of the last step. What callbacks count as kept is written with it. */
 static mr_status take_checkpoint(mr__fit *fit, mr__phase phase, int64_t epoch)
 {
     fit->phase = phase;
     fit->checkpoint_due = false;
     fit->elapsed = fit->elapsed_before + mr__now() - fit->began;
-    mr_status status = mr__take_saves(fit, epoch);
-    if (status)
-        return status;
     if (MR__LIKELY(!fit->profile))
-        return mr__reporter_snapshot(fit->reporter, epoch);
+        return take_snapshot(fit, epoch, true);
     const mr__profile_stage before = mr__profile_begin(fit->profile, MR__P_CHECKPOINT);
-    status = mr__reporter_snapshot(fit->reporter, epoch);
+    mr_status status = take_snapshot(fit, epoch, true);
     mr__profile_go_on(fit->profile, before);
     return status;
 }
@@ -106,7 +100,7 @@ static mr_status validate_last(mr__fit *fit)
 {
     mr_status status = validate_if_due(fit, MR__LAST_VALIDATION);
     fit->phase = MR__AT_EPOCH_END;
-    return status ? status : mr__take_saves(fit, fit->step.epoch);
+    return status || fit->checkpoint_due ? status : mr__take_saves(fit, fit->step.epoch);
 }
 
 /* What is due between two batches. */
@@ -115,10 +109,10 @@ static mr_status do_what_is_due(mr__fit *fit)
     mr_status status = validate_if_due(fit, MR__MID_VALIDATION);
     if (!status)
         fit->phase = MR__IN_BATCHES;
-    if (!status && fit->saves)
-        status = mr__take_saves(fit, fit->step.epoch);
     if (!status && (fit->checkpoint_due || is_interrupted(fit)))
         status = take_checkpoint(fit, MR__IN_BATCHES, fit->step.epoch);
+    else if (!status)
+        status = mr__take_saves(fit, fit->step.epoch);
     return !status && is_interrupted(fit) ? MR_INTERRUPTED : status;
 }
 
@@ -296,12 +290,9 @@ static mr_status end_of_epoch(mr__fit *fit)
     fit->phase = MR__IN_BATCHES;
     fit->finished = mr__reached(fit->trainer->max_epochs, fit->step.epoch) ||
                     mr__reached(fit->trainer->max_steps, fit->step.global_step) || may_stop(fit);
-    mr_status status = mr__take_saves(fit, epoch);
-    if (status)
-        return status;
     if (fit->finished || fit->checkpoint_due || mr__trigger_epoch(&fit->checkpoint, fit->step.epoch))
         return take_checkpoint(fit, MR__IN_BATCHES, epoch);
-    return MR_OK;
+    return mr__take_saves(fit, epoch);
 }
 
 /* One that was resumed within an epoch ends that first, whatever the limit of steps. */

@@ -111,24 +111,14 @@ static mr_status sync_loggers(mr__reporter *r, int which)
     return has_failed(r) ? mr__failure_raise(&r->failure) : mr__loggers_sync(&r->loggers, at);
 }
 
-/* The rows that the checkpoint speaks of are on the disk before it is, and the one before goes after that. */
-static mr_status write_copy(mr__reporter *r, int which)
+static mr_status write_own(mr__reporter *r, int which)
 {
-    const mr__save *to = &r->to[which];
     char path[sizeof r->path];
-    mr_status status =
-        to->path ? MR_OK : mr__snapshot_path(r->snapshot, which, r->checkpoint_dir, path, sizeof path);
+    mr_status status = mr__snapshot_path(r->snapshot, which, r->checkpoint_dir, path, sizeof path);
     if (!status)
-        status = sync_loggers(r, which);
-    if (!status)
-        status = mr__snapshot_write(r->snapshot, which, to->path ? to->path : path);
+        status = mr__snapshot_write(r->snapshot, which, path);
     if (status)
         return status;
-    if (to->path) {
-        if (to->remove)
-            unlink(to->remove);
-        return MR_OK;
-    }
     if (r->clean)
         mr__checkpoint_remove_others(path);
     else if (*r->path && strcmp(r->path, path) != 0)
@@ -138,11 +128,27 @@ static mr_status write_copy(mr__reporter *r, int which)
     return MR_OK;
 }
 
-static void drop_save(mr__save *save)
+/* The rows that the checkpoint speaks of are on the disk before it is, and the one before goes after that. */
+static mr_status write_copy(mr__reporter *r, int which)
 {
-    mr__free(save->path);
-    mr__free(save->remove);
-    *save = (mr__save){ NULL, NULL };
+    const mr__targets *to = &r->to[which];
+    mr_status status = sync_loggers(r, which);
+    for (size_t i = 0; i < to->saves && !status; i++) {
+        status = mr__snapshot_write(r->snapshot, which, to->save[i].path);
+        if (!status && to->save[i].remove)
+            unlink(to->save[i].remove);
+    }
+    return !status && to->own ? write_own(r, which) : status;
+}
+
+static void drop_targets(mr__targets *to)
+{
+    for (size_t i = 0; i < to->saves; i++) {
+        mr__free(to->save[i].path);
+        mr__free(to->save[i].remove);
+    }
+    to->saves = 0;
+    to->own = false;
 }
 
 /* Writes what waits: the rows before the snapshot, then the checkpoint. A snapshot that is not seen here was taken behind
@@ -159,7 +165,7 @@ static void write_checkpoint(mr__reporter *r)
     write_rows(r, r->mark[which]);
     if (!has_failed(r) && write_copy(r, which))
         fail(r);
-    drop_save(&r->to[which]);
+    drop_targets(&r->to[which]);
     pthread_mutex_lock(&r->mutex);
     r->writing = -1;
     pthread_cond_signal(&r->free);
@@ -189,7 +195,7 @@ static void *work(void *user)
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
         pthread_mutex_lock(&r->mutex);
-        if (!r->stop && !r->full && !(r->waiting >= 0 && (r->prompt || r->to[r->waiting].path)))
+        if (!r->stop && !r->full && !(r->waiting >= 0 && (r->prompt || r->to[r->waiting].saves)))
             pthread_cond_timedwait(&r->wake, &r->mutex, &until);
         stop = r->stop;
         pthread_mutex_unlock(&r->mutex);
@@ -278,43 +284,34 @@ void mr__reporter_row(mr__reporter *r, mr_row_kind kind, int64_t epoch, int64_t 
 /* Waits until what must be written has its turn. With the mutex held. */
 static void make_way(mr__reporter *r, bool for_all)
 {
-    while (r->waiting >= 0 && (for_all || r->to[r->waiting].path)) {
+    while (r->waiting >= 0 && (for_all || r->to[r->waiting].saves)) {
         pthread_cond_signal(&r->wake);
         pthread_cond_wait(&r->free, &r->mutex);
     }
 }
 
-/* With the mutex held, which is given back. */
-static mr_status take(mr__reporter *r, int64_t epoch, mr__save save)
-{
-    const int which = r->writing == 0; /* the one that is not being written */
-    r->mark[which] = r->through[which] = mr__row_queue_written(&r->rows);
-    mr_status status = mr__snapshot_take(r->snapshot, which, epoch);
-    r->to[which] = save;
-    if (status)
-        drop_save(&r->to[which]);
-    r->waiting = status ? -1 : which;
-    r->last = save.path ? r->last : which;
-    if ((r->prompt || save.path) && r->writing < 0)
-        pthread_cond_signal(&r->wake);
-    pthread_mutex_unlock(&r->mutex);
-    return status;
-}
-
-mr_status mr__reporter_snapshot(mr__reporter *r, int64_t epoch)
+mr_status mr__reporter_snapshot(mr__reporter *r, int64_t epoch, bool own, const mr__save *saves, size_t count)
 {
     if (!r->snapshot)
         return MR_OK;
     pthread_mutex_lock(&r->mutex);
-    make_way(r, false);
-    return take(r, epoch, (mr__save){ NULL, NULL });
-}
-
-mr_status mr__reporter_save(mr__reporter *r, int64_t epoch, mr__save save)
-{
-    pthread_mutex_lock(&r->mutex);
-    make_way(r, true);
-    return take(r, epoch, save);
+    make_way(r, !own);
+    const int which = r->writing == 0; /* the one that is not being written */
+    r->mark[which] = r->through[which] = mr__row_queue_written(&r->rows);
+    mr_status status = mr__snapshot_take(r->snapshot, which, epoch);
+    mr__targets *to = &r->to[which];
+    to->own = own;
+    to->saves = count;
+    if (count)
+        memcpy(to->save, saves, count * sizeof *saves);
+    if (status)
+        drop_targets(to);
+    r->waiting = status ? -1 : which;
+    r->last = own ? which : r->last;
+    if ((r->prompt || count) && r->writing < 0)
+        pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->mutex);
+    return status;
 }
 
 void mr__reporter_finish_snapshot(mr__reporter *r)
@@ -322,10 +319,13 @@ void mr__reporter_finish_snapshot(mr__reporter *r)
     if (r->last < 0)
         return;
     pthread_mutex_lock(&r->mutex);
-    while (r->writing == r->last)
+    while (r->writing == r->last || (r->waiting == r->last && r->to[r->last].saves)) {
+        pthread_cond_signal(&r->wake);
         pthread_cond_wait(&r->free, &r->mutex);
+    }
     mr__snapshot_finish(r->snapshot, r->last);
     r->through[r->last] = mr__row_queue_written(&r->rows);
+    r->to[r->last].own = true;
     r->waiting = r->last;
     pthread_mutex_unlock(&r->mutex);
 }
@@ -349,7 +349,7 @@ void mr__reporter_free(mr__reporter *r)
         return;
     mr__reporter_finish(r);
     for (int i = 0; i < MR__SNAPSHOTS; i++)
-        drop_save(&r->to[i]);
+        drop_targets(&r->to[i]);
     mr__snapshot_free(r->snapshot);
     mr__free(r->checkpoint_dir);
     mr__row_queue_free(&r->rows);

@@ -20,12 +20,19 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { MR__MAX_METRICS = 256 };
+enum { MR__MAX_METRICS = 256, MR__MAX_SAVES = 8 };
 
 /* A checkpoint that is to be written to this path, and what is to be removed then; owned. */
 typedef struct mr__save {
     char *path, *remove;
 } mr__save;
+
+/* Where a snapshot is to be written to: what was asked for, then a checkpoint of the trainer's own. */
+typedef struct mr__targets {
+    mr__save save[MR__MAX_SAVES];
+    size_t saves;
+    bool own;
+} mr__targets;
 
 typedef struct mr__metric {
     const char *name; /* borrowed from the caller of mr_log */
@@ -65,7 +72,7 @@ typedef struct mr__reporter {
     int last;                      /* the one that was taken last */
     size_t mark[MR__SNAPSHOTS];    /* how many rows there were before each */
     size_t through[MR__SNAPSHOTS]; /* how many are to be on the disk before it is: more, for the last one */
-    mr__save to[MR__SNAPSHOTS];    /* where each goes; NULL: it is one of the trainer's own */
+    mr__targets to[MR__SNAPSHOTS]; /* where each goes */
     bool prompt;                   /* they are written at once, not at the next tick */
     bool clean;                    /* others in the folder go when one is written */
     char *checkpoint_dir;          /* adopted */
@@ -92,11 +99,10 @@ void mr__reporter_free(mr__reporter *reporter);
 void mr__reporter_row(mr__reporter *reporter, mr_row_kind kind, int64_t epoch, int64_t step, size_t count,
                       const uint32_t *metric, const double *value);
 
-/* Takes a snapshot, which will be written unless the next one comes before its turn; `epoch` is that of the last step. */
-mr_status mr__reporter_snapshot(mr__reporter *reporter, int64_t epoch);
-
-/* Takes a snapshot that will be written as `save` says, which is adopted, whatever comes behind it. */
-mr_status mr__reporter_save(mr__reporter *reporter, int64_t epoch, mr__save save);
+/* Takes a snapshot; `epoch` is that of the last step. It will be written as each of `saves` says, which are adopted, whatever
+ * comes behind it. As a checkpoint of the trainer's own (`own`) it will be unless the next one comes before its turn. */
+mr_status mr__reporter_snapshot(mr__reporter *reporter, int64_t epoch, bool own, const mr__save *saves,
+                                size_t count);
 
 /* Has the last one written again, as that of a fit of which nothing is left to be done. */
 void mr__reporter_finish_snapshot(mr__reporter *reporter);

@@ -22,7 +22,7 @@ struct mr_task {
     void *self;
 };
 
-enum { MR__MAX_CALLBACKS = 32, MR__MAX_SAVES = 8 };
+enum { MR__MAX_CALLBACKS = 32 };
 
 /* Where a validation began, for one that is broken off. */
 typedef struct mr__val_start {

@@ -4,6 +4,9 @@
 
 #include "train/file_name.h"
 
+#include <stdatomic.h>
+#include <time.h>
+
 /* ---- names ---- */
 
 static bool value_of(const void *user, const char *name, double *value, bool *whole)
@@ -291,6 +294,53 @@ static void test_refusing(void)
     fit_free(&f);
 }
 
+/* ---- a slow disk ---- */
+
+/* The library's calls of fsync come here: the first waits until the training is in its second epoch, or for long. */
+static atomic_bool disk_waits, is_on;
+static atomic_int waited_in_vain;
+
+int fsync(int fd)
+{
+    if (atomic_exchange(&disk_waits, false)) {
+        int left = 500;
+        for (; left && !atomic_load(&is_on); left--)
+            nanosleep(&(struct timespec){ 0, 10 * 1000 * 1000 }, NULL);
+        waited_in_vain += !left;
+    }
+    return fdatasync(fd);
+}
+
+static mr_status go_slow(void *self, mr_step *s)
+{
+    (void)self;
+    atomic_store(s->epoch ? &is_on : &disk_waits, true);
+    return MR_OK;
+}
+
+/* The best one, the last one and the trainer's own are one snapshot, so that the next epoch need not wait for the disk. */
+static void test_slow_disk(void)
+{
+    const mr_callback_vtable slow = { .on_train_epoch_start = go_slow };
+    fit f = fit_new(10);
+    mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 2,
+                                                       .csv = files_folder,
+                                                       .name = "slow",
+                                                       .checkpoint_every = "1ep",
+                                                       .no_progress = true,
+                                                       .no_summary = true });
+    mr_callback *c = mr_model_checkpoint_new(&(mr_model_checkpoint_opts){ .save_last = true });
+    CHECK_EQ_I64(mr_trainer_add_callback(t, c), MR_OK);
+    CHECK_EQ_I64(mr_trainer_add_callback(t, mr_lambda_callback_new(&slow, NULL)), MR_OK);
+    CHECK_EQ_I64(mr_trainer_fit(t, f.task, f.loader), MR_OK);
+    CHECK(!atomic_load(&disk_waits) && atomic_load(&is_on));
+    CHECK_EQ_I64(waited_in_vain, 0);
+    CHECK(file_exists(mr_model_checkpoint_best_path(c)));
+    CHECK_EQ_I64(count_entries(in_folder("slow/version_0/checkpoints")), 3);
+    mr_trainer_free(t);
+    fit_free(&f);
+}
+
 int main(void)
 {
     if (!files_begin())
@@ -302,5 +352,6 @@ int main(void)
     RUN(test_resuming);
     RUN(test_exception);
     RUN(test_refusing);
+    RUN(test_slow_disk);
     return files_report();
 }

@@ -33,7 +33,8 @@ static mr_status begin(void *self, mr_step *step)
     stopping *s = self;
     drop_state(s);
     s->model = step->model;
-    s->waited = s->stopped = s->seen.count = 0;
+    s->waited = s->stopped = 0;
+    s->seen = (mr__monitor){ 0 };
     s->best = s->opts.mode == MR_LESS_IS_BETTER ? INFINITY : -INFINITY;
     if (!s->opts.restore_best)
         return MR_OK;
@@ -100,7 +101,7 @@ static mr_status check(void *self, mr_step *step)
 {
     stopping *s = self;
     double value;
-    mr_status status = mr__monitor_look(&s->seen, step, s->monitor, &value);
+    mr_status status = mr__monitor_look(&s->seen, step, s->monitor, !s->opts.not_strict, &value);
     if (status != MR_OK || s->stopped)
         return status == MR_END ? MR_OK : status;
     const char *why = why_now(s, value);
@@ -112,15 +113,6 @@ static mr_status check(void *self, mr_step *step)
                 s->monitor, why, value, s->best);
     mr_trainer_stop(step->trainer);
     return MR_OK;
-}
-
-/* By then it must have been there. */
-static mr_status epoch_begins(void *self, mr_step *step)
-{
-    const stopping *s = self;
-    return s->opts.not_strict || s->seen.count || step->epoch < step->trainer->check_val_every
-               ? MR_OK
-               : mr__monitor_missing(step, s->monitor);
 }
 
 static mr_status end(void *self, mr_step *step)
@@ -141,7 +133,6 @@ static void destroy(void *self)
 
 static const mr_callback_vtable vtable = { .name = "EarlyStopping",
                                            .on_fit_start = begin,
-                                           .on_train_epoch_start = epoch_begins,
                                            .on_metrics = check,
                                            .on_fit_end = end,
                                            .state = state,

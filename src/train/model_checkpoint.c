@@ -97,7 +97,8 @@ static mr_status begin(void *self, mr_step *step)
 {
     keeper *k = self;
     drop_state(k);
-    k->count = k->batches = k->samples = k->seen.count = 0;
+    k->count = k->batches = k->samples = 0;
+    k->seen = (mr__monitor){ 0 };
     memset(k->names, 0, (size_t)k->room * sizeof *k->names);
     memset(k->scores, 0, (size_t)k->room * sizeof *k->scores);
     memset(k->best_name, 0, sizeof k->best_name);
@@ -268,7 +269,7 @@ static mr_status check(void *self, mr_step *step)
     double score = NAN;
     mr_status status = MR_OK;
     if (k->monitor)
-        status = mr__monitor_look(&k->seen, step, k->monitor, &score);
+        status = mr__monitor_look(&k->seen, step, k->monitor, true, &score);
     else if (((mr__fit *)step)->log.validating)
         return MR_OK; /* behind the epoch, not also behind its validation */
     if (status || !is_due(k, step))
@@ -294,14 +295,6 @@ static mr_status batch_ends(void *self, mr_step *step)
     if (k->monitor && !score)
         return MR_OK; /* there was none yet */
     return keep_and_last(k, step, score ? *score : (double)NAN);
-}
-
-static mr_status epoch_begins(void *self, mr_step *step)
-{
-    const keeper *k = self;
-    return !k->monitor || k->seen.count || step->epoch < step->trainer->check_val_every
-               ? MR_OK
-               : mr__monitor_missing(step, k->monitor);
 }
 
 static mr_status failed(void *self, mr_step *step)
@@ -331,7 +324,6 @@ static void destroy(void *self)
 static const mr_callback_vtable vtable = { .name = "ModelCheckpoint",
                                            .on_fit_start = begin,
                                            .on_train_start = train_begins,
-                                           .on_train_epoch_start = epoch_begins,
                                            .on_train_batch_end = batch_ends,
                                            .on_metrics = check,
                                            .on_fit_end = fit_ends,

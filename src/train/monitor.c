@@ -2,18 +2,8 @@
 
 #include "base/strbuf.h"
 
-mr_status mr__monitor_look(mr__monitor *monitor, mr_step *step, const char *name, double *value)
-{
-    const mr__epoch_values *values = &step->trainer->epoch_values;
-    const double *found = mr__epoch_value(values, name);
-    if (!found || values->updated[found - values->value] != values->round)
-        return MR_END;
-    monitor->count++;
-    *value = *found;
-    return MR_OK;
-}
-
-mr_status mr__monitor_missing(const mr_step *step, const char *name)
+/* With those that are there. */
+static mr_status missing(const mr_step *step, const char *name)
 {
     const mr__epoch_values *values = &step->trainer->epoch_values;
     mr__strbuf list = { 0 };
@@ -24,4 +14,21 @@ mr_status mr__monitor_missing(const mr_step *step, const char *name)
                   values->count ? mr__strbuf_text(&list) : "none");
     mr__strbuf_free(&list);
     return status;
+}
+
+mr_status mr__monitor_look(mr__monitor *monitor, mr_step *step, const char *name, bool strict, double *value)
+{
+    const mr__fit *fit = (const mr__fit *)step;
+    const mr__epoch_values *values = &step->trainer->epoch_values;
+    const double *found = mr__epoch_value(values, name);
+    if (found && values->updated[found - values->value] == values->round) {
+        monitor->count++;
+        *value = *found;
+        return MR_OK;
+    }
+    if (fit->log.validating)
+        monitor->validated = true;
+    else if (strict && !monitor->count && step->batch_index && (monitor->validated || !fit->val_tape))
+        return missing(step, name);
+    return MR_END;
 }

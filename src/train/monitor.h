@@ -5,13 +5,12 @@
 #include "trainer.h"
 
 typedef struct mr__monitor {
-    int64_t count; /* values that were looked at */
+    int64_t count;  /* values that were looked at */
+    bool validated; /* a validation has ended, this fit */
 } mr__monitor;
 
-/* In on_metrics: the metric's value if this is a new one; MR_END if it is not. */
-mr_status mr__monitor_look(mr__monitor *monitor, mr_step *step, const char *name, double *value);
-
-/* Raises that the metric is not there, with those that are. */
-mr_status mr__monitor_missing(const mr_step *step, const char *name);
+/* In on_metrics: the metric's value if this is a new one; MR_END if it is not. With `strict` it must have been there when an
+ * epoch has ended, and where there is validation one of those. */
+mr_status mr__monitor_look(mr__monitor *monitor, mr_step *step, const char *name, bool strict, double *value);
 
 #endif

@@ -51,6 +51,8 @@ static const mr_task_vtable task_of_tests = { .training_step = fit_step,
                                               .schedule_monitor = "other",
                                               .validation_step = validation_step };
 
+static mr_callback *watching; /* one more for the trainer; NULL: none */
+
 static double metric; /* what mr_trainer_metric says of val_loss */
 
 /* Ten samples in batches of four; the same ten are validated in batches of `val_batch`, 0: not. */
@@ -71,6 +73,9 @@ static mr_status train(const mr_task_vtable *vtable, int64_t val_batch, mr_train
     mr_trainer *t = mr_trainer_new(&opts);
     if (val)
         CHECK_EQ_I64(mr_trainer_set_val_loader(t, val), MR_OK);
+    if (watching)
+        CHECK_EQ_I64(mr_trainer_add_callback(t, watching), MR_OK);
+    watching = NULL;
     seen = 0;
     mr_status status = mr_trainer_fit(t, task, f.loader);
     const char *path = mr_trainer_metrics_path(t);
@@ -329,6 +334,27 @@ static void test_failures(void)
     CHECK_EQ_STR(mr_error(), "trainer_new: check_val_every_n_epoch -1 is not at least 1");
 }
 
+/* A metric is only missed when a validation has ended without it, and without validation an epoch. */
+static void test_monitors(void)
+{
+    static const char *const intervals[] = { "3ep", "7ba", "1.5ep", "0.5ep", NULL };
+    for (int i = 0; i < 20; i++) {
+        const char *name = i / 10 ? "other" : "val_loss", *interval = intervals[i / 2 % 5];
+        watching = i % 2 ? mr_model_checkpoint_new(&(mr_model_checkpoint_opts){
+                               .monitor = name, .dir = files_folder, .save_top_k = MR_ZERO_INT })
+                         : mr_early_stopping_new(name, &(mr_early_stopping_opts){ .patience = 100 });
+        const mr_trainer_opts opts = { .max_epochs = 4, .val_check_interval = interval };
+        CHECK_EQ_I64(train(&task_of_tests, 10, opts), i / 10 ? MR_ERR_ARGUMENT : MR_OK);
+        if (i / 10)
+            CHECK(strstr(mr_error(), "there is no metric 'other' of an epoch or a validation, but val_loss"));
+        CHECK_EQ_I64(seen > 0, 1);
+    }
+    watching = mr_early_stopping_new("val_loss", NULL);
+    CHECK_EQ_I64(train(&task_of_tests, 0, (mr_trainer_opts){ .max_epochs = 1 }), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(),
+                 "fit: EarlyStopping: there is no metric 'val_loss' of an epoch or a validation, but none");
+}
+
 /* Behind an epoch one loader can do for both; within it the training would never come to its end. */
 static void test_shared_loader(void)
 {
@@ -365,6 +391,7 @@ int main(void)
     RUN(test_plateau);
     RUN(test_modes);
     RUN(test_failures);
+    RUN(test_monitors);
     RUN(test_shared_loader);
     return files_report();
 }

@@ -132,7 +132,9 @@ typedef struct mr_model_checkpoint_opts {
     bool save_on_exception; /* as exception.safetensors; it goes on behind the batch that failed */
     const char *dir;        /* default: checkpoints in the version folder */
     /* {epoch}, {step} and {METRIC} stand for "epoch=3", …; {val_loss:.2f} for that with a format; other text for itself.
-     * Default "best-{epoch}-{step}". ".safetensors" comes behind it, and "-v1" before that where the file is there. */
+     * Default "best-{epoch}-{step}". ".safetensors" comes behind it, and "-v1" before that where a file of that name is kept by
+     * another one of these, or by this one. If `dir` had such files when the fit began, all new ones have a higher version, and
+     * last.safetensors too. */
     const char *filename;
     bool verbose; /* a line for each that is written */
     /* Look at `every` after each batch, too, with the monitor's last value, if there is one yet: "100ba" is Lightning's

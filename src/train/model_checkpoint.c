@@ -8,10 +8,12 @@
 #include "base/log.h"
 #include "base/option.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 
-enum { KEPT_NAME = 256, MOST_KEPT = 1000 };
+enum { KEPT_NAME = 256, MOST_KEPT = 1000, MOST_VERSIONS = 1000000 };
 
 /* One that is kept, without the folder, which is no part of the state. */
 typedef struct kept {
@@ -32,10 +34,13 @@ typedef struct keeper {
     double *scores;
     char best_name[KEPT_NAME];
     double best_score;
+    int64_t version; /* that names have at least, where others were there before; -1: it is not known yet */
     char *best_path;
     char *folder; /* of this fit */
     mr__state state;
 } keeper;
+
+static const keeper *keeper_of(const mr_callback *callback);
 
 /* ---- names ---- */
 
@@ -61,13 +66,31 @@ static bool is_kept(const keeper *k, const char *name)
     return false;
 }
 
-/* The name for now, with a version where another that is kept has it. */
-static mr_status make_name(const keeper *k, const mr_step *step, char name[KEPT_NAME])
+/* Another one of the trainer's with the same folder; NULL: number `i` is none. */
+static const keeper *neighbour(const keeper *k, const mr_trainer *t, size_t i)
+{
+    const keeper *other = keeper_of(t->callback[i]);
+    return other && other != k && other->folder && strcmp(other->folder, k->folder) == 0 ? other : NULL;
+}
+
+/* One that is kept in the same folder, but for number `out` of this one's own. */
+static bool is_taken(const keeper *k, const mr_trainer *t, const char *name, int64_t out)
+{
+    for (size_t i = 0; i < t->callbacks; i++) {
+        const keeper *other = neighbour(k, t, i);
+        if (other && is_kept(other, name))
+            return true;
+    }
+    return is_kept(k, name) && (out < 0 || strcmp(k->names[out], name) != 0);
+}
+
+/* The name for now, with a version where another that stays has it. `out`: which of those that are kept does not; -1: all do. */
+static mr_status make_name(const keeper *k, const mr_step *step, int64_t out, char name[KEPT_NAME])
 {
     mr__strbuf text = { 0 };
     int64_t epoch, number;
     mr_status status = mr__file_name(&text, k->filename, value_of, step);
-    for (int version = 0; !status; version++) {
+    for (int version = (int)k->version; !status; version++) {
         int length = version
                          ? snprintf(name, KEPT_NAME, "%s-v%d.safetensors", mr__strbuf_text(&text), version)
                          : snprintf(name, KEPT_NAME, "%s.safetensors", mr__strbuf_text(&text));
@@ -76,7 +99,7 @@ static mr_status make_name(const keeper *k, const mr_step *step, char name[KEPT_
         else if (mr__checkpoint_step(name, &epoch, &number))
             status = mr__raise(MR_ERR_ARGUMENT,
                                "the file name '%.100s' is that of the trainer's own checkpoints", name);
-        else if (!is_kept(k, name))
+        else if (!is_taken(k, step->trainer, name, out))
             break;
     }
     mr__strbuf_free(&text);
@@ -103,6 +126,7 @@ static mr_status begin(void *self, mr_step *step)
     memset(k->scores, 0, (size_t)k->room * sizeof *k->scores);
     memset(k->best_name, 0, sizeof k->best_name);
     k->best_score = NAN;
+    k->version = -1;
     mr__fit *fit = (mr__fit *)step;
     mr__extent extent = mr__extent_of(fit);
     extent.batches = &k->batches;
@@ -121,6 +145,7 @@ static mr_params state(void *self)
                         mr__state_add(s, "", "best_name", MR_UINT8, MR_SHAPE(KEPT_NAME), k->best_name) &&
                         mr__state_add(s, "", "best_score", MR_FLOAT64, MR_SCALAR, &k->best_score) &&
                         mr__state_add(s, "", "checks", MR_INT64, MR_SCALAR, &k->seen.count) &&
+                        mr__state_add(s, "", "version", MR_INT64, MR_SCALAR, &k->version) &&
                         mr__state_add(s, "", "next", MR_INT64, MR_SCALAR, &k->trigger.next);
     return listed ? (mr_params){ s->item, s->count } : (mr_params){ NULL, 0 };
 }
@@ -147,7 +172,7 @@ static mr_status restored(void *self, mr_step *step)
 {
     keeper *k = self;
     (void)step;
-    if (k->count < 0 || k->count > k->room)
+    if (k->count < 0 || k->count > k->room || k->version < -1 || k->version > MOST_VERSIONS)
         return mr__raise(MR_ERR_FORMAT, "its state makes no sense");
     for (int64_t i = 0; i < k->room; i++)
         k->names[i][KEPT_NAME - 1] = '\0';
@@ -155,10 +180,59 @@ static mr_status restored(void *self, mr_step *step)
     return MR_OK;
 }
 
+/* The version of a file in the folder that could be one of these, 0 without; -1: of another. */
+static int64_t version_of(const keeper *k, const char *file)
+{
+    static const char end[] = ".safetensors";
+    const size_t length = strlen(file);
+    const bool one_of_these = strncmp(file, k->filename, strcspn(k->filename, "{")) == 0 ||
+                              (k->opts.save_last && strncmp(file, "last", 4) == 0);
+    if (length < sizeof end || strcmp(file + length - (sizeof end - 1), end) != 0 || !one_of_these)
+        return -1;
+    const char *first = file + length - (sizeof end - 1);
+    int64_t version = 0, place = 1;
+    for (; first > file && first[-1] >= '0' && first[-1] <= '9' && version < MOST_VERSIONS; place *= 10)
+        version += place * (*--first - '0');
+    return place > 1 && first - file > 2 && first[-1] == 'v' && first[-2] == '-' ? version : 0;
+}
+
+/* What was in a dir before the fit is not this one's to replace: its names have a version that none has there. A fit that is
+ * resumed has the one that it had, and so the same names. */
+static mr_status look_into_dir(keeper *k)
+{
+    DIR *dir = opendir(k->folder);
+    if (!dir)
+        return mr__io_failed("open folder", k->folder, errno);
+    for (const struct dirent *entry; (entry = readdir(dir));) {
+        const int64_t version = version_of(k, entry->d_name);
+        k->version = version >= k->version ? version + 1 : k->version;
+    }
+    closedir(dir);
+    return k->version <= MOST_VERSIONS
+               ? MR_OK
+               : mr__raise(MR_ERR_ARGUMENT, "the files in '%.200s' have too many versions", k->folder);
+}
+
+/* Of two with the same names, of which one keeps all, and so does not know them any more, each has its own version. */
+static mr_status find_version(keeper *k, const mr_trainer *t)
+{
+    k->version = 0;
+    mr_status status = k->dir ? look_into_dir(k) : MR_OK;
+    for (size_t i = 0; i < t->callbacks && keeper_of(t->callback[i]) != k; i++) {
+        const keeper *other = neighbour(k, t, i);
+        if (other && strcmp(other->filename, k->filename) == 0 &&
+            (other->opts.save_top_k < 0 || k->opts.save_top_k < 0))
+            k->version = k->version > other->version ? k->version : other->version + 1;
+    }
+    return status;
+}
+
 static mr_status train_begins(void *self, mr_step *step)
 {
     keeper *k = self;
     mr_status status = open_folder(k, step->trainer);
+    if (!status && k->version < 0)
+        status = find_version(k, step->trainer);
     return status ? status : find_best_path(k);
 }
 
@@ -224,9 +298,9 @@ static mr_status keep(keeper *k, mr_step *step, double score)
     const int64_t out = worst(k);
     if (k->opts.save_top_k == 0 || (out >= 0 && k->monitor && !is_better(k, score, k->scores[out])))
         return MR_OK;
-    mr_status status = make_name(k, step, name);
+    mr_status status = make_name(k, step, out, name);
     if (!status)
-        status = save(k, step, name, out >= 0 ? k->names[out] : NULL);
+        status = save(k, step, name, out >= 0 && strcmp(k->names[out], name) != 0 ? k->names[out] : NULL);
     if (status)
         return status;
     remember(k, out, name, score);
@@ -257,10 +331,11 @@ static bool is_due(keeper *k, const mr_step *step)
 
 static mr_status keep_and_last(keeper *k, mr_step *step, double score)
 {
+    char last[48] = "last.safetensors";
     mr_status status = keep(k, step, score);
-    if (!status && k->opts.save_last)
-        status = save(k, step, "last.safetensors", NULL);
-    return status;
+    if (k->version > 0)
+        snprintf(last, sizeof last, "last-v%lld.safetensors", (long long)k->version);
+    return !status && k->opts.save_last ? save(k, step, last, NULL) : status;
 }
 
 static mr_status check(void *self, mr_step *step)

@@ -79,7 +79,8 @@ static const mr_task_vtable vtable = { .training_step = fit_step,
                                        .configure_optimizers = fit_optimizers,
                                        .validation_step = validation_step };
 
-static char best[600];
+static char best[600], best_of_second[600];
+static const mr_model_checkpoint_opts *another; /* for a second one; NULL: none */
 static double score;
 
 static mr_status train(const char *name, const mr_model_checkpoint_opts *opts, int64_t epochs,
@@ -94,11 +95,15 @@ static mr_status train(const char *name, const mr_model_checkpoint_opts *opts, i
                                                        .resume = resume,
                                                        .no_progress = true,
                                                        .no_summary = true });
-    mr_callback *c = mr_model_checkpoint_new(opts);
+    mr_callback *c = mr_model_checkpoint_new(opts),
+                *second = another ? mr_model_checkpoint_new(another) : NULL;
     CHECK_EQ_I64(mr_trainer_set_val_loader(t, val), MR_OK);
     CHECK_EQ_I64(mr_trainer_add_callback(t, c), MR_OK);
+    if (second)
+        CHECK_EQ_I64(mr_trainer_add_callback(t, second), MR_OK);
     mr_status status = mr_trainer_fit(t, task, f.loader);
     snprintf(best, sizeof best, "%s", mr_model_checkpoint_best_path(c));
+    snprintf(best_of_second, sizeof best_of_second, "%s", mr_model_checkpoint_best_path(second));
     score = mr_model_checkpoint_best_score(c);
     mr_trainer_free(t);
     mr_loader_free(val);
@@ -168,8 +173,59 @@ static void test_more_files(void)
     check_files((mr_model_checkpoint_opts){ .save_top_k = -1, .filename = "e{epoch}", .every = "2ep" },
                 "eepoch=1.safetensors eepoch=3.safetensors eepoch=5.safetensors " OWN,
                 "eepoch=5.safetensors");
-    check_files((mr_model_checkpoint_opts){ .save_top_k = 3, .filename = "same" },
-                OWN "same-v1.safetensors same-v3.safetensors same.safetensors ", "same-v1.safetensors");
+    check_files((mr_model_checkpoint_opts){ .monitor = "val_loss", .save_top_k = 3, .filename = "same" },
+                OWN "same-v1.safetensors same-v2.safetensors same.safetensors ", "same.safetensors");
+    check_files((mr_model_checkpoint_opts){ .monitor = "val_loss", .filename = "same" },
+                OWN "same.safetensors ", "same.safetensors");
+}
+
+/* Two in one folder leave each other's files alone, whether they know their names or keep all. */
+static void test_two(void)
+{
+    static const double values[] = { 7, 3, 4, 2, 6, 2.5 };
+    static const int64_t kept[3][2] = { { 1, 1 }, { -1, 1 }, { 1, -1 } };
+    curve = values;
+    for (int i = 0; i < 3; i++) {
+        const mr_model_checkpoint_opts first = { .monitor = "val_loss", .save_top_k = kept[i][0] }, second = {
+            .monitor = "val_loss", .save_top_k = kept[i][1], .mode = MR_MORE_IS_BETTER
+        };
+        char name[20];
+        snprintf(name, sizeof name, "two%d", i);
+        another = &second;
+        CHECK_EQ_I64(train(name, &first, 6, NULL), MR_OK);
+        CHECK(strstr(best, "/best-epoch=3-step=12.safetensors") && file_exists(best));
+        CHECK(strstr(best_of_second, "/best-epoch=0-step=3-v1.safetensors") && file_exists(best_of_second));
+    }
+    CHECK_EQ_STR(listing("two0/version_0/checkpoints"),
+                 "best-epoch=0-step=3-v1.safetensors best-epoch=3-step=12.safetensors " OWN);
+    another = NULL;
+}
+
+/* Nor are those of an earlier fit in the same dir replaced; and a fit that goes on has the names that it had. */
+static void test_dir(void)
+{
+    static const double values[] = { 5, 3, 4, 2, 6, 2.5 };
+    char dir[600], command[2000];
+    curve = values;
+    snprintf(dir, sizeof dir, "%s", in_folder("shared"));
+    const mr_model_checkpoint_opts opts = {
+        .monitor = "val_loss", .dir = dir, .filename = "{epoch}", .save_last = true
+    };
+    CHECK_EQ_I64(train("run0", &opts, 2, NULL), MR_OK);
+    CHECK_EQ_STR(listing("shared"), "epoch=1.safetensors last.safetensors ");
+    snprintf(command, sizeof command, "cp -r '%s' '%s/before'; touch '%s/epoch=10-v12.txt'", dir,
+             files_folder, dir);
+    CHECK(system(command) == 0);
+    CHECK_EQ_I64(train("run1", &opts, 2, NULL), MR_OK);
+    CHECK_EQ_I64(train("run1", &opts, 6, "last"), MR_OK);
+    CHECK(strstr(best, "/epoch=3-v1.safetensors") && file_exists(best));
+    CHECK_EQ_I64(train("run2", &opts, 2, NULL), MR_OK);
+    CHECK_EQ_STR(listing("shared"),
+                 "epoch=1-v2.safetensors epoch=1.safetensors epoch=10-v12.txt epoch=3-v1.safetensors "
+                 "last-v1.safetensors last-v2.safetensors last.safetensors ");
+    snprintf(command, sizeof command, "cd '%s' && for i in *; do cmp $i '%s'/$i || exit 1; done",
+             in_folder("before"), dir);
+    CHECK(system(command) == 0);
 }
 
 /* Looked at after each of eighteen batches. */
@@ -348,6 +404,8 @@ int main(void)
     RUN(test_names);
     RUN(test_files);
     RUN(test_more_files);
+    RUN(test_two);
+    RUN(test_dir);
     RUN(test_within_epochs);
     RUN(test_resuming);
     RUN(test_exception);

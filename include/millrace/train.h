@@ -182,7 +182,7 @@ MR_API MR_CHECKED mr_status mr_step_update(mr_step *step, int index);
 typedef enum mr_nonfinite { MR_NONFINITE_STOP = 0, MR_NONFINITE_SKIP, MR_NONFINITE_ROLLBACK } mr_nonfinite;
 
 typedef struct mr_trainer_opts {
-    int64_t max_epochs;        /* default 1000, or no limit when max_steps is given; -1: no limit */
+    int64_t max_epochs;        /* default 1000, or no limit when max_steps or max_time is given; -1: no limit */
     int64_t max_steps;         /* default -1: no limit */
     const char *csv;           /* log to csv/name/version_N/metrics.csv; default: no log and no checkpoint */
     const char *name;          /* default "lightning_logs" */
@@ -211,9 +211,10 @@ typedef struct mr_trainer_opts {
      * checkpoint and the logs, and returns MR_INTERRUPTED; a second signal has its default action. SIGUSR1 writes a
      * checkpoint, and the training goes on. For one fit at a time in a process; without it no signal is touched. */
     bool handle_signals;
-    int64_t min_epochs, min_steps; /* before that mr_trainer_stop (early stopping) ends nothing; default 0 */
+    int64_t min_epochs, min_steps; /* before that neither mr_trainer_stop (early stopping) nor max_time ends it; default 0 */
     /* How often to validate, as a duration, instead of at the end of epochs: "0.25ep" is in every epoch after each quarter
-     * of its batches (rounded down, as in Lightning), "100ba" after every 100 batches, counted over all epochs; "90s". */
+     * of its batches (rounded down, as in Lightning), "100ba" after every 100 batches, counted over all epochs, for which
+     * check_val_every_n_epoch has to be 1; "90s". */
     const char *val_check_interval;
     int64_t
         num_sanity_val_steps; /* batches of validation before the training, from which nothing is kept; default: none; -1: all */

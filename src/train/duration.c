@@ -123,11 +123,19 @@ static void by_clock(mr__trigger *trigger, double seconds, double now)
     trigger->at = now + seconds;
 }
 
-/* A share of the first limit that there is. */
+/* Whether the limit of steps comes before that of epochs. */
+static bool steps_end_first(const mr__extent *extent)
+{
+    const int64_t epoch_steps = (extent->epoch_batches + extent->accumulate - 1) / extent->accumulate;
+    return extent->max_steps > 0 && extent->epoch_batches > 0 &&
+           (double)extent->max_steps < (double)epoch_steps * (double)extent->max_epochs;
+}
+
+/* A share of the limit that comes first, as far as that can be told: the clock's is the last. */
 static mr_status by_share(mr__trigger *trigger, const char *what, double share, const mr__extent *extent,
                           double now)
 {
-    if (extent->max_epochs > 0)
+    if (extent->max_epochs > 0 && !steps_end_first(extent))
         return by_epochs(trigger, what, share * (double)extent->max_epochs, extent);
     if (extent->max_steps > 0)
         count_by(trigger, extent->steps, share * (double)extent->max_steps);

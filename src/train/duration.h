@@ -21,6 +21,7 @@ typedef struct mr__trigger {
 typedef struct mr__extent {
     const int64_t *batches, *samples, *steps; /* counted so far */
     int64_t epoch_batches;                    /* of an epoch; -1: not known */
+    int64_t accumulate;                       /* batches to a step */
     int64_t max_epochs, max_steps;            /* -1: no limit */
     double max_seconds;                       /* 0: no limit */
 } mr__extent;

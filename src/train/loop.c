@@ -125,6 +125,8 @@ static mr_status between_batches(mr__fit *fit)
                                         : mr__trigger_counted(&fit->validation);
     if (MR__UNLIKELY(fit->clocked))
         look_at_clock(fit);
+    if (MR__UNLIKELY(fit->val_due))
+        fit->val_due = mr__validates(fit);
     if (MR__UNLIKELY(fit->signals && mr__signals_any()))
         look_at_signals(fit);
     if (MR__LIKELY(!fit->checkpoint_due && !fit->val_due && !fit->saves) || fit->window)
@@ -179,14 +181,12 @@ static mr_status end_batches(mr__fit *fit)
     return !status && fit->signal ? MR_INTERRUPTED : status;
 }
 
-/* A callback has asked for the end, and may have it here. */
+/* A callback or the clock has asked for the end, and may have it here. */
 static bool may_stop(const mr__fit *fit)
 {
     const mr_trainer *t = fit->trainer;
-    if (MR__UNLIKELY(fit->time_over) && !fit->window)
-        return true;
-    return MR__UNLIKELY(fit->stop) && !fit->window && fit->step.global_step >= t->min_steps &&
-           fit->step.epoch >= t->min_epochs;
+    return MR__UNLIKELY(fit->stop || fit->time_over) && !fit->window &&
+           fit->step.global_step >= t->min_steps && fit->step.epoch >= t->min_epochs;
 }
 
 /* MR_OK at the end of the epoch, which is then complete, or of the steps. That end is within an epoch for a training that

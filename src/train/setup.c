@@ -225,6 +225,15 @@ static mr_status set_validation(mr__fit *fit, const mr__extent *extent)
     return MR_OK;
 }
 
+static mr_status check_every(const mr__fit *fit)
+{
+    return fit->validation.by == MR__BY_COUNT && fit->trainer->check_val_every > 1
+               ? mr__raise(MR_ERR_ARGUMENT,
+                           "fit: check_val_every_n_epoch is not for a val_check_interval that is "
+                           "counted over all epochs")
+               : MR_OK;
+}
+
 /* A loader stands at one place, from which a validation within an epoch would take the training away. */
 static mr_status check_loaders(const mr__fit *fit)
 {
@@ -246,6 +255,7 @@ mr__extent mr__extent_of(const mr__fit *fit)
                          .samples = &fit->samples,
                          .steps = &fit->step.global_step,
                          .epoch_batches = fit->reporter->total,
+                         .accumulate = t->accumulate,
                          .max_epochs = t->max_epochs,
                          .max_steps = t->max_steps,
                          .max_seconds = t->max_time.amount };
@@ -259,6 +269,8 @@ static mr_status set_triggers(mr__fit *fit)
         mr__trigger_set(&fit->checkpoint, "fit: checkpoint_every", t->checkpoint_every, &extent, mr__now());
     if (!status)
         status = set_validation(fit, &extent);
+    if (!status)
+        status = check_every(fit);
     if (!status)
         status = check_loaders(fit);
     fit->began = mr__now();

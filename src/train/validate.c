@@ -186,11 +186,15 @@ mr_status mr__validate_run(mr__fit *fit)
     return status ? status : mr__hooks(fit, MR__ON_METRICS);
 }
 
+bool mr__validates(const mr__fit *fit)
+{
+    return fit->val_tape && (fit->step.epoch + 1) % fit->trainer->check_val_every == 0;
+}
+
 mr_status mr__validate(mr__fit *fit, bool *done)
 {
     const bool by_interval = fit->val_period || fit->validation.by != MR__NEVER;
-    *done = fit->val_tape && (fit->step.epoch + 1) % fit->trainer->check_val_every == 0 &&
-            (!by_interval || mr__trigger_epoch(&fit->validation, fit->step.epoch + 1));
+    *done = mr__validates(fit) && (!by_interval || mr__trigger_epoch(&fit->validation, fit->step.epoch + 1));
     return *done ? mr__validate_run(fit) : MR_OK;
 }
 

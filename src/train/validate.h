@@ -16,7 +16,10 @@ mr_status mr__validate_open(mr__fit *fit);
 /* Runs a validation: the status as below. */
 mr_status mr__validate_run(mr__fit *fit);
 
-/* Runs it if this epoch has one; *done says so. MR_INTERRUPTED: a signal asked for the end, and all is as before. */
+/* Whether this epoch is one of those that validate at all. */
+bool mr__validates(const mr__fit *fit);
+
+/* Runs it if this epoch ends with one; *done says so. MR_INTERRUPTED: a signal asked for the end, and all is as before. */
 mr_status mr__validate(mr__fit *fit, bool *done);
 
 /* A few batches of validation before the training, if the trainer wants that: all is as before then, and nothing logged. */

@@ -84,7 +84,7 @@ static void test_refusing(void)
 /* ---- triggers ---- */
 
 static int64_t batches, samples, steps;
-static mr__extent extent = { &batches, &samples, &steps, 32, 10, -1, 0 };
+static mr__extent extent = { &batches, &samples, &steps, 32, 1, 10, -1, 0 };
 
 /* At which of the counts from 1 on it is due, as "7 14"; anew: it is set up again at each, as after a resumption. */
 static const char *due(const char *text, int64_t *count, int64_t last, bool anew)
@@ -122,7 +122,18 @@ static void test_counts(void)
     extent.max_epochs = -1;
     extent.max_steps = 10;
     CHECK_EQ_STR(due("0.3dur", &steps, 11, true), "3 6 9");
-    extent.max_epochs = 10;
+    extent.max_epochs =
+        10; /* of both the one that comes first: 10 epochs are 320 steps, or with two batches each 160 */
+    CHECK_EQ_STR(due("0.3dur", &steps, 11, true), "3 6 9");
+    extent.max_steps = 200;
+    CHECK_EQ_STR(due("0.5dur", &steps, 201, true), "100 200");
+    CHECK_EQ_STR(due("0.25dur", &batches, 330, true), "");
+    extent.accumulate = 2;
+    CHECK_EQ_STR(due("0.5dur", &steps, 201, true), "");
+    CHECK_EQ_STR(due("0.25dur", &batches, 330, true), "80 160 240 320");
+    extent.accumulate = 1;
+    extent.max_steps = 330;
+    CHECK_EQ_STR(due("0.25dur", &batches, 330, true), "80 160 240 320");
     extent.max_steps = -1;
 }
 
@@ -154,7 +165,7 @@ static void test_epochs_and_clock(void)
     CHECK(!mr__trigger_epoch(&t, 1) && !mr__trigger_counted(&t));
     CHECK_EQ_I64(mr__trigger_set(&t, "x", (mr_duration){ 0, MR_NO_UNIT }, &extent, 0), MR_OK);
     CHECK(!mr__trigger_epoch(&t, 1) && !mr__trigger_counted(&t) && !mr__trigger_clock(&t, 1e9));
-    mr__extent timed = { &batches, &samples, &steps, -1, -1, -1, 60 };
+    mr__extent timed = { &batches, &samples, &steps, -1, 1, -1, -1, 60 };
     CHECK_EQ_I64(mr__trigger_set(&t, "x", (mr_duration){ 0.5, MR_SHARE }, &timed, 0), MR_OK);
     CHECK(!mr__trigger_clock(&t, 29) && mr__trigger_clock(&t, 30));
 }
@@ -162,7 +173,7 @@ static void test_epochs_and_clock(void)
 static void test_without_meaning(void)
 {
     mr__trigger t;
-    mr__extent unknown = { &batches, &samples, &steps, -1, -1, -1, 0 };
+    mr__extent unknown = { &batches, &samples, &steps, -1, 1, -1, -1, 0 };
     CHECK_EQ_I64(mr__trigger_set(&t, "fit: x", (mr_duration){ 0.5, MR_EPOCHS }, &unknown, 0),
                  MR_ERR_ARGUMENT);
     CHECK_EQ_STR(mr_error(), "fit: x: 0.5 epochs end within one, and how many batches that has is not known");

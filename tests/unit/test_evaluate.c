@@ -249,6 +249,7 @@ static mr_tensor *count_step(mr_step *s, const mr_batch *b, mr_tensor *loss)
 }
 
 static mr_trainer *last;
+static mr_tensor *(*own_step)(mr_step *, const mr_batch *, mr_tensor *); /* in place of count_step */
 
 /* 34 samples in batches of four: nine in an epoch. Leaves the trainer in `last`. */
 static mr_status train(mr_trainer_opts opts)
@@ -260,7 +261,7 @@ static mr_status train(mr_trainer_opts opts)
     opts.no_progress = opts.no_summary = true;
     mr_trainer_free(last);
     last = mr_trainer_new(&opts);
-    hook.step = count_step;
+    hook.step = own_step ? own_step : count_step;
     seen = trained = 0;
     *when = '\0';
     if (CHECK(last != NULL)) {
@@ -294,6 +295,18 @@ static void test_when(void)
     check_when(
         (mr_trainer_opts){ .max_epochs = 1, .val_check_interval = "2ba", .accumulate_grad_batches = 3 },
         "0.3 0.6 0.9 ");
+    check_when(
+        (mr_trainer_opts){ .max_epochs = 4, .check_val_every_n_epoch = 2, .val_check_interval = "0.5ep" },
+        "1.13 1.17 3.31 3.35 ");
+    check_when(
+        (mr_trainer_opts){ .max_epochs = 4, .check_val_every_n_epoch = 2, .val_check_interval = "2ep" },
+        "1.18 3.36 ");
+    CHECK_EQ_I64(train((mr_trainer_opts){
+                     .max_epochs = 4, .check_val_every_n_epoch = 2, .val_check_interval = "4ba" }),
+                 MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(
+        mr_error(),
+        "fit: check_val_every_n_epoch is not for a val_check_interval that is counted over all epochs");
     check_when((mr_trainer_opts){ .max_epochs = 1, .num_sanity_val_steps = 2 }, "0.9 ");
     CHECK_EQ_I64(seen, 2 + 4);
     check_when((mr_trainer_opts){ .max_epochs = 1, .num_sanity_val_steps = -1 }, "0.9 ");
@@ -320,6 +333,38 @@ static void test_history(void)
     CHECK(points[2].value == mr_trainer_metric(last, "val_loss"));
     CHECK(!mr_trainer_history(last, "nothing", &count) && count == 0);
     CHECK(!mr_trainer_history(NULL, "val_loss", NULL));
+}
+
+static mr_tensor *stop_late(mr_step *s, const mr_batch *b, mr_tensor *loss)
+{
+    (void)b;
+    if (s->epoch == 1001)
+        mr_trainer_stop(s->trainer);
+    return loss;
+}
+
+static mr_tensor *sleep_first(mr_step *s, const mr_batch *b, mr_tensor *loss)
+{
+    (void)b;
+    if (s->global_step == 0)
+        (void)usleep(300000); /* until the clock has been looked at */
+    return loss;
+}
+
+/* It is a limit like max_steps, without which epochs have none, but the least that is wanted comes before it. */
+static void test_limits_of_time(void)
+{
+    own_step = stop_late;
+    CHECK_EQ_I64(
+        train((mr_trainer_opts){ .max_time = "1000s", .limit_train_batches = 1, .limit_val_batches = 1 }),
+        MR_OK);
+    CHECK_EQ_I64(mr_trainer_global_step(last), 1002);
+    own_step = sleep_first;
+    CHECK_EQ_I64(train((mr_trainer_opts){ .max_time = "0.1s", .min_epochs = 3 }), MR_OK);
+    CHECK(mr_trainer_global_step(last) >= 27);
+    CHECK_EQ_I64(train((mr_trainer_opts){ .max_time = "0.1s", .min_steps = 20 }), MR_OK);
+    CHECK(mr_trainer_global_step(last) >= 20);
+    own_step = NULL;
 }
 
 static void test_max_time(void)
@@ -350,6 +395,7 @@ int main(void)
     RUN(test_when);
     RUN(test_history);
     RUN(test_max_time);
+    RUN(test_limits_of_time);
     mr_trainer_free(last);
     return files_report();
 }

@@ -84,8 +84,8 @@ typedef struct mr_task_vtable {
     /* Optional: frees what `self` holds. */
     void (*destroy)(void *self);
     /* Optional: makes the schedule of the learning rate, which the trainer adopts. It steps at the end of each epoch, or with
-     * `schedule_each_step` after each update; with `schedule_monitor` it looks at that metric (reduce_lr_on_plateau), which is
-     * logged for the epoch, after each validation. */
+     * `schedule_each_step` after each update; with `schedule_monitor` it steps at the end of each epoch, by what was last
+     * logged under that name for an epoch or a validation (reduce_lr_on_plateau); not before the first validation. */
     mr_schedule *(*configure_schedule)(void *self, mr_optim *optim);
     bool schedule_each_step;
     const char *schedule_monitor;

@@ -33,8 +33,7 @@ static mr_status begin(void *self, mr_step *step)
     stopping *s = self;
     drop_state(s);
     s->model = step->model;
-    s->waited = s->stopped = 0;
-    s->seen = (mr__monitor){ 0 };
+    s->waited = s->stopped = s->seen.count = 0;
     s->best = s->opts.mode == MR_LESS_IS_BETTER ? INFINITY : -INFINITY;
     if (!s->opts.restore_best)
         return MR_OK;

@@ -92,7 +92,7 @@ static mr_status validate_if_due(mr__fit *fit, mr__phase phase)
         mr_status taken = take_checkpoint(fit, phase, fit->step.epoch);
         return taken ? taken : status;
     }
-    return status ? status : mr__train_validated(fit);
+    return status;
 }
 
 /* A validation behind the last batch. */
@@ -242,7 +242,7 @@ static mr_status end_epoch(mr__fit *fit, bool complete)
         status = mr__log_epoch(fit, false);
     if (!status)
         status = mr__hooks(fit, MR__ON_METRICS);
-    return !status && validated ? mr__train_validated(fit) : status;
+    return !status && complete && !fit->left ? mr__train_epoch_measured(fit) : status;
 }
 
 static mr_status resume_validation(mr__fit *fit)

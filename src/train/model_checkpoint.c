@@ -120,8 +120,7 @@ static mr_status begin(void *self, mr_step *step)
 {
     keeper *k = self;
     drop_state(k);
-    k->count = k->batches = k->samples = 0;
-    k->seen = (mr__monitor){ 0 };
+    k->count = k->batches = k->samples = k->seen.count = 0;
     memset(k->names, 0, (size_t)k->room * sizeof *k->names);
     memset(k->scores, 0, (size_t)k->room * sizeof *k->scores);
     memset(k->best_name, 0, sizeof k->best_name);

@@ -26,9 +26,6 @@ mr_status mr__monitor_look(mr__monitor *monitor, mr_step *step, const char *name
         *value = *found;
         return MR_OK;
     }
-    if (fit->log.validating)
-        monitor->validated = true;
-    else if (strict && !monitor->count && step->batch_index && (monitor->validated || !fit->val_tape))
-        return missing(step, name);
-    return MR_END;
+    const bool must_be = !fit->log.validating && step->batch_index && (fit->validated || !fit->val_tape);
+    return strict && must_be && !monitor->count ? missing(step, name) : MR_END;
 }

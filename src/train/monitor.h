@@ -5,8 +5,7 @@
 #include "trainer.h"
 
 typedef struct mr__monitor {
-    int64_t count;  /* values that were looked at */
-    bool validated; /* a validation has ended, this fit */
+    int64_t count; /* values that were looked at */
 } mr__monitor;
 
 /* In on_metrics: the metric's value if this is a new one; MR_END if it is not. With `strict` it must have been there when an

@@ -34,6 +34,10 @@ static mr_status make_optimizer(mr__fit *fit)
     if (task->vtable->configure_schedule &&
         !(fit->made.schedule[0] = task->vtable->configure_schedule(task->self, fit->made.optim[0])))
         return made_nothing("configure_schedule", "schedule");
+    if (task->vtable->schedule_each_step && task->vtable->schedule_monitor)
+        return mr__raise(MR_ERR_ARGUMENT,
+                         "fit: a schedule that looks at a metric steps at the end of epochs, not "
+                         "with schedule_each_step");
     return MR_OK;
 }
 

@@ -190,12 +190,15 @@ mr_status mr__train_epoch_ended(mr__fit *fit)
     return status < 0 ? mr__train_failed(fit, status) : MR_OK;
 }
 
-mr_status mr__train_validated(mr__fit *fit)
+/* Before the first validation there is nothing to look at yet. */
+mr_status mr__train_epoch_measured(mr__fit *fit)
 {
     const char *monitor = fit->task->vtable->schedule_monitor;
     if (!fit->schedule || !monitor || fit->schedule_held)
         return MR_OK;
     const double *metric = mr__epoch_value(&fit->trainer->epoch_values, monitor);
+    if (!metric && fit->val_tape && !fit->validated)
+        return MR_OK;
     if (!metric)
         return mr__raise(MR_ERR_ARGUMENT,
                          "fit: the schedule looks at '%s', which was not logged for epoch %lld", monitor,

@@ -22,7 +22,7 @@ mr_status mr__train_rest(mr__fit *fit, bool *updated);
 /* The schedule's step at the end of an epoch, unless it goes by updates or by a metric. */
 mr_status mr__train_epoch_ended(mr__fit *fit);
 
-/* That of a schedule that looks at a metric, after a validation. */
-mr_status mr__train_validated(mr__fit *fit);
+/* That of a schedule that looks at a metric, when the epoch has its values. */
+mr_status mr__train_epoch_measured(mr__fit *fit);
 
 #endif

@@ -91,6 +91,7 @@ struct mr__fit {
     mr__modes modes;
     mr__val_start val_start;
     mr__fit_log log;
+    bool validated;      /* a validation has ended in this fit */
     bool schedule_held;  /* a callback sets the rates in its place */
     bool epoch_complete; /* the epoch that ends has had all of its batches */
     mr_status (*next)(mr__fit *fit, const mr_batch **batch); /* what gives batches; NULL: the loader */

@@ -181,6 +181,7 @@ mr_status mr__validate_run(mr__fit *fit)
     fit->step.tape = fit->tape;
     fit->step.batch_index = batches;
     mr__modes_restore(&fit->modes, fit->task->model);
+    fit->validated |= !status && !fit->step.sanity_checking;
     if (!status)
         status = mr__log_epoch(fit, true);
     return status ? status : mr__hooks(fit, MR__ON_METRICS);

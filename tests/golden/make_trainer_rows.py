@@ -12,7 +12,7 @@ The loop below follows these rules of Lightning's:
  - LearningRateMonitor logs before the step, in a row of its own; the trainer here has it in the row of the step, so the test puts
    the two together. It is asked at each accumulated batch; the cases with a monitor have none.
  - At the end of an epoch come the schedule's step, validation with its row, then the epoch's row, both under the number of the last
-   update; then a schedule that looks at the validation. With val_check_interval (a share of the epoch, in batches rounded down) it
+   update; then a schedule that looks at the last validation. With val_check_interval (a share of the epoch, in batches rounded down) it
    comes behind those batches instead, and none at the end.
  - max_steps ends the epoch within; its row comes, a validation does not.
  - EarlyStopping counts validations without improvement, and the training ends with the epoch, or behind the batch.
@@ -118,13 +118,11 @@ class Loop:
             at_end = last and not period and (epoch + 1) % o["val_every"] == 0
             if at_end or (period and (i + 1) % period == 0):
                 value = self.validate(epoch, self.steps - 1)
-                if o["schedule"] == 3 and not at_end:
-                    self.schedule.step(value)
             if self.is_done():
                 break
         mean = torch.tensor(total / rows, dtype=torch.float32).item()
         self.row("epoch", epoch, self.steps - 1, loss_epoch=mean)
-        if at_end and o["schedule"] == 3:
+        if last and o["schedule"] == 3:
             self.schedule.step(value)
 
     def run(self, name):

@@ -225,6 +225,47 @@ static void test_plateau(void)
     CHECK_EQ_STR(mr_error(), "fit: the schedule looks at 'other', which was not logged for epoch 0");
 }
 
+static mr_tensor *log_falling(mr_step *s, const mr_batch *b, mr_tensor *loss)
+{
+    (void)b;
+    rates[s->epoch] = mr_optim_lr(the_optim);
+    mr_log_value(s, "val_loss", 9 - (double)s->epoch, &(mr_log_opts){ .on_epoch = true, .no_step = true });
+    return loss;
+}
+
+/* Once at the end of each epoch, however often it is validated, and by a value of the training too. */
+static void test_plateau_once(void)
+{
+    mr_task_vtable wrong = task_of_plateau;
+    validation_hook = note_rate;
+    hook.optimizers = remember;
+    CHECK_EQ_I64(
+        train(&task_of_plateau, 10, (mr_trainer_opts){ .max_epochs = 4, .val_check_interval = "0.4ep" }),
+        MR_OK);
+    CHECK_NEAR(rates[1], 0.1, 0);
+    CHECK_NEAR(rates[2], 0.05, 0);
+    CHECK_NEAR(rates[3], 0.025, 0);
+    validation_hook = note_rate; /* 3, 3 again, 1, 1 again */
+    hook.optimizers = remember;
+    CHECK_EQ_I64(
+        train(&task_of_plateau, 10, (mr_trainer_opts){ .max_epochs = 6, .check_val_every_n_epoch = 2 }),
+        MR_OK);
+    CHECK_NEAR(rates[1], 0.1, 0);
+    CHECK_NEAR(rates[3], 0.05, 0);
+    CHECK_NEAR(rates[5], 0.0125, 0);
+    hook.step = log_falling;
+    hook.optimizers = remember;
+    CHECK_EQ_I64(train(&task_of_plateau, 0, (mr_trainer_opts){ .max_epochs = 4 }), MR_OK);
+    CHECK_NEAR(rates[3], 0.025, 0);
+    hook.optimizers = remember;
+    CHECK_EQ_I64(train(&task_of_plateau, 0, (mr_trainer_opts){ .max_epochs = 4 }), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "fit: the schedule looks at 'val_loss', which was not logged for epoch 0");
+    wrong.schedule_each_step = true;
+    CHECK_EQ_I64(train(&wrong, 10, (mr_trainer_opts){ .max_epochs = 4 }), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "fit: a schedule that looks at a metric steps at the end of epochs, not with "
+                             "schedule_each_step");
+}
+
 /* ---- modes ---- */
 
 static mr_module *frozen, *dropout;
@@ -389,6 +430,7 @@ int main(void)
     RUN(test_how_often);
     RUN(test_forks);
     RUN(test_plateau);
+    RUN(test_plateau_once);
     RUN(test_modes);
     RUN(test_failures);
     RUN(test_monitors);

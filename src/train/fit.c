@@ -86,8 +86,11 @@ static mr_status say_goodbye(mr__fit *fit, mr_status status)
 static mr_status train(mr__fit *fit)
 {
     mr_status status = mr__sanity_check(fit);
+    mr__log_between(&fit->log, false);
+    fit->log.muted = fit->resumed; /* the checkpoint has what was logged there */
     if (!status)
         status = mr__hooks(fit, MR__ON_TRAIN_START);
+    fit->log.muted = false;
     if (!status)
         status = mr__run_epochs(fit);
     if (!status && fit->signals && (fit->signal = mr__signals_end()))

@@ -41,7 +41,7 @@ typedef struct mr__fit_log {
     bool validating;
     int loader;   /* that is validated, of several, counted from 1; 0 */
     bool muted;   /* values are looked at, and thrown away */
-    bool between; /* behind the last batch of an epoch or a validation: values are its own */
+    bool between; /* before or behind the batches of an epoch or a validation: values are its own */
     double rows;  /* of the batch */
     /* the row of this step */
     size_t logged;
@@ -53,7 +53,7 @@ typedef struct mr__fit_log {
 void mr__log_begin(mr__fit_log *log, bool validating, int64_t rows);
 void mr__log_batch_ended(mr__fit_log *log);
 
-/* Behind the last batch, before mr__log_epoch. */
+/* Before the first batch, and behind the last one before mr__log_epoch. */
 void mr__log_between(mr__fit_log *log, bool validating);
 
 /* Hands the epoch's values to the reporter as a row, keeps them in the trainer, and begins anew. */

@@ -264,8 +264,10 @@ static mr_status run_epoch(mr__fit *fit)
     fit->left = false;
     if (fit->phase == MR__MID_VALIDATION || fit->phase == MR__LAST_VALIDATION)
         status = resume_validation(fit);
-    if (fit->phase == MR__IN_BATCHES && fit->step.batch_index == 0)
+    if (fit->phase == MR__IN_BATCHES && fit->step.batch_index == 0) {
+        mr__log_between(&fit->log, false);
         status = mr__hooks(fit, MR__ON_TRAIN_EPOCH_START);
+    }
     if (!status && fit->phase == MR__IN_BATCHES)
         status = run_batches(fit, &complete);
     if (!status && fit->limit >= 0)

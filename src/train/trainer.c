@@ -168,7 +168,8 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
         return NULL;
     }
     trainer->max_steps = mr__option_int(opts->max_steps, -1);
-    trainer->max_epochs = mr__option_int(opts->max_epochs, trainer->max_steps < 0 && !max_time.unit ? 1000 : -1);
+    trainer->max_epochs =
+        mr__option_int(opts->max_epochs, trainer->max_steps < 0 && !max_time.unit ? 1000 : -1);
     trainer->log_every = mr__option_int(opts->log_every_n_steps, 50);
     if (trainer->log_every == 0)
         trainer->log_every = INT64_MAX; /* never */

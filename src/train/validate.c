@@ -155,6 +155,7 @@ static mr_status run(mr__fit *fit)
     mr_status status = fit->signals ? keep_start(fit) : MR_OK;
     if (status)
         return status;
+    mr__log_between(&fit->log, true);
     status = mr__pass_hooks(fit, MR__PASS_START);
     if (!status)
         status = mr__pass_hooks(fit, MR__PASS_EPOCH_START);

@@ -375,6 +375,37 @@ static void test_failures(void)
     CHECK_EQ_STR(mr_error(), "trainer_new: check_val_every_n_epoch -1 is not at least 1");
 }
 
+static mr_status log_one(void *self, mr_step *s)
+{
+    (void)self;
+    mr_log_value(s, "x", 1 + (double)s->epoch, NULL);
+    return MR_OK;
+}
+
+static mr_status log_nothing(mr_step *s, const mr_batch *b)
+{
+    (void)s, (void)b;
+    return MR_OK;
+}
+
+/* What hooks log before the first batch is the epoch's, or the validation's, and comes with its row. */
+static void test_before_batches(void)
+{
+    static const mr_callback_vtable vtables[] = {
+        { .name = "A", .on_train_start = log_one },
+        { .name = "B", .on_train_epoch_start = log_one },
+        { .name = "C", .on_validation_start = log_one },
+        { .name = "D", .on_validation_epoch_start = log_one },
+    };
+    for (int i = 0; i < 4; i++) {
+        watching = mr_callback_new(&vtables[i], NULL, 0);
+        validation_hook = log_nothing;
+        CHECK_EQ_I64(
+            train(&task_of_tests, 4, (mr_trainer_opts){ .max_epochs = 2, .num_sanity_val_steps = 1 }), MR_OK);
+        CHECK_EQ_STR(rows, i ? "x,epoch,step\r\n1.0,0,2\r\n2.0,1,5\r\n" : "x,epoch,step\r\n1.0,0,2\r\n");
+    }
+}
+
 /* A metric is only missed when a validation has ended without it, and without validation an epoch. */
 static void test_monitors(void)
 {
@@ -433,6 +464,7 @@ int main(void)
     RUN(test_plateau_once);
     RUN(test_modes);
     RUN(test_failures);
+    RUN(test_before_batches);
     RUN(test_monitors);
     RUN(test_shared_loader);
     return files_report();

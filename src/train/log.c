@@ -34,7 +34,7 @@ static mr__log_key *find(mr__fit_log *log, const char *name, int loader)
 }
 
 /* The reporter's metric of that name, which training and validation may share. -1: no room. */
-static int metric_of(mr__reporter *r, const char *name, const mr_log_opts *opts)
+static int metric_of(mr__reporter *r, const char *name)
 {
     size_t count = atomic_load_explicit(&r->metric_count, memory_order_relaxed);
     for (size_t i = 0; i < count; i++)
@@ -43,8 +43,6 @@ static int metric_of(mr__reporter *r, const char *name, const mr_log_opts *opts)
     if (count == MR__MAX_METRICS)
         return -1;
     r->metric[count].name = name;
-    r->metric[count].prog_bar = opts->prog_bar;
-    r->metric[count].logged = !opts->no_logger;
     atomic_store_explicit(&r->metric_count, count + 1, memory_order_release);
     return (int)count;
 }
@@ -96,11 +94,9 @@ static bool place(mr__fit *fit, mr__log_key *key)
     if ((of_step && of_epoch && !fork_names(key)) || (key->loader && !add_suffix(key)))
         return false;
     if (of_step)
-        key->step_metric =
-            metric_of(fit->reporter, key->own_names[0] ? key->own_names[0] : shown_name(key), o);
+        key->step_metric = metric_of(fit->reporter, key->own_names[0] ? key->own_names[0] : shown_name(key));
     if (of_epoch)
-        key->epoch_metric =
-            metric_of(fit->reporter, key->own_names[1] ? key->own_names[1] : shown_name(key), o);
+        key->epoch_metric = metric_of(fit->reporter, key->own_names[1] ? key->own_names[1] : shown_name(key));
     return (!of_step || key->step_metric >= 0) && (!of_epoch || key->epoch_metric >= 0);
 }
 
@@ -157,17 +153,17 @@ static double value_of(const mr_tensor *x)
 
 static void show(mr__metric *metric, double x)
 {
-    if (metric->prog_bar) {
-        atomic_store_explicit(&metric->latest, x, memory_order_relaxed);
-        atomic_store_explicit(&metric->seen, true, memory_order_relaxed);
-    }
+    atomic_store_explicit(&metric->latest, x, memory_order_relaxed);
+    atomic_store_explicit(&metric->seen, true, memory_order_relaxed);
 }
 
-static void log_step(mr__fit *fit, uint32_t at, double x)
+static void log_step(mr__fit *fit, const mr__log_key *key, double x)
 {
     mr__fit_log *log = &fit->log;
-    show(&fit->reporter->metric[at], x);
-    if (!fit->reporter->metric[at].logged)
+    const uint32_t at = (uint32_t)key->step_metric;
+    if (key->opts.prog_bar)
+        show(&fit->reporter->metric[at], x);
+    if (key->opts.no_logger)
         return;
     size_t i = 0;
     while (i < log->logged && log->metric[i] != at)
@@ -200,7 +196,7 @@ static void log_number(mr__fit *fit, const char *name, double x, bool is_float, 
     if (!key)
         return;
     if (key->step_metric >= 0)
-        log_step(fit, (uint32_t)key->step_metric, x);
+        log_step(fit, key, x);
     if (key->epoch_metric >= 0) {
         key->in_batch = true;
         key->batch_value = x;
@@ -297,8 +293,9 @@ mr_status mr__log_epoch(mr__fit *fit, bool validating)
         double x = k->opts.reduction == MR_OVER_EPOCH_MEAN ? k->value / k->weight : k->value;
         x = k->only_floats ? (double)(float)x : x;
         mr__metric *m = &fit->reporter->metric[k->epoch_metric];
-        show(m, x);
-        if (m->logged) {
+        if (k->opts.prog_bar)
+            show(m, x);
+        if (!k->opts.no_logger) {
             metric[count] = (uint32_t)k->epoch_metric;
             value[count++] = x;
         }
@@ -318,7 +315,7 @@ mr_status mr__log_epoch(mr__fit *fit, bool validating)
 
 void mr__bar_show(mr__fit *fit, const char *name, double value)
 {
-    const int at = metric_of(fit->reporter, name, &(mr_log_opts){ .prog_bar = true, .no_logger = true });
+    const int at = metric_of(fit->reporter, name);
     if (at >= 0)
         show(&fit->reporter->metric[at], value);
 }

@@ -78,7 +78,7 @@ static void draw_bar(mr__reporter *r, bool last)
         return;
     size_t shown = 0, count = atomic_load_explicit(&r->metric_count, memory_order_acquire);
     for (size_t i = 0; i < count; i++)
-        if (r->metric[i].prog_bar && atomic_load_explicit(&r->metric[i].seen, memory_order_relaxed)) {
+        if (atomic_load_explicit(&r->metric[i].seen, memory_order_relaxed)) {
             names[shown] = r->metric[i].name;
             values[shown++] = atomic_load_explicit(&r->metric[i].latest, memory_order_relaxed);
         }

@@ -36,9 +36,8 @@ typedef struct mr__targets {
 
 typedef struct mr__metric {
     const char *name; /* borrowed from the caller of mr_log */
-    bool prog_bar, logged;
     _Atomic double latest;
-    atomic_bool seen;
+    atomic_bool seen; /* the bar has it */
 } mr__metric;
 
 typedef struct mr__reporter {

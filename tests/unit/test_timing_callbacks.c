@@ -183,7 +183,7 @@ static mr_status look_at_bar(void *self, mr_step *s)
     (void)self;
     *bar = '\0';
     for (size_t i = 0; i < r->metric_count; i++)
-        if (r->metric[i].prog_bar && r->metric[i].seen) {
+        if (r->metric[i].seen) {
             CHECK(isfinite(r->metric[i].latest) && r->metric[i].latest >= 0);
             strcat(bar, r->metric[i].name);
             strcat(bar, "|");

@@ -382,6 +382,32 @@ static mr_status log_one(void *self, mr_step *s)
     return MR_OK;
 }
 
+static mr_tensor *log_hidden(mr_step *s, const mr_batch *b, mr_tensor *loss)
+{
+    (void)b;
+    mr_log_value(s, "loss", 1, &(mr_log_opts){ .no_logger = true });
+    mr_log_value(s, "error", 2, NULL);
+    return loss;
+}
+
+static mr_status log_shown(mr_step *s, const mr_batch *b)
+{
+    (void)b;
+    mr_log_value(s, "loss", 3, NULL);
+    mr_log_value(s, "error", 4, &(mr_log_opts){ .no_logger = true });
+    return MR_OK;
+}
+
+/* Training and validation each have their own options of one name. */
+static void test_one_name(void)
+{
+    hook.step = log_hidden;
+    validation_hook = log_shown;
+    CHECK_EQ_I64(train(&task_of_tests, 4, (mr_trainer_opts){ .max_epochs = 1, .log_every_n_steps = 2 }),
+                 MR_OK);
+    CHECK_EQ_STR(rows, "error,epoch,step,loss\r\n2.0,0,1,\r\n,0,2,3.0\r\n");
+}
+
 static mr_status log_nothing(mr_step *s, const mr_batch *b)
 {
     (void)s, (void)b;
@@ -464,6 +490,7 @@ int main(void)
     RUN(test_plateau_once);
     RUN(test_modes);
     RUN(test_failures);
+    RUN(test_one_name);
     RUN(test_before_batches);
     RUN(test_monitors);
     RUN(test_shared_loader);

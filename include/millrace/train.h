@@ -144,7 +144,7 @@ typedef struct mr_log_opts {
 /* Logs a scalar tensor of this step under a name (a number of your own: `mr_scalar(step->tape, MR_FLOAT64, lr)`).
  * Called in a training step, under one name with the same options each time; the value is read now, and written every `log_every_n_steps` steps. The last one of a step
  * counts. `name` is borrowed: a string literal, or one that outlives the fit and does not change. A failure
- * (another shape, other options, more than 256 names) fails the step. */
+ * (another shape, other options, no_step without on_epoch, more than 256 names) fails the step. */
 MR_API void mr_log(mr_step *step, const char *name, const mr_tensor *value, const mr_log_opts *opts);
 
 /* The same for a number. */
@@ -335,7 +335,8 @@ MR_API MR_CHECKED mr_status mr_trainer_predict_loaders(mr_trainer *trainer, mr_t
 
 /* ---- what came of it ------------------------------------------------------------------------------------------ */
 
-/* What was last logged under this name for a whole epoch or a validation; NAN when there is none. */
+/* What was last logged under this name for a whole epoch or a validation; NAN when there is none. NAME is also NAME_epoch, and
+ * what is logged for steps alone has the last step's value, from the end of the epoch on; unless a validation logs the name. */
 MR_API double mr_trainer_metric(const mr_trainer *trainer, const char *name);
 
 /* All that the last validation, test or epoch has given, one by one, counted from 0: the name, a view, valid until the next call

@@ -100,6 +100,19 @@ static bool place(mr__fit *fit, mr__log_key *key)
     return (!of_step || key->step_metric >= 0) && (!of_epoch || key->epoch_metric >= 0);
 }
 
+/* False with the tape failed: options that say nothing. */
+static bool acceptable(const mr__fit_log *log, mr_tape *tape, const char *name, const mr_log_opts *opts)
+{
+    if ((unsigned)opts->reduction > MR_OVER_EPOCH_MAX)
+        mr__fail(tape, MR_ERR_ARGUMENT, "log: '%s': there is no reduction %d", name, (int)opts->reduction);
+    else if (opts->no_step && !opts->on_epoch && !log->validating)
+        mr__fail(tape, MR_ERR_ARGUMENT, "log: '%s' has no_step without on_epoch, so nothing would be logged",
+                 name);
+    else
+        return true;
+    return false;
+}
+
 mr__log_key *mr__log_enter(mr__fit *fit, mr_tape *tape, const char *name, int loader, const mr_log_opts *opts)
 {
     mr__fit_log *log = &fit->log;
@@ -111,6 +124,8 @@ mr__log_key *mr__log_enter(mr__fit *fit, mr_tape *tape, const char *name, int lo
                         .step_metric = -1,
                         .epoch_metric = -1,
                         .only_floats = true };
+    if (!acceptable(log, tape, name, opts))
+        return NULL;
     if (log->key_count < MR__MAX_METRICS && place(fit, &key)) {
         log->epoch_keys += key.epoch_metric >= 0;
         log->key[log->key_count] = key;
@@ -195,8 +210,13 @@ static void log_number(mr__fit *fit, const char *name, double x, bool is_float, 
     mr__log_key *key = key_of(fit, fit->step.tape, name, opts);
     if (!key)
         return;
-    if (key->step_metric >= 0)
+    if (key->step_metric >= 0) {
         log_step(fit, key, x);
+        if (key->epoch_metric < 0) { /* the last one stands for the epoch, for those that look at a metric */
+            key->in_epoch = true;
+            key->value = x;
+        }
+    }
     if (key->epoch_metric >= 0) {
         key->in_batch = true;
         key->batch_value = x;
@@ -278,6 +298,15 @@ void mr__log_batch_ended(mr__fit_log *log)
             add(&log->key[i]);
 }
 
+/* A value of training under its own name, without _epoch, unless that is one of validation too. */
+static mr_status keep_plain(mr__fit *fit, const mr__log_key *key, double value)
+{
+    for (size_t i = 0; i < fit->log.key_count; i++)
+        if (fit->log.key[i].validating && strcmp(fit->log.key[i].name, key->name) == 0)
+            return MR_OK;
+    return mr__epoch_value_set(&fit->trainer->epoch_values, key->name, value);
+}
+
 mr_status mr__log_epoch(mr__fit *fit, bool validating)
 {
     mr__fit_log *log = &fit->log;
@@ -285,11 +314,16 @@ mr_status mr__log_epoch(mr__fit *fit, bool validating)
     double value[MR__MAX_METRICS];
     size_t count = 0;
     fit->trainer->epoch_values.round++;
-    for (size_t i = 0; log->epoch_keys && i < log->key_count; i++) {
+    for (size_t i = 0; i < log->key_count; i++) {
         mr__log_key *k = &log->key[i];
         if (k->validating != validating || !k->in_epoch)
             continue;
         k->in_epoch = false;
+        if (k->epoch_metric < 0) {
+            if (keep_plain(fit, k, k->value))
+                return MR_ERR_MEMORY;
+            continue;
+        }
         double x = k->opts.reduction == MR_OVER_EPOCH_MEAN ? k->value / k->weight : k->value;
         x = k->only_floats ? (double)(float)x : x;
         mr__metric *m = &fit->reporter->metric[k->epoch_metric];
@@ -300,6 +334,8 @@ mr_status mr__log_epoch(mr__fit *fit, bool validating)
             value[count++] = x;
         }
         mr_status status = mr__epoch_value_set(&fit->trainer->epoch_values, m->name, x);
+        if (!status && k->own_names[1])
+            status = keep_plain(fit, k, x);
         if (!status && fit->optim)
             status = mr__history_add(&fit->trainer->history, m->name,
                                      (mr_point){ fit->step.epoch, fit->step.global_step, x });

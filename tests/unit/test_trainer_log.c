@@ -294,6 +294,29 @@ static void test_refused(void)
     check_refused(LOGGER, MR_ERR_ARGUMENT, "log: 'loss' has been logged with other options before");
 }
 
+static mr_tensor *log_for_nothing(mr_step *s, const mr_batch *b, mr_tensor *loss)
+{
+    (void)b;
+    mr_log_value(s, "x", 1, &(mr_log_opts){ .no_step = true });
+    return loss;
+}
+
+static mr_tensor *log_reduced(mr_step *s, const mr_batch *b, mr_tensor *loss)
+{
+    (void)b;
+    mr_log_value(s, "x", 1, &(mr_log_opts){ .on_epoch = true, .reduction = (mr_over_epoch)7 });
+    return loss;
+}
+
+static void test_options_without_meaning(void)
+{
+    CHECK(!rows(log_for_nothing));
+    CHECK_EQ_STR(mr_error(),
+                 "fit: epoch 0, step 0: log: 'x' has no_step without on_epoch, so nothing would be logged");
+    CHECK(!rows(log_reduced));
+    CHECK_EQ_STR(mr_error(), "fit: epoch 0, step 0: log: 'x': there is no reduction 7");
+}
+
 int main(void)
 {
     if (!files_begin())
@@ -311,5 +334,6 @@ int main(void)
     RUN(test_many);
     RUN(test_many_rows);
     RUN(test_refused);
+    RUN(test_options_without_meaning);
     return files_report();
 }

@@ -375,6 +375,46 @@ static void test_failures(void)
     CHECK_EQ_STR(mr_error(), "trainer_new: check_val_every_n_epoch -1 is not at least 1");
 }
 
+static mr_tensor *log_three(mr_step *s, const mr_batch *b, mr_tensor *loss)
+{
+    const double x = 9 - (double)s->epoch - (double)s->batch_index;
+    (void)b;
+    mr_log_value(s, "both", x, &(mr_log_opts){ .on_epoch = true });
+    mr_log_value(s, "step", x, NULL);
+    mr_log_value(s, "val_loss", x, NULL);
+    return loss;
+}
+
+static mr_status check_names(void *self, mr_step *s)
+{
+    (void)self;
+    if (s->epoch == 0)
+        return MR_OK;
+    CHECK_NEAR(mr_trainer_metric(s->trainer, "both"), 9 - 0.8, 1e-12);
+    CHECK_NEAR(mr_trainer_metric(s->trainer, "both_epoch"), 9 - 0.8, 1e-12);
+    CHECK_NEAR(mr_trainer_metric(s->trainer, "step"), 7, 0);
+    CHECK(mr_trainer_metric(s->trainer, "val_loss") < 5); /* that of the validation */
+    return MR_OK;
+}
+
+/* The names that monitors find: the plain one for the epoch's, and that of steps. */
+static void test_plain_names(void)
+{
+    static const mr_callback_vtable looking = { .name = "Looking", .on_train_epoch_start = check_names };
+    static const char *const names[] = { "both", "both_epoch", "step" };
+    hook.step = log_three;
+    watching = mr_callback_new(&looking, NULL, 0);
+    CHECK_EQ_I64(train(&task_of_tests, 4, (mr_trainer_opts){ .max_epochs = 2 }), MR_OK);
+    for (int i = 0; i < 3; i++) {
+        hook.step = log_three;
+        watching = mr_early_stopping_new(names[i], &(mr_early_stopping_opts){ .mode = MR_MORE_IS_BETTER });
+        CHECK_EQ_I64(train(&task_of_tests, 0, (mr_trainer_opts){ .max_epochs = 9, .log_every_n_steps = 100 }),
+                     MR_OK);
+        CHECK(strstr(rows, ",3,11") || strstr(rows, "3,11,")); /* three epochs without improvement */
+        CHECK(!strstr(rows, ",4,14"));
+    }
+}
+
 static mr_status log_one(void *self, mr_step *s)
 {
     (void)self;
@@ -490,6 +530,7 @@ int main(void)
     RUN(test_plateau_once);
     RUN(test_modes);
     RUN(test_failures);
+    RUN(test_plain_names);
     RUN(test_one_name);
     RUN(test_before_batches);
     RUN(test_monitors);

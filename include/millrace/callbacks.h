@@ -26,7 +26,8 @@ typedef struct mr_callback_vtable {
     mr_hook *on_fit_start;
     mr_hook *on_train_start;       /* also of a fit that was resumed */
     mr_hook *on_train_epoch_start; /* not of an epoch that was resumed within */
-    mr_hook *on_train_batch_start; /* MR_END: leave the rest of the epoch, this batch included */
+    mr_hook *on_train_batch_start; /* MR_END: leave the rest of the epoch, this batch and its
+                                     validation included */
     mr_hook *on_before_zero_grad;  /* behind training_step, if a window of accumulated batches begins */
     mr_hook *on_before_backward;   /* MR_END: leave this batch out */
     mr_hook *on_after_backward;

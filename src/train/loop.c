@@ -11,12 +11,12 @@
 
 #include "base/alloc.h"
 
-/* After an update, which is counted; its row has the number that it had before. Of a task that optimizes by hand, after each
+/* After an update, which is counted; its row has the number that it had before. Once the end is asked for there is always one. Of a task that optimizes by hand, after each
  * batch, with that one's number (Lightning's). */
 static void report_step(mr__fit *fit)
 {
     const int64_t done = fit->manual ? fit->batches + 1 : fit->step.global_step;
-    if (done % fit->trainer->log_every == 0 && fit->log.logged)
+    if ((done % fit->trainer->log_every == 0 || MR__UNLIKELY(fit->stop)) && fit->log.logged)
         mr__reporter_row(fit->reporter, MR_ROW_STEP, fit->step.epoch, done - 1, fit->log.logged,
                          fit->log.metric, fit->log.row_value);
 }
@@ -95,11 +95,11 @@ static mr_status validate_if_due(mr__fit *fit, mr__phase phase)
     return status;
 }
 
-/* A validation behind the last batch. */
+/* A validation behind the last batch, but not of an epoch that a hook has left. */
 static mr_status validate_last(mr__fit *fit)
 {
-    mr_status status = validate_if_due(fit, MR__LAST_VALIDATION);
-    fit->phase = MR__AT_EPOCH_END;
+    mr_status status = fit->left ? MR_OK : validate_if_due(fit, MR__LAST_VALIDATION);
+    fit->phase = fit->left ? MR__AT_EARLY_END : MR__AT_EPOCH_END;
     return status || fit->checkpoint_due ? status : mr__take_saves(fit, fit->step.epoch);
 }
 
@@ -116,7 +116,15 @@ static mr_status do_what_is_due(mr__fit *fit)
     return !status && is_interrupted(fit) ? MR_INTERRUPTED : status;
 }
 
-/* What falls due while gradients are added up is done after their update. */
+/* A callback or the clock has asked for the end, and may have it here. */
+static bool may_stop(const mr__fit *fit)
+{
+    const mr_trainer *t = fit->trainer;
+    return MR__UNLIKELY(fit->stop || fit->time_over) && !fit->window &&
+           fit->step.global_step >= t->min_steps && fit->step.epoch >= t->min_epochs;
+}
+
+/* What falls due while gradients are added up is done after their update. Before an end within the epoch it is validated. */
 static mr_status between_batches(mr__fit *fit)
 {
     fit->checkpoint_due |= mr__trigger_counted(&fit->checkpoint);
@@ -125,6 +133,8 @@ static mr_status between_batches(mr__fit *fit)
                                         : mr__trigger_counted(&fit->validation);
     if (MR__UNLIKELY(fit->clocked))
         look_at_clock(fit);
+    if (MR__UNLIKELY(fit->stop))
+        fit->val_due |= may_stop(fit) && fit->step.batch_index != fit->reporter->total;
     if (MR__UNLIKELY(fit->val_due))
         fit->val_due = mr__validates(fit);
     if (MR__UNLIKELY(fit->signals && mr__signals_any()))
@@ -168,7 +178,7 @@ static mr_status end_batches(mr__fit *fit)
 {
     bool updated;
     fit->step.batch = NULL;
-    fit->phase = MR__AT_EPOCH_END;
+    fit->phase = fit->left ? MR__AT_EARLY_END : MR__AT_EPOCH_END;
     mr_status status = mr__train_rest(fit, &updated);
     if (!status && updated) {
         fit->step.global_step++;
@@ -177,16 +187,8 @@ static mr_status end_batches(mr__fit *fit)
     if (!status)
         status = validate_last(fit);
     if (!status && fit->checkpoint_due)
-        status = take_checkpoint(fit, MR__AT_EPOCH_END, fit->step.epoch);
+        status = take_checkpoint(fit, fit->left ? MR__AT_EARLY_END : MR__AT_EPOCH_END, fit->step.epoch);
     return !status && fit->signal ? MR_INTERRUPTED : status;
-}
-
-/* A callback or the clock has asked for the end, and may have it here. */
-static bool may_stop(const mr__fit *fit)
-{
-    const mr_trainer *t = fit->trainer;
-    return MR__UNLIKELY(fit->stop || fit->time_over) && !fit->window &&
-           fit->step.global_step >= t->min_steps && fit->step.epoch >= t->min_epochs;
 }
 
 /* MR_OK at the end of the epoch, which is then complete, or of the steps. That end is within an epoch for a training that
@@ -215,12 +217,13 @@ static mr_status run_batches(mr__fit *fit, bool *complete)
     return take_checkpoint(fit, MR__IN_BATCHES, fit->step.epoch);
 }
 
-/* In Lightning's order: the schedule, validation and its row, the epoch's row, a schedule that looks at a metric. */
+/* A part of it is only for an epoch that no hook has left. In Lightning's order: the schedule, validation and its row, the epoch's row, a schedule that looks at a metric. */
 static mr_status end_epoch(mr__fit *fit, bool complete)
 {
     bool validated = false;
     mr_status status = MR_OK;
     fit->epoch_complete = complete;
+    complete = complete && !fit->left;
     if (complete && fit->phase != MR__AT_VALIDATION) {
         fit->phase = MR__AT_EPOCH_END;
         status = mr__train_epoch_ended(fit);
@@ -242,7 +245,7 @@ static mr_status end_epoch(mr__fit *fit, bool complete)
         status = mr__log_epoch(fit, false);
     if (!status)
         status = mr__hooks(fit, MR__ON_METRICS);
-    return !status && complete && !fit->left ? mr__train_epoch_measured(fit) : status;
+    return !status && complete ? mr__train_epoch_measured(fit) : status;
 }
 
 static mr_status resume_validation(mr__fit *fit)
@@ -261,7 +264,7 @@ static mr_status run_epoch(mr__fit *fit)
     }
     bool complete = true;
     mr_status status = MR_OK;
-    fit->left = false;
+    fit->left = fit->phase == MR__AT_EARLY_END;
     if (fit->phase == MR__MID_VALIDATION || fit->phase == MR__LAST_VALIDATION)
         status = resume_validation(fit);
     if (fit->phase == MR__IN_BATCHES && fit->step.batch_index == 0) {

@@ -36,11 +36,12 @@ enum { MR__CHECKPOINT_VERSION = 2, MR__MAX_RNGS = 32, MR__MAX_USERS = 140 };
 
 /* Where in the loop of a fit its counters stand. */
 typedef enum mr__phase {
-    MR__IN_BATCHES = 0, /* before the next batch of an epoch, or the first */
-    MR__AT_EPOCH_END,   /* behind the last one: what ends an epoch is to come */
-    MR__AT_VALIDATION,  /* a part of that is done; its validation is to come */
-    MR__MID_VALIDATION, /* between two batches, with a validation to come */
-    MR__LAST_VALIDATION /* the same behind the last batch */
+    MR__IN_BATCHES = 0,  /* before the next batch of an epoch, or the first */
+    MR__AT_EPOCH_END,    /* behind the last one: what ends an epoch is to come */
+    MR__AT_VALIDATION,   /* a part of that is done; its validation is to come */
+    MR__MID_VALIDATION,  /* between two batches, with a validation to come */
+    MR__LAST_VALIDATION, /* the same behind the last batch */
+    MR__AT_EARLY_END     /* MR__AT_EPOCH_END of one that a hook has left */
 } mr__phase;
 
 /* A loader under the name that its state and its generators have: "loader", "loader.1", "val_loader", … */

@@ -38,11 +38,11 @@ static mr_tensor *predict_step(mr_step *s, const mr_batch *b)
     return mr_forward(s->model, s->tape, mr_unsqueeze(s->tape, b->field[0], 1));
 }
 
-static const mr_task_vtable vtable = { .training_step = fit_step,
-                                       .configure_optimizers = fit_optimizers,
-                                       .validation_step = validation_step,
-                                       .test_step = test_step,
-                                       .predict_step = predict_step };
+static mr_task_vtable vtable = { .training_step = fit_step,
+                                 .configure_optimizers = fit_optimizers,
+                                 .validation_step = validation_step,
+                                 .test_step = test_step,
+                                 .predict_step = predict_step };
 
 /* ---- without a fit ---- */
 
@@ -249,6 +249,8 @@ static mr_tensor *count_step(mr_step *s, const mr_batch *b, mr_tensor *loss)
 }
 
 static mr_trainer *last;
+static mr_callback *another; /* NULL: none */
+static double rate;
 static mr_tensor *(*own_step)(mr_step *, const mr_batch *, mr_tensor *); /* in place of count_step */
 
 /* 34 samples in batches of four: nine in an epoch. Leaves the trainer in `last`. */
@@ -268,6 +270,9 @@ static mr_status train(mr_trainer_opts opts)
         CHECK_EQ_I64(mr_trainer_set_val_loader(last, val), MR_OK);
         CHECK_EQ_I64(mr_trainer_add_callback(last, mr_callback_new(&watching, NULL, 0)), MR_OK);
     }
+    if (another)
+        CHECK_EQ_I64(mr_trainer_add_callback(last, another), MR_OK);
+    another = NULL;
     mr_status status = mr_trainer_fit(last, task, f.loader);
     mr_loader_free(val);
     mr_task_free(task);
@@ -316,6 +321,74 @@ static void test_when(void)
     CHECK_EQ_I64(trained, 2);
     CHECK_EQ_I64(seen, 2);
     CHECK(!file_exists(in_folder("fast")));
+}
+
+static int64_t stop_at;
+
+static mr_tensor *stop_there(mr_step *s, const mr_batch *b, mr_tensor *loss)
+{
+    (void)b;
+    trained++;
+    mr_log(s, "loss", loss, NULL);
+    if (trained == stop_at + 1)
+        mr_trainer_stop(s->trainer);
+    return loss;
+}
+
+/* A training that is stopped within an epoch is validated then, one that is at its end once. */
+static void test_when_stopped(void)
+{
+    own_step = stop_there;
+    stop_at = 2;
+    check_when(
+        (mr_trainer_opts){
+            .max_epochs = 4, .log_every_n_steps = 100, .csv = files_folder, .name = "stopped" },
+        "0.3 ");
+    const char *rows = file_contents(mr_trainer_metrics_path(last), NULL);
+    CHECK(strncmp(rows, "loss,epoch,step,", 16) == 0 && strstr(rows, ",0,2,\r\n,0,2,"));
+    check_when((mr_trainer_opts){ .max_epochs = 4, .min_epochs = 2 }, "0.9 1.18 ");
+    check_when((mr_trainer_opts){ .max_epochs = 4, .min_steps = 12 }, "0.9 1.12 ");
+    check_when((mr_trainer_opts){ .max_epochs = 4, .accumulate_grad_batches = 2 }, "0.4 ");
+    check_when((mr_trainer_opts){ .max_epochs = 4, .check_val_every_n_epoch = 2 }, "");
+    check_when((mr_trainer_opts){ .max_epochs = 4, .val_check_interval = "3ba" }, "0.3 ");
+    stop_at = 8;
+    check_when((mr_trainer_opts){ .max_epochs = 4 }, "0.9 ");
+    own_step = NULL;
+}
+
+static mr_schedule *halving(void *self, mr_optim *optim)
+{
+    (void)self;
+    return mr_step_lr_new(optim, 1, &(mr_step_lr_opts){ .gamma = 0.5 });
+}
+
+static mr_tensor *note_rate(mr_step *s, const mr_batch *b, mr_tensor *loss)
+{
+    (void)b;
+    trained++;
+    rate = mr_optim_lr(s->optim);
+    return loss;
+}
+
+static mr_status leave_first(void *self, mr_step *s)
+{
+    (void)self;
+    return s->epoch == 0 && s->batch_index == 2 ? MR_END : MR_OK;
+}
+
+/* An epoch that a hook leaves has neither a validation nor a step of the schedule. */
+static void test_when_left(void)
+{
+    static const mr_callback_vtable leaving = { .name = "Leaving", .on_train_batch_start = leave_first };
+    own_step = note_rate;
+    vtable.configure_schedule = halving;
+    for (int64_t epochs = 2; epochs <= 3; epochs++) {
+        another = mr_callback_new(&leaving, NULL, 0);
+        check_when((mr_trainer_opts){ .max_epochs = epochs }, epochs == 2 ? "1.11 " : "1.11 2.20 ");
+        CHECK_NEAR(rate, epochs == 2 ? 0.1 : 0.05, 1e-12);
+    }
+    vtable.configure_schedule = NULL;
+    own_step = NULL;
 }
 
 static void test_history(void)
@@ -393,6 +466,8 @@ int main(void)
     RUN(test_log_in_prediction);
     RUN(test_many_names);
     RUN(test_when);
+    RUN(test_when_stopped);
+    RUN(test_when_left);
     RUN(test_history);
     RUN(test_max_time);
     RUN(test_limits_of_time);

@@ -4,7 +4,8 @@
 #include "tensor/tensor.h"
 
 struct mr_cursor {
-    mr_stream_vtable vtable; /* a copy of the stream's, which may be freed first */
+    const mr_dataset *stream; /* not looked at by mr_cursor_free */
+    mr_stream_vtable vtable;  /* a copy of the stream's, which may be freed first */
     void *at;
     mr__slot_batch *slot;
     int64_t position;
@@ -23,6 +24,7 @@ mr_cursor *mr_stream_open(mr_dataset *stream)
     mr_cursor *cursor = mr__alloc_zeroed(sizeof *cursor);
     if (!cursor)
         return NULL;
+    cursor->stream = stream;
     cursor->vtable = *stream->stream;
     cursor->slot = mr__slot_new(stream, 1, true);
     cursor->at = cursor->slot ? stream->stream->open(stream->self, 0, 1) : NULL;
@@ -45,6 +47,7 @@ mr_status mr_cursor_next(mr_cursor *cursor, const mr_batch **sample)
         return mr__settle(mr__pending_status());
     mr__slot_batch *slot = cursor->slot;
     const mr_sample room = { .field = slot->row };
+    mr__empty_rows(cursor->stream, slot->row, 1);
     mr_status status = cursor->vtable.next(cursor->at, &room);
     if (status == MR_END)
         return MR_END;

@@ -68,6 +68,7 @@ mr_status mr__cursors_next(mr__cursors *c, int i, const mr_sample *sample)
     mr_status status = mr__cursors_open(c, i);
     if (status != MR_OK || c->ended[i])
         return status == MR_OK ? MR_END : status;
+    mr__empty_rows(c->streams->inner[i], sample->field, 1); /* another one may have come to its end in them */
     status = mr__inner_next(&c->cursor[i], sample);
     if (status < 0)
         return mr__cursors_failed(c, i, status);

@@ -175,6 +175,16 @@ void mr_dataset_free(mr_dataset *dataset)
     mr__dataset_release(dataset);
 }
 
+/* ---- reading ---- */
+
+void mr__empty_ragged(const mr_dataset *dataset, void *const *field, int64_t count)
+{
+    for (int f = 0; f < dataset->field_count; f++)
+        if (dataset->item_bytes[f])
+            for (int64_t i = 0; i < count; i++)
+                ((mr_ragged *)field[f])[i].count = 0;
+}
+
 /* ---- asking ---- */
 
 int64_t mr_dataset_len(mr_dataset *dataset)

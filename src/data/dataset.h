@@ -30,6 +30,15 @@ struct mr_dataset {
     mr__user *users;
 };
 
+/* Before `count` samples are written from field[i] on: a callback that writes nothing to a ragged row has given no items. */
+void mr__empty_ragged(const mr_dataset *dataset, void *const *field, int64_t count);
+
+static inline void mr__empty_rows(const mr_dataset *dataset, void *const *field, int64_t count)
+{
+    if (MR__UNLIKELY(dataset->ragged))
+        mr__empty_ragged(dataset, field, count);
+}
+
 void mr__dataset_attach(mr_dataset *dataset, mr__user *user);
 void mr__dataset_detach(mr_dataset *dataset, mr__user *user);
 

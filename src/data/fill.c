@@ -73,6 +73,7 @@ static mr_status fill_one_by_one(mr__filler *filler, mr__slot_batch *slot, int64
     for (int64_t i = begin; i < end; i++) {
         if (MR__UNLIKELY(filler->watched))
             mr__filler_watch(filler, -1, slot->index[i]);
+        mr__empty_rows(dataset, filler->row, 1);
         mr_status status = dataset->map->get(dataset->self, slot->index[i], &sample);
         if (MR__UNLIKELY(status != MR_OK) && !mr__fill_goes_on(filler, slot, status, i, slot->index[i])) {
             *failed = i;
@@ -116,6 +117,7 @@ mr_status mr__fill(mr__filler *filler, mr__slot_batch *slot, int64_t epoch, int6
             filler->row[f] = (char *)slot->base[f] + (size_t)begin * dataset->row_bytes[f];
         all.field = filler->row;
     }
+    mr__empty_rows(dataset, all.field, end - begin);
     mr_status status = dataset->map->get_many(dataset->self, slot->index + begin, end - begin, &all);
     if (MR__LIKELY(status == MR_OK))
         return MR_OK;

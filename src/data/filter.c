@@ -12,6 +12,7 @@ typedef struct filter {
 
 typedef struct filter_cursor {
     mr__inner_cursor inner;
+    const mr_dataset *stream; /* that is being filtered */
     mr_filter_function keep;
     void *user;
     int64_t read; /* samples of the inner stream */
@@ -23,6 +24,7 @@ static void *filter_open(void *self, int64_t shard, int64_t shards)
     filter_cursor *c = mr__alloc_zeroed(sizeof *c);
     if (!c)
         return NULL;
+    c->stream = f->inner;
     c->keep = f->keep;
     c->user = f->user;
     if (mr__inner_open(&c->inner, f->inner, shard, shards) == MR_OK)
@@ -35,7 +37,7 @@ static void *filter_open(void *self, int64_t shard, int64_t shards)
 static mr_status filter_next(void *cursor, const mr_sample *sample)
 {
     filter_cursor *c = cursor;
-    for (;;) {
+    for (;; mr__empty_rows(c->stream, sample->field, 1)) { /* of a sample that was not kept */
         mr_status status = mr__inner_next(&c->inner, sample);
         if (status == MR_END)
             return MR_END;

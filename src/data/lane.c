@@ -119,6 +119,7 @@ static mr_status pass_over(mr__lane *lane, mr__filler *filler, const mr_sample *
 {
     for (lane->read = 0; lane->read < lane->from.read; lane->read++) {
         watch(lane, filler);
+        mr__empty_rows(lane->dataset, sample->field, 1);
         mr_status status = lane->vtable->next(lane->cursor, sample);
         if (status == MR_END)
             return mr__raise(MR_ERR_STATE,
@@ -164,6 +165,7 @@ static mr_status next_sample(mr__lane *lane, mr__filler *filler, const mr_sample
         if (status != MR_OK)
             return status;
         watch(lane, filler);
+        mr__empty_rows(lane->dataset, sample->field, 1);
         status = lane->vtable->next(lane->cursor, sample);
         if (MR__LIKELY(status == MR_OK)) {
             lane->read++;

@@ -158,7 +158,6 @@ static mr_status enlarge(mr__slot_batch *slot, int f, int64_t items)
     return MR_OK;
 }
 
-/* The rows are empty afterwards: a callback that writes nothing to one has given no items. */
 static mr_status gather(mr__slot_batch *slot, int f, int64_t rows, mr_tensor *offsets)
 {
     mr_ragged *row = slot->ragged[f];
@@ -179,7 +178,6 @@ static mr_status gather(mr__slot_batch *slot, int f, int64_t rows, mr_tensor *of
             memcpy(to, row[i].data, bytes);
         to += bytes;
         items += row[i].count;
-        row[i].count = 0;
     }
     if (offset)
         offset[rows] = items;

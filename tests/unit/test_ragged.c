@@ -200,6 +200,110 @@ static void test_forgotten(void)
     mr_rng_free(rng);
 }
 
+/* The same, of which a bad sample fails in the first epoch alone, behind its items. */
+static mr_status once_bad_get(void *self, int64_t index, const mr_sample *sample)
+{
+    const ragged_fixture all = { ((ragged_fixture *)self)->length, -1, -1 };
+    const mr_status status = forgetful_get((void *)(uintptr_t)&all, index, sample);
+    const bool bad = index == ((ragged_fixture *)self)->bad && sample->epoch == 0;
+    return bad ? mr_fail(MR_ERR_FORMAT, "text is damaged") : status;
+}
+
+static mr_status once_bad_next(void *cursor, const mr_sample *sample)
+{
+    int64_t *at = cursor;
+    ragged_fixture f = { at[1], 4, -1 };
+    return at[0] >= at[1] ? MR_END : once_bad_get(&f, at[0]++, sample);
+}
+
+static mr_status once_bad_get_many(void *self, const int64_t *indices, int64_t count, const mr_sample *first)
+{
+    mr_status status = MR_OK;
+    for (int64_t i = 0; i < count && status == MR_OK; i++) {
+        void *field[] = { (mr_ragged *)first->field[0] + i, (int64_t *)first->field[1] + i,
+                          (mr_ragged *)first->field[2] + i };
+        const mr_sample one = { .field = field, .epoch = first->epoch };
+        status = once_bad_get(self, indices[i], &one);
+    }
+    return status;
+}
+
+static bool is_not_two(void *user, void *const *field)
+{
+    (void)user;
+    return *(const int64_t *)field[1] != 2;
+}
+
+/* Goes through two epochs, and leaves them at a failure. */
+static void check_forgotten(mr_dataset *data, mr_loader_opts opts)
+{
+    mr_rng *rng = mr_rng_new(1);
+    mr_loader *loader = mr_loader_new(data, rng, &opts);
+    const mr_batch *b;
+    for (int epoch = 0; epoch < 2; epoch++) {
+        mr_status status;
+        while ((status = mr_loader_next(loader, &b)) == MR_OK) {
+            const int64_t *offset = mr_tensor_data(b->field[3]), *label = mr_tensor_data(b->field[1]);
+            for (int64_t i = 0; i < b->rows; i++)
+                CHECK_EQ_I64(offset[i + 1] - offset[i], label[i] % 2 ? 0 : ragged_items(label[i]));
+        }
+        CHECK_EQ_I64(status, epoch == 0 && opts.on_bad_sample == MR_BAD_STOP ? MR_ERR_FORMAT : MR_END);
+    }
+    mr_loader_free(loader);
+    mr_rng_free(rng);
+}
+
+/* Rows that were written and never delivered: of a bad sample, of a batch with one, of a sample that a filter leaves out. */
+static void test_forgotten_in_used_rows(void)
+{
+    static const mr_dataset_vtable one_by_one = { .len = ragged_len, .get = once_bad_get }, many = {
+        .len = ragged_len, .get = once_bad_get, .get_many = once_bad_get_many
+    };
+    static const mr_stream_vtable by_turns = { .open = ragged_open, .next = once_bad_next, .close = free };
+    ragged_fixture f = { 40, 8, -1 };
+    mr_dataset *stream = mr_stream_new(&by_turns, &f, sizeof f, ragged_fields, 3);
+    for (int workers = 0; workers < 3; workers++) {
+        for (int is_many = 0; is_many < 2; is_many++) {
+            mr_dataset *data = mr_dataset_new(is_many ? &many : &one_by_one, &f, sizeof f, ragged_fields, 3);
+            check_forgotten(data, (mr_loader_opts){ .batch_size = 5, .workers = workers });
+            check_forgotten(
+                data, (mr_loader_opts){ .batch_size = 4, .workers = workers, .on_bad_sample = MR_BAD_SKIP });
+            mr_dataset_free(data);
+        }
+        for (int shuffle = 0; shuffle < 2; shuffle++)
+            check_forgotten(stream, (mr_loader_opts){ .batch_size = 4,
+                                                      .workers = workers,
+                                                      .shuffle = shuffle,
+                                                      .shuffle_block = shuffle ? 8 : 0,
+                                                      .on_bad_sample = MR_BAD_SKIP });
+    }
+    mr_dataset_free(stream);
+}
+
+static void test_forgotten_by_hand(void)
+{
+    static const mr_stream_vtable by_turns = { .open = ragged_open, .next = once_bad_next, .close = free };
+    ragged_fixture f = { 9, -1, -1 };
+    mr_dataset *stream = mr_stream_new(&by_turns, &f, sizeof f, ragged_fields, 3),
+               *filter = mr_filter_new(stream, is_not_two, NULL);
+    for (int filtered = 0; filtered < 2; filtered++) {
+        mr_cursor *cursor = mr_stream_open(filtered ? filter : stream);
+        const mr_batch *b;
+        for (int64_t i = 0; i < 9; i++) {
+            if (filtered && i == 2)
+                continue;
+            const mr_status status = mr_cursor_next(cursor, &b);
+            if (i == 4 && CHECK_EQ_I64(status, MR_ERR_FORMAT))
+                mr_error_clear();
+            else if (CHECK_EQ_I64(status, MR_OK))
+                CHECK_EQ_I64(mr_tensor_size(b->field[0], 0), i % 2 ? 0 : ragged_items(i));
+        }
+        mr_cursor_free(cursor);
+    }
+    mr_dataset_free(filter);
+    mr_dataset_free(stream);
+}
+
 static void test_errors(void)
 {
     static const mr_field none = { "nothing", MR_FLOAT32, { 2, { -1, 0 } } },
@@ -456,6 +560,8 @@ int main(void)
     RUN(test_shuffled_streams);
     RUN(test_bad_samples);
     RUN(test_forgotten);
+    RUN(test_forgotten_in_used_rows);
+    RUN(test_forgotten_by_hand);
     RUN(test_errors);
     RUN(test_datasets);
     RUN(test_map);

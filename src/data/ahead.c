@@ -364,14 +364,10 @@ void mr__ahead_leave(mr_loader *loader)
         return; /* of the next epoch already */
     a->guessed = false;
     a->epoch = -1;
-    if (!a->pipeline) {
-        go_back(loader);
-        return;
-    }
-    if (!mr__pipeline_clear(a->pipeline))
+    if (a->pipeline && !mr__pipeline_clear(a->pipeline))
         mr__ahead_stop(loader);
-    else
-        mr__lanes_close(loader->lanes);
+    mr__lanes_close(
+        loader->lanes); /* whatever became of the threads, the next epoch begins at its beginning */
     go_back(loader);
 }
 

@@ -33,6 +33,7 @@ struct mr__pipeline {
         left;    /* workers that were started, have opened their data, sleep, are gone */
     int running; /* parts in the hands of workers */
     bool awaited, stop, abandoned;
+    bool given_up;       /* clear() has waited in vain for the parts that are running */
     mr__failure failure; /* a worker's that could not open its data */
 };
 
@@ -509,9 +510,22 @@ bool mr__pipeline_clear(mr__pipeline *p)
     bool all = wait_for(p, &p->running, 0);
     if (all)
         p->head = p->open = p->tail;
+    p->given_up = !all;
     pthread_mutex_unlock(&p->lock);
     p->held = false;
     return all;
+}
+
+/* Waits until all workers have left, but for no callback that was waited for before. */
+static bool wait_for_leaving(mr__pipeline *p)
+{
+    int64_t end = mr__clock() + patience(p);
+    while (p->left < p->started) {
+        if ((p->given_up && p->left + p->running >= p->started) || mr__clock() >= end)
+            return false;
+        wait_until(p, end);
+    }
+    return true;
 }
 
 static void abandon(mr__pipeline *p)
@@ -532,7 +546,7 @@ void mr__pipeline_close(mr__pipeline *p, mr__lanes **lanes)
     p->stop = true;
     take_back(p);
     pthread_cond_broadcast(&p->work);
-    if (!wait_for(p, &p->left, p->started)) {
+    if (!wait_for_leaving(p)) {
         mr__dataset_hold(p->dataset);
         p->abandoned = true;
         if (lanes) {

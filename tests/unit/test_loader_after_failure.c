@@ -263,6 +263,101 @@ static void test_open_hangs(void)
     mr_rng_free(rng);
 }
 
+/* A sample that comes back behind the time limit, and before its thread is left behind. */
+static mr_status late_next(void *cursor, const mr_sample *sample)
+{
+    torn *t = cursor;
+    if (t->next == 17 && atomic_exchange(&stuck, false))
+        usleep(300000);
+    return t->next == 40 ? MR_END : torn_next(cursor, sample);
+}
+
+static void test_restored_after_time_limit(void)
+{
+    static const mr_stream_vtable vtable = { .open = torn_open, .next = late_next, .close = free };
+    mr_rng *rng = mr_rng_new(0);
+    mr_dataset *stream = mr_stream_new(&vtable, NULL, 0, &number, 1);
+    mr_loader *loader =
+        mr_loader_new(stream, rng, &(mr_loader_opts){ .batch_size = 4, .workers = 1, .timeout = 0.2 });
+    const mr_batch *b;
+    const void *bytes;
+    size_t size;
+    CHECK_EQ_I64(mr_loader_save(loader, &bytes, &size), MR_OK);
+    void *state = memcpy(malloc(size), bytes, size);
+    atomic_store(&stuck, true);
+    while (mr_loader_next(loader, &b) == MR_OK) {}
+    check_contains(mr_error(), "sample 17 has taken");
+    CHECK_EQ_I64(mr_loader_restore(loader, state, size), MR_OK);
+    int64_t rows = 0;
+    for (; mr_loader_next(loader, &b) == MR_OK; rows += b->rows)
+        CHECK_EQ_I64(*(int64_t *)mr_tensor_data(b->field[0]), rows);
+    CHECK_EQ_I64(rows, 40);
+    free(state);
+    mr_loader_free(loader);
+    mr_dataset_free(stream);
+    mr_rng_free(rng);
+}
+
+/* ---- how long leaving waits ---- */
+
+static atomic_bool leaving;
+static atomic_int left_behind;
+
+/* From when on the epoch is being left it hangs for one and a half time limits, or until it was left behind. */
+static mr_status hanging_get(void *self, int64_t index, const mr_sample *sample)
+{
+    (void)self;
+    *(int64_t *)sample->field[0] = index;
+    if (index != 9)
+        return MR_OK;
+    atomic_store(&stuck, true);
+    while (!atomic_load(&leaving))
+        usleep(1000);
+    for (int i = 0; i < 290 && !atomic_load(&left_behind); i++)
+        usleep(1000);
+    return MR_OK;
+}
+
+static atomic_bool hanging_gone;
+
+static void hanging_destroy(void *self)
+{
+    (void)self;
+    atomic_store(&hanging_gone, true);
+}
+
+static void count_left_behind(void *user, mr_log_level level, const char *line)
+{
+    (void)user;
+    atomic_fetch_add(&left_behind, level == MR_LOG_WARNING && strstr(line, "is left behind"));
+}
+
+static void test_leaving_waits_once(void)
+{
+    static const mr_dataset_vtable vtable = { .len = two_hundred,
+                                              .get = hanging_get,
+                                              .destroy = hanging_destroy };
+    mr_rng *rng = mr_rng_new(0);
+    mr_dataset *data = mr_dataset_new(&vtable, NULL, 0, &number, 1);
+    mr_loader *loader =
+        mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = 4, .workers = 3, .timeout = 0.2 });
+    const mr_batch *b;
+    mr_set_log_hook(count_left_behind, NULL);
+    atomic_store(&stuck, false);
+    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK);
+    while (!atomic_load(&stuck))
+        usleep(1000);
+    atomic_store(&leaving, true);
+    mr_loader_rewind(loader);
+    CHECK_EQ_I64(atomic_load(&left_behind), 1); /* and the others were not */
+    mr_loader_free(loader);
+    mr_dataset_free(data);
+    while (!atomic_load(&hanging_gone)) /* by the thread that was left behind */
+        usleep(1000);
+    mr_set_log_hook(NULL, NULL);
+    mr_rng_free(rng);
+}
+
 static void *no_open(void *self, int64_t shard, int64_t shards)
 {
     if (shard < 2)
@@ -330,6 +425,8 @@ int main(void)
     RUN(test_time_limit);
     RUN(test_shard_hangs);
     RUN(test_open_hangs);
+    RUN(test_restored_after_time_limit);
+    RUN(test_leaving_waits_once);
     RUN(test_open_fails);
     RUN(test_state_without_save);
     return check_report();

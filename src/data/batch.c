@@ -99,7 +99,10 @@ mr_batch *mr_dataset_get(mr_dataset *dataset, int64_t index)
         return NULL;
     }
     const mr_sample sample = { .field = slot->row, .worker = filler.worker };
+    const bool failed_before = mr__pending(); /* then the caller hears of that */
     mr_status status = dataset->map->get(dataset->self, index, &sample);
+    if (!failed_before)
+        status = mr__outcome(status);
     slot->index[0] = index;
     slot->batch.rows = 1;
     slot->batch.position = index;

@@ -48,7 +48,7 @@ mr_status mr_cursor_next(mr_cursor *cursor, const mr_batch **sample)
     mr__slot_batch *slot = cursor->slot;
     const mr_sample room = { .field = slot->row };
     mr__empty_rows(cursor->stream, slot->row, 1);
-    mr_status status = cursor->vtable.next(cursor->at, &room);
+    mr_status status = mr__outcome(cursor->vtable.next(cursor->at, &room));
     if (status == MR_END)
         return MR_END;
     if (status != MR_OK)

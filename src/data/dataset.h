@@ -46,6 +46,12 @@ void mr__dataset_detach(mr_dataset *dataset, mr__user *user);
 void mr__dataset_hold(mr_dataset *dataset);
 void mr__dataset_release(mr_dataset *dataset);
 
+/* What became of a callback: one that has raised a failure has failed, whatever it gave back. */
+static inline mr_status mr__outcome(mr_status status)
+{
+    return MR__UNLIKELY(mr__pending()) && status >= 0 ? mr_error_status() : status;
+}
+
 /* "loader: sample 17: " is put before a callback's text; one that failed without a text gets one. */
 mr_status mr__sample_failed(const char *call, mr_status status, int64_t index);
 

@@ -74,7 +74,7 @@ static mr_status fill_one_by_one(mr__filler *filler, mr__slot_batch *slot, int64
         if (MR__UNLIKELY(filler->watched))
             mr__filler_watch(filler, -1, slot->index[i]);
         mr__empty_rows(dataset, filler->row, 1);
-        mr_status status = dataset->map->get(dataset->self, slot->index[i], &sample);
+        mr_status status = mr__outcome(dataset->map->get(dataset->self, slot->index[i], &sample));
         if (MR__UNLIKELY(status != MR_OK) && !mr__fill_goes_on(filler, slot, status, i, slot->index[i])) {
             *failed = i;
             return status;
@@ -118,7 +118,8 @@ mr_status mr__fill(mr__filler *filler, mr__slot_batch *slot, int64_t epoch, int6
         all.field = filler->row;
     }
     mr__empty_rows(dataset, all.field, end - begin);
-    mr_status status = dataset->map->get_many(dataset->self, slot->index + begin, end - begin, &all);
+    mr_status status =
+        mr__outcome(dataset->map->get_many(dataset->self, slot->index + begin, end - begin, &all));
     if (MR__LIKELY(status == MR_OK))
         return MR_OK;
     return fill_again(filler, slot, epoch, begin, end, status, failed);

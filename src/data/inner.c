@@ -111,6 +111,7 @@ mr_dataset *mr__stream_with_vtable(const void *self, size_t size, const mr_field
 
 static mr_status with_text(mr_status status)
 {
+    status = mr__outcome(status);
     if (status == MR_OK || mr__pending())
         return status < 0 || status == MR_OK ? status : MR_ERR_CALLBACK;
     return mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "the callback failed without a message");
@@ -209,7 +210,7 @@ void mr__inner_close(mr__inner_cursor *cursor)
 
 mr_status mr__inner_next(const mr__inner_cursor *cursor, const mr_sample *sample)
 {
-    mr_status status = cursor->vtable.next(cursor->at, sample);
+    mr_status status = mr__outcome(cursor->vtable.next(cursor->at, sample));
     return status == MR_END ? MR_END : with_text(status);
 }
 

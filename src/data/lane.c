@@ -120,7 +120,7 @@ static mr_status pass_over(mr__lane *lane, mr__filler *filler, const mr_sample *
     for (lane->read = 0; lane->read < lane->from.read; lane->read++) {
         watch(lane, filler);
         mr__empty_rows(lane->dataset, sample->field, 1);
-        mr_status status = lane->vtable->next(lane->cursor, sample);
+        mr_status status = mr__outcome(lane->vtable->next(lane->cursor, sample));
         if (status == MR_END)
             return mr__raise(MR_ERR_STATE,
                              "loader: the stream has come to its end after %lld of %lld samples",
@@ -151,7 +151,7 @@ static mr_status open_cursor(mr__lane *lane, mr__filler *filler, const mr_sample
     if (!lane->from.told)
         return pass_over(lane, filler, sample);
     lane->read = lane->from.read;
-    status = lane->vtable->seek(lane->cursor, lane->from.cursor);
+    status = mr__outcome(lane->vtable->seek(lane->cursor, lane->from.cursor));
     return status == MR_OK ? MR_OK : failed(lane, status, "seek to ");
 }
 
@@ -166,7 +166,7 @@ static mr_status next_sample(mr__lane *lane, mr__filler *filler, const mr_sample
             return status;
         watch(lane, filler);
         mr__empty_rows(lane->dataset, sample->field, 1);
-        status = lane->vtable->next(lane->cursor, sample);
+        status = mr__outcome(lane->vtable->next(lane->cursor, sample));
         if (MR__LIKELY(status == MR_OK)) {
             lane->read++;
             return MR_OK;

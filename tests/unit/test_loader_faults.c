@@ -3,6 +3,8 @@
 
 #include "data/faults.h"
 
+#include <millrace/datasets.h>
+
 #include <string.h>
 
 static const fixture fine = { .length = 61, .bad = -1, .bad2 = -1 };
@@ -367,6 +369,111 @@ static void test_wrong_options(void)
     mr_rng_free(rng);
 }
 
+/* ---- callbacks that raise a failure, and give back MR_OK ---- */
+
+static mr_status careless_get(void *self, int64_t index, const mr_sample *sample)
+{
+    (void)self;
+    fixture_write(sample, index);
+    if (index == 5)
+        mr_fail(MR_ERR_FORMAT, "no such word");
+    return MR_OK;
+}
+
+static mr_status careless_get_many(void *self, const int64_t *indices, int64_t count, const mr_sample *first)
+{
+    for (int64_t i = 0; i < count; i++) {
+        void *field[] = { (int64_t *)first->field[0] + 2 * i, (uint8_t *)first->field[1] + i };
+        careless_get(self, indices[i], &(mr_sample){ .field = field });
+    }
+    return MR_OK;
+}
+
+static mr_status careless_next(void *cursor, const mr_sample *sample)
+{
+    fixture_cursor *c = cursor;
+    if (c->next == 9)
+        mr_fail(MR_ERR_IO, "the end is cut off");
+    return c->next >= 9 ? MR_END : careless_get(NULL, c->next++, sample);
+}
+
+static mr_dataset *careless_new(int kind)
+{
+    static const mr_dataset_vtable plain = { .len = fixture_len, .get = careless_get }, many = {
+        .len = fixture_len, .get = careless_get, .get_many = careless_get_many
+    };
+    static const mr_stream_vtable stream = { .open = fixture_open,
+                                             .next = careless_next,
+                                             .close = fixture_close };
+    const fixture f = { .length = 20 };
+    if (kind == 2)
+        return mr_stream_new(&stream, &f, sizeof f, fixture_fields, 2);
+    return mr_dataset_new(kind ? &many : &plain, &f, sizeof f, fixture_fields, 2);
+}
+
+static void check_careless(mr_loader *loader, bool stream, bool skip)
+{
+    const mr_batch *b;
+    mr_status status;
+    int64_t rows = 0;
+    while ((status = mr_loader_next(loader, &b)) == MR_OK)
+        rows += b->rows;
+    CHECK_EQ_I64(status, !skip ? MR_ERR_FORMAT : stream ? MR_ERR_CALLBACK : MR_END);
+    if (!skip)
+        CHECK_EQ_STR(mr_error(), "loader: sample 5: no such word");
+    if (stream || !skip)
+        return;
+    const mr_bad_sample *list;
+    CHECK_EQ_I64(rows, 19);
+    if (CHECK_EQ_I64(mr_loader_bad_samples(loader, &list, NULL), 1))
+        CHECK_EQ_STR(list[0].message, "loader: sample 5: no such word");
+}
+
+static void test_careless(void)
+{
+    mr_rng *rng = mr_rng_new(7);
+    for (int kind = 0; kind < 3; kind++) {
+        mr_dataset *data = careless_new(kind);
+        for (int workers = 0; workers < 3; workers++)
+            for (int skip = 0; skip < 2; skip++) {
+                mr_loader_opts opts = { .batch_size = 4, .workers = workers };
+                opts.on_bad_sample = skip ? MR_BAD_SKIP : MR_BAD_STOP;
+                mr_loader *loader = mr_loader_new(data, rng, &opts);
+                check_careless(loader, kind == 2, skip);
+                mr_loader_free(loader);
+                mr_error_clear();
+            }
+        mr_dataset_free(data);
+    }
+    mr_rng_free(rng);
+}
+
+static void test_careless_by_hand(void)
+{
+    mr_dataset *data = careless_new(0), *stream = careless_new(2),
+               *both = mr_concat_new((mr_dataset *[]){ data, data }, 2);
+    CHECK(mr_dataset_get(data, 5) == NULL);
+    CHECK_EQ_STR(mr_error(), "dataset_get: sample 5: no such word");
+    mr_error_clear();
+    CHECK(mr_dataset_get(both, 25) == NULL);
+    CHECK_EQ_STR(mr_error(), "dataset_get: sample 25: concat: dataset 1: sample 5: no such word");
+    mr_error_clear();
+    mr_fail(MR_ERR_IO, "something else"); /* what failed before is no fault of the sample's */
+    mr_batch_free(mr_dataset_get(data, 4));
+    CHECK_EQ_STR(mr_error(), "something else");
+    mr_error_clear();
+    mr_cursor *cursor = mr_stream_open(stream);
+    const mr_batch *b;
+    for (int64_t i = 0; i < 5; i++)
+        CHECK_EQ_I64(mr_cursor_next(cursor, &b), MR_OK);
+    CHECK_EQ_I64(mr_cursor_next(cursor, &b), MR_ERR_FORMAT);
+    CHECK_EQ_STR(mr_error(), "cursor_next: sample 5: no such word");
+    mr_cursor_free(cursor);
+    mr_dataset_free(both);
+    mr_dataset_free(stream);
+    mr_dataset_free(data);
+}
+
 int main(void)
 {
     RUN(test_same_with_workers_and_after_restoring);
@@ -376,5 +483,7 @@ int main(void)
     RUN(test_broken_stream);
     RUN(test_order_of_many);
     RUN(test_wrong_options);
+    RUN(test_careless);
+    RUN(test_careless_by_hand);
     return check_report();
 }

@@ -180,6 +180,11 @@ mr_status mr_random_split_fractions(mr_dataset *dataset, const double *fractions
         return MR_ERR_MEMORY;
     for (int i = 0; i < count; i++)
         left -= lengths[i] = (int64_t)floor((double)samples * fractions[i]);
+    if (left < 0) { /* a sum that is hardly more than 1, of many samples */
+        mr__free(lengths);
+        return mr__raise(MR_ERR_ARGUMENT, "%s: the fractions add up to %.17g, which is %lld samples too many",
+                         split, sum, (long long)-left);
+    }
     for (int i = 0; i < left; i++)
         lengths[i % count]++;
     for (int i = 0; i < count; i++)

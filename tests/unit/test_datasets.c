@@ -186,6 +186,33 @@ static void test_golden_split(void)
     fclose(file);
 }
 
+static void *allocate_little(void *user, size_t bytes, size_t alignment)
+{
+    (void)user;
+    return bytes > 1 << 20 ? NULL : aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+}
+
+static void release(void *user, void *memory)
+{
+    (void)user;
+    free(memory);
+}
+
+/* Fractions that add up to 1 as nearly as is asked for, and still to more samples than there are. */
+static void test_split_of_many(void)
+{
+    static const mr_allocator little = { allocate_little, release, NULL };
+    const double fractions[] = { 0.5, 0.5 + 9e-10 };
+    mr_rng *rng = mr_rng_new(0);
+    mr_dataset *data = numbers(4000000000, false), *part[2];
+    mr_set_allocator(&little);
+    CHECK_EQ_I64(mr_random_split_fractions(data, fractions, 2, rng, part), MR_ERR_ARGUMENT);
+    check_error("random_split: the fractions add up to 1.0000000009000001, which is 3 samples too many");
+    mr_set_allocator(NULL);
+    mr_dataset_free(data);
+    mr_rng_free(rng);
+}
+
 static void test_split_errors(void)
 {
     const int64_t lengths[] = { 3, 6 }, negative[] = { 11, -1 };
@@ -406,6 +433,7 @@ int main(void)
     RUN(test_subset_errors);
     RUN(test_golden_split);
     RUN(test_split_errors);
+    RUN(test_split_of_many);
     RUN(test_concat);
     RUN(test_concat_errors);
     RUN(test_errors_are_named);

@@ -1,9 +1,9 @@
 #include "order.h"
 
 #include "dataset.h"
+#include "draws.h"
 
 #include "base/alloc.h"
-#include "base/rng.h"
 #include "sampler.h"
 
 mr_status mr__order_init(mr__order *order, mr_dataset *dataset, mr_rng *shared, bool shuffle)
@@ -101,11 +101,7 @@ mr_status mr__order_start(mr__order *order, int64_t epoch)
 
 /* ---- the permutation ---- */
 
-static mr_rng *source(const mr__order *order)
-{
-    return order->generator ? order->generator : order->seeded;
-}
-
+/* The permutation is drawn from `seeded`, from which nobody else draws: so the draws can wait until they are needed. */
 void mr__order_draw(mr__order *order)
 {
     if (!order->shuffle || order->began)
@@ -120,10 +116,11 @@ void mr__order_draw(mr__order *order)
     if (!order->generator) {
         key->seed = mr_rng_u64(order->shared) & INT64_MAX;
         mr_rng_seed(order->seeded, key->seed);
-        return; /* nobody else draws from it, so the draws can wait until they are needed */
+        return;
     }
     mr_rng_copy(key->before, order->generator);
-    mr__shuffle_draw(&order->shuffled, order->generator, order->len);
+    mr_rng_copy(order->seeded, order->generator);
+    mr__rng_pass(order->generator, order->len - 1);
 }
 
 static int64_t take_shuffled(mr__order *order, int64_t *index, int64_t count)
@@ -131,7 +128,7 @@ static int64_t take_shuffled(mr__order *order, int64_t *index, int64_t count)
     if (!order->began)
         mr__order_draw(order);
     int64_t rest = order->len - order->at, n = count < rest ? count : rest;
-    mr__shuffle_draw(&order->shuffled, source(order), order->at + n);
+    mr__shuffle_draw(&order->shuffled, order->seeded, order->at + n);
     for (int64_t i = 0; i < n; i++)
         index[i] = order->shuffled.place[order->at + i];
     return n;
@@ -140,7 +137,7 @@ static int64_t take_shuffled(mr__order *order, int64_t *index, int64_t count)
 void mr__order_end(const mr__order *order)
 {
     if (order->shuffle && order->generator && !order->stream)
-        mr__shuffle_discard(order->len, order->generator);
+        mr__rng_pass(order->generator, order->len - 1);
 }
 
 /* ---- the others ---- */
@@ -219,12 +216,10 @@ mr_status mr__order_resume(mr__order *order, int64_t epoch, int64_t taken)
     if (order->stream)
         return MR_OK;
     mr__shuffle_begin(&order->shuffled);
-    if (order->generator) {
+    if (order->generator)
         mr_rng_copy(order->seeded, key->before);
-        mr__shuffle_draw(&order->shuffled, order->seeded, order->len);
-    } else {
+    else
         mr_rng_seed(order->seeded, key->seed);
-    }
     return MR_OK;
 }
 

@@ -4,7 +4,8 @@
  * Torch's draws, which are kept to the last word: when an epoch begins, DataLoader draws 64 bits that seed
  * its workers; at the first index RandomSampler draws 64 more, which seed a generator of its own that the
  * permutation comes from. With a generator of the loader's own both draw from that one, and when the
- * sampler is exhausted it draws one more permutation, which nobody looks at.
+ * sampler is exhausted it draws one more permutation, which nobody looks at. Words that are not looked at yet, or never,
+ * are passed over.
  */
 #ifndef MILLRACE_DATA_ORDER_H
 #define MILLRACE_DATA_ORDER_H
@@ -23,10 +24,10 @@ typedef struct mr__order_key {
 typedef struct mr__order {
     int64_t len; /* samples of the dataset; -1 for a stream */
     bool shuffle;
-    bool stream;         /* which takes no indices, but the seed of a permutation */
-    mr_rng *shared;      /* torch's default generator; borrowed */
-    mr_rng *generator;   /* the loader's own; borrowed; NULL: none */
-    mr_rng *seeded;      /* what the permutation is drawn from without a generator */
+    bool stream;       /* which takes no indices, but the seed of a permutation */
+    mr_rng *shared;    /* torch's default generator; borrowed */
+    mr_rng *generator; /* the loader's own; borrowed; NULL: none */
+    mr_rng *seeded;    /* what the permutation is drawn from: seeded, or a copy of `generator` as it stood */
     mr_sampler *sampler; /* adopted; NULL: none */
     char *about;         /* what that one says of itself */
     mr__shuffle shuffled;

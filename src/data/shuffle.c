@@ -87,9 +87,3 @@ void mr__shuffle_draw(mr__shuffle *s, mr_rng *rng, int64_t end)
         s->drawn = left == 1 ? s->len : i + draws; /* the last falls into place */
     }
 }
-
-void mr__shuffle_discard(int64_t len, mr_rng *rng)
-{
-    for (int64_t i = 0; i + 1 < len; i++)
-        mr__rng_next32(rng);
-}

@@ -28,7 +28,4 @@ void mr__shuffle_begin(mr__shuffle *shuffle);
 /* Makes the places before `end` final: one word of the generator for each but the last of all. */
 void mr__shuffle_draw(mr__shuffle *shuffle, mr_rng *rng, int64_t end);
 
-/* Draws a whole permutation that nobody looks at. */
-void mr__shuffle_discard(int64_t len, mr_rng *rng);
-
 #endif

@@ -1,7 +1,9 @@
 /* The order of samples and the draws that it takes, against torch's DataLoader (golden/make_loader.py). */
 #include "check.h"
 
-#include <millrace/data.h>
+#include <millrace/random.h>
+
+#include "data/loader.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -107,8 +109,48 @@ static void test_golden_orders(void)
     fclose(file);
 }
 
+/* A permutation is drawn as far as it is asked for, whatever the generator; that one stands behind all of it at once. */
+static void test_drawn_as_needed(void)
+{
+    enum { LENGTH = 100000, BATCH = 10 };
+    int64_t *order = malloc(LENGTH * sizeof *order);
+    numbers data = { LENGTH };
+    mr_dataset *dataset = mr_dataset_new(&vtable, &data, sizeof data, fields, 1);
+    for (int own = 0; own < 2; own++) {
+        const mr_batch *b;
+        const void *bytes;
+        size_t size;
+        mr_rng *rng = mr_rng_new(3), *generator = mr_rng_new(4), *same = mr_rng_new(4);
+        mr_loader *loader =
+            mr_loader_new(dataset, rng, &(mr_loader_opts){ .batch_size = BATCH, .shuffle = true });
+        if (own)
+            CHECK_EQ_I64(mr_loader_set_generator(loader, generator), MR_OK);
+        CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK);
+        CHECK_EQ_I64(loader->order.shuffled.drawn, BATCH);
+        CHECK_EQ_I64(mr_loader_save(loader, &bytes, &size), MR_OK);
+        void *state = memcpy(malloc(size), bytes, size);
+        CHECK_EQ_I64(mr_loader_restore(loader, state, size), MR_OK);
+        CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK);
+        CHECK_EQ_I64(loader->order.shuffled.drawn, 2 * BATCH);
+        if (own) {
+            mr_rng_u64(same);
+            mr_rng_permutation(same, order, LENGTH);
+            CHECK(memcmp(b->indices, order + BATCH, BATCH * sizeof *order) == 0);
+            CHECK_EQ_I64(mr_rng_u32(generator), mr_rng_u32(same));
+        }
+        free(state);
+        mr_loader_free(loader);
+        mr_rng_free(same);
+        mr_rng_free(generator);
+        mr_rng_free(rng);
+    }
+    mr_dataset_free(dataset);
+    free(order);
+}
+
 int main(void)
 {
+    RUN(test_drawn_as_needed);
     RUN(test_golden_orders);
     return check_report();
 }

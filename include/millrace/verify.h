@@ -24,9 +24,10 @@ typedef struct mr_digest {
     int64_t batches;
 } mr_digest;
 
-/* Takes a batch into a digest: the indices of its rows, and with `contents` also what is in its row of each tensor that has as many
- * rows as the batch, and its items of ragged fields; there must be such a field. Samples of a stream have no index, so
- * of them contents are taken alone, and not to take them is a failure. */
+/* Takes a batch into a digest: the indices of its rows, and with `contents` also what is in its row of each tensor,
+ * and its items of ragged fields; a tensor without a row for each sample, as mr_collate_pack makes, is a failure, and what
+ * mr_collate_pad makes differs with the batches. Samples of a stream have no index, so of them contents are taken
+ * alone, and not to take them is a failure. */
 MR_API mr_status mr_digest_add(mr_digest *digest, const mr_batch *batch, bool contents);
 
 /* Takes another digest into one, as if its samples had come behind: of another replica, say. The order that results
@@ -40,7 +41,8 @@ MR_API mr_digest mr_digest_of_range(int64_t length);
 /* Whether two digests have the same samples, in whatever order. */
 MR_API bool mr_digest_same_samples(const mr_digest *a, const mr_digest *b);
 
-/* Goes through what is left of the loader's epoch, or through the next one where none has begun, and makes its digest. */
+/* Goes through what is left of the loader's epoch, or through the next one where none has begun, and makes its digest: of
+ * the samples, before they are collated. A collate function is not called. */
 MR_API MR_CHECKED mr_status mr_loader_verify(mr_loader *loader, bool contents, mr_digest *digest);
 
 #ifdef __cplusplus

@@ -1,6 +1,7 @@
 /* Each sample exactly once: over replicas, workers, what becomes of the remainder, and any order. */
 #include "check.h"
 #include "loader_fixture.h"
+#include "ragged_fixture.h"
 
 #include <millrace/datasets.h>
 #include <millrace/samplers.h>
@@ -220,6 +221,15 @@ static void test_rest_of_epoch(void)
     mr_rng_free(rng);
 }
 
+static mr_status add_salt(void *user, void *const *in, void *const *out, int64_t index, mr_random *random)
+{
+    mr_ragged *tokens = out[0];
+    (void)in, (void)index, (void)random;
+    if (tokens->count)
+        ((int32_t *)tokens->data)[0] += *(const int *)user;
+    return MR_OK;
+}
+
 /* ---- streams: contents alone ---- */
 
 static mr_digest verify_stream(int64_t length, mr_loader_opts opts)
@@ -261,7 +271,8 @@ static void test_streams(void)
 /* A field that has nothing to do with rows. */
 static mr_status collate_sum(void *user, const mr_batch *samples, mr_collated *out)
 {
-    (void)user, (void)samples;
+    (void)user;
+    mr_collate_field(out, "first", MR_INT64, MR_SHAPE(samples->rows));
     return mr_collate_field(out, "sum", MR_INT64, MR_SHAPE(2, 2, 2)) ? MR_OK : MR_ERR_MEMORY;
 }
 
@@ -284,12 +295,52 @@ static void test_nothing_to_take(void)
     loader = mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = 3 });
     CHECK_EQ_I64(mr_loader_set_collate(loader, collate_sum, NULL), MR_OK);
     CHECK_EQ_I64(mr_loader_verify(loader, false, &digest), MR_OK);
-    CHECK_EQ_I64(mr_loader_verify(loader, true, &digest), MR_ERR_ARGUMENT);
-    CHECK_EQ_STR(mr_error(), "digest_add: no field of the batch has a row for each sample");
+    CHECK_EQ_I64(mr_loader_next(loader, &batch), MR_OK);
+    CHECK_EQ_I64(mr_digest_add(&digest, batch, true), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "digest_add: field 'sum' of the batch has no row for each sample");
     mr_loader_free(loader);
     mr_dataset_free(stream);
     mr_dataset_free(data);
     mr_rng_free(rng);
+}
+
+static mr_digest verify_collated(bool stream, int collate, int64_t batch_size, int salt)
+{
+    static const mr_collate_pack_opts sixteen = { .length = 16 };
+    mr_digest digest;
+    mr_rng *rng = mr_rng_new(0);
+    mr_dataset *data = stream ? ragged_stream_new(40) : ragged_new(40, -1, -1),
+               *map = mr_map_new(data, add_salt, &salt, NULL);
+    mr_loader *loader = mr_loader_new(map, rng, &(mr_loader_opts){ .batch_size = batch_size });
+    if (collate == 1)
+        CHECK_EQ_I64(mr_loader_set_collate(loader, mr_collate_pad, NULL), MR_OK);
+    if (collate == 2)
+        CHECK_EQ_I64(mr_loader_set_collate(loader, mr_collate_pack, (void *)(uintptr_t)&sixteen), MR_OK);
+    CHECK_EQ_I64(mr_loader_verify(loader, true, &digest), MR_OK);
+    if (collate) { /* and the next epoch is collated again */
+        const mr_batch *b;
+        CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK);
+        CHECK_EQ_I64(mr_tensor_ndim(b->field[0]), 2);
+    }
+    mr_loader_free(loader);
+    mr_dataset_free(map);
+    mr_dataset_free(data);
+    mr_rng_free(rng);
+    return digest;
+}
+
+/* The digest is of the samples, whatever is made of them, and tells other ones. */
+static void test_collated(void)
+{
+    for (int stream = 0; stream < 2; stream++) {
+        const mr_digest plain = verify_collated(stream, 0, 8, 0);
+        for (int collate = 0; collate < 3; collate++) {
+            const mr_digest other_size = verify_collated(stream, collate, 5, 0),
+                            other = verify_collated(stream, collate, 8, 1);
+            CHECK(mr_digest_same_samples(&plain, &other_size) && plain.order == other_size.order);
+            CHECK(!mr_digest_same_samples(&plain, &other));
+        }
+    }
 }
 
 static void test_errors(void)
@@ -327,6 +378,7 @@ int main(void)
     RUN(test_rest_of_epoch);
     RUN(test_streams);
     RUN(test_nothing_to_take);
+    RUN(test_collated);
     RUN(test_errors);
     return check_report();
 }

@@ -31,19 +31,30 @@ int mr__huffman_symbol(const mr__huffman *t, uint32_t front, int *length)
     return -1;
 }
 
-static mr__code code_of(const mr__huffman *t, uint32_t look, bool first)
+/* All looks that begin with a code of `n` bits. */
+static void put_symbol(mr__huffman *t, uint32_t code, int n, int symbol, bool first)
 {
-    int length = 0;
-    const int symbol = mr__huffman_symbol(t, look << (MR__LONGEST - MR__LOOK), &length);
-    if (symbol < 0 || length > MR__LOOK)
-        return 0;
-    const int size = first ? symbol : symbol & 15, run = first ? 0 : symbol >> 4;
-    if (!first && !symbol)
-        return mr__code_make(length, MR__END_RUN, 0);
-    if (length + size > MR__LOOK || (!first && !size && run != 15))
-        return mr__code_make(0, length, symbol);
-    const uint32_t value = look >> (MR__LOOK - length - size) & ((1U << size) - 1);
-    return mr__code_make(length + size, run, mr__extend(value, size));
+    const int size = first ? symbol : symbol & 15, run = first ? 0 : symbol >> 4, left = MR__LOOK - n;
+    const bool end = !first && !symbol, whole = end || (size <= left && (first || size || run == 15));
+    const int behind = whole ? left - size : left; /* bits that are of what follows */
+    mr__code *to = t->code + (code << left);
+    for (uint32_t value = 0; value < 1U << (left - behind); value++) {
+        const mr__code c = !whole ? mr__code_make(0, n, symbol)
+                           : end  ? mr__code_make(n, MR__END_RUN, 0)
+                                  : mr__code_make(n + size, run, mr__extend(value, size));
+        for (uint32_t i = 0; i < 1U << behind; i++)
+            *to++ = c;
+    }
+}
+
+static void put_symbols(mr__huffman *t, bool first)
+{
+    uint32_t code = 0;
+    const uint8_t *symbol = t->symbols;
+    memset(t->code, 0, sizeof t->code);
+    for (int n = 1; n <= MR__LOOK; n++, code <<= 1)
+        for (int i = 0; i < t->bits[n]; i++)
+            put_symbol(t, code++, n, *symbol++, first);
 }
 
 /* As many codes as there are in the bits. */
@@ -77,8 +88,7 @@ bool mr__huffman_make(mr__huffman *t, const uint8_t bits[17], const uint8_t symb
     for (int i = 0; first && i < count; i++)
         if (t->symbols[i] > LARGEST)
             return false;
-    for (uint32_t i = 0; i < 1 << MR__LOOK; i++)
-        t->code[i] = code_of(t, i, first);
+    put_symbols(t, first);
     for (uint32_t i = 0; !first && i < 1 << MR__LOOK; i++)
         t->leap[i] = leap_of(t, i);
     t->made = true;

@@ -79,9 +79,9 @@ MR__AVX2 bool mr__resize_prepare_avx2(mr__weights *w)
     return true;
 }
 
-/* Red, green and blue of one pixel, before they are bytes. */
-MR__AVX2 __attribute__((always_inline)) static inline __m128i pixel_of(const uint8_t *at, const quad *q,
-                                                                       int64_t quads)
+/* Red, green and blue of one pixel: sums of half of the taps in each half. */
+MR__AVX2 __attribute__((always_inline)) static inline __m256i halves_of(const uint8_t *at, const quad *q,
+                                                                        int64_t quads)
 {
     const __m256i spread = _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, /* */
                                             6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
@@ -94,9 +94,15 @@ MR__AVX2 __attribute__((always_inline)) static inline __m128i pixel_of(const uin
         lower = k ? _mm256_add_epi32(lower, more) : more;
         upper = k ? _mm256_add_epi32(upper, above) : above;
     }
-    const __m256i all = _mm256_add_epi32(lower, _mm256_slli_epi32(upper, LOWER));
-    const __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
-    return _mm_srai_epi32(_mm_add_epi32(sum, _mm_set1_epi32(HALF)), MR__PLACES);
+    return _mm256_add_epi32(lower, _mm256_slli_epi32(upper, LOWER));
+}
+
+/* Two pixels, one in each half. */
+MR__AVX2 static inline __m256i two_of(__m256i a, __m256i b)
+{
+    const __m256i sum =
+        _mm256_add_epi32(_mm256_blend_epi32(a, b, 0xf0), _mm256_permute2x128_si256(a, b, 0x21));
+    return _mm256_srai_epi32(_mm256_add_epi32(sum, _mm256_set1_epi32(HALF)), MR__PLACES);
 }
 
 /* Four pixels at a time, written as 16 bytes of which 12 count. */
@@ -110,11 +116,15 @@ MR__AVX2 __attribute__((always_inline)) static inline int64_t row_of(const uint8
     const int64_t reach = 3 * TAPS * (quads - 1) + READ;
     int64_t i = 0;
     for (; i + PIXELS + 1 < w->out && place[i + PIXELS - 1] + reach <= end - from; i += PIXELS) {
-        __m128i p[PIXELS];
+        __m256i p[PIXELS];
         for (int k = 0; k < PIXELS; k++)
-            p[k] = pixel_of(from + place[i + k], q + (i + k) * quads, quads);
-        const __m128i bytes = _mm_packus_epi16(_mm_packs_epi32(p[0], p[1]), _mm_packs_epi32(p[2], p[3]));
-        _mm_storeu_si128((__m128i *)(void *)(to + 3 * i), _mm_shuffle_epi8(bytes, close));
+            p[k] = halves_of(from + place[i + k], q + (i + k) * quads, quads);
+        const __m256i words = _mm256_packs_epi32(
+            two_of(p[0], p[1]), two_of(p[2], p[3])); /* 0 and 2 in a half, 1 and 3 in the other */
+        const __m256i bytes = _mm256_packus_epi16(words, words);
+        const __m128i four =
+            _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+        _mm_storeu_si128((__m128i *)(void *)(to + 3 * i), _mm_shuffle_epi8(four, close));
     }
     return i;
 }
@@ -134,51 +144,80 @@ MR__AVX2 int64_t mr__resize_row_avx2(const uint8_t *from, const uint8_t *end, co
 
 /* ---- the height ---- */
 
-enum { BYTES = 16 };
+enum { BYTES = 16, PREPARED = 16 /* pairs of weights */ };
+
+/* The weights of two rows; the last of them may have none. */
+typedef struct both {
+    __m256i lower, upper;
+} both;
+
+MR__AVX2 static inline both both_of(const int32_t *weight, int64_t count)
+{
+    const int32_t second = count > 1 ? weight[1] : 0;
+    return (both){ _mm256_set1_epi32(lower_pair(weight[0], second)),
+                   _mm256_set1_epi32(upper_pair(weight[0], second)) };
+}
 
 typedef struct sums {
     __m256i lower[2], upper[2]; /* of bytes 0-3 and 8-11, and 4-7 and 12-15 */
 } sums;
 
-MR__AVX2 static inline void add_pair(sums *s, const uint8_t *a, const uint8_t *b, __m256i lower,
-                                     __m256i upper)
+MR__AVX2 static inline void add_pair(sums *s, const uint8_t *a, const uint8_t *b, const both *w)
 {
     const __m256i x = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)a));
     const __m256i y = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)b));
     const __m256i pairs[2] = { _mm256_unpacklo_epi16(x, y), _mm256_unpackhi_epi16(x, y) };
     for (int k = 0; k < 2; k++) {
-        s->lower[k] = _mm256_add_epi32(s->lower[k], _mm256_madd_epi16(pairs[k], lower));
-        s->upper[k] = _mm256_add_epi32(s->upper[k], _mm256_madd_epi16(pairs[k], upper));
+        s->lower[k] = _mm256_add_epi32(s->lower[k], _mm256_madd_epi16(pairs[k], w->lower));
+        s->upper[k] = _mm256_add_epi32(s->upper[k], _mm256_madd_epi16(pairs[k], w->upper));
     }
 }
 
 MR__AVX2 static inline __m128i bytes_of(const sums *s)
 {
     __m256i x[2];
-    for (int k = 0; k < 2; k++) {
-        const __m256i all = _mm256_add_epi32(s->lower[k], _mm256_slli_epi32(s->upper[k], LOWER));
-        x[k] = _mm256_srai_epi32(_mm256_add_epi32(all, _mm256_set1_epi32(HALF)), MR__PLACES);
-    }
+    for (int k = 0; k < 2; k++)
+        x[k] = _mm256_srai_epi32(_mm256_add_epi32(s->lower[k], _mm256_slli_epi32(s->upper[k], LOWER)),
+                                 MR__PLACES);
     const __m256i words = _mm256_packs_epi32(x[0], x[1]);
     return _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+}
+
+/* All bytes of a row. The first pairs of weights are at `prepared`. */
+MR__AVX2 __attribute__((always_inline)) static inline size_t mix(const uint8_t *from, size_t stride,
+                                                                 const int32_t *weight, const both *prepared,
+                                                                 int64_t count, size_t bytes, uint8_t *to)
+{
+    const __m256i half = _mm256_set1_epi32(HALF), zero = _mm256_setzero_si256();
+    size_t i = 0;
+    for (; i + BYTES <= bytes; i += BYTES) {
+        sums s = { { half, half }, { zero, zero } };
+        const uint8_t *at = from + i;
+        for (int64_t y = 0; y < count; y += 2, at += 2 * stride) {
+            const both w = y / 2 < PREPARED ? prepared[y / 2] : both_of(weight + y, count - y);
+            add_pair(&s, at, y + 1 < count ? at + stride : at, &w);
+        }
+        _mm_storeu_si128((__m128i *)(void *)(to + i), bytes_of(&s));
+    }
+    return i;
 }
 
 MR__AVX2 size_t mr__mix_rows_avx2(const uint8_t *from, size_t stride, const int32_t *weight, int64_t count,
                                   size_t bytes, uint8_t *to)
 {
-    size_t i = 0;
-    for (; i + BYTES <= bytes; i += BYTES) {
-        sums s = { 0 };
-        const uint8_t *at = from + i;
-        for (int64_t y = 0; y + 1 < count; y += 2, at += 2 * stride)
-            add_pair(&s, at, at + stride, _mm256_set1_epi32(lower_pair(weight[y], weight[y + 1])),
-                     _mm256_set1_epi32(upper_pair(weight[y], weight[y + 1])));
-        if (count % 2)
-            add_pair(&s, at, at, _mm256_set1_epi32(lower_pair(weight[count - 1], 0)),
-                     _mm256_set1_epi32(upper_pair(weight[count - 1], 0)));
-        _mm_storeu_si128((__m128i *)(void *)(to + i), bytes_of(&s));
+    both w[PREPARED];
+    for (int64_t y = 0; y < count && y / 2 < PREPARED; y += 2)
+        w[y / 2] = both_of(weight + y, count - y);
+    switch (count) { /* known numbers make better loops */
+    case 2:
+        return mix(from, stride, weight, w, 2, bytes, to);
+    case 3:
+        return mix(from, stride, weight, w, 3, bytes, to);
+    case 4:
+        return mix(from, stride, weight, w, 4, bytes, to);
+    default:
+        return mix(from, stride, weight, w, count, bytes, to);
     }
-    return i;
 }
 
 #else /* these are never called: mr__has_avx2 says no */

@@ -79,6 +79,7 @@ static void test_sizes(void)
         check_sizes(1 + mr_random_below(&random, 80), 1 + mr_random_below(&random, 80),
                     i % 2 ? MR_BICUBIC : MR_BILINEAR, &random);
     check_sizes(1000, 1, MR_BILINEAR, &random);
+    check_sizes(1000, 20, MR_BICUBIC, &random);
     check_sizes(1, 300, MR_BICUBIC, &random);
     check_sizes(300, 7, MR_NEAREST, &random);
 }

@@ -191,6 +191,12 @@ static mr_status end_batches(mr__fit *fit)
     return !status && fit->signal ? MR_INTERRUPTED : status;
 }
 
+/* That of the last step. */
+static int64_t last_epoch(const mr__fit *fit)
+{
+    return fit->step.epoch - (fit->step.batch_index == 0 && fit->step.epoch > 0);
+}
+
 /* MR_OK at the end of the epoch, which is then complete, or of the steps. That end is within an epoch for a training that
  * goes on to more steps later: so what is kept of it is how it stands here. */
 static mr_status run_batches(mr__fit *fit, bool *complete)
@@ -214,7 +220,7 @@ static mr_status run_batches(mr__fit *fit, bool *complete)
     }
     *complete = fit->step.batch_index == fit->reporter->total;
     fit->stopped = true;
-    return take_checkpoint(fit, MR__IN_BATCHES, fit->step.epoch);
+    return take_checkpoint(fit, MR__IN_BATCHES, last_epoch(fit));
 }
 
 /* A part of it is only for an epoch that no hook has left. In Lightning's order: the schedule, validation and its row, the epoch's row, a schedule that looks at a metric. */
@@ -311,15 +317,18 @@ mr_status mr__run_epochs(mr__fit *fit)
         mr_status status = run_epoch(fit);
         if (status)
             return status;
-        if (fit->step.batch_index == 0 && !fit->left)
-            return MR_END; /* an epoch without batches: the next ones would have none either */
         if (fit->stopped) {
             mr__take_last_saves(fit);
             mr__reporter_finish_snapshot(fit->reporter);
             return MR_OK;
         }
+        if (fit->step.batch_index == 0 && !fit->left)
+            return MR_END; /* an epoch without batches: the next ones would have none either */
         if ((status = end_of_epoch(fit)))
             return status;
     }
-    return MR_OK;
+    if (fit->finished || !fit->resumed)
+        return MR_OK;
+    fit->finished = 1; /* it has come to a limit that was farther away when its checkpoint was written */
+    return take_checkpoint(fit, MR__IN_BATCHES, last_epoch(fit));
 }

@@ -258,6 +258,62 @@ static void test_failures(void)
                  "trainer_new: checkpoint_every '7' does not end with a unit, ep, ba, sp, s or dur");
 }
 
+/* ---- trainings that have come to their end ---- */
+
+/* A training that kept no checkpoints is not gone on with, and its log stays. */
+static void test_without_checkpoints(void)
+{
+    const mr_trainer_opts opts = { .max_epochs = 2, .no_checkpoint = true };
+    CHECK_EQ_I64(fit("without", "last", &opts, 0, false), MR_OK);
+    CHECK_EQ_I64(fit("without", "last", &(mr_trainer_opts){ .max_steps = 1 }, 0, false), MR_OK);
+    CHECK(file_exists(in_folder("without/version_0/metrics.csv")));
+    CHECK(file_exists(in_folder("without/version_1/checkpoints/epoch=0-step=1.safetensors")));
+}
+
+static int64_t starts;
+
+static mr_status stop_at_once(void *self, mr_step *s)
+{
+    (void)self;
+    starts++;
+    if (s->epoch == 1)
+        mr_trainer_stop(s->trainer);
+    return MR_OK;
+}
+
+static void stopping(mr_trainer *t)
+{
+    (void)mr_trainer_add_callback(
+        t, mr_lambda_callback_new(&(mr_callback_vtable){ .on_train_epoch_start = stop_at_once }, NULL));
+}
+
+/* One that is stopped before an epoch's first batch has ended, with the epoch before. */
+static void test_stopped_at_start(void)
+{
+    const mr_trainer_opts opts = { .max_epochs = 4 };
+    add_callbacks = stopping;
+    CHECK_EQ_I64(fit("stopped", NULL, &opts, 0, false), MR_OK);
+    CHECK_EQ_I64(count_entries(in_folder("stopped/version_0/checkpoints")), 1);
+    CHECK(file_exists(in_folder("stopped/version_0/checkpoints/epoch=0-step=8.safetensors")));
+    CHECK_EQ_I64(starts, 2);
+    CHECK_EQ_I64(fit("stopped", "last", &opts, 0, false), MR_OK);
+    CHECK_EQ_I64(starts, 2); /* nothing to do */
+    add_callbacks = NULL;
+}
+
+/* One whose limit is lowered to where it stands has ended, and says so from then on. */
+static void test_lowered(void)
+{
+    mr_trainer_opts opts = { .max_epochs = 4, .checkpoint_every = "1ep" };
+    pause_us = 10000;
+    CHECK(!fit_in_child("lowered", &opts, 9 + 4 + 9 + 4 + 5, 0));
+    pause_us = 200;
+    opts.max_epochs = 2;
+    CHECK_EQ_I64(fit("short", NULL, &opts, 0, false), MR_OK);
+    CHECK_EQ_I64(fit("lowered", "last", &opts, 0, false), MR_OK);
+    CHECK(same("short", "lowered"));
+}
+
 /* A folder that cannot be listed is not one without checkpoints: nothing begins anew there. */
 static void test_unreadable(void)
 {
@@ -325,6 +381,9 @@ int main(void)
     RUN(test_saving);
     RUN(test_two_fits);
     RUN(test_failures);
+    RUN(test_without_checkpoints);
+    RUN(test_stopped_at_start);
+    RUN(test_lowered);
     RUN(test_unreadable);
     RUN(test_generators);
     return files_report();

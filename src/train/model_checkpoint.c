@@ -1,6 +1,7 @@
 /* ModelCheckpoint. */
 #include "file_name.h"
 #include "monitor.h"
+#include "resume.h"
 #include "setup.h"
 
 #include "base/alloc.h"
@@ -157,7 +158,10 @@ static mr_status open_folder(keeper *k, const mr_trainer *t)
     if (!k->dir && !*mr_trainer_log_dir(t))
         return mr__raise(MR_ERR_ARGUMENT, "there is neither a dir nor a csv folder to write to");
     k->folder = k->dir ? mr__strdup(k->dir) : mr__path_join(t->log_dir, "checkpoints");
-    return k->folder ? mr__mkdirs(k->folder) : MR_ERR_MEMORY;
+    mr_status status = k->folder ? mr__mkdirs(k->folder) : MR_ERR_MEMORY;
+    if (!status && k->dir && t->resume)
+        mr__resume_clean_shared(k->dir);
+    return status;
 }
 
 static mr_status find_best_path(keeper *k)

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -252,21 +253,27 @@ mr_status mr__resume_go_back(const mr__resume *found)
 
 /* ---- cleaning ---- */
 
-static bool is_temporary(const char *text)
+/* Of one that a process writes; *process. */
+static bool is_temporary(const char *text, long *process)
 {
-    long process;
     unsigned number;
     int used = 0;
-    return sscanf(text, ".mr-%ld-%u.tmp%n", &process, &number, &used) == 2 && used && !text[used];
+    return sscanf(text, ".mr-%ld-%u.tmp%n", process, &number, &used) == 2 && used && !text[used];
 }
 
-static void clean(const char *dir)
+static bool is_over(long process)
 {
+    return process > 0 && kill((pid_t)process, 0) != 0 && errno == ESRCH;
+}
+
+static void clean(const char *dir, bool shared)
+{
+    long process;
     DIR *folder = opendir(dir);
     if (!folder)
         return;
     for (const struct dirent *entry; (entry = readdir(folder));)
-        if (is_temporary(entry->d_name))
+        if (is_temporary(entry->d_name, &process) && (!shared || is_over(process)))
             unlinkat(dirfd(folder), entry->d_name, 0); /* one that stays does no harm */
     closedir(folder);
 }
@@ -274,8 +281,13 @@ static void clean(const char *dir)
 void mr__resume_clean(const char *dir)
 {
     char *checkpoints = mr__path_join(dir, "checkpoints");
-    clean(dir);
+    clean(dir, false);
     if (checkpoints)
-        clean(checkpoints);
+        clean(checkpoints, false);
     mr__free(checkpoints);
+}
+
+void mr__resume_clean_shared(const char *dir)
+{
+    clean(dir, true);
 }

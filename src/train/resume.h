@@ -23,4 +23,7 @@ mr_status mr__resume_go_back(const mr__resume *found);
 /* Removes what a process that was killed has left half done in the version folder. */
 void mr__resume_clean(const char *dir);
 
+/* The same in a folder that others may be writing to: what processes that are no more have left. */
+void mr__resume_clean_shared(const char *dir);
+
 #endif

@@ -149,6 +149,34 @@ static void test_going_back(void)
     add_callbacks = NULL;
 }
 
+/* ---- a folder of its own ---- */
+
+static void keep_apart(mr_trainer *t)
+{
+    (void)mr_trainer_add_callback(
+        t, mr_model_checkpoint_new(&(mr_model_checkpoint_opts){ .dir = in_folder("apart_kept") }));
+}
+
+/* What a process that is no more has left half done goes, and what one that lives is writing stays. */
+static void test_left_half_done(void)
+{
+    char left[60], writing[60];
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    CHECK(child > 0 && waitpid(child, NULL, 0) == child);
+    snprintf(left, sizeof left, "apart_kept/.mr-%ld-3.tmp", (long)child);
+    snprintf(writing, sizeof writing, "apart_kept/.mr-%ld-9999.tmp", (long)getpid());
+    CHECK(mkdir(in_folder("apart_kept"), 0777) == 0);
+    file_put(in_folder(left), "x", 1);
+    file_put(in_folder(writing), "x", 1);
+    add_callbacks = keep_apart;
+    CHECK_EQ_I64(fit("apart", "last", &(mr_trainer_opts){ .max_epochs = 1 }, 0, false), MR_OK);
+    CHECK(!file_exists(in_folder(left)));
+    CHECK(file_exists(in_folder(writing)));
+    add_callbacks = NULL;
+}
+
 /* ---- what a failure leaves ---- */
 
 static int64_t failing_at; /* updates after which it comes; -1: not any more */
@@ -222,6 +250,7 @@ int main(void)
     RUN(test_kept_at_the_end);
     RUN(test_kept_before_a_signal);
     RUN(test_going_back);
+    RUN(test_left_half_done);
     RUN(test_exceptions);
     return files_report();
 }

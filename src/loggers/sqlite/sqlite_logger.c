@@ -1,10 +1,12 @@
 /* Trainings in a SQLite database. Rows are committed by flush; a commit is on the disk. */
 #include <millrace/loggers/sqlite.h>
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { SCHEMA = 1, WAIT_MILLISECONDS = 60 * 1000 };
 
@@ -86,6 +88,40 @@ static mr_status find_run(database *d, const char *dir)
     return status < 0 ? status : MR_OK;
 }
 
+/* The only run of that name and version whose folder is not there any more: it is taken to be the one that has moved to `dir`.
+ * 0: there is none, or there are several. */
+static mr_status find_moved(database *d, const mr_log_run *run, const char *dir)
+{
+    sqlite3_stmt *statement = NULL;
+    mr_status status = prepare(d, "SELECT id, dir FROM runs WHERE name = ? AND version IS ?", &statement);
+    int found = 0;
+    if (!status) {
+        sqlite3_bind_text(statement, 1, run->name, -1, SQLITE_STATIC);
+        if (run->version >= 0)
+            sqlite3_bind_int64(statement, 2, run->version);
+        while ((status = step(d, statement)) == MR_OK) {
+            const char *was = (const char *)sqlite3_column_text(statement, 1);
+            if (was && access(was, F_OK) != 0 && errno == ENOENT) {
+                d->run = sqlite3_column_int64(statement, 0);
+                found++;
+            }
+        }
+    }
+    sqlite3_finalize(statement);
+    if (found != 1)
+        d->run = 0;
+    if (status < 0 || !d->run)
+        return status < 0 ? status : MR_OK;
+    status = prepare(d, "UPDATE runs SET dir = ? WHERE id = ?", &statement);
+    if (!status) {
+        sqlite3_bind_text(statement, 1, dir, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 2, d->run);
+        status = step(d, statement);
+    }
+    sqlite3_finalize(statement);
+    return status < 0 ? status : MR_OK;
+}
+
 static mr_status add_run(database *d, const mr_log_run *run, const char *dir)
 {
     sqlite3_stmt *statement = NULL;
@@ -149,6 +185,8 @@ static mr_status go_on(database *d, const mr_log_run *run, const char *dir)
                        d->path);
     memcpy(&d->rows, run->position, sizeof d->rows);
     mr_status status = find_run(d, dir);
+    if (!status && !d->run)
+        status = find_moved(d, run, dir);
     if (!status && !d->run)
         return mr_fail(MR_ERR_FORMAT, "logger sqlite: '%s' has no run of the folder '%s'", d->path, dir);
     if (!status)

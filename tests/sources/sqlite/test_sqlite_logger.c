@@ -203,6 +203,36 @@ static mr_status train(const char *name, const char *resume)
     return status;
 }
 
+/* A training whose folder has moved, beside one that has not. */
+static void test_moved(void)
+{
+    char wanted[600], to[512];
+    begin_anew();
+    CHECK_EQ_I64(log_open(logger(), "stays", false), MR_OK);
+    CHECK_EQ_I64(log_close(), MR_OK);
+    CHECK_EQ_I64(log_open(logger(), "moves", false), MR_OK);
+    CHECK_EQ_I64(log_one("x", 1, 0, 0), MR_OK);
+    CHECK_EQ_I64(log_sync(), MR_OK);
+    CHECK_EQ_I64(log_close(), MR_OK);
+    snprintf(to, sizeof to, "%s", in_folder("moved"));
+    CHECK(rename(in_folder("moves"), to) == 0);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ_I64(log_open(logger(), "moved", true), MR_OK);
+        CHECK_EQ_I64(log_one("x", 2, 0, 1), MR_OK);
+        CHECK_EQ_I64(log_close(), MR_OK);
+    }
+    CHECK_EQ_STR(ask("SELECT run, number, value FROM metrics"), "2|0|1.0\n2|1|2.0\n");
+    snprintf(wanted, sizeof wanted, "%s\n", to);
+    CHECK_EQ_STR(ask("SELECT dir FROM runs WHERE id = 2"), wanted);
+
+    /* Of two that are gone nobody knows which it was. */
+    CHECK(rename(to, in_folder("gone")) == 0 && rename(in_folder("stays"), in_folder("gone_too")) == 0);
+    CHECK_EQ_I64(log_open(logger(), "gone", true), MR_ERR_FORMAT);
+    snprintf(wanted, sizeof wanted, "logger sqlite: '%s' has no run of the folder '%s'", base(),
+             in_folder("gone"));
+    CHECK_EQ_STR(mr_error(), wanted);
+}
+
 static void test_killed(void)
 {
     begin_anew();
@@ -342,6 +372,7 @@ int main(void)
     RUN(test_question);
     RUN(test_clock);
     RUN(test_resumed);
+    RUN(test_moved);
     RUN(test_killed);
     RUN(test_not_to_be_opened);
     RUN(test_disk_full);

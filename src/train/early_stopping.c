@@ -101,8 +101,13 @@ static mr_status check(void *self, mr_step *step)
     stopping *s = self;
     double value;
     mr_status status = mr__monitor_look(&s->seen, step, s->monitor, !s->opts.not_strict, &value);
-    if (status != MR_OK || s->stopped)
+    if (status != MR_OK)
         return status == MR_END ? MR_OK : status;
+    if (s->stopped) { /* and the training goes on to its least length: what comes may still be the best */
+        if (is_better(s, value, s->best, s->opts.min_delta))
+            improved(s, value);
+        return MR_OK;
+    }
     const char *why = why_now(s, value);
     if (!why)
         return MR_OK;

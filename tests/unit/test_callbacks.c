@@ -296,6 +296,7 @@ static mr_status validate_curve(mr_step *s, const mr_batch *b)
 }
 
 static double weight_at_end;
+static int64_t least; /* epochs */
 
 /* How many epochs a training has with this early stopping. */
 static int64_t epochs_of(const double *values, const mr_early_stopping_opts *opts, mr_status *status)
@@ -308,8 +309,8 @@ static int64_t epochs_of(const double *values, const mr_early_stopping_opts *opt
     *order = '\0';
     mr_task *task = mr_task_new(&vtable, f.model, NULL, 0);
     mr_loader *val = mr_loader_new(f.data, f.rng, &(mr_loader_opts){ .batch_size = 10 });
-    mr_trainer *t =
-        mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 10, .no_progress = true, .no_summary = true });
+    mr_trainer *t = mr_trainer_new(
+        &(mr_trainer_opts){ .max_epochs = 10, .min_epochs = least, .no_progress = true, .no_summary = true });
     CHECK_EQ_I64(mr_trainer_set_val_loader(t, val), MR_OK);
     CHECK_EQ_I64(mr_trainer_add_callback(
                      t, mr_early_stopping_new(opts && opts->verbose ? "val_loss" : "val_loss", opts)),
@@ -362,6 +363,18 @@ static void test_early_stopping(void)
     CHECK(reached == weight_at_end);
     check_stops(bumpy, (mr_early_stopping_opts){ 0 }, 8);
     CHECK(reached != weight_at_end);
+}
+
+/* A stop that has to wait for min_epochs: the best may come behind it. */
+static void test_best_behind_a_stop(void)
+{
+    const double late[] = { 5, 4, 4.5, 4.2, 4.1, 3, 2, 6, 1, 0 };
+    least = 8;
+    check_stops(late, (mr_early_stopping_opts){ .restore_best = true }, 8);
+    CHECK(weight_at_end == reached);
+    check_stops(late, (mr_early_stopping_opts){ 0 }, 8);
+    CHECK(weight_at_end != reached);
+    least = 0;
 }
 
 static void test_early_stopping_says(void)
@@ -464,6 +477,7 @@ int main(void)
     RUN(test_stop);
     RUN(test_failures);
     RUN(test_early_stopping);
+    RUN(test_best_behind_a_stop);
     RUN(test_early_stopping_says);
     RUN(test_early_stopping_refuses);
     RUN(test_logging);

@@ -88,20 +88,24 @@ mr_status mr__buffers_begin(mr__fit *fit)
             list[count++] = state.item[i];
     }
     fit->buffer_list = (mr_params){ list, count };
-    if (count && !(fit->buffers = mr__alloc(mr__copies_bytes(fit->buffer_list))))
+    const size_t bytes = mr__copies_bytes(fit->buffer_list);
+    if (count && !(fit->buffers = mr__alloc(bytes)))
+        return MR_ERR_MEMORY;
+    if (count && fit->trainer->accumulate > 1 && !(fit->batch_buffers = mr__alloc(bytes)))
         return MR_ERR_MEMORY;
     return MR_OK;
 }
 
 void mr__buffers_keep(mr__fit *fit)
 {
-    mr__copies_take(fit->buffer_list, fit->buffers);
+    mr__copies_take(fit->buffer_list, fit->window ? fit->batch_buffers : fit->buffers);
 }
 
 void mr__buffers_free(mr__fit *fit)
 {
     mr__free((mr_param *)(uintptr_t)fit->buffer_list.item);
     mr__free(fit->buffers);
+    mr__free(fit->batch_buffers);
 }
 
 /* ---- doing ---- */
@@ -150,7 +154,7 @@ mr_status mr__loss_nonfinite(mr__fit *fit, const mr_batch *batch, const mr_tenso
     if (!mr__goes_on(fit))
         explain(fit, batch);
     if (fit->buffers)
-        mr__copies_put_back(fit->buffer_list, fit->buffers);
+        mr__copies_put_back(fit->buffer_list, fit->window ? fit->batch_buffers : fit->buffers);
     return decide(fit, what, at.text, skipped);
 }
 
@@ -161,5 +165,7 @@ mr_status mr__gradient_nonfinite(mr__fit *fit, const mr_batch *batch)
     snprintf(what, sizeof what, "the gradient of %.140s is not finite", wrong_gradient(fit));
     if (!mr__goes_on(fit) && batch)
         say_samples(batch);
+    if (fit->buffers) /* of all batches of this update: its window is closed */
+        mr__copies_put_back(fit->buffer_list, fit->buffers);
     return decide(fit, what, at.text, "there is no update");
 }

@@ -96,13 +96,14 @@ struct mr__fit {
     bool epoch_complete; /* the epoch that ends has had all of its batches */
     mr_status (*next)(mr__fit *fit, const mr_batch **batch); /* what gives batches; NULL: the loader */
     struct mr__profile *profile;                             /* NULL: nobody wants one */
-    mr_optimizers made;            /* all optimizers and schedules; `optim` and `schedule` are the first */
-    int optims;                    /* how many */
-    bool manual;                   /* the task optimizes by hand */
-    bool abandoned;                /* this batch is left out, in the middle of its step */
-    mr__failure step_failure;      /* of this step's own calls: status MR_OK: none */
-    char *buffers;                 /* as they were before this step; NULL: they are not put back */
-    mr_params buffer_list;         /* owned */
+    mr_optimizers made;       /* all optimizers and schedules; `optim` and `schedule` are the first */
+    int optims;               /* how many */
+    bool manual;              /* the task optimizes by hand */
+    bool abandoned;           /* this batch is left out, in the middle of its step */
+    mr__failure step_failure; /* of this step's own calls: status MR_OK: none */
+    char *buffers;            /* as they were before this update's first batch; NULL: they are not put back */
+    char *batch_buffers;      /* before this batch, where that is another one */
+    mr_params buffer_list;    /* owned */
     struct mr__rollback *rollback; /* NULL: not wanted */
     mr__loaders train;             /* all; `loader` is the first */
     mr__feed feed;

@@ -182,10 +182,10 @@ MR_API MR_CHECKED mr_status mr_step_update(mr_step *step, int index);
 typedef enum mr_nonfinite { MR_NONFINITE_STOP = 0, MR_NONFINITE_SKIP, MR_NONFINITE_ROLLBACK } mr_nonfinite;
 
 typedef struct mr_trainer_opts {
-    int64_t max_epochs;        /* default 1000, or no limit when max_steps or max_time is given; -1: no limit */
-    int64_t max_steps;         /* default -1: no limit */
-    const char *csv;           /* log to csv/name/version_N/metrics.csv; default: no log and no checkpoint */
-    const char *name;          /* default "lightning_logs" */
+    int64_t max_epochs; /* default 1000, or no limit when max_steps or max_time is given; -1: no limit */
+    int64_t max_steps;  /* default -1: no limit */
+    const char *csv;    /* log to csv/name/version_N/metrics.csv; default: no log and no checkpoint */
+    const char *name;   /* default "lightning_logs" */
     int64_t log_every_n_steps; /* default 50; MR_ZERO_INT: never */
     bool no_progress;          /* no progress bar on stdout */
     bool no_checkpoint;        /* no checkpoint after each epoch */
@@ -211,7 +211,8 @@ typedef struct mr_trainer_opts {
      * checkpoint and the logs, and returns MR_INTERRUPTED; a second signal has its default action. SIGUSR1 writes a
      * checkpoint, and the training goes on. For one fit at a time in a process; without it no signal is touched. */
     bool handle_signals;
-    int64_t min_epochs, min_steps; /* before that neither mr_trainer_stop (early stopping) nor max_time ends it; default 0 */
+    int64_t min_epochs,
+        min_steps; /* before that neither mr_trainer_stop (early stopping) nor max_time ends it; default 0 */
     /* How often to validate, as a duration, instead of at the end of epochs: "0.25ep" is in every epoch after each quarter
      * of its batches (rounded down, as in Lightning), "100ba" after every 100 batches, counted over all epochs, for which
      * check_val_every_n_epoch has to be 1; "90s". */
@@ -221,7 +222,7 @@ typedef struct mr_trainer_opts {
     const char *
         max_time; /* "3600s": the time of training, over all resumptions, after which it ends; default: no limit */
     int64_t
-        fast_dev_run; /* so many batches of training and validation, no files, no early stopping or model checkpoints */
+        fast_dev_run; /* so many batches of training and validation, from the beginning, no files, no early stopping or model checkpoints */
     mr_nonfinite
         nonfinite; /* what is done about a loss or a gradient that is NaN or infinite; default: stop */
     /* Of MR_NONFINITE_ROLLBACK: every so many updates the state is kept (default 100); the factor by which learning rates count

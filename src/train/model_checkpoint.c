@@ -233,7 +233,12 @@ static mr_status find_version(keeper *k, const mr_trainer *t)
 static mr_status train_begins(void *self, mr_step *step)
 {
     keeper *k = self;
+    const bool writes = k->opts.save_top_k || k->opts.save_last || k->opts.save_on_exception;
     mr_status status = open_folder(k, step->trainer);
+    if (!status && writes && !((const mr__fit *)step)->reporter->snapshot)
+        status =
+            mr__raise(MR_ERR_ARGUMENT,
+                      "the trainer makes no checkpoints, without csv and save_dir or with no_checkpoint");
     if (!status && k->version < 0)
         status = find_version(k, step->trainer);
     return status ? status : find_best_path(k);

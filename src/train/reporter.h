@@ -20,7 +20,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { MR__MAX_METRICS = 256, MR__MAX_SAVES = 8 };
+enum { MR__MAX_METRICS = 256, MR__MAX_SAVES = 128 /* four of each callback */ };
 
 /* A checkpoint that is to be written to this path, and what is to be removed then; owned. */
 typedef struct mr__save {

@@ -135,7 +135,8 @@ static void develop_fast(mr_trainer *t, int64_t batches)
     t->check_val_every = 1;
     t->val_interval = (mr_duration){ 0 };
     mr__free(t->save_dir);
-    t->save_dir = NULL;
+    mr__free(t->resume);
+    t->save_dir = t->resume = NULL;
 }
 
 /* Where its files go, and metrics.csv among them. */

@@ -316,8 +316,10 @@ static void test_when(void)
     CHECK_EQ_I64(seen, 2 + 4);
     check_when((mr_trainer_opts){ .max_epochs = 1, .num_sanity_val_steps = -1 }, "0.9 ");
     CHECK_EQ_I64(seen, 4 + 4);
-    check_when((mr_trainer_opts){ .max_epochs = 7, .fast_dev_run = 2, .csv = files_folder, .name = "fast" },
-               "0.2 ");
+    check_when(
+        (mr_trainer_opts){
+            .max_epochs = 7, .fast_dev_run = 2, .csv = files_folder, .name = "fast", .resume = "last" },
+        "0.2 ");
     CHECK_EQ_I64(trained, 2);
     CHECK_EQ_I64(seen, 2);
     CHECK(!file_exists(in_folder("fast")));

@@ -397,6 +397,47 @@ static void test_slow_disk(void)
     fit_free(&f);
 }
 
+/* That nothing could be written is seen before the training. */
+static void test_refusing_early(void)
+{
+    for (int i = 0; i < 2; i++) {
+        fit f = fit_new(10);
+        mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 1,
+                                                           .csv = i ? files_folder : NULL,
+                                                           .no_checkpoint = i,
+                                                           .no_progress = true,
+                                                           .no_summary = true });
+        const mr_model_checkpoint_opts opts = { .dir = files_folder };
+        CHECK_EQ_I64(mr_trainer_add_callback(t, mr_model_checkpoint_new(&opts)), MR_OK);
+        CHECK_EQ_I64(mr_trainer_fit(t, f.task, f.loader), MR_ERR_ARGUMENT);
+        CHECK_EQ_STR(mr_error(), "fit: ModelCheckpoint: the trainer makes no checkpoints, without csv and "
+                                 "save_dir or with no_checkpoint");
+        CHECK_EQ_I64(mr_trainer_global_step(t), 0);
+        mr_trainer_free(t);
+        fit_free(&f);
+    }
+}
+
+/* As many as a trainer takes, each of which writes two files at once. */
+static void test_many(void)
+{
+    fit f = fit_new(10);
+    mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){
+        .max_epochs = 1, .csv = files_folder, .name = "many", .no_progress = true, .no_summary = true });
+    for (int i = 0; i < 32; i++) {
+        char name[20];
+        snprintf(name, sizeof name, "c%02d", i);
+        const mr_model_checkpoint_opts opts = { .filename = name, .save_last = true };
+        CHECK_EQ_I64(mr_trainer_add_callback(t, mr_model_checkpoint_new(&opts)), MR_OK);
+    }
+    CHECK_EQ_I64(mr_trainer_fit(t, f.task, f.loader), MR_OK);
+    const char *list = listing("many/version_0/checkpoints");
+    CHECK(strstr(list, "c00.safetensors") && strstr(list, "c31.safetensors") &&
+          strstr(list, "last.safetensors"));
+    mr_trainer_free(t);
+    fit_free(&f);
+}
+
 int main(void)
 {
     if (!files_begin())
@@ -411,5 +452,7 @@ int main(void)
     RUN(test_exception);
     RUN(test_refusing);
     RUN(test_slow_disk);
+    RUN(test_refusing_early);
+    RUN(test_many);
     return files_report();
 }

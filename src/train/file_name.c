@@ -6,15 +6,30 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_BYTES = 64, FORMAT_BYTES = 8 };
+enum { NAME_BYTES = 64 };
 
 typedef struct field {
-    char name[NAME_BYTES], format[FORMAT_BYTES]; /* "%.2f"; "": none */
+    char name[NAME_BYTES], kind; /* f, e, g or d; '\0': without a format */
+    bool zeros;
+    int digits; /* behind the point, or of a whole number */
 } field;
 
 static mr_status wrong(const char *text, const char *why)
 {
     return mr__raise(MR_ERR_ARGUMENT, "the file name '%.100s' %s", text, why);
+}
+
+/* ".2f", "02d" */
+static bool read_format(const char *c, const char *end, field *f)
+{
+    const bool point = *c == '.';
+    f->zeros = *c == '0';
+    c += point || f->zeros;
+    if (end - c != 2 || c[0] < '0' || c[0] > '9' || !strchr(point ? "feg" : "d", c[1]))
+        return false;
+    f->digits = c[0] - '0';
+    f->kind = c[1];
+    return true;
 }
 
 /* Reads what stands in braces, and moves behind it. NULL, or what is wrong. */
@@ -29,15 +44,9 @@ static const char *read_field(const char **at, field *f)
         return "has braces without a name";
     memcpy(f->name, *at, length);
     f->name[length] = '\0';
-    f->format[0] = '\0';
-    if (colon) {
-        const char *c = colon + 1;
-        const bool fine =
-            c[0] == '.' && c[1] >= '0' && c[1] <= '9' && c[2] && strchr("feg", c[2]) && c + 3 == end;
-        if (!fine)
-            return "has a format that is not one such as .2f";
-        snprintf(f->format, sizeof f->format, "%%%.3s", c);
-    }
+    f->kind = '\0';
+    if (colon && !read_format(colon + 1, end, f))
+        return "has a format that is not one such as .2f or 02d";
     *at = end + 1;
     return NULL;
 }
@@ -46,20 +55,18 @@ static void append_value(mr__strbuf *out, const field *f, double value, bool who
 {
     char text[MR__FLOAT_TEXT_BYTES];
     mr__strbuf_appendf(out, "%s=", f->name);
-    if (f->format[0]) {
-        const char kind = f->format[3];
-        const int digits = f->format[2] - '0';
-        if (kind == 'f')
-            mr__strbuf_appendf(out, "%.*f", digits, value);
-        else if (kind == 'e')
-            mr__strbuf_appendf(out, "%.*e", digits, value);
-        else
-            mr__strbuf_appendf(out, "%.*g", digits, value);
-    } else if (whole) {
-        mr__strbuf_appendf(out, "%lld", (long long)value);
-    } else {
+    if (f->kind == 'f')
+        mr__strbuf_appendf(out, "%.*f", f->digits, value);
+    else if (f->kind == 'e')
+        mr__strbuf_appendf(out, "%.*e", f->digits, value);
+    else if (f->kind == 'g')
+        mr__strbuf_appendf(out, "%.*g", f->digits, value);
+    else if (f->kind == 'd' && f->zeros)
+        mr__strbuf_appendf(out, "%0*lld", f->digits, (long long)value);
+    else if (whole)
+        mr__strbuf_appendf(out, "%*lld", f->kind ? f->digits : 0, (long long)value);
+    else
         mr__strbuf_append(out, mr__format_double(text, value));
-    }
 }
 
 mr_status mr__file_name(mr__strbuf *out, const char *format, mr__name_value value_of, const void *user)
@@ -82,6 +89,8 @@ mr_status mr__file_name(mr__strbuf *out, const char *format, mr__name_value valu
         if (value_of && !value_of(user, f.name, &value, &whole))
             return mr__raise(MR_ERR_ARGUMENT, "the file name '%.100s' wants %s, which was not logged", format,
                              f.name);
+        if (value_of && f.kind == 'd' && !whole)
+            return wrong(format, "has a format of whole numbers for a metric");
         append_value(out, &f, value, whole);
     }
     return out->failed ? MR_ERR_MEMORY : MR_OK;

@@ -83,7 +83,7 @@ typedef struct mr_task_vtable {
     mr_optim *(*configure_optimizers)(void *self, mr_module *model);
     /* Optional: frees what `self` holds. */
     void (*destroy)(void *self);
-    /* Optional: makes the schedule of the learning rate, which the trainer adopts. It steps at the end of each epoch, or with
+    /* Optional: makes the schedule of the learning rate, which the trainer adopts. It steps with the last batch of each epoch, before on_train_batch_end, or with
      * `schedule_each_step` after each update; with `schedule_monitor` it steps at the end of each epoch, by what was last
      * logged under that name for an epoch or a validation (reduce_lr_on_plateau); not before the first validation. */
     mr_schedule *(*configure_schedule)(void *self, mr_optim *optim);

@@ -162,6 +162,8 @@ static mr_status run_batch(mr__fit *fit, const mr_batch *batch)
     if (MR__UNLIKELY(status))
         return status;
     fit->step.global_step += updated;
+    if (MR__UNLIKELY(mr__is_last(fit)) && (status = mr__train_epoch_ended(fit)))
+        return status;
     status = mr__hooks(fit, MR__ON_TRAIN_BATCH_END);
     fit->step.batch = NULL;
     if (updated || MR__UNLIKELY(fit->manual))
@@ -232,7 +234,8 @@ static mr_status end_epoch(mr__fit *fit, bool complete)
     complete = complete && !fit->left;
     if (complete && fit->phase != MR__AT_VALIDATION) {
         fit->phase = MR__AT_EPOCH_END;
-        status = mr__train_epoch_ended(fit);
+        if (fit->step.batch_index != fit->reporter->total) /* the last batch was not known to be that */
+            status = mr__train_epoch_ended(fit);
     }
     if (!status && complete) {
         fit->phase = MR__AT_VALIDATION;

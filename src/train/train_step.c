@@ -170,9 +170,10 @@ mr_status mr__train_batch(mr__fit *fit, const mr_batch *batch, bool *updated)
             return mr__train_failed(fit, status);
     }
     mr_tape_reset(fit->tape);
-    if (MR__UNLIKELY(!loss || status == MR_END))
-        return status < 0 ? status : MR_OK;
-    return fit->window < fit->trainer->accumulate ? MR_OK : update(fit, updated);
+    if (MR__UNLIKELY(status < 0))
+        return status;
+    return fit->window >= fit->trainer->accumulate || (fit->window && mr__is_last(fit)) ? update(fit, updated)
+                                                                                        : MR_OK;
 }
 
 mr_status mr__train_rest(mr__fit *fit, bool *updated)

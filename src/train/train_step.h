@@ -16,7 +16,13 @@ mr_status mr__step_optimizer(mr__fit *fit, mr_optim *optim);
 /* Says where in the training the thread's failure, settled or not, came about. */
 mr_status mr__train_failed(const mr__fit *fit, mr_status status);
 
-/* Ends a window that the epoch's end has cut short, if one is open. */
+/* Whether a batch that runs is the last of its epoch; false also where that is not known. */
+static inline bool mr__is_last(const mr__fit *fit)
+{
+    return fit->step.batch_index + 1 == fit->reporter->total;
+}
+
+/* Ends a window that the epoch's end has cut short, if one is open: of an epoch whose end came unforeseen. */
 mr_status mr__train_rest(mr__fit *fit, bool *updated);
 
 /* The schedule's step at the end of an epoch, unless it goes by updates or by a metric. */

@@ -197,7 +197,7 @@ typedef struct mr_trainer_opts {
     double gradient_clip_norm;       /* mr_clip_grad_norm before each update; default: none; MR_ZERO: to 0 */
     double gradient_clip_value;      /* mr_clip_grad_value, after that; the same */
     int64_t limit_train_batches;     /* batches of an epoch; default: all */
-    int64_t limit_val_batches;       /* the same of a validation */
+    int64_t limit_val_batches;       /* the same of a validation; MR_ZERO_INT: none takes place */
     int64_t check_val_every_n_epoch; /* default 1 */
     /* How often a checkpoint is written, as a duration: "7ba", "10ep", "90s"; default "1ep", at the end of each epoch. One
      * that falls due while gradients are accumulated is taken after their update; the clock is looked at ten times a second.

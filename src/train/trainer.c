@@ -103,19 +103,24 @@ static bool acceptable(const mr_trainer_opts *opts)
 
 static mr_status take_limits(mr_trainer *t, const mr_trainer_opts *o)
 {
+    const bool no_val = o->limit_val_batches == MR_ZERO_INT;
     const struct {
         mr__limit *limit;
         const char *name;
         int64_t batches;
         double share;
     } limits[] = { { &t->limit_train, "limit_train", o->limit_train_batches, o->limit_train_share },
-                   { &t->limit_val, "limit_val", o->limit_val_batches, o->limit_val_share },
+                   { &t->limit_val, "limit_val", no_val ? 0 : o->limit_val_batches, o->limit_val_share },
                    { &t->limit_test, "limit_test", o->limit_test_batches, o->limit_test_share },
                    { &t->limit_predict, "limit_predict", o->limit_predict_batches, o->limit_predict_share },
                    { &t->overfit, "overfit", o->overfit_batches, o->overfit_share } };
     mr_status status = MR_OK;
     for (size_t i = 0; i < sizeof limits / sizeof *limits && !status; i++)
         status = mr__limit_option(limits[i].limit, limits[i].name, limits[i].batches, limits[i].share);
+    if (no_val) {
+        t->limit_val.batches = 0;
+        t->limit_val.share = 0;
+    }
     return status;
 }
 

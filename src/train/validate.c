@@ -11,7 +11,7 @@
 mr_status mr__validate_prepare(mr__fit *fit)
 {
     const mr_trainer *t = fit->trainer;
-    if (!t->val.count)
+    if (!t->val.count || t->limit_val.batches == 0)
         return MR_OK;
     if (!fit->task->vtable->validation_step)
         return mr__raise(MR_ERR_ARGUMENT,

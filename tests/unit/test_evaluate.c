@@ -314,6 +314,10 @@ static void test_when(void)
         "fit: check_val_every_n_epoch is not for a val_check_interval that is counted over all epochs");
     check_when((mr_trainer_opts){ .max_epochs = 1, .num_sanity_val_steps = 2 }, "0.9 ");
     CHECK_EQ_I64(seen, 2 + 4);
+    check_when(
+        (mr_trainer_opts){ .max_epochs = 2, .limit_val_batches = MR_ZERO_INT, .num_sanity_val_steps = 2 },
+        "");
+    CHECK_EQ_I64(seen, 0);
     check_when((mr_trainer_opts){ .max_epochs = 1, .num_sanity_val_steps = -1 }, "0.9 ");
     CHECK_EQ_I64(seen, 4 + 4);
     check_when(

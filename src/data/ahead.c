@@ -137,13 +137,14 @@ mr_status mr__ahead_begin(mr_loader *loader)
     bool guessed = a->guessed && a->epoch == loader->epoch;
     a->guessed = false;
     if (guessed) {
+        a->failed = false;
         if (confirm(loader))
             return MR_OK;
         a->never = true;
         mr__ahead_leave(loader);
     }
     a->epoch = loader->epoch;
-    a->ended = a->stuck = false;
+    a->ended = a->stuck = a->failed = false;
     mr__merge_begin_rounds(&loader->merge);
     mr_status status = start(loader);
     if (status < 0)
@@ -156,7 +157,7 @@ mr_status mr__ahead_resume(mr_loader *loader)
 {
     mr__ahead *a = &loader->ahead;
     a->epoch = loader->epoch;
-    a->ended = a->stuck = a->guessed = false;
+    a->ended = a->stuck = a->failed = a->guessed = false;
     return start(loader);
 }
 
@@ -283,9 +284,13 @@ static int64_t of_whole_batch(const mr__ahead *a, int64_t nanoseconds, int64_t r
 static int64_t fill_directly(mr_loader *loader, mr__slot_batch **slot)
 {
     mr__ahead *a = &loader->ahead;
-    if (++a->direct_count % 8)
-        return mr__loader_fill(loader, slot);
+    if (++a->direct_count % 8) {
+        int64_t rows = mr__loader_fill(loader, slot);
+        a->failed = rows < 0;
+        return rows;
+    }
     int64_t begin = mr__clock(), rows = mr__loader_fill(loader, slot);
+    a->failed = rows < 0;
     if (rows > 0)
         learn_cost(a, of_whole_batch(a, mr__clock() - begin, rows));
     return rows;
@@ -325,6 +330,7 @@ int64_t mr__ahead_next(mr_loader *loader, mr__slot_batch **slot)
         loader->taken = t->taken;
     *slot = t->slot;
     if (t->failed_row >= 0) {
+        a->failed = true;
         mr__failure_raise(&t->failure);
         return -1;
     }
@@ -337,20 +343,47 @@ int64_t mr__ahead_next(mr_loader *loader, mr__slot_batch **slot)
     return t->rows;
 }
 
+static int64_t handed_out(const mr_loader *loader)
+{
+    return loader->done.below + loader->done.count + loader->ahead.failed;
+}
+
+/* Goes to behind the batches that were delivered; unordered, behind as many in order, whichever they were. */
+static mr_status go_behind_delivered(mr_loader *loader)
+{
+    mr__order *order = &loader->order;
+    const mr__slot_batch *to = loader->ring[loader->next_slot]; /* nobody looks at that one */
+    if (!loader->unordered)
+        return mr__order_resume(order, loader->epoch, loader->taken);
+    mr_status status = mr__order_resume(order, loader->epoch, loader->done.taken);
+    order->batches = loader->done.below;
+    while (status == MR_OK && order->batches < handed_out(loader))
+        if (mr__order_take(order, to->index, to->valid, loader->batch_size) <= 0)
+            break;
+    return status;
+}
+
+/* Whether the order stands somewhere else. */
+static bool is_elsewhere(const mr_loader *loader)
+{
+    const mr__order *order = &loader->order;
+    return loader->unordered ? !loader->order_ended && order->batches != handed_out(loader)
+                             : order->at > loader->taken;
+}
+
 /* A sampler with a state was asked for more than was delivered: what it gives in the next epoch must not hang on that.
  * What fails here fails again when the next epoch begins. */
 static void go_back(mr_loader *loader)
 {
-    mr__order *order = &loader->order;
     mr__failure first;
     const bool pending = mr__pending();
-    if (!mr__order_state_size(order) || order->at <= loader->taken)
+    if (!mr__order_state_size(&loader->order) || !is_elsewhere(loader))
         return;
     if (pending) { /* what is told to the caller in the end */
         mr__failure_take(&first);
         mr_error_clear();
     }
-    if (mr__order_resume(order, loader->epoch, loader->taken) != MR_OK)
+    if (go_behind_delivered(loader) != MR_OK || mr__pending())
         mr_error_clear();
     if (pending)
         mr__failure_raise(&first);

@@ -30,6 +30,7 @@ typedef struct mr__ahead {
     int64_t epoch;          /* that tickets are posted of */
     bool ended;             /* its end was posted */
     bool stuck;             /* no more tickets, until the next epoch: the sampler has failed */
+    bool failed;            /* a batch of this epoch has */
 
     bool guessed, never; /* the epoch was begun on a guess; one was wrong */
     mr_rng *expected, *after;

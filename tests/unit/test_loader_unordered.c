@@ -1,6 +1,8 @@
 /* Batches as they are ready: the same ones, each once, also across a save. */
 #include "loader_fixture.h"
 
+#include <millrace/samplers.h>
+
 #include <string.h>
 
 enum { LENGTH = 61, MOST_BATCHES = 64 };
@@ -360,6 +362,88 @@ static void test_fault(void)
     }
 }
 
+/* ---- an epoch that is left early ---- */
+
+enum { CALLS = 4 };
+
+static atomic_int_least64_t held_index;
+
+static mr_status held_get(void *self, int64_t index, const mr_sample *sample)
+{
+    (void)self;
+    for (int i = 0; i < 10000 && index == atomic_load(&held_index) && !atomic_load(&may_go); i++)
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
+    fixture_write(sample, index);
+    return MR_OK;
+}
+
+static mr_sampler *draw(mr_rng *own, int batches)
+{
+    mr_sampler *s = mr_random_sampler_new(
+        4000, own, &(mr_random_sampler_opts){ .replacement = true, .num_samples = 400, .generator = own });
+    return batches ? mr_batch_sampler_new(s, 8, false) : s;
+}
+
+/* The first index of the epoch behind one that is left after some batches, of which the first was not ready in time. `goes_on`:
+ * it is another loader, which was given the state, that leaves it. */
+static int64_t first_of_next(int workers, int batches, bool goes_on)
+{
+    static const mr_dataset_vtable vtable = { .len = fixture_len, .get = held_get };
+    fixture f = fine;
+    f.length = 4000;
+    mr_rng *rng = mr_rng_new(0), *own = mr_rng_new(1), *twin = mr_rng_new(1);
+    mr_sampler *first = draw(twin, batches);
+    int64_t index = -1;
+    CHECK_EQ_I64(mr_sampler_begin(first, 0), MR_OK);
+    CHECK_EQ_I64(mr_sampler_next(first, &index), MR_OK);
+    atomic_store(&held_index, index);
+    atomic_store(&may_go, !workers);
+    mr_dataset *d = mr_dataset_new(&vtable, &f, sizeof f, fixture_fields, 2);
+    mr_loader_opts opts = { .batch_size = 8, .workers = workers, .prefetch = workers ? 20 : 0 };
+    opts.unordered = workers > 0;
+    mr_loader *l = mr_loader_new(d, rng, &opts), *other = mr_loader_new(d, rng, &opts);
+    CHECK_EQ_I64(mr_loader_set_sampler(l, draw(own, batches)), MR_OK);
+    CHECK_EQ_I64(mr_loader_set_sampler(other, draw(own, batches)), MR_OK);
+    const mr_batch *b;
+    for (int i = 0; i < CALLS; i++) {
+        CHECK_EQ_I64(mr_loader_next(l, &b), MR_OK);
+        CHECK(!workers || b->number != 0);
+    }
+    atomic_store(&may_go, true);
+    if (goes_on) {
+        const void *bytes;
+        size_t size;
+        CHECK_EQ_I64(mr_loader_save(l, &bytes, &size), MR_OK);
+        CHECK_EQ_I64(mr_loader_restore(other, bytes, size), MR_OK);
+    }
+    mr_loader_rewind(goes_on ? other : l);
+    do {
+        CHECK_EQ_I64(mr_loader_next(goes_on ? other : l, &b), MR_OK);
+        index = b->indices[0];
+    } while (b->number != 0);
+    CHECK_EQ_I64(b->epoch, 1);
+    mr_sampler_free(first);
+    mr_loader_free(l);
+    mr_loader_free(other);
+    mr_dataset_free(d);
+    mr_rng_free(twin);
+    mr_rng_free(own);
+    mr_rng_free(rng);
+    return index;
+}
+
+static void test_left_early(void)
+{
+    for (int batches = 0; batches < 2; batches++) {
+        const int64_t wanted = first_of_next(0, batches, false);
+        for (int workers = 2; workers < 4; workers++) {
+            CHECK_EQ_I64(first_of_next(workers, batches, false), wanted);
+            CHECK_EQ_I64(first_of_next(workers, batches, true), wanted);
+        }
+    }
+}
+
 int main(void)
 {
     RUN(test_slow_sample);
@@ -367,5 +451,6 @@ int main(void)
     RUN(test_streams);
     RUN(test_slow_shard);
     RUN(test_fault);
+    RUN(test_left_early);
     return check_report();
 }

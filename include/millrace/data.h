@@ -72,7 +72,8 @@ MR_API mr_dataset *mr_dataset_from_tensors(mr_tensor *const *tensors, const char
 /* The struct of a dataset made with this vtable, for functions of its kind; NULL of another. A view. */
 MR_API void *mr_dataset_self(mr_dataset *dataset, const mr_dataset_vtable *vtable);
 
-/* Frees a dataset. Loaders and cursors over it must not be used afterwards, but may be freed. */
+/* Frees a dataset. Loaders and cursors over it must not be used afterwards, but may be freed; batches of theirs that were
+ * not kept are gone. */
 MR_API void mr_dataset_free(mr_dataset *dataset);
 
 /* Number of samples; -1 for a stream that does not know it. */
@@ -216,7 +217,8 @@ typedef struct mr_loader_opts {
  * delivered, in which order, and what is drawn from generators does not depend on the number of workers. A failure is
  * returned when its batch is due. Batches are made ahead beyond the end of an epoch where its order is known; so what a
  * sampler without state is asked, and streams, may begin an epoch that nobody asks for. Batches that take a few
- * microseconds are made by the calling thread, which costs less.
+ * microseconds are made by the calling thread, which costs less. No callback calls the loader that calls it: that is
+ * MR_ERR_STATE.
  *
  * With a timeout a sample that takes longer ends the epoch with MR_ERR_STATE, and names it, its shard and the worker. A worker that does not
  * come back from a callback is left behind, with the memory that it writes to; a new one takes its place. Freeing and

@@ -36,6 +36,7 @@ mr_status mr__ahead_init(mr_loader *loader, const mr_loader_opts *opts, int64_t 
     mr__ahead *a = &loader->ahead;
     a->prefetch = opts->prefetch;
     a->prefetch_bytes = opts->prefetch_bytes;
+    a->opts.owner = loader;
     a->opts.workers = opts->workers;
     a->opts.timeout = opts->timeout;
     a->opts.skip = loader->bad.skip;

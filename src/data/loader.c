@@ -158,9 +158,19 @@ static void dataset_gone(mr__user *user)
     loader->dataset = NULL;
 }
 
+bool mr__loader_enter(mr_loader *loader, const char *call)
+{
+    if (MR__UNLIKELY(mr__pipeline_is_worker(loader) || loader->busy)) {
+        mr__raise(MR_ERR_STATE, "%s: called from a callback of this loader", call);
+        return false;
+    }
+    loader->busy = true;
+    return true;
+}
+
 void mr_loader_free(mr_loader *loader)
 {
-    if (!loader)
+    if (!loader || !mr__loader_enter(loader, "loader_free"))
         return;
     if (loader->attached) {
         let_go(loader);
@@ -450,16 +460,22 @@ mr_status mr_loader_next(mr_loader *loader, const mr_batch **batch)
         return mr__settle(mr__null("loader_next", loader ? "batch" : "loader"));
     if (mr__pending()) /* something failed since the last status: that is what the caller must hear of */
         return mr__settle(mr_error_status());
+    if (!mr__loader_enter(loader, "loader_next"))
+        return mr__settle(MR_ERR_STATE);
     mr__stats_enter(&loader->stats);
     mr_status status = next_batch(loader, batch);
+    loader->busy = false;
     mr__stats_leave(&loader->stats, status == MR_OK ? (*batch)->rows : status == MR_END ? 0 : -1);
     return status < 0 ? mr__settle(status) : status;
 }
 
 void mr_loader_rewind(mr_loader *loader)
 {
-    if (loader && loader->in_epoch)
+    if (!loader || !mr__loader_enter(loader, "loader_rewind"))
+        return;
+    if (loader->in_epoch)
         mr__loader_leave(loader);
+    loader->busy = false;
 }
 
 int64_t mr_loader_len(mr_loader *loader)

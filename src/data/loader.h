@@ -30,6 +30,7 @@ struct mr_loader {
     bool streams; /* the dataset is a stream */
     bool started; /* an epoch has ever begun: the settings are fixed */
     bool in_epoch;
+    bool busy;        /* somebody is in a call that runs callbacks */
     int64_t epoch;    /* the current one, or the last; -1 before the first */
     int64_t position; /* samples delivered in it */
     int64_t taken;    /* indices of the order that were handed out up to the last batch */
@@ -57,6 +58,9 @@ mr_loader *mr__loader_in_order(const mr_loader *loader);
 
 /* The number of an epoch's key in the order: the order may be of the next epoch already. */
 int mr__loader_key(const mr_loader *loader);
+
+/* Begins a call that runs callbacks. False with a failure when a callback of this loader's makes it. */
+bool mr__loader_enter(mr_loader *loader, const char *call);
 
 /* Leaves the epoch. */
 void mr__loader_leave(mr_loader *loader);

@@ -148,10 +148,18 @@ static void work(mr__worker *w)
     pthread_mutex_unlock(&p->lock);
 }
 
+static _Thread_local const void *works_for;
+
+bool mr__pipeline_is_worker(const void *owner)
+{
+    return works_for == owner;
+}
+
 static void *worker_main(void *user)
 {
     mr__worker *w = user;
     mr__pipeline *p = w->pipeline;
+    works_for = p->opts.owner;
     mr__parallel_never();
     mr_status status = mr__filler_open(&w->filler);
     pthread_mutex_lock(&p->lock);

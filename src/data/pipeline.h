@@ -65,6 +65,7 @@ typedef struct mr__ticket {
 typedef struct mr__pipeline mr__pipeline;
 
 typedef struct mr__pipeline_opts {
+    const void *owner; /* what its workers say that they work for */
     int workers;
     int64_t slots, capacity; /* tickets in the ring, and rows of each */
     double timeout;          /* seconds for one sample; 0: no limit */
@@ -78,6 +79,9 @@ mr__pipeline *mr__pipeline_new(mr_dataset *dataset, const mr__pipeline_opts *opt
 /* Stops them, and frees everything but what is left behind: then *lanes, which they may be reading, become theirs, too,
  * and NULL. */
 void mr__pipeline_close(mr__pipeline *pipeline, mr__lanes **lanes);
+
+/* Whether this thread is a worker of a pipeline of that owner's. */
+bool mr__pipeline_is_worker(const void *owner);
 
 /* ---- for the consumer's thread alone ---- */
 

@@ -167,8 +167,11 @@ mr_status mr_loader_save(mr_loader *loader, const void **bytes, size_t *size)
         return mr__settle(mr__null("loader_save", !loader ? "loader" : !bytes ? "bytes" : "size"));
     if (mr__pending())
         return mr__settle(mr__pending_status());
+    if (!mr__loader_enter(loader, "loader_save"))
+        return mr__settle(MR_ERR_STATE);
     mr__strbuf_clear(&loader->state);
     write_state(loader, &loader->state);
+    loader->busy = false;
     if (loader->state.failed) {
         mr__strbuf_free(&loader->state);
         return mr__settle(mr_error_status());
@@ -287,7 +290,8 @@ static mr_status resume(mr_loader *loader, state *s)
 
 static mr_status restore(mr_loader *loader, state *s)
 {
-    mr_loader_rewind(loader);
+    if (loader->in_epoch)
+        mr__loader_leave(loader);
     if (loader->ahead.opts.workers)
         mr__ahead_forget(loader);
     mr__bad_swap(&loader->bad, &s->bad);
@@ -313,6 +317,8 @@ mr_status mr_loader_restore(mr_loader *loader, const void *bytes, size_t size)
         return mr__settle(mr__pending_status());
     if (!loader->dataset)
         return mr__settle(mr__raise(MR_ERR_STATE, "loader_restore: the dataset has been freed"));
+    if (!mr__loader_enter(loader, "loader_restore"))
+        return mr__settle(MR_ERR_STATE);
     mr__reader from = { .at = bytes, .end = (const unsigned char *)bytes + size };
     state s = { 0 };
     mr_status status = MR_OK;
@@ -322,6 +328,7 @@ mr_status mr_loader_restore(mr_loader *loader, const void *bytes, size_t size)
         status = read_state(loader, &from, &s);
     if (status == MR_OK)
         status = restore(loader, &s);
+    loader->busy = false;
     mr__bad_free(&s.bad);
     mr__done_free(&s.done);
     mr__merge_free(&s.merge);

@@ -391,6 +391,59 @@ static void test_leaving_blocked(void)
     mr_set_log_hook(NULL, NULL);
 }
 
+/* ---- callbacks that call their loader ---- */
+
+enum { NEXT, REWIND, SAVE, RESTORE, FREE, CALLS };
+
+static mr_loader *own_loader;
+static int own_call;
+
+static mr_status calling_get(void *self, int64_t index, const mr_sample *sample)
+{
+    const mr_batch *b;
+    const void *bytes;
+    size_t size;
+    fixture_write(sample, index);
+    if (index != ((fixture *)self)->bad)
+        return MR_OK;
+    if (own_call == REWIND)
+        mr_loader_rewind(own_loader);
+    if (own_call == FREE)
+        mr_loader_free(own_loader);
+    const mr_status status = own_call == NEXT      ? mr_loader_next(own_loader, &b)
+                             : own_call == SAVE    ? mr_loader_save(own_loader, &bytes, &size)
+                             : own_call == RESTORE ? mr_loader_restore(own_loader, "", 1)
+                                                   : MR_OK;
+    return status == MR_OK ? MR_OK : mr_fail(status, "%s", mr_error());
+}
+
+static void test_calls_its_loader(void)
+{
+    static const mr_dataset_vtable vtable = { .len = fixture_len, .get = calling_get };
+    static const char *const name[] = { "next", "rewind", "save", "restore", "free" };
+    fixture f = fine;
+    f.bad = 5;
+    mr_rng *rng = mr_rng_new(0);
+    mr_dataset *d = mr_dataset_new(&vtable, &f, sizeof f, fixture_fields, 2);
+    for (int workers = 0; workers < 3; workers++)
+        for (own_call = 0; own_call < CALLS; own_call++) {
+            char text[100];
+            const mr_batch *b;
+            own_loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 2, .workers = workers });
+            CHECK_EQ_I64(mr_loader_next(own_loader, &b), MR_OK);
+            CHECK_EQ_I64(mr_loader_next(own_loader, &b), MR_OK);
+            CHECK_EQ_I64(b->indices[0], 2);
+            CHECK_EQ_I64(mr_loader_next(own_loader, &b), MR_ERR_STATE);
+            snprintf(text, sizeof text, "loader_%s: called from a callback of this loader", name[own_call]);
+            CHECK(strstr(mr_error(), text) != NULL);
+            CHECK_EQ_I64(mr_loader_next(own_loader, &b), MR_OK); /* of the next epoch */
+            CHECK_EQ_I64(b->epoch, 1);
+            mr_loader_free(own_loader);
+        }
+    mr_dataset_free(d);
+    mr_rng_free(rng);
+}
+
 static void test_wrong_options(void)
 {
     mr_rng *rng = mr_rng_new(0);
@@ -428,6 +481,7 @@ int main(void)
     RUN(test_closing);
     RUN(test_watchdog);
     RUN(test_leaving_blocked);
+    RUN(test_calls_its_loader);
     RUN(test_wrong_options);
     return check_report();
 }

@@ -116,7 +116,12 @@ static int64_t padded_length(const mr_collate_pad_opts *opts, const mr_batch *sa
     const int64_t longest = longest_of(pad, samples, f, opts->length);
     const int64_t length = opts->length && longest >= 0 ? opts->length : longest,
                   multiple = opts->multiple_of ? opts->multiple_of : 1;
-    return length < 0 ? -1 : (length + multiple - 1) / multiple * multiple;
+    int64_t rounded;
+    if (length < 0)
+        return -1;
+    if (__builtin_mul_overflow(length / multiple + (length % multiple != 0), multiple, &rounded))
+        return INT64_MAX; /* for which there is no memory either */
+    return rounded;
 }
 
 static mr_status pad_field(const mr_collate_pad_opts *opts, const mr_batch *samples, int f, mr_collated *out)

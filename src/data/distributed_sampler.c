@@ -32,9 +32,9 @@ static mr_status begin(void *self, int64_t epoch)
 }
 
 /* Those beyond the end are the first ones once more, as often as it takes. */
-static int64_t index_at(distributed *d, int64_t position)
+static int64_t index_at(distributed *d, uint64_t place)
 {
-    position %= d->length;
+    const int64_t position = (int64_t)(place % (uint64_t)d->length);
     if (d->opts.own_order)
         return mr__permutation_at(&d->order, position);
     if (!d->rng)
@@ -49,9 +49,9 @@ static mr_status next_many(void *self, int64_t *index, bool *valid, int64_t most
     int64_t left = d->count - d->at;
     *count = most < left ? most : left;
     for (int64_t i = 0; i < *count; i++) {
-        int64_t position = d->rank + d->at++ * d->replicas;
+        const uint64_t position = (uint64_t)d->rank + (uint64_t)d->at++ * (uint64_t)d->replicas;
         index[i] = index_at(d, position);
-        if (valid && position >= d->length && d->opts.remainder == MR_REMAINDER_UNEVEN)
+        if (valid && position >= (uint64_t)d->length && d->opts.remainder == MR_REMAINDER_UNEVEN)
             valid[i] = false;
     }
     return *count ? MR_OK : MR_END;

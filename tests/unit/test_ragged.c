@@ -485,6 +485,7 @@ static void check_padded(const mr_batch *b, int64_t length, double value)
 
 static void test_pad(void)
 {
+    mr_collate_pad_opts most = { .multiple_of = INT64_MAX };
     mr_collate_pad_opts eight = { .value = -100, .length = 8 }, four = { .multiple_of = 4 },
                         short_ = { .length = 3 }, bad = { .length = -1 };
     mr_dataset *data = ragged_new(20, -1, -1);
@@ -515,6 +516,10 @@ static void test_pad(void)
     loader = collating(data, rng, mr_collate_pad, &bad, 5);
     CHECK_EQ_I64(mr_loader_next(loader, &b), MR_ERR_ARGUMENT);
     check_error("loader: batch at position 0: collate_pad: length -1, multiple_of 0");
+    mr_loader_free(loader);
+    loader = collating(data, rng, mr_collate_pad, &most, 5);
+    CHECK(mr_loader_next(loader, &b) < 0 && strstr(mr_error(), "9223372036854775807"));
+    mr_error_clear();
     mr_loader_free(loader);
     CHECK_EQ_I64(mr_collate_pad(NULL, NULL, NULL), MR_ERR_ARGUMENT);
     check_error("collate_pad: samples is NULL");

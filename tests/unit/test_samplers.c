@@ -304,6 +304,27 @@ static void test_damaged_state(void)
     mr_rng_free(rng);
 }
 
+/* The last of the longest order that there is: its place is beyond what 64 bits with a sign hold. */
+static void test_end_of_longest(void)
+{
+    for (int uneven = 0; uneven < 2; uneven++) {
+        mr_distributed_sampler_opts opts = { .no_shuffle = true };
+        opts.remainder = uneven ? MR_REMAINDER_UNEVEN : MR_REMAINDER_PAD;
+        mr_sampler *s = mr_distributed_sampler_new(INT64_MAX, 2, 3, &opts);
+        const int64_t before = mr_sampler_len(s) - 1;
+        int64_t index = -1, count = 0;
+        bool valid = true;
+        CHECK_EQ_I64(mr_sampler_begin(s, 0), MR_OK);
+        CHECK_EQ_I64(before, INT64_MAX / 3);
+        CHECK_EQ_I64(s->vtable->skip(s->self, before), MR_OK);
+        CHECK_EQ_I64(s->vtable->next_many(s->self, &index, &valid, 2, &count), MR_OK);
+        CHECK_EQ_I64(count, 1);
+        CHECK_EQ_I64(index, 1);
+        CHECK(valid == !uneven);
+        mr_sampler_free(s);
+    }
+}
+
 int main(void)
 {
     RUN(test_golden_samplers);
@@ -313,5 +334,6 @@ int main(void)
     RUN(test_late_places);
     RUN(test_skip_too_far);
     RUN(test_damaged_state);
+    RUN(test_end_of_longest);
     return check_report();
 }

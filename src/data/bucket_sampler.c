@@ -77,8 +77,10 @@ static mr_status take_samples(buckets *b)
         e->number = i;
         e->index = b->opts.no_shuffle ? b->from + i : mr__permutation_at(&b->order, b->from + i);
         e->length = b->length_of(b->user, e->index);
-        if (mr__pending())
+        if (mr__pending()) {
+            mr__add_context("%s: sample %lld", call, (long long)e->index);
             return mr_error_status();
+        }
         if (e->length < 0 || (b->opts.max_length && e->length > b->opts.max_length))
             return mr__raise(MR_ERR_ARGUMENT, "%s: sample %lld has length %lld, not 0 to %lld", call,
                              (long long)e->index, (long long)e->length,

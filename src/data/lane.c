@@ -143,6 +143,8 @@ static mr_status open_cursor(mr__lane *lane, mr__filler *filler, const mr_sample
     if (!lane->cursor) {
         if (lane->cut.shards > 1)
             mr__add_context("loader: shard %lld", (long long)shard_at(lane, lane->shard));
+        else
+            mr__add_context("loader");
         return mr_error_status();
     }
     if (!lane->resumes)

@@ -58,6 +58,8 @@ static mr_status failed(const char *call, mr_status status)
 {
     if (!mr__pending())
         mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "%s: the sampler failed without a message", call);
+    else
+        mr__add_context("%s: sampler", call);
     return mr_error_status();
 }
 
@@ -92,9 +94,11 @@ int64_t mr__sampler_take(const mr_sampler *s, const char *call, int64_t *index, 
         mr_status status = s->vtable->next_many(s->self, index + total, valid + total, left, &count);
         if (status == MR_END)
             break;
-        if (status == MR_OK && (count < 1 || count > left))
-            status = mr__raise(MR_ERR_CALLBACK, "%s: the sampler gave %lld indices, not 1 to %lld", call,
-                               (long long)count, (long long)left);
+        if (status == MR_OK && (count < 1 || count > left)) {
+            mr__raise(MR_ERR_CALLBACK, "%s: the sampler gave %lld indices, not 1 to %lld", call,
+                      (long long)count, (long long)left);
+            return -1;
+        }
         if (status != MR_OK) {
             failed(call, status);
             return -1;

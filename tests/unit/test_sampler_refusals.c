@@ -185,10 +185,11 @@ static void test_failures(void)
     fails(mr_sampler_new(&silent, NULL, 0), 4, "loader: the sampler failed without a message");
     fails(mr_batch_list_sampler_new(indices, sizes, 1), 2,
           "loader: the sampler gave index 100; the dataset has 100 samples");
-    fails(mr_bucket_sampler_new(9, 4, 0, length_of, &bad, NULL), 4, "no index file");
+    fails(mr_bucket_sampler_new(9, 4, 0, length_of, &bad, NULL), 4,
+          "loader: sampler: bucket_sampler: sample 3: no index file");
     fails(mr_bucket_sampler_new(9, 4, 0, length_of, NULL,
                                 &(mr_bucket_sampler_opts){ .max_length = 20, .no_shuffle = true }),
-          4, "bucket_sampler: sample 1 has length 76, not 0 to 20");
+          4, "loader: sampler: bucket_sampler: sample 1 has length 76, not 0 to 20");
     refuse_sampler(mr_sampler_new(&without, NULL, 0),
                    "sampler_new: a sampler that gives batches needs next_many");
 
@@ -269,6 +270,53 @@ static void test_by_hand(void)
     mr_sampler_free(NULL);
 }
 
+/* ---- where a callback's failure was ---- */
+
+static mr_status begin_well(void *self, int64_t epoch)
+{
+    (void)self, (void)epoch;
+    return MR_OK;
+}
+
+static mr_status next_fails(void *self, int64_t *index)
+{
+    (void)self, (void)index;
+    return mr_fail(MR_ERR_IO, "the list is gone");
+}
+
+static void *open_fails(void *self, int64_t shard, int64_t shards)
+{
+    (void)self, (void)shard, (void)shards;
+    mr_fail(MR_ERR_IO, "cannot reach the host");
+    return NULL;
+}
+
+static void check_place(mr_dataset *data, mr_sampler *sampler, const char *text)
+{
+    mr_rng *rng = mr_rng_new(0);
+    mr_loader *loader = mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = 4 });
+    const mr_batch *b;
+    if (sampler)
+        CHECK_EQ_I64(mr_loader_set_sampler(loader, sampler), MR_OK);
+    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_ERR_IO);
+    CHECK_EQ_STR(mr_error(), text);
+    mr_error_clear();
+    mr_loader_free(loader);
+    mr_dataset_free(data);
+    mr_rng_free(rng);
+}
+
+static void test_places(void)
+{
+    static const mr_sampler_vtable failing = { .begin = begin_well, .next = next_fails };
+    const fixture f = { .length = 10, .bad = -1, .bad2 = -1 };
+    mr_stream_vtable closed = fixture_stream_vtable;
+    closed.open = open_fails;
+    check_place(fixture_new(f), mr_sampler_new(&failing, NULL, 0), "loader: sampler: the list is gone");
+    check_place(mr_stream_new(&closed, &f, sizeof f, fixture_fields, 2), NULL,
+                "loader: cannot reach the host");
+}
+
 int main(void)
 {
     RUN(test_refused_lengths);
@@ -278,5 +326,6 @@ int main(void)
     RUN(test_failures);
     RUN(test_batches_too_large);
     RUN(test_by_hand);
+    RUN(test_places);
     return check_report();
 }

@@ -437,6 +437,14 @@ static bool should_help(const mr__pipeline *p, const mr__ticket *t)
     return !p->opts.unordered && t->claimed < t->parts && !(t->lane && t->lane->in_hand);
 }
 
+/* Under the lock. Workers that found a lane in hand sleep, and are told when it is not. */
+static void help(mr__pipeline *p, mr__ticket *t, mr__filler *filler)
+{
+    run_part(p, t, filler);
+    if (t->lane && p->sleeping && claimable(p))
+        pthread_cond_signal(&p->work);
+}
+
 static mr_status await(mr__pipeline *p, mr__filler *filler)
 {
     mr_status status = MR_OK;
@@ -447,7 +455,7 @@ static mr_status await(mr__pipeline *p, mr__filler *filler)
         if (p->opts.timeout > 0)
             status = watch(p);
         else if (should_help(p, head))
-            run_part(p, head, filler);
+            help(p, head, filler);
         else
             pthread_cond_wait(&p->done, &p->lock);
     }

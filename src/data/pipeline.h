@@ -26,7 +26,7 @@
  * came first. It is raised on the consumer's thread when the ticket is delivered, and not before. A worker that cannot
  * open its data fails the making of the pipeline, which waits until all have opened it.
  *
- * Waking. `work` is signalled when tickets are posted, if a worker sleeps; `done` when the ticket that the consumer waits
+ * Waking. `work` is signalled when tickets are posted, or the consumer gives a lane back, if a worker sleeps; `done` when the ticket that the consumer waits
  * for is done, a worker has opened its data or has left. Workers sleep when no part is left to claim: so they are
  * never blocked by a full queue, only by having nothing to do.
  *

@@ -179,10 +179,48 @@ static void test_into_the_next_epoch(void)
     }
 }
 
+/* ---- a lane that the calling thread gives back ---- */
+
+static atomic_int samples_read;
+
+static mr_status slow_first_next(void *cursor, const mr_sample *sample)
+{
+    fixture_cursor *c = cursor;
+    if (c->next == 0) /* time for the worker to find nothing to do */
+        nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+    fixture_write(sample, c->next++);
+    atomic_fetch_add(&samples_read, 1);
+    return c->next > c->f.length ? MR_END : MR_OK;
+}
+
+static void test_worker_goes_on(void)
+{
+    static const mr_stream_vtable vtable = { .open = fixture_open,
+                                             .next = slow_first_next,
+                                             .close = fixture_close };
+    const fixture f = { .length = 1000, .bad = -1, .bad2 = -1 };
+    mr_rng *rng = mr_rng_new(0);
+    mr_dataset *stream = mr_stream_new(&vtable, &f, sizeof f, fixture_fields, 2);
+    for (int i = 0; i < 10; i++) {
+        const mr_batch *b;
+        mr_loader *loader = mr_loader_new(stream, rng, &(mr_loader_opts){ .batch_size = 4, .workers = 1 });
+        atomic_store(&samples_read, 0);
+        CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK);
+        for (int wait = 0; wait < 3000 && atomic_load(&samples_read) < 8; wait++)
+            nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+        if (!CHECK(atomic_load(&samples_read) >= 8)) /* of batches that nobody has asked for yet */
+            i = 10;
+        mr_loader_free(loader);
+    }
+    mr_dataset_free(stream);
+    mr_rng_free(rng);
+}
+
 int main(void)
 {
     RUN(test_one_batch_is_split);
     RUN(test_threads_stay);
     RUN(test_into_the_next_epoch);
+    RUN(test_worker_goes_on);
     return check_report();
 }

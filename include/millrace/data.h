@@ -215,8 +215,10 @@ typedef struct mr_loader_opts {
 /* Workers are threads that live from the first batch until the loader is freed. Then several of them, and the one that
  * asks for batches, call the dataset's get or get_many at once, and parts of a batch may be written by several. What is
  * delivered, in which order, and what is drawn from generators does not depend on the number of workers. A failure is
- * returned when its batch is due. Batches are made ahead beyond the end of an epoch where its order is known; so what a
- * sampler without state is asked, and streams, may begin an epoch that nobody asks for. Batches that take a few
+ * returned when its batch is due. Batches are made ahead beyond the end of an epoch where its order is known: not with a
+ * sampler that has a state, and with shuffle until somebody else draws from the generator between two epochs. So what a
+ * sampler without state is asked, and streams, may begin an epoch that nobody asks for. A batch of a stream is written by
+ * one thread. Batches that take a few
  * microseconds are made by the calling thread, which costs less. No callback calls the loader that calls it: that is
  * MR_ERR_STATE.
  *

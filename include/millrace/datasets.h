@@ -36,7 +36,8 @@ MR_API mr_status mr_random_split_fractions(mr_dataset *dataset, const double *fr
 
 /* Makes the part of a stream that is for one of several replicas, `rank` from 0 on: of k shards those with its number among k times as
  * many. All parts together are the stream, each sample once, but they need not be of equal length; a stream that cannot be cut is
- * all the first one's. Samples of datasets by index are divided by samplers (mr_distributed_sampler_new). */
+ * all the first one's. Maps go below it: they number samples among all shards of what they are asked for, and above it that would be the
+ * same numbers, and random draws, in each replica. Samples of datasets by index are divided by samplers (mr_distributed_sampler_new). */
 MR_API mr_dataset *mr_replica_stream_new(mr_dataset *stream, int rank, int replicas);
 
 /* ---- several --------------------------------------------------------------------------------------------------- */

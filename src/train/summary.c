@@ -40,7 +40,7 @@ static bool count_parameters(mr_summary_row *row, mr_module *module, double *byt
 
 /* ---- the list of modules ---- */
 
-enum { THE_MODEL = SIZE_MAX >> 1 }; /* in place of the number of a row */
+static const size_t the_model = SIZE_MAX; /* in place of the number of a row */
 
 static bool is_listed(const making *m, const mr_module *module)
 {
@@ -102,7 +102,7 @@ static bool list_children(making *m, const mr_module *module, const char *path, 
 
 static mr_summary_row *row_of(const making *m, const entry *e)
 {
-    return e->row == THE_MODEL ? &m->summary->total : &m->summary->row[e->row];
+    return e->row == the_model ? &m->summary->total : &m->summary->row[e->row];
 }
 
 /* Adds what has been recorded since the module was entered. */
@@ -195,7 +195,7 @@ static mr_status fill(making *m, mr_module *model, const mr_tensor *example)
     if (!s->total.type || !count_parameters(&s->total, model, &s->parameter_bytes))
         return mr_error_status();
     s->other = s->total.parameters;
-    if (!list_module(m, model, THE_MODEL) || !list_children(m, model, "", 1))
+    if (!list_module(m, model, the_model) || !list_children(m, model, "", 1))
         return mr_error_status();
     mr_status status = example ? run_in_evaluation(m, model, example) : MR_OK;
     if (status)

@@ -42,6 +42,14 @@ int64_t mr__read_i64(mr__reader *from)
     return (int64_t)mr__read_int(from, 8);
 }
 
+int64_t mr__read_count(mr__reader *from)
+{
+    const int64_t value = mr__read_i64(from);
+    if (value < 0 || value > INT64_MAX / 64)
+        from->failed = true;
+    return from->failed ? 0 : value;
+}
+
 bool mr__read_bool(mr__reader *from)
 {
     uint64_t value = mr__read_int(from, 1);

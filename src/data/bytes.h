@@ -13,11 +13,15 @@ void mr__write_bool(mr__strbuf *to, bool value);
 
 typedef struct mr__reader {
     const unsigned char *at, *end;
-    bool failed; /* more was asked for than there is, or a bool was neither 0 nor 1 */
+    bool failed; /* more was asked for than there is, or a value was none */
 } mr__reader;
 
 uint64_t mr__read_int(mr__reader *from, int bytes);
 int64_t mr__read_i64(mr__reader *from);
+
+/* A number of something, or a place: from 0 up to what nothing reaches, and what a little can be added to. */
+int64_t mr__read_count(mr__reader *from);
+
 bool mr__read_bool(mr__reader *from);
 
 /* Views `count` bytes; NULL when there are not so many. */

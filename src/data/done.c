@@ -80,14 +80,12 @@ void mr__done_write(const mr__done *done, mr__strbuf *to)
 
 void mr__done_read(mr__done *done, mr__reader *from)
 {
-    done->below = mr__read_i64(from);
-    done->taken = mr__read_i64(from);
-    int64_t count = mr__read_i64(from), number = done->below, taken = done->taken;
-    if (done->below < 0 || done->taken < 0 || count < 0)
-        from->failed = true;
+    done->below = mr__read_count(from);
+    done->taken = mr__read_count(from);
+    int64_t count = mr__read_count(from), number = done->below, taken = done->taken;
     while (done->count < count && !from->failed) {
-        int64_t next = mr__read_i64(from), after = mr__read_i64(from);
-        if (next <= number || after <= taken)
+        int64_t next = mr__read_count(from), after = mr__read_count(from);
+        if (from->failed || next <= number || after <= taken)
             from->failed = true;
         else if (add_early(done, next, after))
             return;

@@ -183,10 +183,10 @@ static bool read_one(mr__reader *from, mr_bad_sample *to)
 
 bool mr__bad_read(mr__bad *bad, mr__reader *from)
 {
-    bad->count = mr__read_i64(from);
-    bad->in_epoch = mr__read_i64(from);
+    bad->count = mr__read_count(from);
+    bad->in_epoch = mr__read_count(from);
     int64_t listed = mr__read_i64(from);
-    if (from->failed || listed < 0 || listed > MR__BAD_LISTED || listed > bad->count || bad->in_epoch < 0 ||
+    if (from->failed || listed < 0 || listed > MR__BAD_LISTED || listed > bad->count ||
         bad->in_epoch > bad->count) {
         from->failed = true;
         return false;

@@ -50,17 +50,15 @@ void mr__mark_write(const mr__mark *mark, mr__strbuf *to)
 
 void mr__mark_read(mr__mark *mark, mr__reader *from)
 {
-    mark->shard = mr__read_i64(from);
-    mark->read = mr__read_i64(from);
-    mark->round = mr__read_i64(from);
+    mark->shard = mr__read_count(from);
+    mark->read = mr__read_count(from);
+    mark->round = mr__read_count(from);
     mark->ended = mr__read_bool(from);
-    mark->block = mr__read_i64(from);
-    mark->given = mr__read_i64(from);
+    mark->block = mr__read_count(from);
+    mark->given = mr__read_count(from);
     mark->told = mr__read_bool(from);
     const unsigned char *cursor = mark->told ? mr__read_bytes(from, mark->bytes) : NULL;
-    if (mark->shard < 0 || mark->read < 0 || mark->round < 0 || mark->round > INT64_MAX / 64 ||
-        mark->block < 0 || mark->given < 0 || (mark->told && !mark->cursor))
-        from->failed = true;
+    from->failed = from->failed || (mark->told && !cursor);
     if (from->failed)
         mark->told = false;
     else if (mark->told)

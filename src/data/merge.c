@@ -204,8 +204,7 @@ void mr__merge_write(const mr__merge *m, mr__strbuf *to)
 void mr__merge_read(mr__merge *m, mr__reader *from, int64_t batch_size)
 {
     bool seen[MR__MOST_LANES] = { false };
-    m->rest = mr__read_i64(from);
-    from->failed = from->failed || m->rest < 0;
+    m->rest = mr__read_count(from);
     for (int i = 0; i < m->cut.lanes; i++) {
         mr__mark_read(&m->mark[i], from);
         m->ended += m->mark[i].ended;

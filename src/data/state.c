@@ -208,7 +208,7 @@ static bool sensible_batches(const mr_loader *loader, const state *s)
 
 static bool sensible(const mr_loader *loader, const state *s)
 {
-    if (s->epoch < -1 || s->epoch == INT64_MAX || s->position < 0)
+    if (s->epoch < -1 || s->epoch > INT64_MAX / 64)
         return false;
     if (!s->in_epoch)
         return !s->position && !s->order_ended;
@@ -236,7 +236,7 @@ static mr_status read_state(const mr_loader *loader, mr__reader *from, state *s)
         return status;
     s->in_epoch = mr__read_bool(from);
     s->epoch = mr__read_i64(from);
-    s->position = mr__read_i64(from);
+    s->position = mr__read_count(from);
     s->order_ended = mr__read_bool(from);
     s->seed = mr__read_int(from, 8);
     if (!mr__bad_read(&s->bad, from) && !from->failed)

@@ -397,6 +397,26 @@ static void test_cut_and_damaged(void)
     }
 }
 
+/* A place that nothing reaches, to which nothing can be added. */
+static void test_beyond_reach(void)
+{
+    static const unsigned char place[] = { 1, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0 };
+    setup s = { .order = STREAM, .length = 40, .batch_size = 8 };
+    size_t size, at = 12;
+    unsigned char *bytes = saved(&s, 2, &size);
+    while (at + sizeof place < size && memcmp(bytes + at, place, sizeof place) != 0)
+        at++;
+    if (CHECK(at + sizeof place < size)) { /* the state is inside an epoch, 0, behind 16 samples */
+        machine m = start(&s, 0);
+        memset(bytes + at + 9, 255, 7);
+        bytes[at + 16] = 127;
+        seal(bytes, size);
+        refused(&m, bytes, size, MR_ERR_FORMAT, "loader_restore: the state is damaged");
+        stop(&m);
+    }
+    free(bytes);
+}
+
 /* Whoever seals what he has made up gets an error, or a place in an epoch, and no crash. */
 static void test_made_up(void)
 {
@@ -567,6 +587,7 @@ int main(void)
     RUN(test_seeking);
     RUN(test_leaving);
     RUN(test_cut_and_damaged);
+    RUN(test_beyond_reach);
     RUN(test_made_up);
     RUN(test_other_loaders);
     RUN(test_refused_inside);

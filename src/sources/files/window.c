@@ -41,7 +41,7 @@ mr_status mr__window_record(mr__window *w, mr__record_end *record_end, const voi
             *end = w->bytes + w->at + scan.passed;
             return MR_OK;
         }
-        *end = w->bytes + w->filled;
+        *end = w->filled ? w->bytes + w->filled : w->bytes; /* of an empty window there are no bytes */
         if (w->end || !w->input)
             return some ? MR_OK : MR_END;
         if (mr__window_more(w) < 0)

@@ -180,8 +180,8 @@ MR_API mr_module *mr_multihead_attention_new(int64_t embed_dim, int64_t heads, m
 /* What is not to be seen. A tensor that is NULL is none; but it is a failure while one is pending. Bool ones are true
  * where a key may NOT be seen; those of the module's type are added to the products. */
 typedef struct mr_attention_masks {
-    bool causal;            /* step i sees the keys 0 … i; blocks of keys that lie behind are not computed */
-    mr_tensor *mask;        /* (L, S), or (rows * heads, L, S), for L steps and S keys */
+    bool causal;     /* step i sees the keys 0 … i; blocks of keys that lie behind are not computed */
+    mr_tensor *mask; /* (L, S), or (rows * heads, L, S), for L steps and S keys */
     mr_tensor *key_padding; /* (rows, S), or (S) for one row */
 } mr_attention_masks;
 

@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    mr__answer answer = { 0 }, before = { 0 };
+    mr__answer answer = { .identity.size = -1, .first = -1, .last = -1 }, before = answer;
     while (size) {
         const uint8_t *stop = memchr(bytes, '\n', size);
         const size_t length = stop ? (size_t)(stop - bytes) + 1 : size;

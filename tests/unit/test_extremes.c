@@ -511,8 +511,7 @@ static void test_linear_of_nothing(void)
               *weight = mr_tensor_zeros(MR_FLOAT32, MR_SHAPE(64, 0)),
               *bias = mr_tensor_zeros(MR_FLOAT32, MR_SHAPE(64));
     CHECK(mr_linear(tape, none, weight, bias) == NULL);
-    CHECK_EQ_STR(mr_error(),
-                 "linear: shape [288230376151711744,64] has too many elements");
+    CHECK_EQ_STR(mr_error(), "linear: shape [288230376151711744,64] has too many elements");
     mr_tape_reset(tape);
     mr_error_clear();
     mr_tensor_free(none);

@@ -37,13 +37,17 @@ static int64_t read_number(const char *at, const char *end)
     return number;
 }
 
-/* RFC 9110, 14.4: "bytes 0-499/1234"; a star for either side says nothing of it. So does what is nothing of the kind. */
+/* RFC 9110, 14.4: "bytes 0-499/1234"; a star for either side says nothing of it. So does what is nothing of the kind. The last
+ * of several lines counts. */
 static void read_range(mr__answer *a, const char *text)
 {
     const char *slash = strchr(text, '/'), *minus = strchr(text, '-');
+    a->first = a->last = a->identity.size = -1;
     if (strncasecmp(text, "bytes ", 6) != 0 || !slash)
         return;
     const int64_t size = read_number(slash + 1, text + strlen(text));
+    if (size < 0 && strcmp(slash + 1, "*") != 0)
+        return;
     if (minus && minus < slash) {
         const int64_t first = read_number(text + 6, minus), last = read_number(minus + 1, slash);
         if (first < 0 || last < first || (size >= 0 && last >= size))

@@ -13,9 +13,7 @@ enum { SIZE = 3000000 };
 
 static char content[SIZE + 64]; /* for a server that gives more than there is */
 
-static const mr_http_opts hasty = {
-    .backoff = 0.001, .most_backoff = 1, .retries = 3, .stall_timeout = 0.5
-};
+static const mr_http_opts hasty = { .backoff = 0.001, .most_backoff = 1, .retries = 3, .stall_timeout = 0.5 };
 
 /* ---- reading ---- */
 

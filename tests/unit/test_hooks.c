@@ -25,24 +25,21 @@ static mr_status in_hook(void *self, const mr_step *s, const char *what)
     return failing && strcmp(failing, what) == 0 ? mr_fail(MR_ERR_FORMAT, "no more") : MR_OK;
 }
 
-#define HOOKS(NOTE)                                                                                       \
-    NOTE(setup)                                                                                           \
-    NOTE(on_fit_start)                                                                                    \
-    NOTE(on_sanity_check_start)                                                                           \
-    NOTE(on_sanity_check_end)                                                                             \
-    NOTE(on_train_start)                                                                                  \
-    NOTE(on_train_epoch_start)                                                                            \
-    NOTE(on_train_batch_start) NOTE(on_before_zero_grad) NOTE(on_before_backward) NOTE(on_after_backward) \
-        NOTE(on_before_optimizer_step) NOTE(on_after_optimizer_step) NOTE(on_train_batch_end)             \
-            NOTE(on_validation_start) NOTE(on_validation_epoch_start) NOTE(on_validation_batch_start)     \
-                NOTE(on_validation_batch_end) NOTE(on_validation_epoch_end) NOTE(on_validation_end)       \
-                    NOTE(on_validation_left) NOTE(on_train_epoch_end) NOTE(on_metrics) NOTE(on_train_end) \
-                        NOTE(on_fit_end) NOTE(on_exception) NOTE(teardown) NOTE(on_test_start)            \
-                            NOTE(on_test_epoch_start) NOTE(on_test_batch_start) NOTE(on_test_batch_end)   \
-                                NOTE(on_test_epoch_end) NOTE(on_test_end) NOTE(on_predict_start)          \
-                                    NOTE(on_predict_epoch_start) NOTE(on_predict_batch_start)             \
-                                        NOTE(on_predict_batch_end) NOTE(on_predict_epoch_end)             \
-                                            NOTE(on_predict_end)
+/* clang-format off: it moves them to and fro */
+#define HOOKS(NOTE)                                                                           \
+    NOTE(setup) NOTE(on_fit_start) NOTE(on_sanity_check_start) NOTE(on_sanity_check_end)      \
+    NOTE(on_train_start) NOTE(on_train_epoch_start) NOTE(on_train_batch_start)                \
+    NOTE(on_before_zero_grad) NOTE(on_before_backward) NOTE(on_after_backward)                \
+    NOTE(on_before_optimizer_step) NOTE(on_after_optimizer_step) NOTE(on_train_batch_end)     \
+    NOTE(on_validation_start) NOTE(on_validation_epoch_start) NOTE(on_validation_batch_start) \
+    NOTE(on_validation_batch_end) NOTE(on_validation_epoch_end) NOTE(on_validation_end)       \
+    NOTE(on_validation_left) NOTE(on_train_epoch_end) NOTE(on_metrics) NOTE(on_train_end)     \
+    NOTE(on_fit_end) NOTE(on_exception) NOTE(teardown) NOTE(on_test_start)                    \
+    NOTE(on_test_epoch_start) NOTE(on_test_batch_start) NOTE(on_test_batch_end)               \
+    NOTE(on_test_epoch_end) NOTE(on_test_end) NOTE(on_predict_start)                          \
+    NOTE(on_predict_epoch_start) NOTE(on_predict_batch_start) NOTE(on_predict_batch_end)      \
+    NOTE(on_predict_epoch_end) NOTE(on_predict_end)
+/* clang-format on */
 
 #define FUNCTION(hook)                            \
     static mr_status hook(void *self, mr_step *s) \

@@ -25,7 +25,7 @@ static mr_status in_hook(void *self, const mr_step *s, const char *what)
     return failing && strcmp(failing, what) == 0 ? mr_fail(MR_ERR_FORMAT, "no more") : MR_OK;
 }
 
-/* clang-format off: it moves them to and fro */
+/* clang-format off */
 #define HOOKS(NOTE)                                                                           \
     NOTE(setup) NOTE(on_fit_start) NOTE(on_sanity_check_start) NOTE(on_sanity_check_end)      \
     NOTE(on_train_start) NOTE(on_train_epoch_start) NOTE(on_train_batch_start)                \

@@ -115,8 +115,10 @@ typedef struct mr_early_stopping_opts {
     bool has_stopping_threshold, has_divergence_threshold;
     double stopping_threshold;   /* stop once it is better than that */
     double divergence_threshold; /* stop once it is worse than that */
-    bool restore_best;           /* when the fit ends, give the model the weights of the best check */
-    bool verbose;                /* a line for each improvement */
+    /* When the fit ends, give the model the weights of the best check: its own ones. Not together with an average that was
+     * validated (mr_ema_new, mr_swa_new), which is what the check has seen. */
+    bool restore_best;
+    bool verbose; /* a line for each improvement */
 } mr_early_stopping_opts;
 
 /* Stops when a metric, logged for epochs or validations, has not improved for `patience` of its values (Lightning's

@@ -237,7 +237,7 @@ typedef struct mr_loader_opts {
  * drawn as torch's RandomSampler draws its own. Which samples are in a batch hangs on the stream, the options and the seed
  * alone. A stream that promises a length (`len`) must keep to it: too few samples, or too many, are a failure. */
 
-/* Makes a loader. Borrows the dataset and `rng`, which stands for torch's default generator: each epoch
+/* Makes a loader. Borrows the dataset and `rng`, which is not NULL, without shuffle either, and stands for torch's default generator: each epoch
  * draws from it what DataLoader draws (two words when the epoch begins, and with shuffle two more at its
  * first batch), so that order and later draws are torch's. Nothing is drawn here. */
 MR_API mr_loader *mr_loader_new(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts *opts);

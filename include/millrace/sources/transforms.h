@@ -104,7 +104,6 @@ MR_API mr_transform mr_transform_color_jitter(const mr_color_jitter_opts *opts);
 /* Grey, in 1 or 3 channels. */
 MR_API mr_transform mr_transform_grayscale(int64_t channels);
 
-/* A function of your own; `user` is borrowed. */
 /* A function of your own; `user` is borrowed. It is called by several threads at once. */
 MR_API mr_transform mr_transform_custom(mr_transform_function function, void *user);
 

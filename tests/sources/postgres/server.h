@@ -45,6 +45,8 @@ static inline void server_become_user(void)
     dup2(nothing, STDERR_FILENO);
     if (getuid() == 0 && (!user || setgroups(0, NULL) || setgid(user->pw_gid) || setuid(user->pw_uid)))
         _exit(126);
+    if (chdir("/")) /* out of a folder that may be closed to this one */
+        _exit(126);
     prctl(PR_SET_PDEATHSIG, SIGQUIT); /* it does not outlive a test that dies */
 }
 
@@ -54,8 +56,11 @@ static inline pid_t server_run(char *const *arguments)
     snprintf(path, sizeof path, "%s/%s", server_bin, arguments[0]);
     pid_t pid = fork();
     if (pid == 0) {
+        char *with_path[32] = { path }; /* by which it finds the others */
+        for (int i = 1; i < 31 && arguments[i]; i++)
+            with_path[i] = arguments[i];
         server_become_user();
-        execv(path, arguments);
+        execv(path, with_path);
         _exit(127);
     }
     return pid;

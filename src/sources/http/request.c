@@ -43,10 +43,13 @@ static bool judge_part(mr__transfer *t)
 
 static bool judge_whole(mr__transfer *t)
 {
-    if (!t->whole && t->length >= 0 && (t->offset || t->got || t->same))
+    if (!t->whole && t->length >= 0 && (t->offset || t->got || t->same || t->answered)) {
         fail(t, MR_ERR_FORMAT, "the server gives the whole file, where bytes %lld to %lld were asked for",
              (long long)(t->offset + t->got), (long long)end_of(t) - 1);
-    t->whole = true;
+        return false;
+    }
+    if (!t->answered) /* from then on its owner looks at it without the lock */
+        t->whole = true;
     t->head.identity.size = t->head.length;
     return t->status == MR_OK;
 }

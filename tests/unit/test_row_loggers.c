@@ -44,8 +44,8 @@ static void test_names(void)
 {
     static const char *const own[] = { "step", "kind", "epoch" };
     static const char *const odd[] = { "a\"b\\c/d", "two\nlines\x01\x7f",
-                                       "gr\xc3\xb6\xc3\x9f"
-                                       "e \xf0\x9f\x98\x80",
+                                       ("gr\xc3\xb6\xc3\x9f" /* an e would go on with the byte before it */
+                                        "e \xf0\x9f\x98\x80"),
                                        " " };
     const double values[] = { 1.5, 2, 3, 4 };
     CHECK_EQ_I64(log_open(jsonl(), "names", false), MR_OK);

@@ -316,7 +316,7 @@ static void test_broken(void)
     mr_storage *storage = memory_begin(&m);
     int64_t at;
     for (int i = 0; i < 9; i++)
-        put_text(m.file, "0.n\0001.n\0002.n\0003.n\0004.n\0005.n\0006.n\0007.n\0008.n" + 4 * i, "7");
+        put_text(m.file, &"0.n\0001.n\0002.n\0003.n\0004.n\0005.n\0006.n\0007.n\0008.n"[4 * i], "7");
     put_end(m.file);
     for (m.broken = 1; m.broken < 3; m.broken++) {
         m.opened = 0;

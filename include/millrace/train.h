@@ -116,6 +116,9 @@ typedef struct mr_task_vtable {
      * mr_step_backward and mr_step_update for each as it likes, steps schedules itself, clips itself, and may return NULL. What it
      * logs is a row for each batch, under the number of the batch. */
     mr_status (*configure_manual)(void *self, mr_module *model, mr_optimizers *made);
+    /* The schedule steps in every so many epochs, or with `schedule_each_step` with the update behind every so many batches, counted
+     * in each epoch anew (Lightning's frequency); default 1. */
+    int64_t schedule_frequency;
 } mr_task_vtable;
 
 /* Makes a task. `vtable` and `model` are borrowed; the `size` bytes at `self` are copied (size 0: none). */
@@ -364,6 +367,11 @@ MR_API int64_t mr_trainer_global_step(const mr_trainer *trainer);
 
 /* The number of the signal that interrupted the last fit, with which a program is to end (exit status 128 + number); 0: none. */
 MR_API int mr_trainer_signal(const mr_trainer *trainer);
+
+/* The updates that the running fit makes in all, if nothing but max_epochs and max_steps ends it (Lightning's
+ * estimated_stepping_batches): for a schedule that wants to know. From configure_optimizers on; a task that needs it keeps the
+ * trainer in its struct. -1 when there is no limit, when an epoch's length is not known, or outside a fit. */
+MR_API int64_t mr_trainer_estimated_steps(const mr_trainer *trainer);
 
 /* What the last fit took, data aside. */
 MR_API mr_memory mr_trainer_memory(const mr_trainer *trainer);

@@ -38,6 +38,9 @@ static mr_status make_optimizer(mr__fit *fit)
         return mr__raise(MR_ERR_ARGUMENT,
                          "fit: a schedule that looks at a metric steps at the end of epochs, not "
                          "with schedule_each_step");
+    if (task->vtable->schedule_frequency < 0)
+        return mr__raise(MR_ERR_ARGUMENT, "fit: schedule_frequency is %lld, less than 1",
+                         (long long)task->vtable->schedule_frequency);
     return MR_OK;
 }
 
@@ -263,6 +266,20 @@ mr__extent mr__extent_of(const mr__fit *fit)
                          .max_epochs = t->max_epochs,
                          .max_steps = t->max_steps,
                          .max_seconds = t->max_time.amount };
+}
+
+int64_t mr_trainer_estimated_steps(const mr_trainer *trainer)
+{
+    const mr__fit *fit = trainer ? trainer->fit : NULL;
+    if (!fit || !fit->reporter)
+        return -1;
+    const int64_t batches = fit->reporter->total, most = trainer->max_steps;
+    if (trainer->max_epochs < 0 || batches < 0)
+        return most;
+    const int64_t each = batches / trainer->accumulate + (batches % trainer->accumulate != 0);
+    const bool fits = !each || trainer->max_epochs <= INT64_MAX / each;
+    const int64_t steps = fits ? each * trainer->max_epochs : INT64_MAX;
+    return most >= 0 && most < steps ? most : steps;
 }
 
 static mr_status set_triggers(mr__fit *fit)

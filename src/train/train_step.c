@@ -89,6 +89,13 @@ mr_status mr__step_optimizer(mr__fit *fit, mr_optim *optim)
     return status;
 }
 
+/* Whether a schedule of some frequency steps behind the batch, or epoch, of that number, from 1. */
+static bool schedule_due(const mr__fit *fit, int64_t number)
+{
+    const int64_t frequency = fit->task->vtable->schedule_frequency;
+    return frequency <= 1 || number % frequency == 0;
+}
+
 static mr_status step_schedule(mr__fit *fit, double metric)
 {
     const mr_task_vtable *vtable = fit->task->vtable;
@@ -117,7 +124,8 @@ static mr_status update(mr__fit *fit, bool *updated)
         status = mr__step_optimizer(fit, fit->optim);
     if (!status)
         status = mr__hooks(fit, MR__ON_AFTER_OPTIMIZER_STEP);
-    if (!status && fit->schedule && fit->task->vtable->schedule_each_step && !fit->schedule_held)
+    if (!status && fit->schedule && fit->task->vtable->schedule_each_step && !fit->schedule_held &&
+        schedule_due(fit, fit->step.batch_index + (fit->step.batch != NULL)))
         status = step_schedule(fit, (double)NAN);
     *updated = !status;
     return status < 0 ? mr__train_failed(fit, status) : MR_OK;
@@ -185,7 +193,8 @@ mr_status mr__train_rest(mr__fit *fit, bool *updated)
 mr_status mr__train_epoch_ended(mr__fit *fit)
 {
     const mr_task_vtable *vtable = fit->task->vtable;
-    if (!fit->schedule || vtable->schedule_each_step || vtable->schedule_monitor || fit->schedule_held)
+    if (!fit->schedule || vtable->schedule_each_step || vtable->schedule_monitor || fit->schedule_held ||
+        !schedule_due(fit, fit->step.epoch + 1))
         return MR_OK;
     mr_status status = step_schedule(fit, (double)NAN);
     return status < 0 ? mr__train_failed(fit, status) : MR_OK;
@@ -195,7 +204,7 @@ mr_status mr__train_epoch_ended(mr__fit *fit)
 mr_status mr__train_epoch_measured(mr__fit *fit)
 {
     const char *monitor = fit->task->vtable->schedule_monitor;
-    if (!fit->schedule || !monitor || fit->schedule_held)
+    if (!fit->schedule || !monitor || fit->schedule_held || !schedule_due(fit, fit->step.epoch + 1))
         return MR_OK;
     const double *metric = mr__epoch_value(&fit->trainer->epoch_values, monitor);
     if (!metric && fit->val_tape && !fit->validated)

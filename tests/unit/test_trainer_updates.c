@@ -250,6 +250,68 @@ static void test_schedules(void)
     CHECK_EQ_STR(mr_error(), "fit: configure_schedule gave no schedule");
 }
 
+/* Three batches in an epoch. */
+static void test_schedule_frequency(void)
+{
+    mr_task_vtable task = { .training_step = fit_step,
+                            .configure_optimizers = fit_optimizers,
+                            .configure_schedule = halving,
+                            .schedule_frequency = 2 };
+    CHECK_EQ_I64(with_schedule(&task, (mr_trainer_opts){ .max_epochs = 3 }), MR_OK);
+    CHECK_EQ_STR(rows_text,
+                 "lr,epoch,step\r\n0.8,0,0\r\n0.8,0,1\r\n0.8,0,2\r\n0.8,1,3\r\n0.8,1,4\r\n0.8,1,5\r\n"
+                 "0.4,2,6\r\n0.4,2,7\r\n0.4,2,8\r\n");
+    task.schedule_each_step = true;
+    CHECK_EQ_I64(with_schedule(&task, (mr_trainer_opts){ .max_epochs = 2 }), MR_OK);
+    CHECK_EQ_STR(rows_text,
+                 "lr,epoch,step\r\n0.8,0,0\r\n0.8,0,1\r\n0.4,0,2\r\n0.4,1,3\r\n0.4,1,4\r\n0.2,1,5\r\n");
+    /* the window that the end of the epoch cuts short ends with the third batch */
+    task.schedule_frequency = 3;
+    CHECK_EQ_I64(with_schedule(&task, (mr_trainer_opts){ .max_epochs = 2, .accumulate_grad_batches = 2 }),
+                 MR_OK);
+    CHECK_EQ_STR(rows_text, "lr,epoch,step\r\n0.8,0,0\r\n0.8,0,1\r\n0.4,1,2\r\n0.4,1,3\r\n");
+    task.schedule_frequency = -1;
+    CHECK_EQ_I64(with_schedule(&task, (mr_trainer_opts){ .max_epochs = 1 }), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "fit: schedule_frequency is -1, less than 1");
+}
+
+/* ---- how many there will be ---- */
+
+static mr_trainer *asked;
+static int64_t estimated;
+
+static mr_optim *ask(mr_module *model)
+{
+    estimated = mr_trainer_estimated_steps(asked);
+    return mr_sgd_new(mr_module_parameters(model), 0.1, NULL);
+}
+
+static int64_t estimated_steps(mr_trainer_opts opts)
+{
+    fit f = fit_new(10);
+    opts.no_progress = opts.no_summary = true;
+    hook.optimizers = ask;
+    asked = mr_trainer_new(&opts);
+    CHECK_EQ_I64(mr_trainer_estimated_steps(asked), -1);
+    estimated = -2;
+    CHECK_EQ_I64(mr_trainer_fit(asked, f.task, f.loader), MR_OK);
+    CHECK_EQ_I64(mr_trainer_estimated_steps(asked), -1);
+    mr_trainer_free(asked);
+    fit_free(&f);
+    return estimated;
+}
+
+static void test_estimated_steps(void)
+{
+    CHECK_EQ_I64(mr_trainer_estimated_steps(NULL), -1);
+    CHECK_EQ_I64(estimated_steps((mr_trainer_opts){ .max_epochs = 4 }), 12);
+    CHECK_EQ_I64(estimated_steps((mr_trainer_opts){ .max_epochs = 4, .accumulate_grad_batches = 2 }), 8);
+    CHECK_EQ_I64(estimated_steps((mr_trainer_opts){ .max_epochs = 4, .limit_train_batches = 2 }), 8);
+    CHECK_EQ_I64(estimated_steps((mr_trainer_opts){ .max_epochs = 4, .max_steps = 5 }), 5);
+    CHECK_EQ_I64(estimated_steps((mr_trainer_opts){ .max_steps = 5 }), 5);
+    CHECK_EQ_I64(estimated_steps((mr_trainer_opts){ .max_time = "0.001s" }), -1);
+}
+
 /* ---- what is refused ---- */
 
 #define REFUSED(text, ...)                                                \
@@ -281,6 +343,8 @@ int main(void)
     RUN(test_skipping);
     RUN(test_limit);
     RUN(test_schedules);
+    RUN(test_schedule_frequency);
+    RUN(test_estimated_steps);
     RUN(test_refused);
     return files_report();
 }

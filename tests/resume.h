@@ -102,8 +102,11 @@ static mr_tensor *training_step(mr_step *s, const mr_batch *b)
 static mr_status validation_step(mr_step *s, const mr_batch *b)
 {
     maybe_die();
-    mr_log(s, "val_loss", mr_mse_loss(s->tape, mr_forward(s->model, s->tape, b->field[0]), b->field[1], NULL),
-           NULL);
+    mr_tensor *loss = mr_mse_loss(s->tape, mr_forward(s->model, s->tape, b->field[0]), b->field[1], NULL);
+    mr_log(s, "val_loss", loss, NULL);
+    mr_log(s, "val", loss, &(mr_log_opts){ .on_step = true });
+    if (s->batch_index % 2)
+        mr_log(s, "val odd", loss, &(mr_log_opts){ .on_step = true, .no_epoch = true });
     return MR_OK;
 }
 

@@ -18,13 +18,21 @@ extern "C" {
 typedef enum mr_row_kind {
     MR_ROW_STEP = 0,   /* what a step has logged */
     MR_ROW_VALIDATION, /* the values of a validation */
-    MR_ROW_EPOCH       /* those of an epoch */
+    MR_ROW_EPOCH,      /* those of an epoch */
+    MR_ROW_TEST,       /* those of a test */
+    /* what a batch of a validation or a test has logged: its step counts the batches of its loader, and it has no epoch */
+    MR_ROW_VALIDATION_STEP,
+    MR_ROW_TEST_STEP
 } mr_row_kind;
+
+/* "step", "validation", "epoch", "test", "validation_step", "test_step"; "" of no kind. */
+MR_API const char *mr_row_kind_name(mr_row_kind kind);
 
 /* Some values under their names. Valid during the call. */
 typedef struct mr_log_row {
     mr_row_kind kind;
-    int64_t step;  /* the number of the update, from 0; of a validation and an epoch that of the last one */
+    int64_t
+        step; /* the number of the update, from 0; of a validation and an epoch that of the last one; or of the batch */
     int64_t epoch; /* from 0; -1: none */
     size_t count;
     const char *const *names;
@@ -97,7 +105,7 @@ MR_API void *mr_logger_self(const mr_logger *logger);
 /* Rows of a CSV file; lines end with CR LF, and values are Python's repr (nan, inf). */
 typedef struct mr_csv_logger_opts {
     /* One row for each step, with all that was logged under its number: by the step, and by a validation and an epoch that end
-     * with it. Columns epoch and step, then a value's name, as they come; a name that comes late gets a column behind the
+     * with it; batches of validations and tests have rows of their own, before that of the step. Columns epoch and step, then a value's name, as they come; a name that comes late gets a column behind the
      * others, and the file is written anew. The logger is called csv_merged. Otherwise: metrics.csv as Lightning writes it, a
      * row for each of them, which is what the trainer's .csv gives; it is called csv. */
     bool merged;
@@ -111,7 +119,7 @@ typedef struct mr_jsonl_logger_opts {
     const char *path; /* default: metrics.jsonl in the version folder */
 } mr_jsonl_logger_opts;
 
-/* JSON lines: an object for each row, with "kind" ("step", "validation" or "epoch"), "epoch", "step", and the values under their
+/* JSON lines: an object for each row, with "kind" (mr_row_kind_name), "epoch", "step", and the values under their
  * names, as {"kind":"step","epoch":0,"step":49,"loss":0.25}. JSON has no NaN and no infinity: they are the strings "NaN",
  * "Infinity" and "-Infinity", which Python's float and JavaScript's Number read. A value that is itself called kind, epoch or
  * step takes the place of the row's own. Names are UTF-8. Called jsonl; path and file as those of CSV. */

@@ -136,18 +136,25 @@ typedef struct mr_log_opts {
     bool prog_bar;  /* show the latest value in the progress bar */
     bool no_logger; /* do not write it to the loggers */
     /* In a training step: also the value over the epoch, at its end. Both are then logged, as NAME_step and NAME_epoch; with
-     * `no_step` only that of the epoch, under its own name. In a validation step it is always the epoch's alone. */
+     * `no_step` only that of the epoch, under its own name. In a validation or test step the epoch's is logged, unless `on_step`
+     * and `no_epoch` below say something else. */
     bool on_epoch;
     bool no_step;
     mr_over_epoch reduction; /* over the epoch's batches; a mean (the default) counts each by its rows … */
     double weight;           /* … or by this; default: the rows */
     bool no_loader_index; /* of several loaders, add up what is logged under this name, without the suffix */
+    /* In a validation or test step: also the value of each batch, as NAME_step, beside NAME_epoch; with `no_epoch` only that,
+     * under its own name. Each batch gives a row, of no epoch, whose step is the number of the batch among those of its loader: in
+     * all validations of the fit, or in this test. The rows of a validation come when it has ended. No metric for monitors. */
+    bool on_step;
+    bool no_epoch;
 } mr_log_opts;
 
 /* Logs a scalar tensor of this step under a name (a number of your own: `mr_scalar(step->tape, MR_FLOAT64, lr)`).
  * Called in a training step, under one name with the same options each time; the value is read now, and written every `log_every_n_steps` steps. The last one of a step
  * counts. `name` is borrowed: a string literal, or one that outlives the fit and does not change. A failure
- * (another shape, other options, no_step without on_epoch, more than 256 names) fails the step. */
+ * (another shape, other options, some that contradict each other or leave nothing to be logged, more than 256 names) fails the
+ * step. */
 MR_API void mr_log(mr_step *step, const char *name, const mr_tensor *value, const mr_log_opts *opts);
 
 /* The same for a number. */

@@ -156,24 +156,46 @@ static mr_status begin_merged(csv *c, const mr_log_row *row)
     return status;
 }
 
+/* The table's row, with columns that are new. */
+static mr_status set_row(csv *c, const mr_log_row *row)
+{
+    const size_t known = c->table.count;
+    mr_status status = mr__csv_set_row(&c->table, row) ? MR_OK : MR_ERR_MEMORY;
+    if (!status && (c->table.count > known || !c->header.length))
+        status = update_header(c, known);
+    if (status)
+        mr__csv_drop_columns(&c->table, known);
+    return status;
+}
+
+/* A row of another count than the steps' is complete at once, and comes before that which is not. */
+static mr_status append_apart(csv *c, const mr_log_row *row)
+{
+    mr_status status = hide(c);
+    if (status)
+        return status;
+    mr__csv_hold_row(&c->table);
+    status = set_row(c, row);
+    if (!status)
+        status = append_row(c);
+    mr__csv_release_row(&c->table);
+    return status;
+}
+
 static mr_status row(void *self, const mr_log_row *row)
 {
     csv *c = self;
-    const size_t known = c->table.count;
+    if (c->merged && (row->kind == MR_ROW_VALIDATION_STEP || row->kind == MR_ROW_TEST_STEP))
+        return append_apart(c, row);
     mr_status status = MR_OK;
     if (c->merged)
         status = begin_merged(c, row);
     else
         mr__csv_clear_row(&c->table);
+    if (!status)
+        status = set_row(c, row);
     if (status)
         return status;
-    status = mr__csv_set_row(&c->table, row) ? MR_OK : MR_ERR_MEMORY;
-    if (!status && (c->table.count > known || !c->header.length))
-        status = update_header(c, known);
-    if (status) {
-        mr__csv_drop_columns(&c->table, known);
-        return status;
-    }
     c->pending = c->merged;
     return c->merged ? MR_OK : append_row(c);
 }

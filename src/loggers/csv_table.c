@@ -57,6 +57,19 @@ void mr__csv_clear_row(mr__csv_table *table)
         table->column[i].cell.kind = MR__CSV_EMPTY;
 }
 
+void mr__csv_hold_row(mr__csv_table *table)
+{
+    for (size_t i = 0; i < table->count; i++)
+        table->column[i].held = table->column[i].cell;
+    mr__csv_clear_row(table);
+}
+
+void mr__csv_release_row(mr__csv_table *table)
+{
+    for (size_t i = 0; i < table->count; i++)
+        table->column[i].cell = table->column[i].held;
+}
+
 static bool set_real(mr__csv_table *table, const char *name, double value)
 {
     mr__csv_column *column = mr__csv_column_of(table, name);

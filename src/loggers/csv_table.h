@@ -21,6 +21,7 @@ typedef struct mr__csv_cell {
 typedef struct mr__csv_column {
     char *name;
     mr__csv_cell cell; /* of the row in the making */
+    mr__csv_cell held; /* of one that waits */
 } mr__csv_column;
 
 typedef struct mr__csv_table {
@@ -37,6 +38,10 @@ void mr__csv_table_free(mr__csv_table *table);
 
 /* Empties the row. */
 void mr__csv_clear_row(mr__csv_table *table);
+
+/* Has the row wait, and begins another; and lets that one go, and gives the first one back. */
+void mr__csv_hold_row(mr__csv_table *table);
+void mr__csv_release_row(mr__csv_table *table);
 
 /* Puts values into the row, and makes columns that are missing: metrics, then epoch, then step. A metric that is itself called
  * "epoch" or "step" stands for the row's own; with a "step" of its own a row has no epoch unless it is a metric too.

@@ -42,10 +42,9 @@ static void put_number(mr__strbuf *out, double value)
 /* What the row says of itself, but for what it has a value of that name for. */
 static void put_head(mr__strbuf *out, const mr_log_row *row)
 {
-    static const char *const kinds[] = { "step", "validation", "epoch" };
     const char *comma = "";
     if (!mr__row_value(row, "kind")) {
-        mr__strbuf_appendf(out, "\"kind\":\"%s\"", kinds[row->kind]);
+        mr__strbuf_appendf(out, "\"kind\":\"%s\"", mr_row_kind_name(row->kind));
         comma = ",";
     }
     if (row->epoch >= 0 && !mr__row_value(row, "epoch")) {

@@ -5,6 +5,15 @@
 
 #include <string.h>
 
+const char *mr_row_kind_name(mr_row_kind kind)
+{
+    static const char *const names[] = {
+        [MR_ROW_STEP] = "step", [MR_ROW_VALIDATION] = "validation",           [MR_ROW_EPOCH] = "epoch",
+        [MR_ROW_TEST] = "test", [MR_ROW_VALIDATION_STEP] = "validation_step", [MR_ROW_TEST_STEP] = "test_step"
+    };
+    return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "";
+}
+
 /* ---- making ---- */
 
 static bool is_name(const char *name)

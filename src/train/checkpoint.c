@@ -106,7 +106,8 @@ static void add_rest(file *f, const mr__checkpoint *c)
         add_bytes(f, f->loader_names[i], c->loader[i].data, c->loader[i].size);
     }
     if (l->keys) {
-        add(f, MR__SAVED_PREFIX "logged", MR_FLOAT64, MR_SHAPE((int64_t)l->keys, 2), l->values);
+        add(f, MR__SAVED_PREFIX "logged", MR_FLOAT64, MR_SHAPE((int64_t)l->keys, MR__LOGGED_NUMBERS),
+            l->values);
         add_bytes(f, MR__SAVED_PREFIX "logged_flags", l->flags, l->keys);
     }
     if (l->metrics)

@@ -128,6 +128,7 @@ void mr__fit_free(mr__fit *fit)
     mr_loader_free(fit->overfit[1]);
     mr__free(fit->val_start.rng);
     mr__free(fit->val_start.list);
+    mr__held_rows_free(&fit->val_rows);
     mr__log_free(&fit->log);
     mr__buffers_free(fit);
     mr__rollback_free(fit);

@@ -15,7 +15,7 @@ static bool same_options(const mr_log_opts *a, const mr_log_opts *b)
 {
     return a->prog_bar == b->prog_bar && a->no_logger == b->no_logger && a->on_epoch == b->on_epoch &&
            a->no_step == b->no_step && a->reduction == b->reduction &&
-           a->no_loader_index == b->no_loader_index;
+           a->no_loader_index == b->no_loader_index && a->on_step == b->on_step && a->no_epoch == b->no_epoch;
 }
 
 static mr__log_key *find(mr__fit_log *log, const char *name, int loader)
@@ -47,17 +47,17 @@ static int metric_of(mr__reporter *r, const char *name)
     return (int)count;
 }
 
-/* NAME_step and NAME_epoch, where both are logged. */
+/* NAME_step and NAME_epoch, where both are logged; the loader's number comes behind that. */
 static bool fork_names(mr__log_key *key)
 {
     static const char *const ends[] = { "_step", "_epoch" };
-    const size_t length = strlen(key->name);
+    const char *suffix = key->full_name ? key->full_name + strlen(key->name) : "";
+    const size_t room = strlen(key->name) + strlen(suffix) + sizeof "_epoch";
     for (int i = 0; i < 2; i++) {
-        key->own_names[i] = mr__alloc(length + sizeof "_epoch");
+        key->own_names[i] = mr__alloc(room);
         if (!key->own_names[i])
             return false;
-        memcpy(key->own_names[i], key->name, length);
-        strcpy(key->own_names[i] + length, ends[i]);
+        snprintf(key->own_names[i], room, "%s%s%s", key->name, ends[i], suffix);
     }
     return true;
 }
@@ -70,7 +70,7 @@ static void free_names(mr__log_key *key)
     mr__free(key->full_name);
 }
 
-/* What it is logged as. */
+/* What it is logged as, if not under two names. */
 static const char *shown_name(const mr__log_key *key)
 {
     return key->full_name ? key->full_name : key->name;
@@ -89,9 +89,9 @@ static bool add_suffix(mr__log_key *key)
 static bool place(mr__fit *fit, mr__log_key *key)
 {
     const mr_log_opts *o = &key->opts;
-    const bool of_step = !key->validating && !(o->on_epoch && o->no_step),
-               of_epoch = key->validating || o->on_epoch;
-    if ((of_step && of_epoch && !fork_names(key)) || (key->loader && !add_suffix(key)))
+    const bool of_step = key->validating ? o->on_step : !(o->on_epoch && o->no_step),
+               of_epoch = key->validating ? !o->no_epoch : o->on_epoch;
+    if ((key->loader && !add_suffix(key)) || (of_step && of_epoch && !fork_names(key)))
         return false;
     if (of_step)
         key->step_metric = metric_of(fit->reporter, key->own_names[0] ? key->own_names[0] : shown_name(key));
@@ -105,9 +105,12 @@ static bool acceptable(const mr__fit_log *log, mr_tape *tape, const char *name, 
 {
     if ((unsigned)opts->reduction > MR_OVER_EPOCH_MAX)
         mr__fail(tape, MR_ERR_ARGUMENT, "log: '%s': there is no reduction %d", name, (int)opts->reduction);
-    else if (opts->no_step && !opts->on_epoch && !log->validating)
-        mr__fail(tape, MR_ERR_ARGUMENT, "log: '%s' has no_step without on_epoch, so nothing would be logged",
-                 name);
+    else if ((opts->on_step && opts->no_step) || (opts->on_epoch && opts->no_epoch))
+        mr__fail(tape, MR_ERR_ARGUMENT, "log: '%s' has both %s", name,
+                 opts->on_step && opts->no_step ? "on_step and no_step" : "on_epoch and no_epoch");
+    else if (log->validating ? opts->no_epoch && !opts->on_step : opts->no_step && !opts->on_epoch)
+        mr__fail(tape, MR_ERR_ARGUMENT, "log: '%s' has %s, so nothing would be logged", name,
+                 log->validating ? "no_epoch without on_step" : "no_step without on_epoch");
     else
         return true;
     return false;
@@ -191,6 +194,18 @@ static void log_step(mr__fit *fit, const mr__log_key *key, double x)
 
 static void add(mr__log_key *k);
 
+/* Options for a value that is of an epoch, not of a batch; false with the tape failed. */
+static bool between_batches(mr__fit *fit, const char *name, mr_log_opts *opts)
+{
+    if (opts->on_step || opts->no_epoch) {
+        mr__fail(fit->step.tape, MR_ERR_ARGUMENT, "log: '%s' has %s where there is no batch", name,
+                 opts->on_step ? "on_step" : "no_epoch");
+        return false;
+    }
+    opts->on_epoch = opts->no_step = true;
+    return true;
+}
+
 static void log_number(mr__fit *fit, const char *name, double x, bool is_float, const mr_log_opts *opts)
 {
     static const mr_log_opts defaults = { 0 };
@@ -204,7 +219,8 @@ static void log_number(mr__fit *fit, const char *name, double x, bool is_float, 
     opts = opts ? opts : &defaults;
     if (MR__UNLIKELY(fit->log.between)) {
         of_epoch = *opts;
-        of_epoch.on_epoch = of_epoch.no_step = true;
+        if (!between_batches(fit, name, &of_epoch))
+            return;
         opts = &of_epoch;
     }
     mr__log_key *key = key_of(fit, fit->step.tape, name, opts);
@@ -212,10 +228,8 @@ static void log_number(mr__fit *fit, const char *name, double x, bool is_float, 
         return;
     if (key->step_metric >= 0) {
         log_step(fit, key, x);
-        if (key->epoch_metric < 0) { /* the last one stands for the epoch, for those that look at a metric */
-            key->in_epoch = true;
-            key->value = x;
-        }
+        key->in_steps = true;
+        key->step_value = x;
     }
     if (key->epoch_metric >= 0) {
         key->in_batch = true;
@@ -298,13 +312,21 @@ void mr__log_batch_ended(mr__fit_log *log)
             add(&log->key[i]);
 }
 
-/* A value of training under its own name, without _epoch, unless that is one of validation too. */
+/* A value under its own name, without _epoch or _step, unless it is one of training, and the name one of validation too. */
 static mr_status keep_plain(mr__fit *fit, const mr__log_key *key, double value)
 {
-    for (size_t i = 0; i < fit->log.key_count; i++)
+    for (size_t i = 0; i < fit->log.key_count && !key->validating; i++)
         if (fit->log.key[i].validating && strcmp(fit->log.key[i].name, key->name) == 0)
             return MR_OK;
-    return mr__epoch_value_set(&fit->trainer->epoch_values, key->name, value);
+    return mr__epoch_value_set(&fit->trainer->epoch_values, shown_name(key), value);
+}
+
+/* The last step of an epoch of training stands for it, for those that look at a metric. */
+static mr_status keep_last_step(mr__fit *fit, mr__log_key *key)
+{
+    const bool seen = key->in_steps && !key->validating;
+    key->in_steps = false;
+    return seen && key->epoch_metric < 0 ? keep_plain(fit, key, key->step_value) : MR_OK;
 }
 
 mr_status mr__log_epoch(mr__fit *fit, bool validating)
@@ -316,14 +338,13 @@ mr_status mr__log_epoch(mr__fit *fit, bool validating)
     fit->trainer->epoch_values.round++;
     for (size_t i = 0; i < log->key_count; i++) {
         mr__log_key *k = &log->key[i];
-        if (k->validating != validating || !k->in_epoch)
+        if (k->validating != validating)
+            continue;
+        if (keep_last_step(fit, k))
+            return MR_ERR_MEMORY;
+        if (!k->in_epoch)
             continue;
         k->in_epoch = false;
-        if (k->epoch_metric < 0) {
-            if (keep_plain(fit, k, k->value))
-                return MR_ERR_MEMORY;
-            continue;
-        }
         double x = k->opts.reduction == MR_OVER_EPOCH_MEAN ? k->value / k->weight : k->value;
         x = k->only_floats ? (double)(float)x : x;
         mr__metric *m = &fit->reporter->metric[k->epoch_metric];
@@ -369,7 +390,7 @@ void mr__log_forget(mr__fit_log *log, bool validating)
 {
     for (size_t i = 0; i < log->key_count; i++)
         if (log->key[i].validating == validating)
-            log->key[i].in_epoch = false;
+            log->key[i].in_epoch = log->key[i].in_steps = false;
 }
 
 void mr__log_free(mr__fit_log *log)

@@ -24,14 +24,16 @@ typedef struct mr__log_key {
     int loader;       /* of several in a validation, counted from 1; 0: it is the only one, or all together */
     mr_log_opts opts; /* but the weight */
     int step_metric, epoch_metric; /* the reporter's; -1: none */
-    char *own_names[2];            /* NAME_step and NAME_epoch; NULL: neither */
+    char *own_names[2];            /* NAME_step and NAME_epoch, with the loader's number; NULL: neither */
     char *own_name;                /* of one that was restored; NULL: the caller's is used */
     char *full_name;               /* with the loader's number; NULL without */
     /* of this batch, and of the epoch */
     bool in_batch, in_epoch;
     double batch_value, batch_weight;
     double value, weight;
-    bool only_floats; /* the values were float32, so the epoch's is */
+    bool in_steps;     /* a step of the epoch has logged it */
+    double step_value; /* … and this is the last one's */
+    bool only_floats;  /* the values were float32, so the epoch's is */
 } mr__log_key;
 
 typedef struct mr__fit_log {
@@ -74,11 +76,14 @@ void mr__bar_hide(mr__fit *fit, const char *name);
 
 /* ---- what of all that is saved ---- */
 
+enum { MR__LOGGED_NUMBERS = 3 };
+
 /* Its names and options are views that stay valid while the fit runs, whatever is logged meanwhile. */
 typedef struct mr__log_state {
     size_t keys, metrics;
     const mr__log_key *key;
-    double values[MR__MAX_METRICS][2]; /* over the epoch so far, and the weight of that */
+    /* over the epoch so far, and the weight of that; and that of the last step */
+    double values[MR__MAX_METRICS][MR__LOGGED_NUMBERS];
     uint8_t flags[MR__MAX_METRICS];
     char *const *metric_names; /* those of mr_trainer_metric */
     double metric_values[MR__MAX_METRICS];
@@ -92,7 +97,7 @@ mr_status mr__log_describe(const mr__log_state *state, mr__strbuf *keys, mr__str
 /* Enters it all again in a fit that has logged nothing, from texts of mr__log_describe and the numbers that belong to
  * them. Raises MR_ERR_FORMAT where they do not fit. */
 typedef struct mr__log_numbers {
-    const double *values; /* two for each key */
+    const double *values; /* MR__LOGGED_NUMBERS for each key */
     const uint8_t *flags;
     const double *metrics;
     size_t keys, metric_count;

@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-enum { IN_EPOCH = 1, ONLY_FLOATS = 2 };
+enum { IN_EPOCH = 1, ONLY_FLOATS = 2, IN_STEPS = 4 };
 
 /* ---- saving ---- */
 
@@ -20,7 +20,9 @@ void mr__log_save(const mr__fit *fit, mr__log_state *state)
         const mr__log_key *k = &log->key[i];
         state->values[i][0] = k->in_epoch ? k->value : 0;
         state->values[i][1] = k->in_epoch ? k->weight : 0;
-        state->flags[i] = (uint8_t)((k->in_epoch ? IN_EPOCH : 0) | (k->only_floats ? ONLY_FLOATS : 0));
+        state->values[i][2] = k->in_steps ? k->step_value : 0;
+        state->flags[i] = (uint8_t)((k->in_epoch ? IN_EPOCH : 0) | (k->only_floats ? ONLY_FLOATS : 0) |
+                                    (k->in_steps ? IN_STEPS : 0));
     }
     state->metrics = metrics->count;
     state->metric_names = metrics->name;
@@ -35,9 +37,15 @@ static json_t *describe_key(const mr__log_key *key)
         json_pack("{s:s,s:b,s:b,s:b,s:b,s:b,s:i}", "name", key->name, "validating", key->validating,
                   "prog_bar", o->prog_bar, "no_logger", o->no_logger, "on_epoch", o->on_epoch, "no_step",
                   o->no_step, "reduction", (int)o->reduction);
-    const bool failed =
-        (of_key && key->loader && json_object_set_new(of_key, "loader", json_integer(key->loader))) ||
-        (of_key && o->no_loader_index && json_object_set_new(of_key, "no_loader_index", json_true()));
+    const struct {
+        const char *name;
+        bool is;
+    } rare[] = { { "no_loader_index", o->no_loader_index },
+                 { "on_step", o->on_step },
+                 { "no_epoch", o->no_epoch } };
+    bool failed = of_key && key->loader && json_object_set_new(of_key, "loader", json_integer(key->loader));
+    for (size_t i = 0; of_key && i < sizeof rare / sizeof *rare; i++)
+        failed = failed || (rare[i].is && json_object_set_new(of_key, rare[i].name, json_true()));
     if (failed)
         json_decref(of_key);
     return failed ? NULL : of_key;
@@ -105,10 +113,12 @@ static mr_status damaged(void)
 static mr_status enter(mr__fit *fit, json_t *of_key, const double *values, uint8_t flags)
 {
     const char *name;
-    int validating, prog_bar, no_logger, on_epoch, no_step, reduction, loader = 0, no_index = 0;
-    if (json_unpack(of_key, "{s:s,s:b,s:b,s:b,s:b,s:b,s:i,s?i,s?b}", "name", &name, "validating", &validating,
-                    "prog_bar", &prog_bar, "no_logger", &no_logger, "on_epoch", &on_epoch, "no_step",
-                    &no_step, "reduction", &reduction, "loader", &loader, "no_loader_index", &no_index) ||
+    int validating, prog_bar, no_logger, on_epoch, no_step, reduction;
+    int loader = 0, no_index = 0, on_step = 0, no_epoch = 0;
+    if (json_unpack(of_key, "{s:s,s:b,s:b,s:b,s:b,s:b,s:i,s?i,s?b,s?b,s?b}", "name", &name, "validating",
+                    &validating, "prog_bar", &prog_bar, "no_logger", &no_logger, "on_epoch", &on_epoch,
+                    "no_step", &no_step, "reduction", &reduction, "loader", &loader, "no_loader_index",
+                    &no_index, "on_step", &on_step, "no_epoch", &no_epoch) ||
         !*name || reduction < MR_OVER_EPOCH_MEAN || reduction > MR_OVER_EPOCH_MAX || loader < 0 ||
         loader > MR__MAX_LOADERS)
         return damaged();
@@ -117,7 +127,9 @@ static mr_status enter(mr__fit *fit, json_t *of_key, const double *values, uint8
                                .on_epoch = on_epoch,
                                .no_step = no_step,
                                .reduction = (mr_over_epoch)reduction,
-                               .no_loader_index = no_index };
+                               .no_loader_index = no_index,
+                               .on_step = on_step,
+                               .no_epoch = no_epoch };
     char *own = mr__strdup(name);
     if (!own)
         return MR_ERR_MEMORY;
@@ -130,8 +142,10 @@ static mr_status enter(mr__fit *fit, json_t *of_key, const double *values, uint8
     key->own_name = own;
     key->in_epoch = flags & IN_EPOCH;
     key->only_floats = flags & ONLY_FLOATS;
-    memcpy(&key->value, values, sizeof key->value);
-    memcpy(&key->weight, values + 1, sizeof key->weight);
+    key->in_steps = flags & IN_STEPS;
+    key->value = values[0];
+    key->weight = values[1];
+    key->step_value = values[2];
     return MR_OK;
 }
 
@@ -142,7 +156,7 @@ static mr_status enter_all(mr__fit *fit, json_t *keys, json_t *metrics, const mr
         json_array_size(metrics) != n->metric_count || n->metric_count > MR__MAX_METRICS)
         return damaged();
     for (size_t i = 0; i < n->keys && !status; i++)
-        status = enter(fit, json_array_get(keys, i), n->values + 2 * i, n->flags[i]);
+        status = enter(fit, json_array_get(keys, i), n->values + MR__LOGGED_NUMBERS * i, n->flags[i]);
     for (size_t i = 0; i < n->metric_count && !status; i++) {
         const char *name = json_string_value(json_array_get(metrics, i));
         double value;

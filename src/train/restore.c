@@ -187,7 +187,7 @@ static mr_status take_log(mr__fit *fit, const char *path, const mr__safetensors 
     double *metric = aligned_copy(file, MR__SAVED_PREFIX "metrics", MR_FLOAT64, &metrics);
     mr_status status = value && flag && metric ? MR_OK : MR_ERR_MEMORY;
     const mr__log_numbers numbers = { value, flag, metric, flags, metrics };
-    if (!status && values != 2 * flags)
+    if (!status && values != MR__LOGGED_NUMBERS * flags)
         status = mr__load_failed(MR_ERR_FORMAT, path, "what it says of logged names makes no sense");
     if (!status && (status = mr__log_restore(fit, mr__safetensors_text(file, "logged"),
                                              mr__safetensors_text(file, "metrics"), &numbers)))

@@ -14,7 +14,9 @@
  *     trainer.gradients       of each parameter, whether it has had a gradient (1), and requires one (2)
  *     trainer.gradient.*      the gradients, of a task that zeroes them when it likes
  *     trainer.logged          of each name that was logged: its value over the epoch so far, and that one's weight;
- *     trainer.logged_flags      whether there is one (1), and whether all of it were float32 (2)
+ *                               and the value of the last step
+ *     trainer.logged_flags      whether there is the first (1), all of it were float32 (2), there is the last (4)
+ *     trainer.val_batches       how many batches of each loader validations have had
  *     trainer.metrics         what mr_trainer_metric gives
  *     trainer.log.*           how far the log of that logger is, as it tells it
  */
@@ -27,7 +29,7 @@
 
 typedef struct mr__fit mr__fit;
 
-enum { MR__CHECKPOINT_VERSION = 2, MR__MAX_RNGS = 32, MR__MAX_USERS = 140 };
+enum { MR__CHECKPOINT_VERSION = 3, MR__MAX_RNGS = 32, MR__MAX_USERS = 140 };
 
 #define MR__SAVED_PREFIX "trainer."
 #define MR__SAVED_LOG MR__SAVED_PREFIX "log."

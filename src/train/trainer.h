@@ -4,6 +4,7 @@
 
 #include "callback.h"
 #include "duration.h"
+#include "held_rows.h"
 #include "limits.h"
 #include "loaders.h"
 #include "log.h"
@@ -83,8 +84,10 @@ struct mr__fit {
     /* validation */
     mr_tape *val_tape; /* NULL: there is none */
     mr__loaders val;
-    int64_t val_limit[MR__MAX_LOADERS]; /* batches of each; -1: all */
-    int64_t val_most;                   /* of any in this validation; -1: all */
+    int64_t val_limit[MR__MAX_LOADERS];   /* batches of each; -1: all */
+    int64_t val_most;                     /* of any in this validation; -1: all */
+    int64_t val_batches[MR__MAX_LOADERS]; /* of each, in all validations so far */
+    mr__held_rows val_rows;               /* of the validation that runs */
     mr_status (*val_step)(mr_step *step, const mr_batch *batch);
     const char *val_what; /* "validation" */
     mr__event pass;       /* MR__ON_VALIDATION, … */

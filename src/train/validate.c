@@ -95,6 +95,21 @@ static mr_status back_to_start(mr__fit *fit)
 
 /* ---- running ---- */
 
+/* What a batch has logged of itself, under its number among those of its loader. One of a fit is held back until the validation
+ * has ended: one that is broken off begins anew, and its rows with it. */
+static mr_status report_batch(mr__fit *fit)
+{
+    const mr__fit_log *log = &fit->log;
+    const mr_row_kind kind = fit->pass == MR__ON_TEST ? MR_ROW_TEST_STEP : MR_ROW_VALIDATION_STEP;
+    const int64_t number = fit->val_batches[fit->step.loader_index]++;
+    if (MR__LIKELY(!log->logged || !fit->reporter->loggers.count))
+        return MR_OK;
+    if (fit->optim)
+        return mr__held_rows_add(&fit->val_rows, kind, number, log->logged, log->metric, log->row_value);
+    mr__reporter_row(fit->reporter, kind, -1, number, log->logged, log->metric, log->row_value);
+    return mr__reporter_status(fit->reporter);
+}
+
 static mr_status run_batch(mr__fit *fit, const mr_batch *batch)
 {
     mr__log_begin(&fit->log, true, batch->rows);
@@ -109,6 +124,9 @@ static mr_status run_batch(mr__fit *fit, const mr_batch *batch)
         return failed_at(fit, status);
     mr__log_batch_ended(&fit->log);
     mr_tape_reset(fit->val_tape);
+    status = report_batch(fit);
+    if (MR__UNLIKELY(status))
+        return status;
     return MR__UNLIKELY(fit->signals && mr__signals_end()) ? MR_INTERRUPTED : MR_OK;
 }
 
@@ -183,6 +201,7 @@ mr_status mr__validate_run(mr__fit *fit)
     fit->step.batch_index = batches;
     mr__modes_restore(&fit->modes, fit->task->model);
     fit->validated |= !status && !fit->step.sanity_checking;
+    mr__held_rows_end(&fit->val_rows, status ? NULL : fit->reporter);
     if (!status)
         status = mr__log_epoch(fit, true);
     return status ? status : mr__hooks(fit, MR__ON_METRICS);

@@ -5,8 +5,8 @@
  *     params   run, name, value                   its hyperparameters
  *     metrics  run, number, kind, epoch, step, name, value, time
  *
- * A value that was logged is a row of metrics, numbered within its run from 0. kind is 'step', 'validation' or 'epoch'; a NaN is
- * NULL, and so is what there is not.
+ * A value that was logged is a row of metrics, numbered within its run from 0. kind is what mr_row_kind_name gives; a NaN
+ * is NULL, and so is what there is not.
  *
  *     SELECT name, min(value) FROM runs JOIN metrics ON run = id AND metrics.name = 'val_loss' GROUP BY id;
  */

@@ -293,12 +293,11 @@ static mr_status add_value(database *d, const char *name, double value)
 
 static mr_status row(void *self, const mr_log_row *row)
 {
-    static const char *const kinds[] = { "step", "validation", "epoch" };
     database *d = self;
     mr_status status = sqlite3_get_autocommit(d->db) ? run_text(d, "BEGIN IMMEDIATE") : MR_OK;
     sqlite3_clear_bindings(d->insert);
     sqlite3_bind_int64(d->insert, 1, d->run);
-    sqlite3_bind_text(d->insert, 3, kinds[row->kind], -1, SQLITE_STATIC);
+    sqlite3_bind_text(d->insert, 3, mr_row_kind_name(row->kind), -1, SQLITE_STATIC);
     if (row->epoch >= 0)
         sqlite3_bind_int64(d->insert, 4, row->epoch);
     sqlite3_bind_int64(d->insert, 5, row->step);

@@ -223,8 +223,9 @@ MR_API MR_CHECKED mr_status mr_clip_grad_value(mr_params params, double clip_val
  * `item` is NULL after a failure. */
 MR_API mr_params mr_optim_state(mr_optim *optim);
 
-/* Copies such a list into an optimizer made with the same parameters and groups; element types are cast. A name that is
- * missing or that it does not know, or another shape, is a failure, and changes nothing. */
+/* Copies such a list into an optimizer made with the same parameters and groups; element types are cast. Learning rates and
+ * momenta are then the list's, whatever the optimizer was made with, as with torch's load_state_dict; all other options stay. A
+ * name that is missing or that it does not know, or another shape, is a failure, and changes nothing. */
 MR_API MR_CHECKED mr_status mr_optim_load_state(mr_optim *optim, mr_params state);
 
 /* ---- memory ----------------------------------------------------------------------------------------------- */

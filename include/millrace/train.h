@@ -269,10 +269,13 @@ MR_API void mr_trainer_free(mr_trainer *trainer);
  * logged over the epoch, and how far the logs were. A program that makes everything anew and fits with .resume gives the
  * same weights, rows and checkpoints, byte for byte, as if it had not been interrupted; the logs are cut back to the
  * checkpoint and continued. The loaders may have other numbers of workers. A checkpoint that is damaged is passed over
- * ("last", or a folder) or refused; one whose model, optimizer, schedule, callbacks or loader keep other things, or things of
- * other shapes, is refused (MR_ERR_SHAPE, …, with what differs); nothing on the disk is changed then. What a checkpoint does not
- * hold is not compared: an activation, or the kind of an optimizer that keeps the same. Rates are the checkpoint's. Of a training that had come to its end nothing is done, and no file touched,
- * unless the limits are higher now: then it goes on as one that had them from the start.
+ * ("last", or a folder) or refused. One is refused with what differs (MR_ERR_ARGUMENT, MR_ERR_SHAPE, …), and nothing on the disk is
+ * changed then, if its model has other names or shapes, its optimizers and schedules are of other kinds or numbers, the callbacks
+ * that keep a state are others or come in another order, or a loader is another. Learning rates and momenta are the
+ * checkpoint's, whatever the optimizer is made with, as with torch's load_state_dict; all other options (weight decay, a schedule's
+ * gamma) are the program's. What a checkpoint does not hold is not compared: an activation, the code of a step, callbacks without a
+ * state. MR_NONFINITE_ROLLBACK and max_time may be asked for only now. Of a training that had come to its end nothing is done, and
+ * no file touched, unless the limits are higher now: then it goes on as one that had them from the start.
  *
  * The status is the first failure of anything: a step, a sample, the log. A loss or a gradient that is NaN or infinite
  * ends the fit with MR_ERR_NONFINITE (unless `nonfinite` says something else), before the weights are touched; the log says

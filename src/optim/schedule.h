@@ -4,6 +4,8 @@
 
 #include "optim.h"
 
+#include "base/strbuf.h"
+
 #include <millrace/schedules.h>
 
 /* A number that a kind keeps besides those that all have, by torch's name. */
@@ -112,6 +114,9 @@ bool mr__schedule_spread(const mr_schedule *s, const char *name, double *to, con
 
 /* The rate of swa_lr at a step, from the one that is there. */
 double mr__swa_rate(double now, double swa_lr, int64_t step, int64_t anneal_epochs, mr_anneal anneal);
+
+/* Appends its kind, with those of the schedules in it: "sequential_lr(linear_lr, cosine_annealing_lr)"; "none" for NULL. */
+void mr__schedule_text(const mr_schedule *s, mr__strbuf *out);
 
 /* Whether `factor` lies in (0, 1], or if `zero` in [0, 1]. */
 bool mr__schedule_factor(const char *call, const char *name, double factor, bool zero);

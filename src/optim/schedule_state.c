@@ -25,6 +25,17 @@ static bool list_all(mr__state *state, mr_schedule *s, const char *key)
     return true;
 }
 
+void mr__schedule_text(const mr_schedule *s, mr__strbuf *out)
+{
+    mr__strbuf_append(out, s ? s->kind->name : "none");
+    for (size_t i = 0; s && s->kind->step && i < s->of.list.count; i++) {
+        mr__strbuf_append(out, i ? ", " : "(");
+        mr__schedule_text(s->of.list.child[i], out);
+    }
+    if (s && s->kind->step)
+        mr__strbuf_append(out, ")");
+}
+
 mr_params mr_schedule_state(mr_schedule *schedule)
 {
     if (!schedule) {

@@ -1,5 +1,6 @@
 #include "checkpoint.h"
 
+#include "parts.h"
 #include "saved.h"
 
 #include "base/alloc.h"
@@ -131,6 +132,7 @@ static mr_status write_file(file *f, const char *path, const mr__checkpoint *c)
                                       { "logged", mr__strbuf_text(&keys) },
                                       { "metrics", mr__strbuf_text(&metrics) },
                                       { "millrace.checkpoint", f->version },
+                                      { MR__PARTS_KEY, c->parts },
                                       { "rng", c->rng_users } };
     if (!status)
         status =

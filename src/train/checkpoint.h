@@ -15,7 +15,7 @@ typedef struct mr__checkpoint {
     size_t count;
     const mr_rng *rng;
     size_t rngs;
-    const char *rng_users;
+    const char *rng_users, *parts;
     const uint8_t *gradients;
     size_t params;                  /* how many of them */
     const mr__saved *loaders;       /* which they are, … */

@@ -1,5 +1,7 @@
 #include "restore.h"
 
+#include "parts.h"
+
 #include "base/alloc.h"
 #include "formats/module_file.h"
 #include "tensor/tape.h"
@@ -45,11 +47,23 @@ static void *aligned_copy(const mr__safetensors *file, const char *name, mr_dtyp
 
 /* ---- what is listed ---- */
 
+/* What a training can do without that asks for it only now: a state to go back to, which it has none of yet, and the time that
+ * it has taken, which counts from here. */
+static bool may_lack(const mr__safetensors *file, const char *name)
+{
+    return strcmp(name, MR__SAVED_PREFIX "elapsed") == 0
+               ? !mr__safetensors_find(file, name)
+               : begins_with(name, MR__SAVED_PREFIX "rollback.") &&
+                     !mr__safetensors_find(file, MR__SAVED_PREFIX "rollback.kept");
+}
+
 static mr_status check_list(const mr__fit *fit, const char *path, const mr__safetensors *file)
 {
     const mr__state *list = &fit->saved.list;
     for (size_t i = 0; i < list->count; i++) {
         const mr_tensor *own = list->item[i].tensor;
+        if (may_lack(file, list->item[i].name))
+            continue;
         const mr__safetensor *x = need(path, file, list->item[i].name, (mr_dtype)own->dtype, own->numel);
         if (!x)
             return mr_error_status();
@@ -62,7 +76,8 @@ static void take_list(const mr__fit *fit, const mr__safetensors *file)
     const mr__state *list = &fit->saved.list;
     for (size_t i = 0; i < list->count; i++) {
         const mr__safetensor *x = mr__safetensors_find(file, list->item[i].name);
-        memcpy(list->item[i].tensor->data, x->data, x->bytes);
+        if (x)
+            memcpy(list->item[i].tensor->data, x->data, x->bytes);
     }
 }
 
@@ -71,9 +86,12 @@ static mr_status check_left_over(const mr__fit *fit, const char *path, const mr_
 {
     static const char *const parts[] = { MR__SAVED_PREFIX "schedule.", MR__SAVED_PREFIX "schedules.",
                                          MR__SAVED_PREFIX "task.",     MR__SAVED_PREFIX "callback.",
-                                         MR__SAVED_PREFIX "rollback.", MR__SAVED_PREFIX "loaders.",
-                                         MR__SAVED_PREFIX "gradient." };
+                                         MR__SAVED_PREFIX "loaders.",  MR__SAVED_PREFIX "gradient." };
     const mr_params list = { fit->saved.list.item, fit->saved.list.count };
+    if (!fit->rollback && mr__safetensors_find(file, MR__SAVED_PREFIX "rollback.kept"))
+        return mr__load_failed(MR_ERR_ARGUMENT, path,
+                               "it is of a training with MR_NONFINITE_ROLLBACK, whose rates and kept state "
+                               "have no place in this one");
     for (size_t i = 0; i < file->count; i++)
         for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
             if (begins_with(file->tensors[i].name, parts[k]) &&
@@ -253,9 +271,13 @@ static mr_status make_gradients(mr__fit *fit)
 
 mr_status mr__restore(mr__fit *fit, const char *path, const mr__safetensors *file)
 {
-    const mr__safetensor *gradients =
-        need(path, file, MR__SAVED_PREFIX "gradients", MR_UINT8, (int64_t)fit->params.count);
-    mr_status status = gradients ? mr__module_check(path, fit->task->model, file) : mr_error_status();
+    const mr__safetensor *gradients = NULL;
+    mr_status status = mr__module_check(path, fit->task->model, file);
+    if (!status)
+        status = mr__parts_check(fit, path, file);
+    if (!status &&
+        !(gradients = need(path, file, MR__SAVED_PREFIX "gradients", MR_UINT8, (int64_t)fit->params.count)))
+        status = mr_error_status();
     if (!status)
         status = check_rngs(fit, path, file);
     if (!status)

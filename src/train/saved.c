@@ -2,6 +2,7 @@
 
 #include "copies.h"
 #include "feed.h"
+#include "parts.h"
 #include "rollback.h"
 #include "trainer.h"
 
@@ -225,8 +226,6 @@ static mr_status add_callback(mr__state *list, mr_callback *callback, size_t num
 {
     const mr_callback_vtable *vtable = callback->vtable;
     char key[120];
-    if (!vtable->state)
-        return MR_OK;
     snprintf(key, sizeof key, "trainer.callback.%zu.%.80s", number, vtable->name);
     mr_status status = add_all(list, key, vtable->state(callback->self));
     if (status && !mr__pending())
@@ -276,12 +275,15 @@ mr_status mr__saved_init(mr__fit *fit)
         status = add_all(list, "trainer.task", task->state(fit->task->self));
     if (status && !mr__pending())
         status = mr__raise(MR_ERR_CALLBACK, "fit: the task's state failed without a message");
-    for (size_t i = 0; i < fit->trainer->callbacks && !status; i++)
-        status = add_callback(list, fit->trainer->callback[i], i);
+    for (size_t i = 0, kept = 0; i < fit->trainer->callbacks && !status; i++)
+        if (fit->trainer->callback[i]->vtable->state)
+            status = add_callback(list, fit->trainer->callback[i], kept++);
     if (!status)
         status = mr__rollback_begin(fit);
     if (!status)
         status = list_gradients(fit);
+    if (!status)
+        status = mr__parts_describe(fit);
     return status ? status : list_rngs(fit);
 }
 
@@ -297,5 +299,6 @@ void mr__saved_free(mr__saved *saved)
 {
     mr__state_drop(&saved->list);
     mr__free(saved->rng_users);
+    mr__free(saved->parts);
     mr__free(saved->gradients);
 }

@@ -6,7 +6,7 @@
  *     trainer.optimizers.N.*, trainer.schedules.N.*   those of a task that optimizes by hand
  *     trainer.epoch, …        counters, and where in the loop they stand
  *     trainer.task.*          the task's own
- *     trainer.callback.*      those of callbacks: their number, name, and their own
+ *     trainer.callback.*      those of callbacks: the number among those that keep something, the name, and their own
  *     trainer.rollback.*      the state that is gone back to (rollback.h)
  *     trainer.rng.N           the N-th generator, as torch.get_rng_state() gives it; metadata say who has it
  *     trainer.loader          mr_loader_save; trainer.val_loader the same; of several, trainer.loader.1, …
@@ -29,7 +29,7 @@
 
 typedef struct mr__fit mr__fit;
 
-enum { MR__CHECKPOINT_VERSION = 3, MR__MAX_RNGS = 32, MR__MAX_USERS = 140 };
+enum { MR__CHECKPOINT_VERSION = 3, MR__OLDEST_CHECKPOINT = 2, MR__MAX_RNGS = 32, MR__MAX_USERS = 140 };
 
 #define MR__SAVED_PREFIX "trainer."
 #define MR__SAVED_LOG MR__SAVED_PREFIX "log."
@@ -61,6 +61,7 @@ typedef struct mr__saved {
     mr__saved_loader loader[MR__MAX_SAVED_LOADERS];
     size_t loaders;
     char *rng_users; /* as JSON: [["loader","val_loader"],["mine"]] */
+    char *parts;     /* the kinds of what is saved, as JSON (parts.h) */
     char *gradients; /* copies of them, in the list; NULL: each window begins with none */
 } mr__saved;
 

@@ -266,6 +266,7 @@ mr_status mr__snapshot_write(mr__snapshot *s, int which, const char *path)
         .rng = c->rng,
         .rngs = s->fit->saved.rngs,
         .rng_users = s->fit->saved.rng_users,
+        .parts = s->fit->saved.parts,
         .gradients = c->gradients,
         .params = s->params.count,
         .loaders = &s->fit->saved,

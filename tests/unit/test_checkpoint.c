@@ -108,7 +108,7 @@ static void check_contents(const char *path, mr_optim *(*optimizers)(mr_module *
         snprintf(name, sizeof name, "optimizer.%s", state.item[i].name);
         check_tensor(file, name, (mr_dtype)x->dtype, mr__shape_of(x), x->data);
     }
-    CHECK_EQ_I64(file->metadata_count, 8);
+    CHECK_EQ_I64(file->metadata_count, 9);
     CHECK_EQ_STR(mr__safetensors_text(file, "epoch"), epoch);
     CHECK_EQ_STR(mr__safetensors_text(file, "global_step"), global_step);
     CHECK_EQ_STR(mr__safetensors_text(file, "format"), "pt");

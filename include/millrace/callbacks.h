@@ -115,8 +115,10 @@ typedef struct mr_early_stopping_opts {
     bool has_stopping_threshold, has_divergence_threshold;
     double stopping_threshold;   /* stop once it is better than that */
     double divergence_threshold; /* stop once it is worse than that */
-    /* When the fit ends, give the model the weights of the best check: its own ones. Not together with an average that was
-     * validated (mr_ema_new, mr_swa_new), which is what the check has seen. */
+    /* When the fit ends, give the model the weights, and buffers, of the best check, those that the monitored value was computed
+     * with: behind a validation with an average (mr_ema_new) the average as it was then, and otherwise the model's own. Nothing
+     * is given before a first check. An average that the model would have at the end without having been validated (mr_swa_new;
+     * mr_ema_new with not_in_validation) is refused beside it, unless it has not_at_end. */
     bool restore_best;
     bool verbose; /* a line for each improvement */
 } mr_early_stopping_opts;
@@ -231,8 +233,9 @@ typedef struct mr_ema_opts {
 
 /* Keeps an exponential moving average of the weights: a copy at first, then after each update average = decay * average +
  * (1 - decay) * weight, in this order, as torch.optim.swa_utils.AveragedModel with that avg_fn. The model has it during
- * validations, and when the fit has ended. Checkpoints hold the model's own weights as such, from which the training goes on,
- * and the average as trainer.callback.N.EMA.average.NAME. */
+ * validations (which is for one of a trainer's averages), and when the fit has ended. Checkpoints hold the model's own weights as
+ * such, from which the training goes on, and the average as trainer.callback.N.EMA.average.NAME, with N its number among the
+ * callbacks that keep a state: mr_module_load with `.average = "EMA"` takes that. */
 MR_API mr_callback *mr_ema_new(const mr_ema_opts *opts);
 
 /* The average under the names of the parameters, for mr_module_set_state or a file. Views it, until the next fit or the
@@ -254,7 +257,8 @@ typedef struct mr_swa_opts {
 /* Stochastic weight averaging (Izmailov and others, 2018): from `start` on, the learning rate goes from what it is to swa_lr
  * within so many epochs, as mr_swa_lr_new, in place of the task's schedule, and the mean of the weights at the ends of
  * these epochs is kept. When the fit has ended the model gets it, and its batch norms' running values are worked out anew
- * (mr_trainer_update_batch_norm). Checkpoints hold the mean as trainer.callback.N.StochasticWeightAveraging.average.NAME.
+ * (mr_trainer_update_batch_norm). Checkpoints hold the mean as trainer.callback.N.StochasticWeightAveraging.average.NAME;
+ * mr_module_load takes it with `.average = "StochasticWeightAveraging"`, and batch norms want mr_trainer_update_batch_norm then.
  *
  * Lightning's StochasticWeightAveraging takes the weights at the beginnings of epochs, and so not those of the last one; this is
  * torch.optim.swa_utils. */

@@ -95,6 +95,87 @@ static mr_status check_names(const char *path, mr_params params, const mr__safet
     return status;
 }
 
+/* ---- loading: averages ---- */
+
+/* What a trainer's checkpoint has of an average: "trainer.callback.0.EMA.n_averaged", "trainer.callback.0.EMA.average.weight". */
+static const char callback_prefix[] = "trainer.callback.", count_name[] = ".n_averaged";
+
+/* The average of a file that a call asks for. */
+typedef struct average {
+    const char *key; /* in the file, "0.EMA…" */
+    int length;
+    int64_t updates;
+} average;
+
+/* The average that a tensor is the count of; false: of none. */
+static bool is_average(const mr__safetensor *x, average *found)
+{
+    const size_t begin = sizeof callback_prefix - 1, end = sizeof count_name - 1, length = strlen(x->name);
+    if (length <= begin + end || strncmp(x->name, callback_prefix, begin) != 0 ||
+        strcmp(x->name + length - end, count_name) != 0 || x->dtype != MR_INT64 ||
+        x->bytes != sizeof found->updates)
+        return false;
+    found->key = x->name + begin;
+    found->length = (int)(length - begin - end);
+    memcpy(&found->updates, x->data, sizeof found->updates);
+    return true;
+}
+
+/* By its whole key, or by the name behind the number. */
+static bool is_called(const average *a, const char *name)
+{
+    const size_t length = strlen(name), digits = strspn(a->key, "0123456789");
+    const char *behind = a->key + digits + 1;
+    return (length == (size_t)a->length && strncmp(a->key, name, length) == 0) ||
+           (a->key[digits] == '.' && digits + 1 + length == (size_t)a->length &&
+            strncmp(behind, name, length) == 0);
+}
+
+static mr_status find_average(const char *path, const mr__safetensors *file, const char *name, average *found)
+{
+    mr__strbuf called = { 0 }, others = { 0 };
+    mr_status status = MR_OK;
+    int count = 0;
+    for (size_t i = 0; i < file->count; i++) {
+        average a;
+        if (!is_average(&file->tensors[i], &a))
+            continue;
+        mr__strbuf *list = is_called(&a, name) ? &called : &others;
+        mr__strbuf_appendf(list, "%s%.*s", list->length ? ", " : "", a.length, a.key);
+        if (list == &called && count++ == 0)
+            *found = a;
+    }
+    if (called.failed || others.failed)
+        status = MR_ERR_MEMORY;
+    else if (count > 1)
+        status = mr__load_failed(MR_ERR_ARGUMENT, path, "it has several averages by %s: %.100s",
+                                 mr__shown_name(name).text, mr__strbuf_text(&called));
+    else if (count == 0)
+        status = mr__load_failed(MR_ERR_ARGUMENT, path, "it has no average by %s%s%.100s",
+                                 mr__shown_name(name).text, others.length ? ", but by " : "",
+                                 mr__strbuf_text(&others));
+    else if (found->updates < 1)
+        status = mr__load_failed(MR_ERR_STATE, path, "the average by %s has not begun yet",
+                                 mr__shown_name(name).text);
+    mr__strbuf_free(&called);
+    mr__strbuf_free(&others);
+    return status;
+}
+
+/* The average of what the module calls `name`; NULL: it is not averaged. */
+static const mr__safetensor *average_of(const mr__safetensors *file, const average *a, const char *name)
+{
+    const size_t begin = sizeof callback_prefix - 1;
+    for (size_t i = 0; i < file->count; i++) {
+        const char *x = file->tensors[i].name;
+        if (strncmp(x, callback_prefix, begin) == 0 && strncmp(x + begin, a->key, (size_t)a->length) == 0 &&
+            strncmp(x + begin + a->length, ".average.", 9) == 0 &&
+            strcmp(x + begin + a->length + 9, name) == 0)
+            return &file->tensors[i];
+    }
+    return NULL;
+}
+
 /* ---- loading: contents ---- */
 
 static mr_status check_tensor(const char *path, const mr_param *param, const mr__safetensor *tensor)
@@ -123,16 +204,36 @@ static mr_status check_tensors(const char *path, mr_params params, const mr__saf
     return status;
 }
 
+static void copy_tensor(mr_tensor *to, const mr__safetensor *from)
+{
+    if (from && from->bytes)
+        memcpy(to->data, from->data, from->bytes);
+    if (from)
+        mr_tensor_touch(to);
+}
+
 static void copy_tensors(mr_params params, const mr__safetensors *file)
 {
-    for (size_t i = 0; i < params.count; i++) {
-        const mr__safetensor *tensor = mr__safetensors_find(file, params.item[i].name);
-        if (!tensor)
-            continue;
-        if (tensor->bytes)
-            memcpy(params.item[i].tensor->data, tensor->data, tensor->bytes);
-        mr_tensor_touch(params.item[i].tensor);
+    for (size_t i = 0; i < params.count; i++)
+        copy_tensor(params.item[i].tensor, mr__safetensors_find(file, params.item[i].name));
+}
+
+static mr_status check_averages(const char *path, mr_params params, const mr__safetensors *file,
+                                const average *a)
+{
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < params.count && !status; i++) {
+        const mr__safetensor *tensor = average_of(file, a, params.item[i].name);
+        status = tensor ? check_tensor(path, &params.item[i], tensor) : MR_OK;
     }
+    return status;
+}
+
+/* Behind the tensors themselves: one that has two names is averaged under the first alone. */
+static void copy_averages(mr_params params, const mr__safetensors *file, const average *a)
+{
+    for (size_t i = 0; i < params.count; i++)
+        copy_tensor(params.item[i].tensor, average_of(file, a, params.item[i].name));
 }
 
 mr_status mr__module_check(const char *path, mr_module *module, const mr__safetensors *file)
@@ -156,11 +257,19 @@ mr_status mr_module_load(mr_module *module, const char *path, const mr_load_opts
     mr__safetensors *file = params.item ? mr__safetensors_read(path) : NULL;
     if (!file)
         return mr__settle(mr_error_status());
-    mr_status status = opts && opts->not_strict ? MR_OK : check_names(path, params, file);
+    const char *by = opts ? opts->average : NULL;
+    average a = { NULL, 0, 0 };
+    mr_status status = by ? find_average(path, file, by, &a) : MR_OK;
+    if (status == MR_OK && !(opts && opts->not_strict))
+        status = check_names(path, params, file);
     if (status == MR_OK)
         status = check_tensors(path, params, file);
+    if (status == MR_OK && by)
+        status = check_averages(path, params, file, &a);
     if (status == MR_OK)
         copy_tensors(params, file);
+    if (status == MR_OK && by)
+        copy_averages(params, file, &a);
     mr__safetensors_free(file);
     return mr__settle(status);
 }

@@ -4,6 +4,8 @@
 
 #include "copies.h"
 
+#include <millrace/callbacks.h>
+
 typedef struct mr__average {
     mr_param *item; /* what is averaged, each tensor once; names and tensors are the model's */
     size_t count;
@@ -25,6 +27,14 @@ void mr__average_update_mean(mr__average *a);
 void mr__average_swap_in(mr__average *a);
 void mr__average_swap_out(mr__average *a);
 void mr__average_put(const mr__average *a);
+
+/* What the average of a callback is for; nothing: it has none. */
+typedef struct mr__average_use {
+    bool validated, at_end; /* the model has it in validations; when the fit has ended */
+} mr__average_use;
+
+mr__average_use mr__ema_use(const mr_callback *callback);
+mr__average_use mr__swa_use(const mr_callback *callback);
 
 /* Adds "n_averaged" and "average.NAME" to its state, for a callback's. */
 bool mr__average_list(mr__average *a);

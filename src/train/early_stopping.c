@@ -1,5 +1,5 @@
 /* EarlyStopping. */
-#include "copies.h"
+#include "average.h"
 #include "monitor.h"
 
 #include "base/alloc.h"
@@ -28,15 +28,38 @@ static void drop_state(stopping *s)
     s->weights = NULL;
 }
 
+/* Before there is a best one. */
+static double worst(const stopping *s)
+{
+    return s->opts.mode == MR_LESS_IS_BETTER ? INFINITY : -INFINITY;
+}
+
+/* At the end the model cannot have the best weights and an average that no check has seen. */
+static mr_status check_others(const mr__fit *fit)
+{
+    const mr_trainer *t = fit->trainer;
+    for (size_t i = 0; i < t->callbacks; i++) {
+        const mr__average_use ema = mr__ema_use(t->callback[i]), swa = mr__swa_use(t->callback[i]);
+        if (swa.at_end || (ema.at_end && !(ema.validated && fit->val_tape)))
+            return mr__raise(MR_ERR_ARGUMENT,
+                             "restore_best: %s would give the model an average that was not validated: it "
+                             "needs not_at_end",
+                             t->callback[i]->vtable->name);
+    }
+    return MR_OK;
+}
+
 static mr_status begin(void *self, mr_step *step)
 {
     stopping *s = self;
     drop_state(s);
     s->model = step->model;
     s->waited = s->stopped = s->seen.count = 0;
-    s->best = s->opts.mode == MR_LESS_IS_BETTER ? INFINITY : -INFINITY;
+    s->best = worst(s);
     if (!s->opts.restore_best)
         return MR_OK;
+    if (check_others((const mr__fit *)step))
+        return mr_error_status();
     mr_params list = mr_module_state(step->model);
     s->weights = mr__alloc(mr__copies_bytes(list));
     if (!s->weights)
@@ -64,7 +87,18 @@ static bool is_better(const stopping *s, double value, double than, double by)
     return s->opts.mode == MR_LESS_IS_BETTER ? value < than - by : value > than + by;
 }
 
-static void improved(stopping *s, double value)
+/* The weights that the value was computed with: behind a validation with an average, that one. */
+static void take_weights(stopping *s, const mr__fit *fit)
+{
+    mr__average *average = fit->log.validating ? fit->validated_with : NULL;
+    if (average)
+        mr__average_swap_in(average);
+    mr__copies_take(mr_module_state(s->model), s->weights);
+    if (average)
+        mr__average_swap_out(average);
+}
+
+static void improved(stopping *s, const mr_step *step, double value)
 {
     if (s->opts.verbose && isinf(s->best))
         mr__log(MR_LOG_INFO, "Metric %s improved. New best score: %.3f", s->monitor, value);
@@ -74,23 +108,23 @@ static void improved(stopping *s, double value)
     s->best = value;
     s->waited = 0;
     if (s->weights)
-        mr__copies_take(mr_module_state(s->model), s->weights);
+        take_weights(s, (const mr__fit *)step);
 }
 
 /* Why it ends now; NULL: it does not. */
-static const char *why_now(stopping *s, double value)
+static const char *why_now(stopping *s, const mr_step *step, double value)
 {
     const mr_early_stopping_opts *o = &s->opts;
     if (!o->no_finite_check && !isfinite(value))
         return "is not finite";
     if (o->has_stopping_threshold && is_better(s, value, o->stopping_threshold, 0)) {
-        improved(s, value);
+        improved(s, step, value);
         return "has passed the stopping threshold";
     }
     if (o->has_divergence_threshold && is_better(s, -value, -o->divergence_threshold, 0))
         return "has passed the divergence threshold";
     if (is_better(s, value, s->best, o->min_delta))
-        improved(s, value);
+        improved(s, step, value);
     else if (++s->waited >= o->patience)
         return "did not improve any more";
     return NULL;
@@ -105,10 +139,10 @@ static mr_status check(void *self, mr_step *step)
         return status == MR_END ? MR_OK : status;
     if (s->stopped) { /* and the training goes on to its least length: what comes may still be the best */
         if (is_better(s, value, s->best, s->opts.min_delta))
-            improved(s, value);
+            improved(s, step, value);
         return MR_OK;
     }
-    const char *why = why_now(s, value);
+    const char *why = why_now(s, step, value);
     if (!why)
         return MR_OK;
     s->stopped = 1;
@@ -122,9 +156,10 @@ static mr_status check(void *self, mr_step *step)
 static mr_status end(void *self, mr_step *step)
 {
     stopping *s = self;
-    (void)step;
-    if (s->weights)
-        mr__copies_put_back(mr_module_state(s->model), s->weights);
+    if (!s->weights || s->best == worst(s))
+        return MR_OK;
+    mr__copies_put_back(mr_module_state(s->model), s->weights);
+    ((mr__fit *)step)->ends_as_best = true;
     return MR_OK;
 }
 

@@ -12,11 +12,24 @@ typedef struct ema {
     int64_t updates; /* of the weights, since the beginning or the start */
 } ema;
 
+/* The model cannot have two of them. */
+static mr_status check_others(const ema *e, const mr__fit *fit)
+{
+    const mr_trainer *t = fit->trainer;
+    for (size_t i = 0; fit->val_tape && !e->opts.not_in_validation && t->callback[i]->self != e; i++)
+        if (mr__ema_use(t->callback[i]).validated)
+            return mr__raise(MR_ERR_ARGUMENT,
+                             "another average is validated already, which not_in_validation leaves out");
+    return MR_OK;
+}
+
 static mr_status begin(void *self, mr_step *step)
 {
     ema *e = self;
     const mr__extent extent = mr__extent_of((mr__fit *)step);
     e->updates = 0;
+    if (check_others(e, (const mr__fit *)step))
+        return mr_error_status();
     mr_status status = mr__trigger_set(&e->from, "start", e->start, &extent, 0);
     if (!status && e->from.by == MR__BY_CLOCK)
         status =
@@ -46,8 +59,10 @@ static mr_status updated(void *self, mr_step *step)
 static mr_status validation_begins(void *self, mr_step *step)
 {
     ema *e = self;
-    if (step->stage == MR_STAGE_FIT && !e->opts.not_in_validation)
-        mr__average_swap_in(&e->average);
+    if (step->stage != MR_STAGE_FIT || e->opts.not_in_validation)
+        return MR_OK;
+    mr__average_swap_in(&e->average);
+    ((mr__fit *)step)->validated_with = e->average.swapped ? &e->average : NULL;
     return MR_OK;
 }
 
@@ -61,7 +76,8 @@ static mr_status validation_ends(void *self, mr_step *step)
 static mr_status end(void *self, mr_step *step)
 {
     const ema *e = self;
-    if (!e->opts.not_at_end && !((const mr__fit *)step)->signal)
+    const mr__fit *fit = (const mr__fit *)step;
+    if (!e->opts.not_at_end && !fit->signal && !fit->ends_as_best)
         mr__average_put(&e->average);
     return MR_OK;
 }
@@ -95,6 +111,13 @@ mr_callback *mr_ema_new(const mr_ema_opts *opts)
     else if (mr__duration_option(call, "start", e.opts.start, &e.start) == MR_OK)
         return mr_callback_new(&vtable, &e, sizeof e);
     return NULL;
+}
+
+mr__average_use mr__ema_use(const mr_callback *callback)
+{
+    const ema *e = callback->vtable == &vtable ? callback->self : NULL;
+    return e ? (mr__average_use){ !e->opts.not_in_validation, !e->opts.not_at_end }
+             : (mr__average_use){ false, false };
 }
 
 mr_params mr_ema_params(const mr_callback *callback)

@@ -160,6 +160,12 @@ mr_callback *mr_swa_new(double swa_lr, const mr_swa_opts *opts)
     return mr_callback_new(&vtable, &s, sizeof s);
 }
 
+mr__average_use mr__swa_use(const mr_callback *callback)
+{
+    const swa *s = callback->vtable == &vtable ? callback->self : NULL;
+    return (mr__average_use){ .at_end = s && !s->opts.not_at_end };
+}
+
 mr_params mr_swa_params(const mr_callback *callback)
 {
     if (callback && callback->vtable == &vtable)

@@ -113,7 +113,10 @@ struct mr__fit {
     int64_t limit; /* training batches of an epoch; -1: all */
     bool quiet,
         nonfinite; /* of a finder: nothing is said of a loss that is no number, but that there was one */
-    bool again;    /* the end of a training that had ended is done once more: all files are there */
+    struct mr__average
+        *validated_with;   /* the average that the model had in the last validation; NULL: its own weights */
+    bool ends_as_best;     /* a callback has given the model its best weights, at the end of the fit */
+    bool again;            /* the end of a training that had ended is done once more: all files are there */
     mr_loader *overfit[2]; /* of the same few batches, for training and validation; NULL */
 };
 

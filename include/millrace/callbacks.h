@@ -208,8 +208,8 @@ typedef struct mr_throughput_opts {
         flops_per_sample; /* floating point operations of a sample's training step, for FLOP/s; default: not known */
     double peak_flops; /* those that the machine can do in a second: shows which share of them is used, MFU */
     bool no_prog_bar;
-    /* Also to the loggers, as throughput/samples_per_sec, batches_per_sec, flops_per_sec, mfu and data_wait, in the row of a
-     * step. Such a log is not the same twice. */
+    /* Also to the loggers, as throughput/samples_per_sec, batches_per_sec, flops_per_sec, mfu and data_wait, those of the last
+     * window in the next row of a step that is written. Such a log is not the same twice. */
     bool log;
     bool quiet; /* no line at the end, when the loader was waited for */
 } mr_throughput_opts;

@@ -177,6 +177,13 @@ static inline bool mr__ticked(const mr_step *step, unsigned *seen)
     return true;
 }
 
+/* Whether the row of the update that is being made is one that is written, for what is logged before or behind it. Of a task
+ * that optimizes by hand it is the batch's. */
+static inline bool mr__row_due(const mr__fit *fit)
+{
+    return ((fit->manual ? fit->batches : fit->step.global_step) + 1) % fit->trainer->log_every == 0;
+}
+
 static inline mr_status mr__pass_hooks(mr__fit *fit, mr__pass pass)
 {
     return mr__hooks(fit, (mr__event)((int)fit->pass + (int)pass));

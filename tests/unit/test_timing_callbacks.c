@@ -191,6 +191,16 @@ static mr_status look_at_bar(void *self, mr_step *s)
     return MR_OK;
 }
 
+static mr_status slow_validation(mr_step *s, const mr_batch *b)
+{
+    (void)s, (void)b;
+    pause_for(150);
+    return MR_OK;
+}
+
+static const char *validation; /* how often; NULL: there is none */
+static int64_t log_every = 1;
+
 static mr_status run(const mr_throughput_opts *opts, int64_t epochs, mr_frame **frame)
 {
     static int number;
@@ -202,21 +212,63 @@ static mr_status run(const mr_throughput_opts *opts, int64_t epochs, mr_frame **
     mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){ .max_epochs = epochs,
                                                        .csv = files_folder,
                                                        .name = name,
-                                                       .log_every_n_steps = 1,
+                                                       .log_every_n_steps = log_every,
+                                                       .val_check_interval = validation,
                                                        .no_progress = true,
                                                        .no_checkpoint = true,
                                                        .no_summary = true });
+    static const mr_task_vtable validated = { .training_step = fit_step,
+                                              .configure_optimizers = fit_optimizers,
+                                              .validation_step = slow_validation };
+    mr_task *task = mr_task_new(&validated, f.model, NULL, 0);
+    mr_loader *val = mr_loader_new(f.data, f.rng, &(mr_loader_opts){ .batch_size = 10 });
+    if (validation)
+        (void)mr_trainer_set_val_loader(t, val);
     (void)mr_trainer_add_callback(t, mr_throughput_new(opts));
     (void)mr_trainer_add_callback(
         t, mr_lambda_callback_new(&(mr_callback_vtable){ .on_train_batch_end = look_at_bar }, NULL));
     mr_set_log_hook(hear, NULL);
-    mr_status status = mr_trainer_fit(t, f.task, f.loader);
+    mr_status status = mr_trainer_fit(t, task, f.loader);
     mr_set_log_hook(NULL, NULL);
     if (frame)
         *frame = mr_frame_read_csv(mr_trainer_metrics_path(t));
     mr_trainer_free(t);
+    mr_task_free(task);
+    mr_loader_free(val);
     fit_free(&f);
     return status;
+}
+
+static int numbers(const double *column, int64_t rows)
+{
+    int count = 0;
+    for (int64_t i = 0; column && i < rows; i++)
+        count += !isnan(column[i]);
+    return count;
+}
+
+/* Epochs, and steps to a row, that are shorter and longer than a window; validations that take most of the time. */
+static void test_throughput_windows(void)
+{
+    static const char name[] = "throughput/samples_per_sec";
+    const mr_throughput_opts opts = { .window = 0.05, .log = true };
+    mr_frame *frame;
+    lazy = false;
+    validation = "1ep";
+    CHECK_EQ_I64(run(&opts, 6, &frame), MR_OK);
+    const int64_t rows = mr_frame_rows(frame);
+    const double *samples = mr_frame_column(frame, name);
+    CHECK(numbers(samples, rows) > 0);
+    for (int64_t i = 0; samples && i < rows; i++)
+        CHECK(isnan(samples[i]) || samples[i] > 25); /* 4 samples in 10 ms, or with the validations in 60 */
+    mr_frame_free(frame);
+    validation = NULL;
+    log_every = 12;
+    CHECK_EQ_I64(run(&opts, 16, &frame), MR_OK);
+    CHECK_EQ_I64(mr_frame_rows(frame), 4);
+    CHECK_EQ_I64(numbers(mr_frame_column(frame, name), 4), 4);
+    mr_frame_free(frame);
+    log_every = 1;
 }
 
 static void test_throughput(void)
@@ -318,6 +370,7 @@ int main(void)
     RUN(test_time_resumed);
     RUN(test_rates);
     RUN(test_throughput);
+    RUN(test_throughput_windows);
     RUN(test_lambda);
     return files_report();
 }

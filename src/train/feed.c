@@ -87,15 +87,22 @@ int64_t mr__feed_len(const mr__fit *fit)
                                                                             : most;
 }
 
-mr_status mr__feed_begin(mr__fit *fit)
+void mr__feed_begin(mr__fit *fit)
+{
+    const bool alone = fit->feed.mode == MR_LOADERS_SEQUENTIAL;
+    if (fit->train.count == 1)
+        return;
+    fit->next = alone ? next_alone : next_together;
+    fit->step.batches = fit->feed.batch;
+    fit->step.batch_count = alone ? 1 : fit->train.count;
+}
+
+mr_status mr__feed_saved(mr__fit *fit)
 {
     mr__feed *f = &fit->feed;
     mr__state *list = &fit->saved.list;
     if (fit->train.count == 1)
         return MR_OK;
-    fit->next = f->mode == MR_LOADERS_SEQUENTIAL ? next_alone : next_together;
-    fit->step.batches = f->batch;
-    fit->step.batch_count = f->mode == MR_LOADERS_SEQUENTIAL ? 1 : fit->train.count;
     const bool listed =
         mr__state_add(list, "trainer.loaders", "at", MR_INT64, MR_SCALAR, &f->at) &&
         mr__state_add(list, "trainer.loaders", "over", MR_UINT8, MR_SHAPE(fit->train.count), f->over);

@@ -4,8 +4,11 @@
 
 #include "trainer.h"
 
-/* Has the fit's `next` give batches of all of fit->train; with one loader there is nothing to do. What it keeps is saved. */
-mr_status mr__feed_begin(mr__fit *fit);
+/* Has the fit's `next` give batches of all of fit->train; with one loader there is nothing to do. */
+void mr__feed_begin(mr__fit *fit);
+
+/* Adds where it stands to what is saved. */
+mr_status mr__feed_saved(mr__fit *fit);
 
 /* Leaves the epoch. */
 void mr__feed_rewind(mr__fit *fit);

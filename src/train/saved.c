@@ -268,7 +268,7 @@ mr_status mr__saved_init(mr__fit *fit)
     list_loaders(&fit->saved, "val_loader", &fit->val);
     mr_status status = list_counters(fit);
     if (!status)
-        status = mr__feed_begin(fit);
+        status = mr__feed_saved(fit);
     if (!status)
         status = add_schedules(list, fit);
     if (!status && task->state)

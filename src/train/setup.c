@@ -119,6 +119,7 @@ static mr_status make_parts(mr__fit *fit)
     fit->step.trainer = fit->trainer;
     fit->reporter->bar = !fit->trainer->no_progress;
     fit->events = mr__events_wanted(fit->trainer, task);
+    mr__feed_begin(fit);
     mr_status status = limit_epoch(fit);
     if (!status)
         status = mr__hooks(fit, MR__SETUP);

@@ -145,6 +145,26 @@ static void test_stages(void)
     mr_trainer_free(t);
 }
 
+/* Of several loaders, too, the time for their batches is that of data. */
+static void test_loaders(void)
+{
+    mr_trainer *t =
+        mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 1, .no_progress = true, .no_summary = true });
+    mr_callback *profiler = mr_profiler_new(&(mr_profiler_opts){ .quiet = true });
+    (void)mr_trainer_add_callback(t, profiler);
+    fit f = fit_new(10);
+    mr_loader *loaders[] = { f.loader, mr_loader_new(f.data, f.rng, &(mr_loader_opts){ .batch_size = 4 }) };
+    hook.sample = slow_sample;
+    CHECK_EQ_I64(mr_trainer_fit_loaders(t, f.task, loaders, 2, MR_LOADERS_MIN_SIZE), MR_OK);
+    const mr_profile_row *found = mr_profiler_rows(profiler, &rows);
+    if (CHECK(found && rows <= sizeof row / sizeof *row))
+        memcpy(row, found, rows * sizeof *row);
+    check_stage("data", 4, 2 * 3 * 3);
+    mr_trainer_free(t);
+    mr_loader_free(loaders[1]);
+    fit_free(&f);
+}
+
 static void test_others(void)
 {
     mr_trainer *t = trainer_new("quiet");
@@ -166,6 +186,7 @@ int main(void)
     if (!files_begin())
         return 1;
     RUN(test_stages);
+    RUN(test_loaders);
     RUN(test_others);
     return files_report();
 }

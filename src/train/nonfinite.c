@@ -11,7 +11,24 @@
 
 /* ---- saying ---- */
 
-static void say_samples(const mr_batch *batch)
+/* Of several loaders, which one a batch is of: " of loader 1"; "" where there is one. */
+typedef struct origin {
+    char text[24];
+} origin;
+
+static origin origin_of(const mr__fit *fit, const mr_batch *batch)
+{
+    origin of = { "" };
+    int loader = fit->step.loader_index;
+    for (int i = 0; fit->step.batch_count > 1 && i < fit->step.batch_count; i++)
+        if (fit->step.batches[i] == batch)
+            loader = i;
+    if (fit->train.count > 1)
+        snprintf(of.text, sizeof of.text, " of loader %d", loader);
+    return of;
+}
+
+static void say_samples_of(const mr__fit *fit, const mr_batch *batch)
 {
     enum { SHOWN = 16 };
     mr__strbuf list = { 0 };
@@ -19,8 +36,39 @@ static void say_samples(const mr_batch *batch)
         mr__strbuf_appendf(&list, "%s%lld", i ? ", " : "", (long long)batch->indices[i]);
     if (batch->rows > SHOWN)
         mr__strbuf_appendf(&list, ", and %lld more", (long long)(batch->rows - SHOWN));
-    mr__log(MR_LOG_WARNING, "fit: the batch has the samples %s", mr__strbuf_text(&list));
+    mr__log(MR_LOG_WARNING, "fit: the batch%s has the samples %s", origin_of(fit, batch).text,
+            mr__strbuf_text(&list));
     mr__strbuf_free(&list);
+}
+
+/* Each of the step's batches: the one, or those of several loaders. */
+static const mr_batch *batch_of(const mr__fit *fit, const mr_batch *batch, int index)
+{
+    return fit->step.batch_count > 1 ? fit->step.batches[index] : batch;
+}
+
+static int batches_of(const mr__fit *fit)
+{
+    return fit->step.batch_count > 1 ? fit->step.batch_count : 1;
+}
+
+static void say_samples(const mr__fit *fit, const mr_batch *batch)
+{
+    for (int i = 0; i < batches_of(fit); i++)
+        if (batch_of(fit, batch, i))
+            say_samples_of(fit, batch_of(fit, batch, i));
+}
+
+/* Whether a field of the batch is to blame, which it says. */
+static bool say_field(const mr__fit *fit, const mr_batch *batch)
+{
+    for (int i = 0; batch && i < batch->field_count; i++)
+        if (!mr__all_finite(batch->field[i])) {
+            mr__log(MR_LOG_WARNING, "fit: field %s of the batch%s is not finite", batch->name[i],
+                    origin_of(fit, batch).text);
+            return true;
+        }
+    return false;
 }
 
 /* The last loss was of a finite batch and model: so the step is done again, with an eye on the modules. */
@@ -43,12 +91,10 @@ static void say_module(mr__fit *fit, const mr_batch *batch)
 
 static void explain(mr__fit *fit, const mr_batch *batch)
 {
-    say_samples(batch);
-    for (int i = 0; i < batch->field_count; i++)
-        if (!mr__all_finite(batch->field[i])) {
-            mr__log(MR_LOG_WARNING, "fit: field %s of the batch is not finite", batch->name[i]);
+    say_samples(fit, batch);
+    for (int i = 0; i < batches_of(fit); i++)
+        if (say_field(fit, batch_of(fit, batch, i)))
             return;
-        }
     for (size_t i = 0; i < fit->params.count; i++)
         if (!mr__all_finite(fit->params.item[i].tensor)) {
             mr__log(MR_LOG_WARNING, "fit: parameter %s is not finite", fit->params.item[i].name);
@@ -164,7 +210,7 @@ mr_status mr__gradient_nonfinite(mr__fit *fit, const mr_batch *batch)
     char what[200];
     snprintf(what, sizeof what, "the gradient of %.140s is not finite", wrong_gradient(fit));
     if (!mr__goes_on(fit) && batch)
-        say_samples(batch);
+        say_samples(fit, batch);
     if (fit->buffers) /* of all batches of this update: its window is closed */
         mr__copies_put_back(fit->buffer_list, fit->buffers);
     return decide(fit, what, at.text, "there is no update");

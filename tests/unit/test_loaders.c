@@ -104,6 +104,37 @@ static void test_modes(void)
                "0+0+0 4+3+0 0+0+0 4+3+0 ");
 }
 
+/* ---- what is said of numbers that went wrong ---- */
+
+static mr_tensor *poison_last(mr_step *s, const mr_batch *b, mr_tensor *loss)
+{
+    const mr_batch *last = s->batch_count > 1 ? s->batches[1] : b;
+    if (s->batch_count > 1 || s->loader_index == 1)
+        ((float *)mr_tensor_data(last->field[1]))[0] = NAN;
+    return mr_mul_scalar(s->tape, loss, s->batch_count > 1 || s->loader_index == 1 ? (double)NAN : 1);
+}
+
+static void check_wrong(mr_loaders_mode mode, const char *wanted)
+{
+    bench b = begin((mr_trainer_opts){ .no_summary = true });
+    hook.step = poison_last;
+    mr_set_log_hook(hear, NULL);
+    CHECK_EQ_I64(mr_trainer_fit_loaders(b.trainer, b.task, b.loader, 2, mode), MR_ERR_NONFINITE);
+    mr_set_log_hook(NULL, NULL);
+    mr_error_clear();
+    CHECK_EQ_STR(heard, wanted);
+    end(&b);
+}
+
+static void test_wrong_numbers(void)
+{
+    check_wrong(MR_LOADERS_MIN_SIZE, "fit: the batch of loader 0 has the samples 0, 1, 2, 3\n"
+                                     "fit: the batch of loader 1 has the samples 0, 1, 2\n"
+                                     "fit: field y of the batch of loader 1 is not finite\n");
+    check_wrong(MR_LOADERS_SEQUENTIAL, "fit: the batch of loader 1 has the samples 0, 1, 2\n"
+                                       "fit: field y of the batch of loader 1 is not finite\n");
+}
+
 static void test_fit_refuses(void)
 {
     bench b = begin((mr_trainer_opts){ .no_summary = true });
@@ -366,6 +397,7 @@ int main(void)
     if (!files_begin())
         return 1;
     RUN(test_modes);
+    RUN(test_wrong_numbers);
     RUN(test_fit_refuses);
     RUN(test_validation);
     RUN(test_test);

@@ -48,6 +48,21 @@ static mr_status run(search *s, mr__trial *trial, mr_loader *loader, int64_t siz
     return !status && s->bytes > s->opts.max_bytes ? MR_ERR_MEMORY : status;
 }
 
+/* There is no loader of that size: want of memory is no failure. */
+static mr_status made_none(const search *s, int64_t size)
+{
+    if (!mr__pending())
+        return mr__raise(MR_ERR_CALLBACK, "%s: there is no loader of batches of %lld", call, (long long)size);
+    const mr_status status = mr_error_status();
+    if (status != MR_ERR_MEMORY)
+        return status;
+    mr_error_clear();
+    if (!s->trainer->no_summary)
+        mr__log(MR_LOG_INFO, "%s: batches of %lld do not fit: there is no memory for their loader", call,
+                (long long)size);
+    return MR_ERR_MEMORY;
+}
+
 /* Whether a size fits: MR_OK, MR_ERR_MEMORY with nothing raised, or another failure. */
 static mr_status try_size(search *s, int64_t size)
 {
@@ -55,9 +70,7 @@ static mr_status try_size(search *s, int64_t size)
     s->trials++;
     mr_loader *loader = s->make(s->user, size);
     if (!loader)
-        return mr__pending() ? mr_error_status()
-                             : mr__raise(MR_ERR_CALLBACK, "%s: there is no loader of batches of %lld", call,
-                                         (long long)size);
+        return made_none(s, size);
     mr_status status = mr__trial_begin(&trial, call, s->trainer, s->task, loader);
     if (!status) {
         if (loader->order.len >= 0 && loader->order.len < s->most)

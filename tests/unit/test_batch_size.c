@@ -22,12 +22,14 @@ static mr_status data_get(void *self, int64_t index, const mr_sample *sample)
     return MR_OK;
 }
 
+static mr_status failing_by = MR_ERR_FORMAT;
+
 static mr_loader *make(void *user, int64_t size)
 {
     const size_t used = strlen(tried);
     snprintf(tried + used, sizeof tried - used, "%lld ", (long long)size);
     if (user && size == *(int64_t *)user) {
-        mr_fail(MR_ERR_FORMAT, "no more");
+        mr_fail(failing_by, "no more");
         return NULL;
     }
     return mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = size, .shuffle = true });
@@ -127,6 +129,24 @@ static void test_saying(void)
     mr_trainer_free(loud);
 }
 
+/* A loader that there is no memory for is a size that does not fit. */
+static void test_no_loader(void)
+{
+    int64_t at = 32;
+    failing_by = MR_ERR_MEMORY;
+    mr_trainer *loud = mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 1 });
+    mr_set_log_hook(hear, NULL);
+    *heard = *tried = '\0';
+    CHECK_EQ_I64(mr_trainer_scale_batch_size(loud, task, make, &at, NULL), 16);
+    CHECK_EQ_STR(mr_error(), "");
+    mr_set_log_hook(NULL, NULL);
+    CHECK(
+        strstr(heard, "scale_batch_size: batches of 32 do not fit: there is no memory for their loader\n") !=
+        NULL);
+    mr_trainer_free(loud);
+    failing_by = MR_ERR_FORMAT;
+}
+
 /* Weights and generator are what they were, in whatever way it ended. */
 static void test_put_back(void)
 {
@@ -188,6 +208,7 @@ int main(void)
     RUN(test_power);
     RUN(test_binsearch);
     RUN(test_saying);
+    RUN(test_no_loader);
     RUN(test_put_back);
     RUN(test_failures);
     mr_trainer_free(trainer);

@@ -131,13 +131,13 @@ typedef struct mr_model_checkpoint_opts {
     const char *monitor; /* the metric that says which are best; default: none, the latest are kept */
     mr_better mode;
     int64_t save_top_k; /* how many are kept; default 1; MR_ZERO_INT: none; -1: all */
-    bool save_last;     /* also as last.safetensors, each time */
+    bool save_last; /* also as last.safetensors, each time; a second one of them in this dir: last-v1, … */
     const char
         *every; /* a duration, looked at when an epoch or validation has its values; default: each time */
     bool save_on_exception; /* as exception.safetensors; it goes on behind the batch that failed */
     const char *dir;        /* default: checkpoints in the version folder */
     /* {epoch}, {step} and {METRIC} stand for "epoch=3", …; {val_loss:.2f} and {epoch:02d} for that with a format; other text for itself.
-     * Default "best-{epoch}-{step}". ".safetensors" comes behind it, and "-v1" before that where a file of that name is kept by
+     * A slash in a metric's name becomes _. Default "best-{epoch}-{step}". ".safetensors" comes behind it, and "-v1" before that where a file of that name is kept by
      * another one of these, or by this one. If `dir` had such files when the fit began, all new ones have a higher version, and
      * last.safetensors too. */
     const char *filename;

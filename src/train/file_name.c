@@ -40,7 +40,7 @@ static const char *read_field(const char **at, field *f)
         return "has a { without a }";
     const char *colon = memchr(*at, ':', (size_t)(end - *at));
     const size_t length = (size_t)((colon ? colon : end) - *at);
-    if (length == 0 || length >= NAME_BYTES || memchr(*at, '{', length) || memchr(*at, '/', length))
+    if (length == 0 || length >= NAME_BYTES || memchr(*at, '{', length))
         return "has braces without a name";
     memcpy(f->name, *at, length);
     f->name[length] = '\0';
@@ -51,10 +51,18 @@ static const char *read_field(const char **at, field *f)
     return NULL;
 }
 
+/* A slash, as in val_loss/dataloader_idx_1, is no part of a file's name. */
+static void append_name(mr__strbuf *out, const char *name)
+{
+    for (; *name; name++)
+        mr__strbuf_append_bytes(out, *name == '/' ? "_" : name, 1);
+}
+
 static void append_value(mr__strbuf *out, const field *f, double value, bool whole)
 {
     char text[MR__FLOAT_TEXT_BYTES];
-    mr__strbuf_appendf(out, "%s=", f->name);
+    append_name(out, f->name);
+    mr__strbuf_append(out, "=");
     if (f->kind == 'f')
         mr__strbuf_appendf(out, "%.*f", f->digits, value);
     else if (f->kind == 'e')

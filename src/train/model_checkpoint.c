@@ -337,13 +337,28 @@ static bool is_due(keeper *k, const mr_step *step)
            (mr__trigger_counted(&k->trigger) || mr__trigger_clock(&k->trigger, mr__now()));
 }
 
+/* Of several that save the last one to the same folder each has its own: one behind the version of those before. */
+static int64_t last_version(const keeper *k, const mr_trainer *t)
+{
+    int64_t next = 0;
+    for (size_t i = 0; i < t->callbacks && keeper_of(t->callback[i]) != k; i++) {
+        const keeper *other = neighbour(k, t, i);
+        if (other && other->opts.save_last)
+            next = (other->version > next ? other->version : next) + 1;
+    }
+    return k->version > next ? k->version : next;
+}
+
 static mr_status keep_and_last(keeper *k, mr_step *step, double score)
 {
     char last[48] = "last.safetensors";
     mr_status status = keep(k, step, score);
-    if (k->version > 0)
-        snprintf(last, sizeof last, "last-v%lld.safetensors", (long long)k->version);
-    return !status && k->opts.save_last ? save(k, step, last, NULL) : status;
+    if (status || !k->opts.save_last)
+        return status;
+    const int64_t version = last_version(k, step->trainer);
+    if (version > 0)
+        snprintf(last, sizeof last, "last-v%lld.safetensors", (long long)version);
+    return save(k, step, last, NULL);
 }
 
 static mr_status check(void *self, mr_step *step)
@@ -429,6 +444,8 @@ static mr_status acceptable(keeper *k)
     if (!status && (status = mr__file_name(&ignored, o->filename, NULL, NULL)))
         mr__add_context("%s", call);
     mr__strbuf_free(&ignored);
+    if (!status && o->save_last && strcmp(o->filename, "last") == 0)
+        status = mr__raise(MR_ERR_ARGUMENT, "%s: the file name 'last' is that of save_last", call);
     return status;
 }
 

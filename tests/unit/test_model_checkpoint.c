@@ -44,6 +44,8 @@ static void check_refused(const char *format, const char *why)
 
 static void test_names(void)
 {
+    CHECK(!mr_model_checkpoint_new(&(mr_model_checkpoint_opts){ .filename = "last", .save_last = true }));
+    CHECK_EQ_STR(mr_error(), "model_checkpoint: the file name 'last' is that of save_last");
     check_name("plain", "plain");
     check_name("{epoch}-{val_loss:.2f}", "epoch=3-val_loss=0.25");
     check_name("a{epoch}b", "aepoch=3b");
@@ -54,6 +56,7 @@ static void test_names(void)
     check_name("{epoch:02d}", "epoch=03");
     check_name("{epoch:2d}{epoch:03d}", "epoch= 3epoch=003");
     check_name("{epoch:1d}", "epoch=3");
+    check_name("{val_loss/dataloader_idx_1:.1f}", "val_loss_dataloader_idx_1=0.3");
     check_refused("{epoch:d}", "has a format that is not one such as .2f or 02d");
     check_refused("{epoch:002d}", "has a format that is not one such as .2f or 02d");
     check_refused("{epoch:02i}", "has a format that is not one such as .2f or 02d");
@@ -62,7 +65,6 @@ static void test_names(void)
     check_refused("a}b", "has a } without a {");
     check_refused("a{b", "has a { without a }");
     check_refused("{}", "has braces without a name");
-    check_refused("{a/b}", "has braces without a name");
     check_refused("{:.2f}", "has braces without a name");
     check_refused("{a:2f}", "has a format that is not one such as .2f or 02d");
     check_refused("{a:.2s}", "has a format that is not one such as .2f or 02d");
@@ -440,7 +442,8 @@ static void test_many(void)
     CHECK_EQ_I64(mr_trainer_fit(t, f.task, f.loader), MR_OK);
     const char *list = listing("many/version_0/checkpoints");
     CHECK(strstr(list, "c00.safetensors") && strstr(list, "c31.safetensors") &&
-          strstr(list, "last.safetensors"));
+          strstr(list, "last.safetensors") && strstr(list, "last-v1.safetensors") &&
+          strstr(list, "last-v31.safetensors") && !strstr(list, "last-v32.safetensors"));
     mr_trainer_free(t);
     fit_free(&f);
 }

@@ -81,7 +81,7 @@ static mr_status update(mr__fit *fit, int index)
         return mr__raise(MR_ERR_ARGUMENT, "step_update: there is no optimizer %d of %d", index, fit->optims);
     mr_optim *optim = fit->made.optim[index];
     if (!mr__gradients_finite(optim))
-        return abandon(fit, mr__gradient_nonfinite(fit, fit->step.batch));
+        return abandon(fit, mr__gradient_nonfinite(fit, optim, fit->step.batch));
     fit->step.optim = optim;
     mr_status status = mr__hooks(fit, MR__ON_BEFORE_OPTIMIZER_STEP);
     if (!status)

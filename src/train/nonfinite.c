@@ -204,7 +204,7 @@ mr_status mr__loss_nonfinite(mr__fit *fit, const mr_batch *batch, const mr_tenso
     return decide(fit, what, at.text, skipped);
 }
 
-mr_status mr__gradient_nonfinite(mr__fit *fit, const mr_batch *batch)
+mr_status mr__gradient_nonfinite(mr__fit *fit, mr_optim *optim, const mr_batch *batch)
 {
     const place at = here(fit);
     char what[200];
@@ -213,5 +213,8 @@ mr_status mr__gradient_nonfinite(mr__fit *fit, const mr_batch *batch)
         say_samples(fit, batch);
     if (fit->buffers) /* of all batches of this update: its window is closed */
         mr__copies_put_back(fit->buffer_list, fit->buffers);
-    return decide(fit, what, at.text, "there is no update");
+    mr_status status = decide(fit, what, at.text, "there is no update");
+    if (!status) /* a task that zeroes them when it likes would add to them */
+        mr_optim_zero_grad(optim);
+    return status;
 }

@@ -16,9 +16,10 @@ static inline bool mr__loss_finite(const mr_tensor *loss)
 
 /* What the trainer's option says: MR_OK when the batch is to be left out, or the update not to be made; or raises the failure,
  * after having said in the log which samples the batch has (NULL: not known), and where the first number that is not finite
- * comes from: a field of the batch, a parameter, or the result of a module, for which training_step is run once more. */
+ * comes from: a field of the batch, a parameter, or the result of a module, for which training_step is run once more. An
+ * optimizer's gradients go with the update that is not made, all gradients with a rollback. */
 mr_status mr__loss_nonfinite(mr__fit *fit, const mr_batch *batch, const mr_tensor *loss);
-mr_status mr__gradient_nonfinite(mr__fit *fit, const mr_batch *batch);
+mr_status mr__gradient_nonfinite(mr__fit *fit, mr_optim *optim, const mr_batch *batch);
 
 /* Buffers are kept before a step whose batch may be left out, if that is what is done. */
 mr_status mr__buffers_begin(mr__fit *fit);

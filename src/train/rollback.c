@@ -155,6 +155,7 @@ mr_status mr__roll_back(mr__fit *fit, const char *what, const char *where)
         return mr__raise(MR_ERR_NONFINITE, "fit: %s%s, after %lld rollbacks", what, where,
                          (long long)r->count);
     mr__copies_put_back(all(r), r->block);
+    mr_module_zero_grad(fit->task->model); /* they are of weights that are gone */
     r->count++;
     r->rate *= fit->trainer->rollback_factor;
     fit->window = 0;

@@ -32,7 +32,7 @@ void mr__rollback_keep(mr__fit *fit);
 void mr__rollback_take(mr__fit *fit);
 void mr__rollback_took(mr__fit *fit, bool good);
 
-/* Goes back, and drops the gradients of this window: MR_OK; or raises that `what` is not finite, and why that is the end. */
+/* Goes back, and drops all gradients: MR_OK; or raises that `what` is not finite, and why that is the end. */
 mr_status mr__roll_back(mr__fit *fit, const char *what, const char *where);
 
 /* Whether the fit is to go on when a number is not finite, without saying more of it than that. */

@@ -113,7 +113,7 @@ static mr_status update(mr__fit *fit, bool *updated)
     fit->window = 0;
     fit->window_weight = 0;
     if (MR__UNLIKELY(!mr__gradients_finite(fit->optim)))
-        return mr__gradient_nonfinite(fit, fit->step.batch);
+        return mr__gradient_nonfinite(fit, fit->optim, fit->step.batch);
     if (MR__UNLIKELY(fit->rollback != NULL))
         mr__rollback_keep(fit);
     mr_status status = mr__hooks(fit, MR__ON_BEFORE_OPTIMIZER_STEP);

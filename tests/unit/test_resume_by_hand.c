@@ -112,9 +112,11 @@ static void test_by_hand(void)
 
 /* ---- gradients that the task zeroes when it likes ---- */
 
+static mr_tensor *(*loss_to_add)(mr_step *s, const mr_batch *b) = training_step;
+
 static mr_tensor *add_up_by_hand(mr_step *s, const mr_batch *b)
 {
-    mr_tensor *loss = training_step(s, b);
+    mr_tensor *loss = loss_to_add(s, b);
     if (s->batch_index % 4 == 0)
         for (int i = 0; i < 2; i++)
             mr_optim_zero_grad(mr_step_optim(s, i));
@@ -164,11 +166,19 @@ static void test_gradients(void)
                                           .validation_step = validation_step,
                                           .destroy = task_destroy,
                                           .state = task_state };
-    const mr_trainer_opts opts = { .max_epochs = EPOCHS, .log_every_n_steps = 1, .checkpoint_every = "1ba" };
+    mr_trainer_opts opts = { .max_epochs = EPOCHS, .log_every_n_steps = 1, .checkpoint_every = "1ba" };
     mr_task_vtable kind = by_hand;
     task_kind = &kind;
     kind.training_step = add_up_by_hand;
     check_killed("gradients", &opts, 2);
+    loss_to_add = spoiled_step;
+    opts.rollback_every_n_steps = 4;
+    opts.nonfinite = MR_NONFINITE_ROLLBACK;
+    check_killed("gradients_rollback", &opts, 2);
+    opts.nonfinite = MR_NONFINITE_SKIP;
+    check_killed("gradients_skip", &opts, 2);
+    opts.nonfinite = MR_NONFINITE_STOP;
+    loss_to_add = training_step;
     task_kind = &parts;
     check_killed("gradients_parts", &opts, 2);
     kind = task_vtable;

@@ -278,7 +278,8 @@ MR_API void mr_trainer_free(mr_trainer *trainer);
  * state. MR_NONFINITE_ROLLBACK and max_time may be asked for only now. Of a training that had come to its end nothing is done, and
  * no file touched, unless the limits are higher now: then it goes on as one that had them from the start.
  *
- * The status is the first failure of anything: a step, a sample, the log. A loss or a gradient that is NaN or infinite
+ * The status is the first failure of anything: a step, a sample, a row or a checkpoint that cannot be written (the message has the
+ * file and the reason, and the log says which checkpoint is the last; the one before goes only when the next is on the disk). A loss or a gradient that is NaN or infinite
  * ends the fit with MR_ERR_NONFINITE (unless `nonfinite` says something else), before the weights are touched; the log says
  * which samples the batch had, and which field, parameter or module went wrong first (training_step is run once more for
  * that), or which gradient. A loader without batches is no failure: the fit

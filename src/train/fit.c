@@ -40,6 +40,19 @@ static void forget_missing_metrics(mr_trainer *trainer)
     trainer->metrics_path = NULL;
 }
 
+/* The reporter has failed while the training went on: what with, and what the disk has of it. */
+static void say_what_is_left(const mr__fit *fit)
+{
+    const mr__reporter *r = fit->reporter;
+    mr__log(MR_LOG_WARNING, "fit: %s: the training ends at step %lld", r->failure.text,
+            (long long)fit->step.global_step);
+    if (*r->path)
+        mr__log(MR_LOG_WARNING, "fit: the last checkpoint is '%s'", r->path);
+    else if (r->snapshot)
+        mr__log(MR_LOG_WARNING, "fit: there is no checkpoint%s",
+                fit->resumed ? " but the one it has gone on from" : "");
+}
+
 /* Ends the reporter: the status that the fit had if it was no failure, or what the reporter failed with. */
 static mr_status finish(mr__fit *fit, mr_status status)
 {
@@ -49,6 +62,8 @@ static mr_status finish(mr__fit *fit, mr_status status)
     trainer->global_step = fit->step.global_step;
     trainer->signal = status == MR_INTERRUPTED ? fit->signal : 0;
     forget_missing_metrics(trainer);
+    if (reported)
+        say_what_is_left(fit);
     if (r && *r->path && !(trainer->checkpoint_path = mr__strdup(r->path)) && !reported)
         reported = MR_ERR_MEMORY;
     if (status >= 0 && !reported)

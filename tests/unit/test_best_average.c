@@ -377,7 +377,7 @@ static void test_load_shared_and_wrong(void)
 
 int main(void)
 {
-    if (!files_begin())
+    if (!files_begin_in_memory())
         return 1;
     RUN(test_best_average);
     RUN(test_late_average);

@@ -304,7 +304,7 @@ static void test_signals(void)
 
 int main(void)
 {
-    if (!files_begin())
+    if (!files_begin_in_memory())
         return 1;
     RUN(test_limit_of_steps);
     RUN(test_of_many_parts);

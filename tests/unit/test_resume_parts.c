@@ -443,7 +443,7 @@ static void test_nonsense(void)
 
 int main(void)
 {
-    if (!files_begin())
+    if (!files_begin_in_memory())
         return 1;
     RUN(test_optimizer);
     RUN(test_schedule);

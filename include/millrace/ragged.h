@@ -25,6 +25,7 @@ typedef struct mr_ragged {
     int64_t count;     /* 0 until mr_ragged_resize is called for a sample */
     size_t item_bytes; /* of one item */
     size_t room;       /* bytes at `data` */
+    bool lent;         /* they are the batch's own */
 } mr_ragged;
 
 /* Makes it `count` items long. Views where they go; what was written before stays, as far as it goes. Never NULL but after a

@@ -47,6 +47,8 @@ mr_status mr_cursor_next(mr_cursor *cursor, const mr_batch **sample)
         return mr__settle(mr__pending_status());
     mr__slot_batch *slot = cursor->slot;
     const mr_sample room = { .field = slot->row };
+    if (mr__slot_lend(slot, 0) < 0)
+        return mr__settle(mr_error_status());
     mr__empty_rows(cursor->stream, slot->row, 1);
     mr_status status = mr__outcome(cursor->vtable.next(cursor->at, &room));
     if (status == MR_END)

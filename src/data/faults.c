@@ -97,7 +97,7 @@ static void move_rows(mr__slot_batch *slot, int64_t to, int64_t from, int64_t co
 {
     if (to == from || count == 0)
         return;
-    mr__slot_move_rows(slot, to, slot, from, count);
+    (void)mr__slot_move_rows(slot, to, slot, from, count);
     memmove(slot->index + to, slot->index + from, (size_t)count * sizeof *slot->index);
     memmove(slot->valid + to, slot->valid + from, (size_t)count * sizeof *slot->valid);
 }

@@ -304,7 +304,7 @@ static mr_status next_shuffled(mr__lane *lane, mr__filler *filler, const mr_samp
     if (lane->given == lane->block_rows)
         return MR_END;
     int64_t from = lane->block->index[lane->given++];
-    mr__slot_move_rows(slot, row, lane->block, from, 1);
+    (void)mr__slot_move_rows(slot, row, lane->block, from, 1);
     if (lane->given == lane->block_rows)
         lane->block_number++;
     return MR_OK;
@@ -331,7 +331,9 @@ int64_t mr__lane_read(mr__lane *lane, mr__filler *filler, mr__slot_batch *slot, 
         if (lane->cut.block) {
             status = next_shuffled(lane, filler, &sample, slot, row + rows);
         } else {
-            status = next_sample(lane, filler, &sample, slot, row + rows);
+            status = slot->ragged_count ? mr__slot_lend(slot, row + rows) : MR_OK;
+            if (status == MR_OK)
+                status = next_sample(lane, filler, &sample, slot, row + rows);
             if (status == MR_OK)
                 point_at_next(filler, slot);
         }

@@ -40,7 +40,10 @@ mr_status mr__merge_init(mr__merge *m, mr_dataset *dataset, const mr__cut *cut, 
     if (!batch_size) /* nothing is to be carried */
         return MR_OK;
     m->carry = mr__slot_new(dataset, 2 * batch_size, false);
-    return m->carry ? MR_OK : MR_ERR_MEMORY;
+    if (!m->carry)
+        return MR_ERR_MEMORY;
+    m->carry->lends = false; /* rows move in it */
+    return MR_OK;
 }
 
 void mr__merge_free(mr__merge *m)
@@ -85,7 +88,7 @@ static void shift(mr__merge *m)
     int64_t gone = m->handed;
     if (!gone)
         return;
-    mr__slot_move_rows(m->carry, 0, m->carry, gone, m->carried - gone);
+    (void)mr__slot_move_rows(m->carry, 0, m->carry, gone, m->carried - gone);
     m->carried -= gone;
     m->handed = 0;
 }
@@ -170,7 +173,8 @@ int64_t mr__merge_next(mr_loader *loader, mr__slot_batch **slot)
         if (too_many(loader, rows))
             return -1;
         if (rows < loader->batch_size) {
-            mr__slot_move_rows(m->carry, m->carried, *slot, 0, rows);
+            if (mr__slot_move_rows(m->carry, m->carried, *slot, 0, rows) < 0)
+                return -1;
             add_piece(m, lane, rows);
         }
         mr__mark_copy(&m->mark[lane], &(*slot)->mark);
@@ -243,7 +247,7 @@ static mr_status read_piece(mr_loader *loader, const mr__piece *p)
     if (rows != p->rows)
         return mr__raise(MR_ERR_STATE, "loader: the end of a shard has %lld samples, and had %lld",
                          (long long)rows, (long long)p->rows);
-    mr__slot_move_rows(m->carry, m->carried, m->carry, m->carried + p->gone, rows - p->gone);
+    (void)mr__slot_move_rows(m->carry, m->carried, m->carry, m->carried + p->gone, rows - p->gone);
     m->carried += rows - p->gone;
     return MR_OK;
 }

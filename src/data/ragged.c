@@ -7,6 +7,26 @@
 
 enum { LEAST = 64 };
 
+/* Memory of its own, in which what was written stays. */
+static bool enlarge(mr_ragged *r, size_t bytes)
+{
+    const size_t used = (size_t)r->count * r->item_bytes;
+    size_t room = r->lent ? 0 : r->room + r->room / 2;
+    room = room < bytes ? bytes : room;
+    room = room < LEAST ? LEAST : room;
+    void *data = mr__alloc(room);
+    if (!data)
+        return false;
+    if (used)
+        memcpy(data, r->data, used);
+    if (!r->lent)
+        mr__free(r->data);
+    r->data = data;
+    r->room = room;
+    r->lent = false;
+    return true;
+}
+
 void *mr_ragged_resize(mr_ragged *r, int64_t count)
 {
     size_t bytes;
@@ -19,16 +39,8 @@ void *mr_ragged_resize(mr_ragged *r, int64_t count)
         return NULL;
     }
     bytes = mr__mul_size((size_t)count, r->item_bytes);
-    if (MR__UNLIKELY(bytes > r->room || !r->data)) {
-        size_t room = r->room + r->room / 2;
-        room = room < bytes ? bytes : room;
-        room = room < LEAST ? LEAST : room;
-        void *data = mr__grow(r->data, (size_t)r->count * r->item_bytes, room);
-        if (!data)
-            return NULL;
-        r->data = data;
-        r->room = room;
-    }
+    if (MR__UNLIKELY(bytes > r->room || !r->data) && !enlarge(r, bytes))
+        return NULL;
     r->count = count;
     return r->data;
 }
@@ -40,8 +52,17 @@ void mr__ragged_init(mr_ragged *row, size_t item_bytes)
 
 void mr__ragged_clear(mr_ragged *row)
 {
-    mr__free(row->data);
+    if (!row->lent)
+        mr__free(row->data);
     mr__ragged_init(row, row->item_bytes);
+}
+
+void mr__ragged_lend(mr_ragged *row, void *data, size_t room)
+{
+    mr__ragged_clear(row);
+    row->data = data;
+    row->room = room;
+    row->lent = true;
 }
 
 mr_ragged *mr__ragged_rows(int64_t count, size_t item_bytes)
@@ -55,7 +76,7 @@ mr_ragged *mr__ragged_rows(int64_t count, size_t item_bytes)
 void mr__ragged_rows_free(mr_ragged *rows, int64_t count)
 {
     for (int64_t i = 0; rows && i < count; i++)
-        mr__free(rows[i].data);
+        mr__ragged_clear(&rows[i]);
     mr__free(rows);
 }
 

@@ -1,4 +1,4 @@
-/* The rows of ragged fields: each is an mr_ragged with memory of its own, where a dense field has its elements. */
+/* The rows of ragged fields: each is an mr_ragged, with memory of its own or lent by the batch, where a dense field has its elements. */
 #ifndef MILLRACE_DATA_RAGGED_H
 #define MILLRACE_DATA_RAGGED_H
 
@@ -11,6 +11,9 @@ void mr__ragged_rows_free(mr_ragged *rows, int64_t count);
 /* In memory that is there already. */
 void mr__ragged_init(mr_ragged *row, size_t item_bytes);
 void mr__ragged_clear(mr_ragged *row);
+
+/* An empty row in memory that is not its own, as long as that is enough. */
+void mr__ragged_lend(mr_ragged *row, void *data, size_t room);
 
 /* Bytes of memory that a copy of it takes for its items. */
 size_t mr__ragged_bytes(const mr_ragged *row);

@@ -82,7 +82,7 @@ mr__slot_batch *mr__slot_new(const mr_dataset *dataset, int64_t capacity, bool s
     slot->batch.name = slot->name;
     slot->batch.indices = slot->index;
     slot->batch.valid = slot->valid;
-    slot->batch.of_stream = dataset->stream != NULL;
+    slot->batch.of_stream = slot->lends = dataset->stream != NULL;
     return slot;
 }
 
@@ -107,7 +107,7 @@ void mr__slot_free(mr__slot_batch *slot)
     mr__free(slot);
 }
 
-static void set_rows(mr_tensor *x, int64_t rows)
+void mr__slot_set_rows(mr_tensor *x, int64_t rows)
 {
     if (x->shape[0] != rows) {
         int64_t shape[MR_MAX_DIMS];
@@ -118,104 +118,11 @@ static void set_rows(mr_tensor *x, int64_t rows)
     mr__bump(x);
 }
 
-void mr__slot_move_rows(mr__slot_batch *to, int64_t row, const mr__slot_batch *from, int64_t first,
-                        int64_t count)
-{
-    for (int f = 0; f < to->field_count; f++) {
-        const size_t bytes = to->row_bytes[f];
-        if (MR__UNLIKELY(to->ragged && to->ragged[f])) {
-            for (int64_t i = 0; i < count; i++) {
-                mr_ragged held = to->ragged[f][row + i];
-                to->ragged[f][row + i] = from->ragged[f][first + i];
-                from->ragged[f][first + i] = held;
-            }
-        } else {
-            memmove((char *)to->base[f] + (size_t)row * bytes, (char *)from->base[f] + (size_t)first * bytes,
-                    (size_t)count * bytes);
-        }
-    }
-}
-
-/* ---- ragged fields ---- */
-
-/* Makes room for `items` in the tensor of a ragged field, which is made anew where there is not enough. */
-static mr_status enlarge(mr__slot_batch *slot, int f, int64_t items)
-{
-    mr_tensor *x = slot->tensor[f];
-    if (items <= slot->ragged_room[f])
-        return MR_OK;
-    int64_t room = slot->ragged_room[f] + slot->ragged_room[f] / 2;
-    mr_shape shape = { .ndim = x->ndim };
-    memcpy(shape.dim, x->shape, (size_t)x->ndim * sizeof *shape.dim);
-    shape.dim[0] = room < items ? items : room;
-    mr_tensor *larger = mr_tensor_zeros((mr_dtype)x->dtype, shape);
-    if (!larger)
-        return mr_error_status();
-    mr_tensor_set_name(larger, slot->name[f]);
-    mr_tensor_free(x);
-    slot->tensor[f] = larger;
-    slot->ragged_room[f] = shape.dim[0];
-    return MR_OK;
-}
-
-static mr_status gather(mr__slot_batch *slot, int f, int64_t rows, mr_tensor *offsets)
-{
-    mr_ragged *row = slot->ragged[f];
-    int64_t items = 0;
-    for (int64_t i = 0; i < rows; i++)
-        items += row[i].count;
-    mr_status status = enlarge(slot, f, items);
-    if (status)
-        return status;
-    int64_t *offset = offsets ? mr_tensor_data(offsets) : NULL;
-    char *to = slot->tensor[f]->data;
-    items = 0;
-    for (int64_t i = 0; i < rows; i++) {
-        size_t bytes = (size_t)row[i].count * row[i].item_bytes;
-        if (offset)
-            offset[i] = items;
-        if (bytes)
-            memcpy(to, row[i].data, bytes);
-        to += bytes;
-        items += row[i].count;
-    }
-    if (offset)
-        offset[rows] = items;
-    set_rows(slot->tensor[f], items);
-    return MR_OK;
-}
-
-mr_status mr__slot_gather(mr__slot_batch *slot, int64_t rows)
-{
-    int at = slot->field_count;
-    for (int f = 0; slot->ragged_count && f < slot->field_count; f++) {
-        if (!slot->ragged[f])
-            continue;
-        mr_tensor *offsets = at < slot->batch.field_count ? slot->tensor[at++] : NULL;
-        mr_status status = gather(slot, f, rows, offsets);
-        if (status)
-            return status;
-        if (offsets)
-            set_rows(offsets, rows + 1);
-    }
-    return MR_OK;
-}
-
-int64_t mr__slot_item_bytes(const mr__slot_batch *slot)
-{
-    int64_t bytes = 0;
-    for (int f = 0; slot->ragged_count && f < slot->field_count; f++)
-        if (slot->ragged[f])
-            bytes +=
-                mr_tensor_numel(slot->tensor[f]) * (int64_t)mr_dtype_size((mr_dtype)slot->tensor[f]->dtype);
-    return bytes;
-}
-
 mr_status mr__slot_finish(mr__slot_batch *slot, int64_t rows)
 {
     slot->batch.rows = rows;
     for (int f = 0; f < slot->field_count; f++)
         if (!slot->ragged || !slot->ragged[f])
-            set_rows(slot->tensor[f], rows);
+            mr__slot_set_rows(slot->tensor[f], rows);
     return MR__UNLIKELY(slot->ragged_count > 0) ? mr__slot_gather(slot, rows) : MR_OK;
 }

@@ -19,6 +19,7 @@ typedef struct mr__slot_batch {
     int ragged_count;
     mr_ragged **ragged;   /* the rows of each ragged field; NULL: it is dense */
     int64_t *ragged_room; /* items that there is room for in its tensor */
+    bool lends;           /* mr__slot_lend does so: of a stream, whose rows are written in order */
     const char **name;
     void **base; /* where each field's rows begin */
     void **row;  /* where the sample being written goes; what callbacks see */
@@ -36,9 +37,10 @@ mr__slot_batch *mr__slot_new(const mr_dataset *dataset, int64_t capacity, bool s
 void mr__slot_free(mr__slot_batch *slot);
 
 /* Moves `count` rows of fields from `first` on to `row` of another slot, or of the same one towards the front; what is there
- * afterwards where they were is nobody's. Ragged rows keep their memory and change places. */
-void mr__slot_move_rows(mr__slot_batch *to, int64_t row, const mr__slot_batch *from, int64_t first,
-                        int64_t count);
+ * afterwards where they were is nobody's. Ragged rows keep their memory and change places; one that was lent memory by another slot
+ * is copied, which fails for want of memory. */
+mr_status mr__slot_move_rows(mr__slot_batch *to, int64_t row, const mr__slot_batch *from, int64_t first,
+                             int64_t count);
 
 /* After `rows` rows were written: sets the tensors' sizes, and counts up their versions. Fails for want of memory for ragged
  * fields. */
@@ -47,7 +49,16 @@ mr_status mr__slot_finish(mr__slot_batch *slot, int64_t rows);
 /* Bytes of the items of ragged fields, after that. */
 int64_t mr__slot_item_bytes(const mr__slot_batch *slot);
 
-/* Its part for ragged fields: puts the items of all rows behind each other. */
+/* ---- ragged fields: slot_ragged.c ---- */
+
+/* Before row `row` of a slot that lends is written, behind those before it: what is left of each ragged field's tensor is lent
+ * to the row. So its items are written where the batch has them. Fails for want of memory. */
+mr_status mr__slot_lend(mr__slot_batch *slot, int64_t row);
+
+/* A part of mr__slot_finish: puts the items of all rows behind each other, where they are not. */
 mr_status mr__slot_gather(mr__slot_batch *slot, int64_t rows);
+
+/* Gives a tensor another first size. */
+void mr__slot_set_rows(mr_tensor *x, int64_t rows);
 
 #endif

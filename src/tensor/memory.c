@@ -2,13 +2,19 @@
 
 #define HEADER_BYTES ((size_t)MR__ALIGNMENT)
 
-mr__memory *mr__memory_new(size_t bytes)
+mr__memory *mr__memory_raw(size_t bytes)
 {
     mr__memory *memory = mr__alloc(bytes > SIZE_MAX - HEADER_BYTES ? SIZE_MAX : HEADER_BYTES + bytes);
-    if (!memory)
-        return NULL;
-    atomic_init(&memory->holders, 1);
-    memset(mr__memory_data(memory), 0, bytes);
+    if (memory)
+        atomic_init(&memory->holders, 1);
+    return memory;
+}
+
+mr__memory *mr__memory_new(size_t bytes)
+{
+    mr__memory *memory = mr__memory_raw(bytes);
+    if (memory)
+        memset(mr__memory_data(memory), 0, bytes);
     return memory;
 }
 

@@ -15,7 +15,8 @@ static mr_tensor *new_header(mr_dtype dtype, const mr_shape *shape)
     return x;
 }
 
-mr_tensor *mr__tensor_alloc(const char *call, mr_dtype dtype, const mr_shape *shape)
+static mr_tensor *with_memory(const char *call, mr_dtype dtype, const mr_shape *shape,
+                              mr__memory *(*memory_new)(size_t bytes))
 {
     int64_t n = mr__numel(call, shape, dtype);
     if (n < 0)
@@ -23,13 +24,23 @@ mr_tensor *mr__tensor_alloc(const char *call, mr_dtype dtype, const mr_shape *sh
     mr_tensor *x = new_header(dtype, shape);
     if (!x)
         return NULL;
-    x->memory = mr__memory_new((size_t)n * mr_dtype_size(dtype));
+    x->memory = memory_new((size_t)n * mr_dtype_size(dtype));
     if (!x->memory) {
         mr__free(x);
         return NULL;
     }
     x->data = mr__memory_data(x->memory);
     return x;
+}
+
+mr_tensor *mr__tensor_alloc(const char *call, mr_dtype dtype, const mr_shape *shape)
+{
+    return with_memory(call, dtype, shape, mr__memory_new);
+}
+
+mr_tensor *mr__tensor_raw(const char *call, mr_dtype dtype, const mr_shape *shape)
+{
+    return with_memory(call, dtype, shape, mr__memory_raw);
 }
 
 mr_tensor *mr_tensor_wrap(mr_dtype dtype, mr_shape shape, void *data)

@@ -41,6 +41,7 @@ typedef struct mr__memory {
 } mr__memory;
 
 mr__memory *mr__memory_new(size_t bytes); /* zeroed; one holder */
+mr__memory *mr__memory_raw(size_t bytes); /* with anything in it */
 void mr__memory_hold(mr__memory *memory);
 void mr__memory_drop(mr__memory *memory);
 
@@ -145,6 +146,9 @@ static inline char *mr__address(const void *data)
 
 /* A tensor off the tape, zeroed; dtype may be any. */
 mr_tensor *mr__tensor_alloc(const char *call, mr_dtype dtype, const mr_shape *shape);
+
+/* The same with anything in it, for whoever writes all of it: memory that is never touched costs next to nothing. */
+mr_tensor *mr__tensor_raw(const char *call, mr_dtype dtype, const mr_shape *shape);
 
 /* Puts a tensor's elements, and its gradient, into memory shared with others (an optimizer's flat range).
  * Values and gradient are copied; the old memory goes. */

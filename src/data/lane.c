@@ -304,7 +304,8 @@ static mr_status next_shuffled(mr__lane *lane, mr__filler *filler, const mr_samp
     if (lane->given == lane->block_rows)
         return MR_END;
     int64_t from = lane->block->index[lane->given++];
-    (void)mr__slot_move_rows(slot, row, lane->block, from, 1);
+    if (mr__slot_move_rows(slot, row, lane->block, from, 1) < 0)
+        return mr_error_status();
     if (lane->given == lane->block_rows)
         lane->block_number++;
     return MR_OK;

@@ -40,10 +40,7 @@ mr_status mr__merge_init(mr__merge *m, mr_dataset *dataset, const mr__cut *cut, 
     if (!batch_size) /* nothing is to be carried */
         return MR_OK;
     m->carry = mr__slot_new(dataset, 2 * batch_size, false);
-    if (!m->carry)
-        return MR_ERR_MEMORY;
-    m->carry->lends = false; /* rows move in it */
-    return MR_OK;
+    return m->carry ? MR_OK : MR_ERR_MEMORY;
 }
 
 void mr__merge_free(mr__merge *m)
@@ -91,6 +88,7 @@ static void shift(mr__merge *m)
     (void)mr__slot_move_rows(m->carry, 0, m->carry, gone, m->carried - gone);
     m->carried -= gone;
     m->handed = 0;
+    mr__slot_close_up(m->carry, m->carried);
 }
 
 /* Delivers the first rows that are carried. */

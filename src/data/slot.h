@@ -37,8 +37,8 @@ mr__slot_batch *mr__slot_new(const mr_dataset *dataset, int64_t capacity, bool s
 void mr__slot_free(mr__slot_batch *slot);
 
 /* Moves `count` rows of fields from `first` on to `row` of another slot, or of the same one towards the front; what is there
- * afterwards where they were is nobody's. Ragged rows keep their memory and change places; one that was lent memory by another slot
- * is copied, which fails for want of memory. */
+ * afterwards where they were is nobody's. Ragged rows change places with their memory; to another slot that lends they
+ * are copied, in order, which fails for want of memory. */
 mr_status mr__slot_move_rows(mr__slot_batch *to, int64_t row, const mr__slot_batch *from, int64_t first,
                              int64_t count);
 
@@ -54,6 +54,9 @@ int64_t mr__slot_item_bytes(const mr__slot_batch *slot);
 /* Before row `row` of a slot that lends is written, behind those before it: what is left of each ragged field's tensor is lent
  * to the row. So its items are written where the batch has them. Fails for want of memory. */
 mr_status mr__slot_lend(mr__slot_batch *slot, int64_t row);
+
+/* After rows at the front have gone: what was lent to the first `rows` ones moves to the front of the tensors, too. */
+void mr__slot_close_up(mr__slot_batch *slot, int64_t rows);
 
 /* A part of mr__slot_finish: puts the items of all rows behind each other, where they are not. */
 mr_status mr__slot_gather(mr__slot_batch *slot, int64_t rows);

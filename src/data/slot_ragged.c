@@ -5,38 +5,11 @@
 
 #include <string.h>
 
-enum { AHEAD = 1 << 24 }; /* bytes of a tensor that are taken on suspicion, at most, before as many are needed */
+enum {
+    AHEAD = 1 << 24
+}; /* bytes of a tensor that are taken on suspicion, at most, before as many are needed */
 
-/* ---- rows that move ---- */
-
-static mr_status move_ragged(mr_ragged *to, mr_ragged *from, bool same_slot)
-{
-    const mr_ragged held = *to;
-    if (from->lent && !same_slot)
-        return mr__ragged_copy(to, from);
-    *to = *from;
-    *from = held;
-    return MR_OK;
-}
-
-mr_status mr__slot_move_rows(mr__slot_batch *to, int64_t row, const mr__slot_batch *from, int64_t first,
-                             int64_t count)
-{
-    for (int f = 0; f < to->field_count; f++) {
-        const size_t bytes = to->row_bytes[f];
-        if (MR__UNLIKELY(to->ragged && to->ragged[f])) {
-            for (int64_t i = 0; i < count; i++)
-                if (move_ragged(&to->ragged[f][row + i], &from->ragged[f][first + i], to == from) < 0)
-                    return mr_error_status();
-        } else {
-            memmove((char *)to->base[f] + (size_t)row * bytes, (char *)from->base[f] + (size_t)first * bytes,
-                    (size_t)count * bytes);
-        }
-    }
-    return MR_OK;
-}
-
-/* ---- their place in the batch ---- */
+/* ---- where rows lie ---- */
 
 static int64_t items_of(const mr_ragged *row, int64_t rows)
 {
@@ -46,7 +19,7 @@ static int64_t items_of(const mr_ragged *row, int64_t rows)
     return items;
 }
 
-/* Puts the first rows behind each other at `to`. Those that were lent memory there are in it in order, in front of all others. */
+/* Puts rows behind each other at `to`. Those that were lent memory there are in it in order, in front of all others. */
 static void put(const mr_ragged *row, int64_t rows, char *to)
 {
     for (int64_t i = 0; i < rows; i++) {
@@ -57,42 +30,55 @@ static void put(const mr_ragged *row, int64_t rows, char *to)
     }
 }
 
-/* Makes a tensor with room for `items`, and puts the first rows there. */
-static mr_status enlarge(mr__slot_batch *slot, int f, int64_t rows, int64_t items)
+/* The same, and there they stay. */
+static void settle(mr_ragged *row, int64_t rows, char *to)
 {
-    mr_tensor *x = slot->tensor[f];
-    const int64_t room = slot->ragged_room[f] + slot->ragged_room[f] / 2;
-    mr_shape shape = mr__shape_of(x);
-    shape.dim[0] = room < items ? items : room;
-    mr_tensor *larger = mr__tensor_raw("loader_next", (mr_dtype)x->dtype, &shape);
-    if (!larger)
-        return mr_error_status();
-    mr_tensor_set_name(larger, slot->name[f]);
-    put(slot->ragged[f], rows, larger->data);
-    mr_tensor_free(x);
-    slot->tensor[f] = larger;
-    slot->ragged_room[f] = shape.dim[0];
-    return MR_OK;
+    put(row, rows, to);
+    for (int64_t i = 0; i < rows; i++) {
+        const int64_t count = row[i].count;
+        mr__ragged_lend(&row[i], to, (size_t)count * row[i].item_bytes);
+        row[i].count = count;
+        to += row[i].room;
+    }
 }
 
-/* The last of the first `rows` rows did not fit: a tensor for them, for one more that wants as much, and for all if they are alike. */
+/* ---- larger tensors ---- */
+
+/* Like a field's tensor, with room for `items`, and for half as many more than now. */
+static mr_tensor *larger_tensor(const mr__slot_batch *slot, int f, int64_t items)
+{
+    const int64_t room = slot->ragged_room[f] + slot->ragged_room[f] / 2;
+    mr_shape shape = mr__shape_of(slot->tensor[f]);
+    shape.dim[0] = room < items ? items : room;
+    mr_tensor *larger = mr__tensor_raw("loader_next", mr_tensor_dtype(slot->tensor[f]), &shape);
+    if (larger)
+        mr_tensor_set_name(larger, slot->name[f]);
+    return larger;
+}
+
+static void take_tensor(mr__slot_batch *slot, int f, mr_tensor *larger)
+{
+    mr_tensor_free(slot->tensor[f]);
+    slot->tensor[f] = larger;
+    slot->ragged_room[f] = mr_tensor_size(larger, 0);
+}
+
+/* ---- lending ---- */
+
+/* The last of the first rows did not fit: a tensor for them, for one more that wants as much, and for all if they are alike. */
 static mr_status take_in(mr__slot_batch *slot, int f, int64_t rows)
 {
     mr_ragged *row = slot->ragged[f];
     const int64_t items = items_of(row, rows), least = AHEAD / (int64_t)row->item_bytes,
                   most = items > least ? items : least,
                   wanted = (int64_t)(row[rows - 1].room / row->item_bytes);
-    const double alike = 1.25 * (double)items / (double)rows * (double)(slot->capacity - rows);
+    const double alike = 2 * (double)items / (double)rows * (double)(slot->capacity - rows);
     const int64_t more = alike < (double)most ? (int64_t)alike : most;
-    if (enlarge(slot, f, rows, items + (more > wanted ? more : wanted)) < 0)
+    mr_tensor *larger = larger_tensor(slot, f, items + (more > wanted ? more : wanted));
+    if (!larger)
         return mr_error_status();
-    char *at = slot->tensor[f]->data;
-    for (int64_t i = 0; i < rows; i++) {
-        const int64_t count = row[i].count;
-        mr__ragged_lend(&row[i], at, (size_t)count * row[i].item_bytes);
-        row[i].count = count;
-        at += row[i].room;
-    }
+    settle(row, rows, larger->data);
+    take_tensor(slot, f, larger);
     return MR_OK;
 }
 
@@ -116,16 +102,61 @@ mr_status mr__slot_lend(mr__slot_batch *slot, int64_t row)
     return MR_OK;
 }
 
+/* ---- rows that move ---- */
+
+static mr_status move_ragged(mr__slot_batch *to, int64_t row, const mr__slot_batch *from, int64_t first,
+                             int f)
+{
+    mr_ragged *a = &to->ragged[f][row], *b = &from->ragged[f][first];
+    const mr_ragged held = *a;
+    if (to != from && to->lends)
+        return lend(to, f, row) < 0 ? mr_error_status() : mr__ragged_copy(a, b);
+    *a = *b;
+    *b = held;
+    return MR_OK;
+}
+
+mr_status mr__slot_move_rows(mr__slot_batch *to, int64_t row, const mr__slot_batch *from, int64_t first,
+                             int64_t count)
+{
+    for (int f = 0; f < to->field_count; f++) {
+        const size_t bytes = to->row_bytes[f];
+        if (MR__UNLIKELY(to->ragged && to->ragged[f])) {
+            for (int64_t i = 0; i < count; i++)
+                if (move_ragged(to, row + i, from, first + i, f) < 0)
+                    return mr_error_status();
+        } else {
+            memmove((char *)to->base[f] + (size_t)row * bytes, (char *)from->base[f] + (size_t)first * bytes,
+                    (size_t)count * bytes);
+        }
+    }
+    return MR_OK;
+}
+
+void mr__slot_close_up(mr__slot_batch *slot, int64_t rows)
+{
+    for (int f = 0; slot->ragged_count && f < slot->field_count; f++) {
+        mr_ragged *row = slot->ragged[f];
+        int64_t lent = 0;
+        while (row && lent < rows && row[lent].lent)
+            lent++;
+        if (lent)
+            settle(row, lent, slot->tensor[f]->data);
+    }
+}
+
+/* ---- the batch ---- */
+
 static mr_status gather(mr__slot_batch *slot, int f, int64_t rows, mr_tensor *offsets)
 {
     const mr_ragged *row = slot->ragged[f];
     const int64_t items = items_of(row, rows);
-    if (items > slot->ragged_room[f]) {
-        if (enlarge(slot, f, rows, items) < 0)
-            return mr_error_status();
-    } else {
-        put(row, rows, slot->tensor[f]->data);
-    }
+    mr_tensor *larger = items > slot->ragged_room[f] ? larger_tensor(slot, f, items) : NULL;
+    if (items > slot->ragged_room[f] && !larger)
+        return mr_error_status();
+    put(row, rows, larger ? larger->data : slot->tensor[f]->data);
+    if (larger)
+        take_tensor(slot, f, larger);
     if (offsets) {
         int64_t *offset = mr_tensor_data(offsets), at = 0;
         for (int64_t i = 0; i < rows; at += row[i++].count)

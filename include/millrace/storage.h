@@ -2,7 +2,7 @@
  * Millrace, base layer: where files are. Readers of files get their bytes by this: from the disk, unless they are given another
  * storage: an open descriptor, a web server (<millrace/sources/http.h>), one of your own.
  *
- * Threads: a storage may be used by several at once, a file by one at a time.
+ * Threads: a storage may be used by several at once, a file by one at a time, but for mr_file_read_ranges.
  */
 #ifndef MILLRACE_STORAGE_H
 #define MILLRACE_STORAGE_H
@@ -33,6 +33,13 @@ typedef struct mr_file_facts {
     int descriptor; /* of the file, for mapping, as long as it is open; -1: there is none */
 } mr_file_facts;
 
+/* Bytes of a file, and where they are to go. */
+typedef struct mr_file_range {
+    int64_t offset;
+    size_t size;
+    void *bytes;
+} mr_file_range;
+
 typedef struct mr_storage_vtable {
     /* A reader at the first byte of a file, and what is known of it; *facts says "nothing, MR_ACCESS_SEEK" before. NULL
      * after mr_fail(…) with the file's name. */
@@ -46,6 +53,9 @@ typedef struct mr_storage_vtable {
     void (*destroy)(void *self);
     /* Optional: reads that wait, and all that follow, fail. From any thread, or a signal's handler. */
     void (*interrupt)(void *self);
+    /* Optional, of files with MR_ACCESS_SEEK: reads ranges, several at once where that pays; they lie within the file's size, and
+     * may overlap. Where `read` goes on stays as it is. From any number of threads at a time, but not while one reads or seeks. */
+    mr_status (*read_ranges)(void *file, const mr_file_range *ranges, int64_t count);
 } mr_storage_vtable;
 
 /* Makes a storage. `vtable` is borrowed; the `size` bytes at `self` are copied. */
@@ -81,6 +91,10 @@ MR_API int64_t mr_file_read(mr_file *file, void *bytes, size_t size);
 /* Goes to a byte: reading up to it, from the front again if need be, where the file cannot seek. Where that cannot be either: "'-' is
  * read once, from front to back: it cannot go from byte 900 to 400". MR_ERR_STATE when the file has become shorter, or another one. */
 MR_API mr_status mr_file_seek(mr_file *file, int64_t offset);
+
+/* Reads ranges of a file that can seek, in full, in whatever order they are; where mr_file_read goes on stays as it is. From any number of
+ * threads at a time, but not while one reads or seeks. MR_ERR_STATE when the file has become shorter, or another one. */
+MR_API mr_status mr_file_read_ranges(mr_file *file, const mr_file_range *ranges, int64_t count);
 
 /* What is known of it, and its name. Views. */
 MR_API const mr_file_facts *mr_file_known(const mr_file *file);

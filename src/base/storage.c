@@ -4,6 +4,7 @@
 #include "alloc.h"
 #include "error.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 struct mr_storage {
@@ -18,7 +19,8 @@ struct mr_file {
     void *reader;
     char *name;
     mr_file_facts facts;
-    int64_t at; /* the next byte */
+    int64_t at;             /* the next byte */
+    pthread_mutex_t ranges; /* of who reads ranges by seeking */
 };
 
 /* ---- storages ---- */
@@ -93,6 +95,7 @@ mr_file *mr_file_open(mr_storage *storage, const char *name)
     file->storage = mr_storage_hold(storage);
     file->vtable = storage ? storage->vtable : &mr__disk;
     file->name = mr__strdup(name);
+    pthread_mutex_init(&file->ranges, NULL);
     if (file->name && open_reader(file) == MR_OK)
         return file;
     mr_file_close(file);
@@ -106,6 +109,7 @@ void mr_file_close(mr_file *file)
     if (file->reader)
         file->vtable->close(file->reader);
     mr_storage_free(file->storage);
+    pthread_mutex_destroy(&file->ranges);
     mr__free(file->name);
     mr__free(file);
 }
@@ -193,4 +197,58 @@ mr_status mr_file_seek(mr_file *file, int64_t offset)
     if (offset < file->at && open_again(file) != MR_OK)
         return mr_error_status();
     return read_up_to(file, offset);
+}
+
+/* ---- ranges ---- */
+
+static mr_status read_range(mr_file *file, const mr_file_range *range)
+{
+    size_t filled = 0;
+    int64_t got = 1;
+    if (mr_file_seek(file, range->offset) < 0)
+        return mr_error_status();
+    while (filled < range->size && got > 0) {
+        got = mr_file_read(file, (char *)range->bytes + filled, range->size - filled);
+        filled += got > 0 ? (size_t)got : 0;
+    }
+    if (got < 0)
+        return mr_error_status();
+    return filled < range->size ? shorter(file, file->at, range->offset + (int64_t)range->size - 1) : MR_OK;
+}
+
+/* One after the other, and back to where it stood. */
+static mr_status read_by_seeking(mr_file *file, const mr_file_range *ranges, int64_t count)
+{
+    mr_status status = MR_OK;
+    pthread_mutex_lock(&file->ranges);
+    const int64_t at = file->at;
+    for (int64_t i = 0; i < count && status == MR_OK; i++)
+        status = read_range(file, &ranges[i]);
+    if (status == MR_OK)
+        status = mr_file_seek(file, at);
+    pthread_mutex_unlock(&file->ranges);
+    return status;
+}
+
+mr_status mr_file_read_ranges(mr_file *file, const mr_file_range *ranges, int64_t count)
+{
+    if (!file || !file->reader)
+        return mr__null("file_read_ranges", "file");
+    if (file->facts.access != MR_ACCESS_SEEK)
+        return mr__raise(MR_ERR_ARGUMENT, "file_read_ranges: '%s' cannot seek", file->name);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t end;
+        if (ranges[i].offset < 0 || ranges[i].size > INT64_MAX ||
+            __builtin_add_overflow(ranges[i].offset, (int64_t)ranges[i].size, &end))
+            return mr__raise(MR_ERR_ARGUMENT, "file_read_ranges: '%s' has no %zu bytes from byte %lld on",
+                             file->name, ranges[i].size, (long long)ranges[i].offset);
+        if (file->facts.size >= 0 && end > file->facts.size)
+            return shorter(file, file->facts.size, end - 1);
+    }
+    if (!file->vtable->read_ranges)
+        return read_by_seeking(file, ranges, count);
+    mr_status status = file->vtable->read_ranges(file->reader, ranges, count);
+    if (status < 0 && !mr__pending())
+        mr__raise(status, "'%s': reading ranges failed without a message", file->name);
+    return status;
 }

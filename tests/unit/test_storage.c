@@ -344,6 +344,74 @@ static void test_own(void)
     check_said("storage_new: the vtable needs open, read and close");
 }
 
+/* ---- ranges ---- */
+
+static const mr_file_range *asked;
+
+static mr_status text_ranges(void *self, const mr_file_range *ranges, int64_t count)
+{
+    const text_reader *r = self;
+    asked = ranges;
+    for (int64_t i = 0; i < count && !silent; i++)
+        memcpy(ranges[i].bytes, r->text + ranges[i].offset, ranges[i].size);
+    return silent ? MR_ERR_IO : MR_OK;
+}
+
+static void check_ranges(mr_file *file)
+{
+    char a[5] = "", b[4] = "", c[2] = "";
+    const mr_file_range ranges[] = { { 6, 4, a }, { 0, 3, b }, { 9, 1, c }, { 10, 0, NULL } };
+    check_reads(file, "01");
+    CHECK_EQ_I64(mr_file_read_ranges(file, ranges, 4), MR_OK);
+    CHECK_EQ_STR(a, "6789");
+    CHECK_EQ_STR(b, "012");
+    CHECK_EQ_STR(c, "9");
+    check_reads(file, "23"); /* reading goes on where it was */
+    CHECK_EQ_I64(mr_file_read_ranges(file, &(mr_file_range){ -1, 1, a }, 1), MR_ERR_ARGUMENT);
+    check_said("' has no 1 bytes from byte -1 on");
+    CHECK_EQ_I64(mr_file_read_ranges(file, &(mr_file_range){ INT64_MAX, 2, a }, 1), MR_ERR_ARGUMENT);
+    check_said("' has no 2 bytes from byte 9223372036854775807 on");
+}
+
+static void test_ranges(void)
+{
+    char bytes[4];
+    mr_file *file = mr_file_open(NULL, digits());
+    check_ranges(file);
+    CHECK_EQ_I64(mr_file_read_ranges(file, &(mr_file_range){ 8, 3, bytes }, 1), MR_ERR_STATE);
+    check_said("/digits' has 10 bytes, and there was something at byte 10: it has changed");
+    mr_file_close(file);
+
+    mr_storage_vtable vtable = {
+        .open = text_open, .read = text_read, .close = text_close, .seek = text_seek, .destroy = text_destroy
+    };
+    text content = { "0123456789", MR_ACCESS_SEEK, 7 }, *self = &content;
+    mr_storage *storage = mr_storage_new(&vtable, &self, sizeof self);
+    file = mr_file_open(storage, "text");
+    check_ranges(file);
+    CHECK_EQ_I64(mr_file_read_ranges(file, &(mr_file_range){ 8, 3, bytes }, 1), MR_ERR_STATE);
+    check_said("'text' has 10 bytes, and there was something at byte 10: it has changed");
+    mr_file_close(file);
+
+    vtable.read_ranges = text_ranges;
+    file = mr_file_open(storage, "text");
+    check_ranges(file);
+    CHECK(asked != NULL);
+    silent = true;
+    CHECK_EQ_I64(mr_file_read_ranges(file, &(mr_file_range){ 8, 2, bytes }, 1), MR_ERR_IO);
+    check_said("'text': reading ranges failed without a message");
+    silent = false;
+    mr_file_close(file);
+    content.access = MR_ACCESS_AGAIN;
+    file = mr_file_open(storage, "text");
+    CHECK_EQ_I64(mr_file_read_ranges(file, &(mr_file_range){ 8, 2, bytes }, 1), MR_ERR_ARGUMENT);
+    check_said("file_read_ranges: 'text' cannot seek");
+    mr_file_close(file);
+    mr_storage_free(storage);
+    CHECK_EQ_I64(mr_file_read_ranges(NULL, NULL, 0), MR_ERR_ARGUMENT);
+    check_said("file_read_ranges: file is NULL");
+}
+
 /* ---- memory runs out ---- */
 
 static double read_program(mr_status *status)
@@ -383,6 +451,7 @@ int main(void)
     RUN(test_socket);
     RUN(test_interrupted);
     RUN(test_own);
+    RUN(test_ranges);
     RUN(test_out_of_memory);
     return files_report();
 }

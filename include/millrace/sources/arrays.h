@@ -6,6 +6,9 @@
  * unpacked in memory, as far as their heads say that there are elements. A file that has become shorter since it was opened fails
  * when it is read; do not cut one that is just being read: that ends the process (SIGBUS), as with all mapped files.
  *
+ * NPY and IDX files of more than 16 MB that cannot be mapped, but can seek (those of a web server that gives parts), stay where they
+ * are: of them the head is read, and then the rows that are asked for. Other files that cannot be mapped are read into memory.
+ *
  * Threads: the dataset's callbacks may run on several at once.
  */
 #ifndef MILLRACE_SOURCES_ARRAYS_H

@@ -10,6 +10,10 @@
  * that fails is made again, from the byte where it broke off. A file that becomes another while it is read is a failure:
  * "'https://…' has changed while it was read". Such a file can be gone on with where a state stands, also in shards.
  *
+ * What is read here and there in a file (mr_file_read_ranges, rows of large arrays) is all that is asked for, but that ranges are put
+ * together which lie within 16 KB of each other, and that a cache has blocks of 64 KB. Who reads on from where ranges before ended is
+ * read ahead for.
+ *
  * A server that gives no parts is read from the front to the back; to go on in a file means to read up to there. An answer that
  * comes without an end, and says neither its length nor what it is, is a pipe: read once. What comes is taken as it is: no
  * packing is asked for, nor undone; a reader sees by the first bytes that a file is packed.

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { MOST_KEPT = 1 << 24 }; /* bytes of a file without a descriptor that are rather read at once */
+
 /* ---- the head ---- */
 
 size_t mr__array_head_bytes(const mr__bytes *first)
@@ -19,6 +21,22 @@ size_t mr__array_head_bytes(const mr__bytes *first)
 mr_status mr__array_head(mr__array_file *a, const char *path, size_t *data)
 {
     return mr__is_npy(&a->bytes) ? mr__npy_header(a, path, data) : mr__idx_header(a, path, data);
+}
+
+mr_status mr__array_head_of(mr__array_file *a, mr__window *w, const char *path, size_t *data)
+{
+    mr__bytes *first = &a->bytes; /* more may not come soon, of a pipe */
+    *first = (mr__bytes){ .at = w->bytes, .size = w->filled };
+    mr_status status = MR_OK;
+    while (status == MR_OK && !w->end && w->filled < MR__LONGEST_HEAD &&
+           w->filled < mr__array_head_bytes(first)) {
+        status = mr__window_more(w);
+        *first = (mr__bytes){ .at = w->bytes, .size = w->filled };
+    }
+    if (status == MR_OK)
+        status = mr__array_head(a, path, data);
+    *first = (mr__bytes){ 0 };
+    return status;
 }
 
 /* ---- opening ---- */
@@ -51,18 +69,18 @@ static mr_status size_of(const char *path, const mr__bytes *first, size_t *size)
     return MR_OK;
 }
 
-static mr_status check_size(const mr__array_file *a, const char *path, size_t data)
+/* `there`: the bytes behind the head. */
+static mr_status check_size(const mr__array_file *a, const char *path, uint64_t there)
 {
     int64_t bytes;
     if (bytes_of_elements(a, path, &bytes) < 0)
         return mr_error_status();
-    const size_t there = a->bytes.size - data;
     if (a->bytes.more)
         return mr_fail(MR_ERR_FORMAT, "'%s' should have %lld bytes of elements, more are there", path,
                        (long long)bytes);
     if ((uint64_t)bytes != there)
-        return mr_fail(MR_ERR_FORMAT, "'%s' should have %lld bytes of elements, %zu are there", path,
-                       (long long)bytes, there);
+        return mr_fail(MR_ERR_FORMAT, "'%s' should have %lld bytes of elements, %llu are there", path,
+                       (long long)bytes, (unsigned long long)there);
     return MR_OK;
 }
 
@@ -71,7 +89,7 @@ static mr_status open_array(mr__array_file *a, const char *path)
     size_t data = 0;
     mr_status s = mr__array_head(a, path, &data);
     if (s == MR_OK)
-        s = check_size(a, path, data);
+        s = check_size(a, path, a->bytes.size - data);
     if (s == MR_OK)
         a->data = a->bytes.at + data;
     return s;
@@ -89,21 +107,59 @@ static mr_status open_member(mr__array_file *a, const char *path, const char *me
     return s;
 }
 
-mr_status mr__array_file_open(mr__array_file *a, mr_storage *storage, const char *path, const char *member)
+static const mr__bytes_wanted wanted = { .size_of = size_of };
+
+/* Adopts the window's input: it stays where it is, unless it is an NPZ file. MR_END when it has been read. */
+static mr_status open_remote(mr__array_file *a, mr__window *w, const char *path)
 {
-    static const mr__bytes_wanted wanted = { .size_of = size_of };
-    *a = (mr__array_file){ 0 };
-    if (mr__bytes_open(&a->bytes, storage, path, &wanted) < 0)
+    size_t data = 0;
+    if (mr__window_more(w) < 0)
         return mr_error_status();
-    mr_status s = member || mr__is_zip(&a->bytes) ? open_member(a, path, member) : open_array(a, path);
-    if (s < 0)
-        mr__array_file_close(a);
+    if (mr__is_zip(&(mr__bytes){ .at = w->bytes, .size = w->filled })) {
+        mr__input *input = w->input;
+        w->input = NULL;
+        if (mr__input_seek(input, 0) < 0) {
+            mr__input_close(input);
+            return mr_error_status();
+        }
+        return mr__bytes_of_input(&a->bytes, input, path, &wanted) < 0 ? mr_error_status() : MR_END;
+    }
+    if (mr__array_head_of(a, w, path, &data) < 0 ||
+        check_size(a, path, (uint64_t)mr__input_size(w->input) - data) < 0)
+        return mr_error_status();
+    a->begin = data;
+    a->remote = w->input;
+    w->input = NULL;
+    return MR_OK;
+}
+
+/* Gets at a file's bytes: MR_END when they are in memory, MR_OK when it is open and stays where it is. */
+static mr_status get_at(mr__array_file *a, mr_storage *storage, const char *path, const char *member)
+{
+    mr_file *file = mr_file_open(storage, path);
+    if (!file)
+        return mr_error_status();
+    const mr_file_facts *known = mr_file_known(file);
+    if (member || known->descriptor >= 0 || known->access != MR_ACCESS_SEEK || known->size <= MOST_KEPT)
+        return mr__bytes_of(&a->bytes, file, path, &wanted) < 0 ? mr_error_status() : MR_END;
+    mr__input *input = mr__input_of(file);
+    if (!input || mr__input_size(input) < 0) /* it is packed */
+        return mr__bytes_of_input(&a->bytes, input, path, &wanted) < 0 ? mr_error_status() : MR_END;
+    mr__window w = { .input = input };
+    const mr_status s = open_remote(a, &w, path);
+    mr__window_close(&w);
     return s;
 }
 
-mr_status mr__array_file_check(const mr__array_file *a)
+mr_status mr__array_file_open(mr__array_file *a, mr_storage *storage, const char *path, const char *member)
 {
-    return mr__bytes_check(a->whole.at ? &a->whole : &a->bytes);
+    *a = (mr__array_file){ 0 };
+    mr_status s = get_at(a, storage, path, member);
+    if (s == MR_END)
+        s = member || mr__is_zip(&a->bytes) ? open_member(a, path, member) : open_array(a, path);
+    if (s < 0)
+        mr__array_file_close(a);
+    return s;
 }
 
 void mr__array_file_close(mr__array_file *a)
@@ -111,6 +167,8 @@ void mr__array_file_close(mr__array_file *a)
     if (!a->whole.at)
         mr__bytes_close(&a->bytes);
     mr__bytes_close(&a->whole);
+    mr__input_close(a->remote);
+    a->remote = NULL;
     a->bytes = (mr__bytes){ 0 };
     a->data = NULL;
 }
@@ -129,7 +187,7 @@ static void swap(void *bytes, int64_t count, int size)
     }
 }
 
-/* Numbers without a sign as int64. */
+/* Numbers without a sign as int64, the first first: so `from` may be the end of `out`. */
 static mr_status widen(const mr__array_file *a, const char *from, int64_t first, int64_t count, int64_t *out)
 {
     for (int64_t i = 0; i < count; i++) {
@@ -147,16 +205,72 @@ static mr_status widen(const mr__array_file *a, const char *from, int64_t first,
     return MR_OK;
 }
 
-mr_status mr__array_file_read(const mr__array_file *a, int64_t first, int64_t count, void *out)
+/* Of elements as they are in the file; at `out`, or from there on as many bytes further as numbers become wider. */
+static mr_status convert(const mr__array_file *a, const char *from, int64_t first, int64_t count, void *out)
 {
-    const char *from = a->data + first * a->element_bytes;
     if (a->no_sign)
         return widen(a, from, first, count, out);
-    memcpy(out, from, (size_t)count * (size_t)a->element_bytes);
+    if (from != out)
+        memcpy(out, from, (size_t)count * (size_t)a->element_bytes);
     if (a->swapped)
         swap(out, count, a->element_bytes);
     if (a->dtype == MR_BOOL)
         for (int64_t i = 0; i < count; i++)
             ((unsigned char *)out)[i] = ((unsigned char *)out)[i] != 0;
+    return MR_OK;
+}
+
+mr_status mr__array_file_read(const mr__array_file *a, int64_t first, int64_t count, void *out)
+{
+    return convert(a, a->data + first * a->element_bytes, first, count, out);
+}
+
+/* How many rows from the first on lie behind each other in the file. */
+static int64_t run_of(const int64_t *rows, int64_t count)
+{
+    int64_t run = 1;
+    while (run < count && rows[run] == rows[run - 1] + 1)
+        run++;
+    return run;
+}
+
+static mr_status fetch_rows(const mr__array_file *a, const int64_t *rows, int64_t count, int64_t row,
+                            void *out)
+{
+    const size_t each = (size_t)row * (size_t)a->element_bytes;
+    char *raw = (char *)out + (size_t)(count * row) * (mr_dtype_size(a->dtype) - (size_t)a->element_bytes);
+    mr_file_range *ranges = mr_alloc((size_t)count * sizeof *ranges);
+    int64_t runs = 0;
+    if (!ranges)
+        return mr_error_status();
+    for (int64_t i = 0, run; i < count; i += run) {
+        run = run_of(rows + i, count - i);
+        ranges[runs++] = (mr_file_range){ .offset = (int64_t)(a->begin + (uint64_t)rows[i] * each),
+                                          .size = (size_t)run * each,
+                                          .bytes = raw + (size_t)i * each };
+    }
+    const mr_status s = mr_file_read_ranges(mr__input_file(a->remote), ranges, runs);
+    mr_free(ranges);
+    if (s < 0 || convert(a, raw, *rows * row, count * row, out) == MR_OK)
+        return s;
+    mr_fail_context("'%s'", mr__input_path(a->remote));
+    return mr_error_status();
+}
+
+mr_status mr__array_file_rows(const mr__array_file *a, const char *path, const int64_t *rows, int64_t count,
+                              int64_t row, void *out)
+{
+    const size_t bytes = (size_t)row * mr_dtype_size(a->dtype);
+    if (a->remote)
+        return fetch_rows(a, rows, count, row, out);
+    if (mr__bytes_check(a->whole.at ? &a->whole : &a->bytes) < 0)
+        return mr_error_status();
+    for (int64_t i = 0, run; i < count; i += run) {
+        run = run_of(rows + i, count - i);
+        if (mr__array_file_read(a, rows[i] * row, run * row, (char *)out + (size_t)i * bytes) < 0) {
+            mr_fail_context("'%s'", path);
+            return mr_error_status();
+        }
+    }
     return MR_OK;
 }

@@ -2,7 +2,7 @@
 #ifndef MILLRACE_SOURCES_ARRAY_FILE_H
 #define MILLRACE_SOURCES_ARRAY_FILE_H
 
-#include "input.h"
+#include "window.h"
 
 #include <millrace/tensor.h>
 
@@ -10,6 +10,9 @@ typedef struct mr__array_file {
     mr__bytes bytes;
     mr__bytes whole; /* the NPZ file that `bytes` are a part of, if they are */
     const char *data;
+    mr__input *
+        remote; /* a file that is left where it is, and read in ranges when rows are asked for: there are no bytes and data */
+    uint64_t begin; /* of the elements there */
     mr_shape shape;
     mr_dtype dtype;    /* that its elements are given as */
     int element_bytes; /* in the file */
@@ -30,13 +33,14 @@ char *mr__member_path(const char *path, const char *member);
 /* Makes a tensor of an array. */
 mr_tensor *mr__array_load(const char *path, const char *member);
 
-/* mr__bytes_check of what it is in. */
-mr_status mr__array_file_check(const mr__array_file *array);
-
 void mr__array_file_close(mr__array_file *array);
 
-/* Writes `count` elements from number `first` on to `out`, as the array's dtype. */
+/* Writes `count` elements from number `first` on to `out`, as the array's dtype; of what is in memory. */
 mr_status mr__array_file_read(const mr__array_file *array, int64_t first, int64_t count, void *out);
+
+/* Writes rows of `row` elements, one behind the other, wherever they are. Failures name `path`. */
+mr_status mr__array_file_rows(const mr__array_file *array, const char *path, const int64_t *rows,
+                              int64_t count, int64_t row, void *out);
 
 /* Makes the name of a field: "train-images" of "data/train-images.npy.gz". */
 char *mr__array_name(const char *path);
@@ -48,6 +52,9 @@ size_t mr__array_head_bytes(const mr__bytes *first);
 
 /* Reads the head that array->bytes begins with; *data: where the elements begin. */
 mr_status mr__array_head(mr__array_file *array, const char *path, size_t *data);
+
+/* Reads as much of a file as its head has, and that. */
+mr_status mr__array_head_of(mr__array_file *array, mr__window *window, const char *path, size_t *data);
 
 /* The formats' headers: shape and types out of the bytes, the length of the header to *data. */
 mr_status mr__npy_header(mr__array_file *array, const char *path, size_t *data);

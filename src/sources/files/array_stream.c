@@ -48,20 +48,6 @@ static void destroy(void *self)
     stream_free(*(array_stream **)self);
 }
 
-static mr_status read_head(array_stream *s, mr__window *w, size_t *data)
-{
-    mr__bytes *first = &s->array.bytes; /* more may not come soon, of a pipe */
-    *first = (mr__bytes){ .at = w->bytes, .size = w->filled };
-    while (!w->end && w->filled < MR__LONGEST_HEAD && w->filled < mr__array_head_bytes(first)) {
-        if (mr__window_more(w) < 0)
-            return mr_error_status();
-        *first = (mr__bytes){ .at = w->bytes, .size = w->filled };
-    }
-    mr_status status = mr__array_head(&s->array, s->path, data);
-    *first = (mr__bytes){ 0 };
-    return status;
-}
-
 static mr_status set_row(array_stream *s)
 {
     const mr_shape *shape = &s->array.shape;
@@ -87,7 +73,7 @@ static mr_status open_file(array_stream *s, const mr_array_file *from, mr__windo
     s->path = mr_strdup(from->path);
     s->name = from->name ? mr_strdup(from->name) : mr__array_name(from->path);
     if (!s->path || !s->name || mr__window_open(w, from->storage, s->path, 0) < 0 ||
-        read_head(s, w, &data) < 0 || set_row(s) < 0)
+        mr__array_head_of(&s->array, w, s->path, &data) < 0 || set_row(s) < 0)
         return mr_error_status();
     s->pieces.what = "row";
     s->pieces.data = data;

@@ -19,36 +19,18 @@ static int64_t len(void *self)
     return (*(arrays **)self)->file[0].shape.dim[0];
 }
 
-static mr_status get(void *self, int64_t index, const mr_sample *sample)
-{
-    const arrays *a = *(arrays **)self;
-    for (int i = 0; i < a->count; i++)
-        if (mr__array_file_check(&a->file[i]) < 0)
-            return mr_error_status();
-        else if (mr__array_file_read(&a->file[i], index * a->row[i], a->row[i], sample->field[i]) < 0) {
-            mr_fail_context("'%s'", a->path[i]);
-            return mr_error_status();
-        }
-    return MR_OK;
-}
-
 static mr_status get_many(void *self, const int64_t *indices, int64_t count, const mr_sample *first)
 {
     const arrays *a = *(arrays **)self;
-    for (int i = 0; i < a->count; i++) {
-        const mr__array_file *file = &a->file[i];
-        size_t bytes = (size_t)a->row[i] * mr_dtype_size(file->dtype);
-        if (mr__array_file_check(file) < 0)
+    for (int i = 0; i < a->count; i++)
+        if (mr__array_file_rows(&a->file[i], a->path[i], indices, count, a->row[i], first->field[i]) < 0)
             return mr_error_status();
-        for (int64_t j = 0, run; j < count; j += run) {
-            for (run = 1; j + run < count && indices[j + run] == indices[j] + run;)
-                run++;
-            if (mr__array_file_read(file, indices[j] * a->row[i], run * a->row[i],
-                                    (char *)first->field[i] + (size_t)j * bytes) < 0)
-                return mr_error_status();
-        }
-    }
     return MR_OK;
+}
+
+static mr_status get(void *self, int64_t index, const mr_sample *sample)
+{
+    return get_many(self, &index, 1, sample);
 }
 
 static void arrays_free(arrays *a)

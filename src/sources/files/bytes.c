@@ -53,10 +53,10 @@ static mr_status read_all(mr__bytes *bytes, mr__input *input, const char *path,
     return MR_OK;
 }
 
-/* Adopts the file. */
-static mr_status read_file(mr__bytes *bytes, mr_file *file, const char *path, const mr__bytes_wanted *wanted)
+mr_status mr__bytes_of_input(mr__bytes *bytes, mr__input *input, const char *path,
+                             const mr__bytes_wanted *wanted)
 {
-    mr__input *input = wanted->headless ? mr__input_of_headless(file) : mr__input_of(file);
+    *bytes = (mr__bytes){ .changed = input ? mr__input_stamp(input) : 0 };
     const mr_status s = input ? read_all(bytes, input, path, wanted) : mr_error_status();
     mr__input_close(input);
     if (s < 0)
@@ -112,6 +112,23 @@ static uint64_t changed(const mr_file_facts *facts)
     return (uint64_t)about.st_mtim.tv_sec * 1000000000 + (uint64_t)about.st_mtim.tv_nsec;
 }
 
+mr_status mr__bytes_of(mr__bytes *bytes, mr_file *file, const char *path, const mr__bytes_wanted *wanted)
+{
+    const mr_file_facts known = *mr_file_known(file);
+    const uint64_t when = changed(&known);
+    mr_status s;
+    *bytes = (mr__bytes){ 0 };
+    if (known.descriptor < 0 || known.size <= 0 || is_packed(known.descriptor, path, wanted->headless)) {
+        s = mr__bytes_of_input(bytes, wanted->headless ? mr__input_of_headless(file) : mr__input_of(file),
+                               path, wanted);
+    } else {
+        s = map(bytes, known.descriptor, (size_t)known.size, path);
+        mr_file_close(file);
+    }
+    bytes->changed = s == MR_OK ? when : 0;
+    return s;
+}
+
 mr_status mr__bytes_open(mr__bytes *bytes, mr_storage *storage, const char *path,
                          const mr__bytes_wanted *wanted)
 {
@@ -121,16 +138,7 @@ mr_status mr__bytes_open(mr__bytes *bytes, mr_storage *storage, const char *path
     if (wanted->most < 0)
         return mr_fail(MR_ERR_ARGUMENT, "'%s': max_bytes is %lld", path, (long long)wanted->most);
     mr_file *file = mr_file_open(storage, path);
-    if (!file)
-        return mr_error_status();
-    const int fd = mr_file_known(file)->descriptor;
-    const int64_t size = mr_file_known(file)->size;
-    bytes->changed = changed(mr_file_known(file));
-    if (fd < 0 || size <= 0 || is_packed(fd, path, wanted->headless))
-        return read_file(bytes, file, path, wanted);
-    const mr_status s = map(bytes, fd, (size_t)size, path);
-    mr_file_close(file);
-    return s;
+    return file ? mr__bytes_of(bytes, file, path, wanted) : mr_error_status();
 }
 
 void mr__bytes_close(mr__bytes *bytes)

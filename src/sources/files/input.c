@@ -218,6 +218,11 @@ const char *mr__input_path(const mr__input *input)
     return mr_file_name(input->file);
 }
 
+mr_file *mr__input_file(mr__input *input)
+{
+    return input->file;
+}
+
 /* ---- going elsewhere ---- */
 
 bool mr__input_can_seek(const mr__input *input)

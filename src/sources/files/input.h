@@ -33,6 +33,7 @@ int64_t mr__input_size(const mr__input *input);
 uint64_t mr__input_stamp(const mr__input *input);
 
 const char *mr__input_path(const mr__input *input);
+mr_file *mr__input_file(mr__input *input); /* a view */
 void mr__input_close(mr__input *input);
 
 /*
@@ -61,6 +62,11 @@ typedef struct mr__bytes_wanted {
 /* `wanted` may be NULL. */
 mr_status mr__bytes_open(mr__bytes *bytes, mr_storage *storage, const char *path,
                          const mr__bytes_wanted *wanted);
+
+/* The same of what is open already, which is adopted. The second is for what is not mapped. */
+mr_status mr__bytes_of(mr__bytes *bytes, mr_file *file, const char *path, const mr__bytes_wanted *wanted);
+mr_status mr__bytes_of_input(mr__bytes *bytes, mr__input *input, const char *path,
+                             const mr__bytes_wanted *wanted);
 void mr__bytes_close(mr__bytes *bytes);
 
 /* Before what is mapped is read: fails if the file has become shorter, since then reading would end the process. One that is cut

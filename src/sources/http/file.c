@@ -1,5 +1,6 @@
-#include "file.h"
+#include "ranges.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <strings.h>
 
@@ -11,7 +12,18 @@ typedef struct part {
     bool cached; /* it came from the cache */
 } part;
 
-typedef struct web_file {
+typedef struct web_file web_file;
+
+/* Of those who read ranges, who may be several. */
+typedef struct ranges_readers {
+    pthread_mutex_t lock;
+    pthread_cond_t left;
+    int64_t expected;     /* a byte: who reads from there on, or a little behind, reads on; -1: none */
+    int64_t came, served; /* who reads on does so in the order in which they came */
+    web_file *ahead;      /* reads ahead for them; NULL: nobody has read on yet */
+} ranges_readers;
+
+struct web_file {
     mr__web *web;
     char *url;
     mr__identity identity;
@@ -24,22 +36,24 @@ typedef struct web_file {
     int64_t at;         /* the next byte to be read */
     int64_t next;       /* the first byte that has not been asked for */
     int64_t next_bytes; /* of the next part */
-} web_file;
+
+    ranges_readers ranges;
+};
 
 static part *head_of(const web_file *f)
 {
     return &f->part[f->first];
 }
 
-static mr_status failed(const web_file *f, const mr__transfer *t)
+mr_status mr__web_failed(const char *url, const mr__transfer *t)
 {
     const bool changed = strncmp(t->text, "has changed", 11) == 0;
-    return mr_fail(t->status, changed ? "'%s' %s" : "'%s': %s", f->url, t->text);
+    return mr_fail(t->status, changed ? "'%s' %s" : "'%s': %s", url, t->text);
 }
 
-static mr_status interrupted(const web_file *f)
+mr_status mr__web_interrupted(const char *url)
 {
-    return mr_fail(MR_ERR_IO, "'%s': interrupted", f->url);
+    return mr_fail(MR_ERR_IO, "'%s': interrupted", url);
 }
 
 /* ---- parts ---- */
@@ -89,11 +103,17 @@ static mr_status add_parts(web_file *f)
     return MR_OK;
 }
 
+/* What has come from the server in full goes to the cache. */
 static void drop_head(web_file *f)
 {
+    const part *p = head_of(f);
+    const mr__transfer *t = &p->transfer;
     mr__fetcher_lock(f->web->fetcher);
+    const bool keep = f->web->cache && !p->cached && !t->whole && t->progress == MR__DONE && t->filled;
     mr__fetcher_stop(f->web->fetcher, &head_of(f)->transfer);
     mr__fetcher_unlock(f->web->fetcher);
+    if (keep && mr__identity_stamp(&f->identity))
+        mr__cache_write(f->web->cache, f->url, &f->identity, t->offset, t->bytes, t->filled);
     f->first = (f->first + 1) % f->web->connections;
     f->count--;
 }
@@ -104,13 +124,9 @@ static void drop_all(web_file *f)
         drop_head(f);
 }
 
-/* The reader has had all of the head. What came from the server goes to the cache. */
+/* The reader has had all of the head. */
 static void leave_head(web_file *f)
 {
-    const part *p = head_of(f);
-    const mr__transfer *t = &p->transfer;
-    if (f->web->cache && !p->cached && t->progress == MR__DONE && mr__identity_stamp(&f->identity))
-        mr__cache_write(f->web->cache, f->url, &f->identity, t->offset, t->bytes, t->filled);
     drop_head(f);
     f->wanted += f->wanted < f->web->connections;
 }
@@ -151,7 +167,7 @@ static mr_status await_answer(web_file *f)
         goes_on = mr__fetcher_wait(f->web->fetcher);
     const bool bad = t->progress == MR__FAILED && !t->answered;
     mr__fetcher_unlock(f->web->fetcher);
-    return !goes_on ? interrupted(f) : bad ? failed(f, t) : MR_OK;
+    return !goes_on ? mr__web_interrupted(f->url) : bad ? mr__web_failed(f->url, t) : MR_OK;
 }
 
 /* Of an answer that gives all, from front to back. */
@@ -191,32 +207,48 @@ static mr_status first_answer(web_file *f)
     return MR_OK;
 }
 
-void *mr__web_open(void *self, const char *url, mr_file_facts *facts)
+/* One of which nothing is known yet. */
+static web_file *make(mr__web *web, const char *url)
 {
-    mr__web *web = *(mr__web **)self;
-    web_file *f = check_url(url) == MR_OK ? mr_calloc(1, sizeof *f) : NULL;
+    web_file *f = mr_calloc(1, sizeof *f);
     if (!f)
         return NULL;
     f->web = web;
-    f->size = -1;
+    f->size = f->ranges.expected = -1;
+    pthread_mutex_init(&f->ranges.lock, NULL);
+    pthread_cond_init(&f->ranges.left, NULL);
     f->url = mr_strdup(url);
     f->part = mr_calloc((size_t)web->connections, sizeof *f->part);
     if (f->url && f->part) {
         begin_at(f, 0);
-        if (first_answer(f) == MR_OK) {
-            facts->size = f->size;
-            facts->access = f->access;
-            facts->stamp = mr__identity_stamp(&f->identity);
-            return f;
-        }
+        return f;
     }
     mr__web_close(f);
     return NULL;
 }
 
+void *mr__web_open(void *self, const char *url, mr_file_facts *facts)
+{
+    web_file *f = check_url(url) == MR_OK ? make(*(mr__web **)self, url) : NULL;
+    if (f && first_answer(f) < 0) {
+        mr__web_close(f);
+        return NULL;
+    }
+    if (f) {
+        facts->size = f->size;
+        facts->access = f->access;
+        facts->stamp = mr__identity_stamp(&f->identity);
+    }
+    return f;
+}
+
 void mr__web_close(void *self)
 {
     web_file *f = self;
+    if (f->ranges.ahead)
+        mr__web_close(f->ranges.ahead);
+    pthread_mutex_destroy(&f->ranges.lock);
+    pthread_cond_destroy(&f->ranges.left);
     drop_all(f);
     for (int i = 0; f->part && i < f->web->connections; i++)
         mr_free(f->part[i].transfer.bytes);
@@ -239,9 +271,9 @@ static int64_t await_bytes(web_file *f)
     const bool bad = !there && t->progress == MR__FAILED;
     mr__fetcher_unlock(f->web->fetcher);
     if (!there && !goes_on)
-        interrupted(f);
+        mr__web_interrupted(f->url);
     else if (bad)
-        failed(f, t);
+        mr__web_failed(f->url, t);
     return (!there && !goes_on) || bad ? -1 : there;
 }
 
@@ -298,7 +330,7 @@ int64_t mr__web_read(void *self, void *bytes, size_t size)
         f->at += (int64_t)n;
         return (int64_t)n;
     }
-    return interrupted(f), -1;
+    return mr__web_interrupted(f->url), -1;
 }
 
 mr_status mr__web_seek(void *self, int64_t offset)
@@ -312,4 +344,87 @@ mr_status mr__web_seek(void *self, int64_t offset)
     else
         begin_at(f, offset);
     return MR_OK;
+}
+
+/* ---- ranges ---- */
+
+enum { SLACK = 8 }; /* how many ranges of its size somebody may be ahead of who reads before him */
+
+/* Whether ranges lie behind each other without gaps; *end: where the last ends. */
+static bool is_one_run(const mr_file_range *ranges, int64_t count, int64_t *end)
+{
+    *end = ranges[0].offset;
+    for (int64_t i = 0; i < count; i++) {
+        if (ranges[i].offset != *end)
+            return false;
+        *end += (int64_t)ranges[i].size;
+    }
+    return true;
+}
+
+/* Whether who wants these bytes reads on; then *turn is his. */
+static bool reads_on(ranges_readers *r, int64_t begin, int64_t end, int64_t *turn)
+{
+    pthread_mutex_lock(&r->lock);
+    const bool on = r->expected >= 0 && begin >= r->expected && (begin - r->expected) / SLACK <= end - begin;
+    r->expected = end;
+    *turn = on ? r->came++ : -1;
+    pthread_mutex_unlock(&r->lock);
+    return on;
+}
+
+/* Reads from the parts that are fetched ahead: MR_END when others have read on a little before these bytes were asked for. */
+static mr_status read_ahead(web_file *f, const mr_file_range *ranges, int64_t count, int64_t end)
+{
+    const int64_t begin = ranges[0].offset;
+    web_file *a = f->ranges.ahead;
+    if (!a) {
+        a = f->ranges.ahead = make(f->web, f->url);
+        if (!a)
+            return mr_error_status();
+        a->identity = f->identity;
+        a->size = f->size;
+        a->access = f->access;
+    }
+    if (begin < a->at && (a->at - begin) / SLACK <= end - begin)
+        return MR_END;
+    mr__web_seek(a, begin);
+    for (int64_t i = 0; i < count; i++)
+        for (size_t filled = 0; filled < ranges[i].size;) {
+            const int64_t n = mr__web_read(a, (char *)ranges[i].bytes + filled, ranges[i].size - filled);
+            if (n <= 0) {
+                drop_all(a);
+                return n < 0 ? mr_error_status() : MR_END;
+            }
+            filled += (size_t)n;
+        }
+    return MR_OK;
+}
+
+static mr_status read_in_turn(web_file *f, const mr_file_range *ranges, int64_t count, int64_t end,
+                              int64_t turn)
+{
+    ranges_readers *r = &f->ranges;
+    pthread_mutex_lock(&r->lock);
+    while (r->served != turn)
+        pthread_cond_wait(&r->left, &r->lock);
+    pthread_mutex_unlock(&r->lock);
+    const mr_status status = read_ahead(f, ranges, count, end);
+    pthread_mutex_lock(&r->lock);
+    r->served++;
+    pthread_cond_broadcast(&r->left);
+    pthread_mutex_unlock(&r->lock);
+    return status;
+}
+
+mr_status mr__web_read_ranges(void *self, const mr_file_range *ranges, int64_t count)
+{
+    web_file *f = self;
+    int64_t end, turn;
+    mr_status status = MR_END;
+    if (count < 1)
+        return MR_OK;
+    if (is_one_run(ranges, count, &end) && reads_on(&f->ranges, ranges[0].offset, end, &turn))
+        status = read_in_turn(f, ranges, count, end, turn);
+    return status == MR_END ? mr__web_read_scattered(f->web, f->url, &f->identity, ranges, count) : status;
 }

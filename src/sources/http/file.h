@@ -18,5 +18,10 @@ void *mr__web_open(void *self, const char *url, mr_file_facts *facts);
 int64_t mr__web_read(void *file, void *bytes, size_t size);
 mr_status mr__web_seek(void *file, int64_t offset);
 void mr__web_close(void *file);
+mr_status mr__web_read_ranges(void *file, const mr_file_range *ranges, int64_t count);
+
+/* Raise why a transfer of a file failed; that reading was interrupted. */
+mr_status mr__web_failed(const char *url, const mr__transfer *transfer);
+mr_status mr__web_interrupted(const char *url);
 
 #endif

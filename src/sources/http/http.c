@@ -24,7 +24,8 @@ static const mr_storage_vtable vtable = { .open = mr__web_open,
                                           .close = mr__web_close,
                                           .seek = mr__web_seek,
                                           .destroy = destroy,
-                                          .interrupt = interrupt };
+                                          .interrupt = interrupt,
+                                          .read_ranges = mr__web_read_ranges };
 
 static mr_status check(const mr_http_opts *o)
 {

@@ -1,12 +1,16 @@
 /* A real server, nginx, with a configuration of its own in a temporary folder: parts, conditions, packing on the way, a file that is
  * replaced while it is read, HTTPS by a certificate that is made for it. Left out (77) where there is no nginx. */
 #include <millrace/millrace.h>
+#include <millrace/sources/arrays.h>
 #include <millrace/sources/csv.h>
 #include <millrace/sources/http.h>
 
 #include "check.h"
 #include "files.h"
+#include "largest_block.h"
 #include "said.h"
+
+#include "sources/files/array_file.h"
 
 #include <netinet/in.h>
 #include <signal.h>
@@ -256,6 +260,41 @@ static void test_cached(void)
     CHECK_EQ_I64(counts.bytes, 0);
 }
 
+/* Rows from everywhere in an array of 10 GB, of which next to nothing comes, and nothing is kept. */
+static void test_large_array(void)
+{
+    enum { ROW = 1024 };
+    const int64_t rows = 10 << 18;
+    const mr_shape shape = { 2, { rows, ROW } };
+    const float last = 7;
+    char head[MR__NPY_HEAD];
+    FILE *file = fopen(in_folder("files/large.npy"), "wb");
+    const size_t length = mr__npy_head(head, MR_FLOAT32, &shape, rows);
+    CHECK(fwrite(head, 1, length, file) == length &&
+          fseeko(file, (off_t)length + (off_t)rows * ROW * 4 - 4, SEEK_SET) == 0 &&
+          fwrite(&last, sizeof last, 1, file) == 1);
+    fclose(file);
+    mr_storage *web = mr_storage_from_http(&hasty);
+    largest_block_begin();
+    mr_dataset *array = mr_arrays_new(&(mr_array_file){ .path = url("large.npy"), .storage = web }, 1);
+    CHECK_EQ_I64(mr_dataset_len(array), rows);
+    mr_loader *loader = mr_loader_new(array, rng, &(mr_loader_opts){ .batch_size = 8, .workers = 2 });
+    mr_loader_set_sampler(loader, mr_permutation_sampler_new(rows, 1));
+    const mr_batch *b;
+    for (int i = 0; i < 10 && CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK); i++)
+        CHECK(((const float *)mr_tensor_data(b->field[0]))[i] == 0);
+    mr_loader_free(loader);
+    mr_batch *end = mr_dataset_get(array, rows - 1);
+    CHECK(end && ((const float *)mr_tensor_data(end->field[0]))[ROW - 1] == 7);
+    mr_batch_free(end);
+    mr_dataset_free(array);
+    CHECK(largest_block_end() < 1 << 20);
+    mr_http_counts counts;
+    CHECK_EQ_I64(mr_http_count(web, &counts), MR_OK);
+    CHECK(counts.bytes < 3 << 20);
+    mr_storage_free(web);
+}
+
 /* The server goes away in the middle of a file, and comes back. */
 static void test_restarted(void)
 {
@@ -325,6 +364,7 @@ int main(void)
     RUN(test_refused);
     RUN(test_replaced);
     RUN(test_cached);
+    RUN(test_large_array);
     RUN(test_restarted);
     RUN(test_https);
     mr_rng_free(rng);

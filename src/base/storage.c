@@ -213,7 +213,10 @@ static mr_status read_range(mr_file *file, const mr_file_range *range)
     }
     if (got < 0)
         return mr_error_status();
-    return filled < range->size ? shorter(file, file->at, range->offset + (int64_t)range->size - 1) : MR_OK;
+    if (filled < range->size)
+        return mr__raise(MR_ERR_STATE, "'%s' ends before byte %lld, and there was something: it has changed",
+                         file->name, (long long)range->offset + (long long)range->size - 1);
+    return MR_OK;
 }
 
 /* One after the other, and back to where it stood. */

@@ -176,7 +176,8 @@ typedef struct mr_optimizer_monitor_opts {
 /* Logs the L2 norms of gradients, as they are before clipping, and of updates, how far the parameters were moved, in the row
  * of their step (Composer's OptimizerMonitor): l2_norm/grad/NAME and l2_norm/update/NAME, with NAME "layer1.weight", …, or by
  * module "layer1", and "global" for all of them as one vector; l2_norm/param/NAME; and l2_norm/exp_avg/NAME, …, by the names of
- * mr_optim_state. A parameter without a gradient counts as having gradient zero. A fit can log 256 names. */
+ * mr_optim_state. A parameter without a gradient counts as having gradient zero. Of several optimizers each has its own
+ * parameters measured at its updates, and the norms over those of the second one end in "global-1". A fit can log 256 names. */
 MR_API mr_callback *mr_optimizer_monitor_new(const mr_optimizer_monitor_opts *opts);
 
 /* Makes a callback of single functions (Lightning's LambdaCallback): copies the table, in which `name` may be NULL; `user` is

@@ -13,13 +13,20 @@ typedef struct norms {
     double *square;
 } norms;
 
-typedef struct watch {
-    mr_optimizer_monitor_opts opts;
+/* What is measured at the updates of one optimizer. */
+typedef struct meter {
+    const mr_optimizer_monitor_opts *opts;
+    mr_params params; /* those that it moves; of the only one all */
     size_t parts;
     size_t *part_of; /* of each parameter */
     norms gradients, updates, parameters, moments[MR__MAX_STATE];
     char *before; /* the parameters before an update; NULL: not wanted */
     bool due;     /* of the update that is being made */
+} meter;
+
+typedef struct watch {
+    mr_optimizer_monitor_opts opts;
+    meter of[MR_MAX_OPTIMIZERS];
 } watch;
 
 /* ---- making ---- */
@@ -33,28 +40,28 @@ static void drop_norms(norms *n, size_t count)
     *n = (norms){ NULL, NULL };
 }
 
-static void drop(watch *w)
+static void drop(meter *w)
 {
     drop_norms(&w->gradients, w->parts + 1);
     drop_norms(&w->updates, w->parts + 1);
     drop_norms(&w->parameters, w->parts + 1);
     for (int i = 0; i < MR__MAX_STATE; i++)
         drop_norms(&w->moments[i], w->parts + 1);
+    mr__free((mr_param *)(uintptr_t)w->params.item);
     mr__free(w->part_of);
     mr__free(w->before);
-    w->part_of = NULL;
-    w->before = NULL;
+    *w = (meter){ NULL };
 }
 
 /* How much of a parameter's name says which part it is of: with `by_module` all before the last point, if there is one. */
-static size_t part_length(const watch *w, const char *name)
+static size_t part_length(const meter *w, const char *name)
 {
-    const char *point = w->opts.by_module ? strrchr(name, '.') : NULL;
+    const char *point = w->opts->by_module ? strrchr(name, '.') : NULL;
     return point ? (size_t)(point - name) : strlen(name);
 }
 
 /* Parameters of one module lie behind each other. */
-static bool find_parts(watch *w, mr_params params)
+static bool find_parts(meter *w, mr_params params)
 {
     w->parts = 0;
     w->part_of = mr__alloc_array(params.count + 1, sizeof *w->part_of);
@@ -80,8 +87,18 @@ static char *make_name(const char *kind, const char *name, size_t length)
     return text;
 }
 
-static bool make_norms(watch *w, norms *n, const char *kind, mr_params params)
+/* "global" of the only optimizer and of the first, "global-1" of the second. */
+static char *make_global(const char *kind, int index)
 {
+    char name[24] = "global";
+    if (index)
+        snprintf(name, sizeof name, "global-%d", index);
+    return make_name(kind, name, strlen(name));
+}
+
+static bool make_norms(meter *w, norms *n, const char *kind, int index)
+{
+    const mr_params params = w->params;
     n->name = mr__alloc_zeroed((w->parts + 1) * sizeof *n->name);
     n->square = mr__alloc_array(w->parts + 1, sizeof *n->square);
     if (!n->name || !n->square)
@@ -92,7 +109,7 @@ static bool make_norms(watch *w, norms *n, const char *kind, mr_params params)
         if (!n->name[part] && !(n->name[part] = make_name(kind, name, part_length(w, name))))
             return false;
     }
-    n->name[w->parts] = make_name(kind, "global", strlen("global"));
+    n->name[w->parts] = make_global(kind, index);
     return n->name[w->parts];
 }
 
@@ -104,49 +121,86 @@ static bool has_state(const mr_optim *optim, int state)
     return false;
 }
 
-static bool make_moments(watch *w, const mr_optim *optim, mr_params params)
+static bool make_moments(meter *w, const mr_optim *optim, int index)
 {
     const mr__optim_kind *kind = optim->kind;
-    for (int i = 0; w->opts.moments && i < kind->state_count; i++)
-        if (has_state(optim, i) && !make_norms(w, &w->moments[i], kind->state_name[i], params))
+    for (int i = 0; w->opts->moments && i < kind->state_count; i++)
+        if (has_state(optim, i) && !make_norms(w, &w->moments[i], kind->state_name[i], index))
             return false;
     return true;
+}
+
+static bool moves(const mr_optim *optim, const mr_tensor *parameter)
+{
+    for (const mr__group *group = &optim->first; group; group = group->next)
+        for (size_t i = 0; i < group->count; i++)
+            if (group->slots[i].tensor == parameter)
+                return true;
+    return false;
+}
+
+/* All parameters of the model are the only optimizer's, also those that it leaves as they are. */
+static bool find_params(meter *w, const mr__fit *fit, int index)
+{
+    mr_param *item = mr__alloc_array(fit->params.count + 1, sizeof *item);
+    size_t count = 0;
+    for (size_t i = 0; item && i < fit->params.count; i++)
+        if (fit->optims == 1 || moves(fit->made.optim[index], fit->params.item[i].tensor))
+            item[count++] = fit->params.item[i];
+    w->params = (mr_params){ item, count };
+    return item;
+}
+
+static bool make_meter(meter *w, const mr_optimizer_monitor_opts *opts, const mr__fit *fit, int index)
+{
+    w->opts = opts;
+    return find_params(w, fit, index) && find_parts(w, w->params) &&
+           make_norms(w, &w->gradients, "grad", index) &&
+           (opts->no_updates || (make_norms(w, &w->updates, "update", index) &&
+                                 (w->before = mr__alloc(mr__copies_bytes(w->params))) != NULL)) &&
+           (!opts->parameters || make_norms(w, &w->parameters, "param", index)) &&
+           make_moments(w, fit->made.optim[index], index);
+}
+
+static void drop_all(watch *w)
+{
+    for (int i = 0; i < MR_MAX_OPTIMIZERS; i++)
+        drop(&w->of[i]);
 }
 
 static mr_status begin(void *self, mr_step *step)
 {
     watch *w = self;
-    const mr_params params = ((mr__fit *)step)->params;
-    drop(w);
-    const bool made = find_parts(w, params) && make_norms(w, &w->gradients, "grad", params) &&
-                      (w->opts.no_updates || (make_norms(w, &w->updates, "update", params) &&
-                                              (w->before = mr__alloc(mr__copies_bytes(params))) != NULL)) &&
-                      (!w->opts.parameters || make_norms(w, &w->parameters, "param", params)) &&
-                      make_moments(w, step->optim, params);
-    return made ? MR_OK : MR_ERR_MEMORY;
+    const mr__fit *fit = (const mr__fit *)step;
+    drop_all(w);
+    for (int i = 0; i < fit->optims; i++)
+        if (!make_meter(&w->of[i], &w->opts, fit, i))
+            return MR_ERR_MEMORY;
+    return MR_OK;
 }
 
 /* ---- measuring ---- */
 
-static void clear(const watch *w, norms *n)
+static void clear(const meter *w, norms *n)
 {
     memset(n->square, 0, (w->parts + 1) * sizeof *n->square);
 }
 
-static void add(const watch *w, norms *n, size_t param, double square)
+static void add(const meter *w, norms *n, size_t param, double square)
 {
     n->square[w->part_of[param]] += square;
     n->square[w->parts] += square;
 }
 
-static void log_norms(const watch *w, const norms *n, mr_step *step)
+static void log_norms(const meter *w, const norms *n, mr_step *step)
 {
-    for (size_t i = w->opts.only_global ? w->parts : 0; i <= w->parts; i++)
+    for (size_t i = w->opts->only_global ? w->parts : 0; i <= w->parts; i++)
         mr_log_value(step, n->name[i], sqrt(n->square[i]), NULL);
 }
 
-static void log_gradients(watch *w, mr_step *step, mr_params params)
+static void log_gradients(meter *w, mr_step *step)
 {
+    const mr_params params = w->params;
     clear(w, &w->gradients);
     for (size_t i = 0; i < params.count; i++) {
         const mr_tensor *x = params.item[i].tensor;
@@ -156,8 +210,9 @@ static void log_gradients(watch *w, mr_step *step, mr_params params)
     log_norms(w, &w->gradients, step);
 }
 
-static void log_parameters(watch *w, mr_step *step, mr_params params)
+static void log_parameters(meter *w, mr_step *step)
 {
+    const mr_params params = w->params;
     clear(w, &w->parameters);
     for (size_t i = 0; i < params.count; i++) {
         const mr_tensor *x = params.item[i].tensor;
@@ -178,8 +233,9 @@ static double squared_distance(const mr_tensor *x, const void *from)
     return sum;
 }
 
-static void log_updates(watch *w, mr_step *step, mr_params params)
+static void log_updates(meter *w, mr_step *step)
 {
+    const mr_params params = w->params;
     const char *from = w->before;
     clear(w, &w->updates);
     for (size_t i = 0; i < params.count; i++) {
@@ -198,8 +254,9 @@ static size_t param_of(const mr__slot *slot, mr_params params)
     return i;
 }
 
-static void log_moments(watch *w, mr_step *step, mr_params params)
+static void log_moments(meter *w, mr_step *step)
 {
+    const mr_params params = w->params;
     for (int k = 0; k < MR__MAX_STATE; k++) {
         norms *n = &w->moments[k];
         if (!n->name)
@@ -218,38 +275,47 @@ static void log_moments(watch *w, mr_step *step, mr_params params)
 
 /* ---- hooks ---- */
 
+/* That of the optimizer that makes the update. */
+static meter *meter_of(watch *w, const mr_step *step)
+{
+    const mr__fit *fit = (const mr__fit *)step;
+    int i = 0;
+    while (i + 1 < fit->optims && fit->made.optim[i] != step->optim)
+        i++;
+    return &w->of[i];
+}
+
 static mr_status before_step(void *self, mr_step *step)
 {
     watch *w = self;
-    const mr_params params = ((mr__fit *)step)->params;
-    const int64_t every = w->opts.every_n_steps ? w->opts.every_n_steps : step->trainer->log_every;
-    w->due = (step->global_step + 1) % every == 0;
-    if (!w->due)
+    meter *m = meter_of(w, step);
+    const mr__fit *fit = (const mr__fit *)step;
+    m->due = w->opts.every_n_steps ? mr__row_number(fit) % w->opts.every_n_steps == 0 : mr__row_due(fit);
+    if (!m->due)
         return MR_OK;
-    log_gradients(w, step, params);
+    log_gradients(m, step);
     if (w->opts.parameters)
-        log_parameters(w, step, params);
-    if (w->before)
-        mr__copies_take(params, w->before);
+        log_parameters(m, step);
+    if (m->before)
+        mr__copies_take(m->params, m->before);
     return MR_OK;
 }
 
 static mr_status after_step(void *self, mr_step *step)
 {
-    watch *w = self;
-    const mr_params params = ((mr__fit *)step)->params;
-    if (!w->due)
+    meter *m = meter_of(self, step);
+    if (!m->due)
         return MR_OK;
-    w->due = false;
-    if (w->before)
-        log_updates(w, step, params);
-    log_moments(w, step, params);
+    m->due = false;
+    if (m->before)
+        log_updates(m, step);
+    log_moments(m, step);
     return MR_OK;
 }
 
 static void destroy(void *self)
 {
-    drop(self);
+    drop_all(self);
 }
 
 static const mr_callback_vtable vtable = { .name = "OptimizerMonitor",

@@ -177,11 +177,16 @@ static inline bool mr__ticked(const mr_step *step, unsigned *seen)
     return true;
 }
 
-/* Whether the row of the update that is being made is one that is written, for what is logged before or behind it. Of a task
- * that optimizes by hand it is the batch's. */
+/* The number, from 1, of the row that the update belongs to that is being made, before it is counted: that of the update, or of a
+ * task that optimizes by hand, of the batch. And whether it is one that is written. */
+static inline int64_t mr__row_number(const mr__fit *fit)
+{
+    return (fit->manual ? fit->batches : fit->step.global_step) + 1;
+}
+
 static inline bool mr__row_due(const mr__fit *fit)
 {
-    return ((fit->manual ? fit->batches : fit->step.global_step) + 1) % fit->trainer->log_every == 0;
+    return mr__row_number(fit) % fit->trainer->log_every == 0;
 }
 
 static inline mr_status mr__pass_hooks(mr__fit *fit, mr__pass pass)

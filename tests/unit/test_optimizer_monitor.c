@@ -16,6 +16,7 @@ static mr_optim *adam(mr_module *model)
 }
 
 static mr_frame *rows;
+static const mr_task_vtable *task_vtable = &fit_task;
 
 /* Ten samples in batches of four. Leaves the rows in `rows`. */
 static mr_status train(mr_module *model, const mr_optimizer_monitor_opts *monitor, mr_trainer_opts opts)
@@ -28,7 +29,7 @@ static mr_status train(mr_module *model, const mr_optimizer_monitor_opts *monito
     opts.name = name;
     opts.no_progress = opts.no_summary = opts.no_checkpoint = true;
     mr_trainer *t = mr_trainer_new(&opts);
-    mr_task *task = mr_task_new(&fit_task, model ? model : f.model, NULL, 0);
+    mr_task *task = mr_task_new(task_vtable, model ? model : f.model, NULL, 0);
     (void)mr_trainer_add_callback(t, mr_optimizer_monitor_new(monitor));
     before[0] = (double)fit_weight(&f);
     before[1] = (double)fit_bias(&f);
@@ -166,6 +167,62 @@ static void test_refuses(void)
     CHECK_EQ_STR(mr_error(), "optimizer_monitor: every_n_steps -1 is negative");
 }
 
+/* ---- several optimizers ---- */
+
+/* The weight is moved by one, the bias by another. */
+static mr_status make_two(void *self, mr_module *model, mr_optimizers *made)
+{
+    const mr_params p = mr_module_parameters(model);
+    (void)self;
+    made->optim[0] = mr_sgd_new((mr_params){ p.item, 1 }, 0.1, &(mr_sgd_opts){ .momentum = 0.9 });
+    made->optim[1] = mr_adam_new((mr_params){ p.item + 1, 1 }, 0.01, NULL);
+    return MR_OK;
+}
+
+static mr_tensor *step_by_hand(mr_step *s, const mr_batch *b)
+{
+    mr_tensor *loss = fit_step(s, b);
+    mr_optim_zero_grad(mr_step_optim(s, 0));
+    mr_optim_zero_grad(mr_step_optim(s, 1));
+    (void)(mr_step_backward(s, loss) || mr_step_update(s, 0) || mr_step_update(s, 1));
+    return NULL;
+}
+
+static void test_several_optimizers(void)
+{
+    static const mr_task_vtable by_hand = { .training_step = step_by_hand, .configure_manual = make_two };
+    const mr_optimizer_monitor_opts all = { .moments = true, .parameters = true };
+    double p[2], g[2];
+    task_vtable = &by_hand;
+    CHECK_EQ_I64(train(NULL, &all, (mr_trainer_opts){ .max_epochs = 2, .log_every_n_steps = 3 }), MR_OK);
+    CHECK_EQ_I64(mr_frame_rows(rows), 2); /* of six batches, in each of which are two updates */
+    CHECK(cell("step", 0) == 2 && cell("step", 1) == 5);
+    CHECK_EQ_I64(train(NULL, &all, (mr_trainer_opts){ .max_epochs = 1, .log_every_n_steps = 1 }), MR_OK);
+    task_vtable = &fit_task;
+    CHECK_EQ_I64(mr_frame_rows(rows), 3);
+    memcpy(p, before, sizeof p);
+    gradient(p, 0, 4, g);
+    static const char *const same[][2] = {
+        { "l2_norm/grad/weight", "l2_norm/grad/global" },
+        { "l2_norm/grad/bias", "l2_norm/grad/global-1" },
+        { "l2_norm/update/weight", "l2_norm/update/global" },
+        { "l2_norm/update/bias", "l2_norm/update/global-1" },
+        { "l2_norm/param/weight", "l2_norm/param/global" },
+        { "l2_norm/param/bias", "l2_norm/param/global-1" },
+        { "l2_norm/momentum_buffer/weight", "l2_norm/momentum_buffer/global" },
+        { "l2_norm/exp_avg/bias", "l2_norm/exp_avg/global-1" },
+    };
+    const double wanted[] = { fabs(g[0]), fabs(g[1]), 0.1 * fabs(g[0]), 0.01,
+                              fabs(p[0]), fabs(p[1]), fabs(g[0]),       0.1 * fabs(g[1]) };
+    for (int i = 0; i < 8; i++)
+        for (int k = 0; k < 2; k++)
+            CHECK_CLOSE(cell(same[i][k], 0), wanted[i], 1e-4, 0);
+    CHECK(!mr_frame_column(rows, "l2_norm/exp_avg/weight"));
+    mr_error_clear();
+    CHECK(!mr_frame_column(rows, "l2_norm/momentum_buffer/bias"));
+    mr_error_clear();
+}
+
 int main(void)
 {
     if (!files_begin())
@@ -175,6 +232,7 @@ int main(void)
     RUN(test_how_often);
     RUN(test_modules_and_moments);
     RUN(test_refuses);
+    RUN(test_several_optimizers);
     mr_frame_free(rows);
     return files_report();
 }

@@ -68,6 +68,9 @@ typedef struct mr_log_run {
     const void *position;
     size_t position_bytes;
     bool again; /* it begins anew in a folder in which another did not come as far as to a checkpoint */
+    /* It is no training, but a validation or test outside of one, whose rows go behind what is there. `position` is where the log
+     * was at the end of the fit or call before, which is not to be lost; NULL where that is not known. */
+    bool evaluation;
 } mr_log_run;
 
 /* ---- loggers of your own ----------------------------------------------------------------------------------- */
@@ -82,8 +85,8 @@ typedef struct mr_logger_vtable {
     mr_status (*flush)(void *self);
     /* The same, and they must be on the disk: a checkpoint will be written that speaks of them. */
     mr_status (*sync)(void *self);
-    /* After sync: how far the log is, in some bytes, for the checkpoint. A view, valid until the next call. They must not hang on
-     * time, host or path, if checkpoints are to be equal. */
+    /* After flush or sync: how far the log is, in some bytes, for the checkpoint, and for a test behind the fit. A view, valid
+     * until the next call. They must not hang on time, host or path, if checkpoints are to be equal. */
     mr_status (*tell)(void *self, const void **position, size_t *bytes);
     /* The training has ended, or failed, also by a failure of this logger, but for one of `open`. */
     mr_status (*close)(void *self);
@@ -112,7 +115,7 @@ typedef struct mr_csv_logger_opts {
     const char *path; /* default: metrics.csv in the version folder, or merged.csv */
 } mr_csv_logger_opts;
 
-/* Makes it. The path is copied; a file that is there is replaced by that of a training that begins. */
+/* Makes it. The path is copied; a file that is there is replaced by that of a training that begins, and continued by a test. */
 MR_API mr_logger *mr_csv_logger_new(const mr_csv_logger_opts *opts);
 
 typedef struct mr_jsonl_logger_opts {

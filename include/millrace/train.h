@@ -330,7 +330,12 @@ MR_API mr_status mr_trainer_add_val_loader(mr_trainer *trainer, mr_loader *loade
 
 /* Runs validation_step, or test_step, on all batches of a loader, with the model in evaluation mode and nothing recorded. What
  * the steps log is reduced over the batches; mr_trainer_metric has it then, and a table of it goes to the log (unless
- * no_summary), as Lightning prints it. No file is written. Not while the trainer fits. */
+ * no_summary), as Lightning prints it. Not while the trainer fits.
+ *
+ * Loggers get it, too, as a row with the number of epochs that the trainer's last fit has begun, and of updates that it has made (0
+ * and 0 without a fit), behind the rows of that fit; without one in a folder of its own, .../NAME/evaluation_N, which later calls go
+ * on with until the next fit. A fit that is resumed cuts these rows off, unless it has nothing to do; then the calls behind it do, for
+ * their own rows: so a program that is begun again logs them once. */
 MR_API MR_CHECKED mr_status mr_trainer_validate(mr_trainer *trainer, mr_task *task, mr_loader *loader);
 MR_API MR_CHECKED mr_status mr_trainer_test(mr_trainer *trainer, mr_task *task, mr_loader *loader);
 
@@ -371,7 +376,7 @@ typedef struct mr_point {
 MR_API const mr_point *mr_trainer_history(const mr_trainer *trainer, const char *name, size_t *count);
 
 /* Of the last fit: its version folder, its metrics file, its last checkpoint; "" when there is none. Views, valid
- * until the next fit. And the optimizer steps made. */
+ * until the next fit. Without a fit the first two are those of the validations and tests. And the optimizer steps made. */
 MR_API const char *mr_trainer_log_dir(const mr_trainer *trainer);
 MR_API const char *mr_trainer_metrics_path(const mr_trainer *trainer);
 MR_API const char *mr_trainer_checkpoint_path(const mr_trainer *trainer);

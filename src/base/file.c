@@ -36,6 +36,12 @@ char *mr__path_join(const char *folder, const char *name)
     return path;
 }
 
+bool mr__is_special_file(const char *path)
+{
+    struct stat there;
+    return stat(path, &there) == 0 && !S_ISREG(there.st_mode);
+}
+
 static bool is_folder(const char *path)
 {
     struct stat there;

@@ -23,6 +23,9 @@ mr_status mr__mkdirs(const char *path);
  * `max` bytes; 0 is no limit. On failure *bytes is NULL. */
 mr_status mr__file_read_all(const char *path, char **bytes, size_t *size, size_t max);
 
+/* Whether there is something that is no file: a device, a pipe, a folder. Links are followed. */
+bool mr__is_special_file(const char *path);
+
 /*
  * A file that is replaced as a whole. What is written goes to a temporary file in the same folder, which
  * takes the place of `path` when it is complete and on the disk:

@@ -128,6 +128,8 @@ mr_status mr__csv_cut(const char *path, const mr__csv_mark *mark)
     size_t size;
     if (mark->bytes == 0)
         return mr__csv_remove(path);
+    if (mr__is_special_file(path))
+        return MR_OK;
     if (mark->bytes < 0 || mark->rows < 0 || mark->header_bytes < LINE_END_BYTES)
         return mr__raise(MR_ERR_FORMAT, "what the checkpoint says of '%.300s' makes no sense", path);
     mr_status status = mr__file_read_all(path, &text, &size, 0);
@@ -136,4 +138,30 @@ mr_status mr__csv_cut(const char *path, const mr__csv_mark *mark)
     status = cut(path, text, size, mark);
     mr__free(text);
     return status;
+}
+
+mr_status mr__csv_end(const char *path, char **text, mr__csv_mark *mark)
+{
+    size_t size;
+    *mark = (mr__csv_mark){ 0, 0, "", 0 };
+    *text = NULL;
+    if (mr__is_special_file(path) || access(path, F_OK) != 0)
+        return MR_OK;
+    mr_status status = mr__file_read_all(path, text, &size, 0);
+    if (status)
+        return status;
+    const char *end = *text + size;
+    for (const char *line = *text, *next;
+         (next = memmem(line, (size_t)(end - line), LINE_END, LINE_END_BYTES));) {
+        line = next + LINE_END_BYTES;
+        if (mark->header_bytes)
+            mark->rows++;
+        else
+            mark->header_bytes = (size_t)(line - *text);
+        mark->bytes = line - *text;
+    }
+    mark->header = *text;
+    if (size && !mark->bytes)
+        return mr__raise(MR_ERR_FORMAT, "cannot go on with '%.300s': its header makes no sense", path);
+    return MR_OK;
 }

@@ -295,18 +295,36 @@ static mr_status take_cells(csv *c, const char *from, size_t bytes)
     return MR_OK;
 }
 
+static mr_status go_on_behind(csv *c, const mr__csv_mark *mark)
+{
+    mr_status status = mr__csv_cut(c->file.path, mark);
+    if (!status)
+        status = take_header(c, mark);
+    c->bytes = mark->bytes;
+    c->rows = mark->rows;
+    return status;
+}
+
+/* Behind all that there is. */
+static mr_status go_on_at_end(csv *c)
+{
+    mr__csv_mark mark;
+    char *text;
+    mr_status status = mr__csv_end(c->file.path, &text, &mark);
+    if (!status)
+        status = go_on_behind(c, &mark);
+    mr__free(text);
+    return status;
+}
+
 static mr_status go_on(csv *c, const mr_log_run *run)
 {
     mr__csv_mark mark;
     mr_status status = read_mark(c, run, &mark);
     if (!status)
-        status = mr__csv_cut(c->file.path, &mark);
-    if (!status)
-        status = take_header(c, &mark);
+        status = go_on_behind(c, &mark);
     if (status)
         return status;
-    c->bytes = mark.bytes;
-    c->rows = mark.rows;
     const char *cells = mark.header + mark.header_bytes;
     return take_cells(c, cells, run->position_bytes - (size_t)(cells - (const char *)run->position));
 }
@@ -337,9 +355,15 @@ static mr_status open_log(void *self, const mr_log_run *run)
     mr_status status = mr__log_file_init(&c->file, c->merged ? "csv_merged" : "csv", c->given, run->dir,
                                          c->merged ? "merged.csv" : "metrics.csv");
     if (!status)
-        status = run->position ? go_on(c, run) : mr__csv_remove(c->file.path);
+        status = run->position     ? go_on(c, run)
+                 : run->evaluation ? go_on_at_end(c)
+                                   : mr__csv_remove(c->file.path);
     if (!status && !add_first_columns(c))
         status = MR_ERR_MEMORY;
+    if (!status && run->evaluation && c->pending) { /* nothing more of the training comes */
+        c->pending = false;
+        status = append_row(c);
+    }
     if (status) {
         c->pending = false;
         (void)close_all(c);

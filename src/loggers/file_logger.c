@@ -15,11 +15,13 @@ mr_logger *mr__file_logger_new(const mr_logger_vtable *vtable, mr__file_logger *
 }
 
 mr_status mr__file_logger_open(mr__file_logger *self, const mr_log_run *run, const char *logger,
-                               const char *name)
+                               const char *name, bool lines)
 {
+    const bool continued = run->evaluation && !run->position;
     mr_status status = mr__log_file_init(&self->file, logger, self->given, run->dir, name);
     if (!status)
-        status = mr__log_file_begin(&self->file, run->position, run->position_bytes);
+        status = continued ? mr__log_file_continue(&self->file, lines)
+                           : mr__log_file_begin(&self->file, run->position, run->position_bytes);
     if (status)
         (void)mr__file_logger_close(self);
     return status;

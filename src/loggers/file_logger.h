@@ -17,9 +17,9 @@ typedef struct mr__file_logger {
 mr_logger *mr__file_logger_new(const mr_logger_vtable *vtable, mr__file_logger *self, size_t size,
                                const char *path);
 
-/* Opens its file, `name` in the version folder unless there is a path, or goes on with it. */
+/* Opens its file, `name` in the version folder unless there is a path, or goes on with it; `lines` as mr__log_file_continue. */
 mr_status mr__file_logger_open(mr__file_logger *self, const mr_log_run *run, const char *logger,
-                               const char *name);
+                               const char *name, bool lines);
 
 /* For the tables of such loggers. */
 mr_status mr__file_logger_flush(void *self);

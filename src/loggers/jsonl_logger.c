@@ -83,7 +83,7 @@ static mr_status row(void *self, const mr_log_row *row)
 
 static mr_status open_log(void *self, const mr_log_run *run)
 {
-    return mr__file_logger_open(self, run, "jsonl", "metrics.jsonl");
+    return mr__file_logger_open(self, run, "jsonl", "metrics.jsonl", true);
 }
 
 static const mr_logger_vtable vtable = { .name = "jsonl",

@@ -39,27 +39,47 @@ static mr_status not_that_file(const mr__log_file *file, const mr__log_file_mark
                      file->path, (long long)mark->bytes);
 }
 
-/* Reads the bytes before the mark. */
-static mr_status check_beginning(const mr__log_file *file, const mr__log_file_mark *mark)
+/* Reads up to so many bytes from the beginning. *end: where they end, if they are `lines` behind the last complete one. */
+static mr_status read_beginning(const mr__log_file *file, int64_t most, bool lines, mr__log_file_mark *end)
 {
     char buffer[16 * 1024];
     uint32_t crc = 0;
-    int64_t left = mark->bytes;
+    int64_t done = 0;
+    ssize_t got = 0;
     int fd = open(file->path, O_RDONLY | O_CLOEXEC);
+    *end = (mr__log_file_mark){ 0, 0 };
     if (fd < 0)
         return mr__io_failed("read", file->path, errno);
-    while (left > 0) {
-        const size_t wanted = left < (int64_t)sizeof buffer ? (size_t)left : sizeof buffer;
-        const ssize_t got = read(fd, buffer, wanted);
+    while (done < most) {
+        const size_t wanted = most - done < (int64_t)sizeof buffer ? (size_t)(most - done) : sizeof buffer;
+        got = read(fd, buffer, wanted);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
             break;
+        const char *last = lines ? memrchr(buffer, '\n', (size_t)got) : buffer + got - 1;
+        const size_t whole = last ? (size_t)(last - buffer) + 1 : 0;
+        if (whole) {
+            const uint32_t here = mr__crc32c(crc, buffer, whole);
+            *end = (mr__log_file_mark){ done + (int64_t)whole, here };
+        }
         crc = mr__crc32c(crc, buffer, (size_t)got);
-        left -= got;
+        done += got;
     }
+    mr_status status = got < 0 ? mr__io_failed("read", file->path, errno) : MR_OK;
     close(fd);
-    return left || crc != mark->crc ? not_that_file(file, mark) : MR_OK;
+    return status;
+}
+
+/* Opens it, cut to the mark. */
+static mr_status go_on(mr__log_file *file, const mr__log_file_mark *mark)
+{
+    mr_status status = mr__log_file_open(file, 0);
+    if (!status && !mr__is_special_file(file->path) && ftruncate(file->fd, mark->bytes) != 0)
+        status = mr__io_failed("write", file->path, errno);
+    file->bytes = mark->bytes;
+    file->crc = (uint32_t)mark->crc;
+    return status;
 }
 
 mr_status mr__log_file_begin(mr__log_file *file, const void *at, size_t size)
@@ -71,14 +91,21 @@ mr_status mr__log_file_begin(mr__log_file *file, const void *at, size_t size)
         memcpy(&mark, at, size);
     if (size != sizeof mark || mark.bytes < 0)
         return mr__raise(MR_ERR_FORMAT, "what the checkpoint says of '%.300s' makes no sense", file->path);
-    mr_status status = check_beginning(file, &mark);
-    if (!status)
-        status = mr__log_file_open(file, 0);
-    if (!status && ftruncate(file->fd, mark.bytes) != 0)
-        status = mr__io_failed("write", file->path, errno);
-    file->bytes = mark.bytes;
-    file->crc = (uint32_t)mark.crc;
-    return status;
+    mr__log_file_mark there = mark;
+    mr_status status =
+        mr__is_special_file(file->path) ? MR_OK : read_beginning(file, mark.bytes, false, &there);
+    if (!status && (there.bytes != mark.bytes || there.crc != mark.crc))
+        status = not_that_file(file, &mark);
+    return status ? status : go_on(file, &mark);
+}
+
+mr_status mr__log_file_continue(mr__log_file *file, bool lines)
+{
+    mr__log_file_mark end;
+    if (mr__is_special_file(file->path) || access(file->path, F_OK) != 0)
+        return mr__log_file_open(file, O_CREAT);
+    mr_status status = read_beginning(file, INT64_MAX, lines, &end);
+    return status ? status : go_on(file, &end);
 }
 
 mr__log_file_mark mr__log_file_at(const mr__log_file *file)

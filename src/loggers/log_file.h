@@ -32,8 +32,11 @@ mr_status mr__log_file_init(mr__log_file *file, const char *logger, const char *
 mr_status mr__log_file_open(mr__log_file *file, int flags);
 
 /* Makes it, empty; or cuts one that is there back to a mark, with MR_ERR_FORMAT, and without a change, if it does not begin with
- * what it was then. `size` 0: no mark. */
+ * what it was then. `size` 0: no mark. What is no file, but a pipe or a device, is not cut. */
 mr_status mr__log_file_begin(mr__log_file *file, const void *mark, size_t size);
+
+/* Makes it, if it is not there, and otherwise goes on at its end; of a file of `lines` behind the last one that is complete. */
+mr_status mr__log_file_continue(mr__log_file *file, bool lines);
 
 /* A row has been appended to `rest`. Flushes if there is much to be written. */
 mr_status mr__log_file_added(mr__log_file *file);

@@ -115,19 +115,29 @@ mr_status mr__loggers_flush(const mr__loggers *loggers)
     return status;
 }
 
-mr_status mr__loggers_sync(const mr__loggers *loggers, mr__position *positions)
+static mr_status tell(const mr__loggers *loggers, mr__position *positions, bool synced)
 {
     mr_status status = MR_OK;
     for (size_t i = 0; i < loggers->open && !status; i++) {
         const mr_logger *logger = loggers->item[i];
         const mr_logger_vtable *vtable = logger->vtable;
         positions[i] = (mr__position){ NULL, 0 };
-        status = call(logger, "sync", vtable->sync);
+        status = synced ? call(logger, "sync", vtable->sync) : call(logger, "flush", vtable->flush);
         if (!status && vtable->tell)
             status =
                 checked(logger, "tell", vtable->tell(logger->self, &positions[i].data, &positions[i].bytes));
     }
     return status;
+}
+
+mr_status mr__loggers_sync(const mr__loggers *loggers, mr__position *positions)
+{
+    return tell(loggers, positions, true);
+}
+
+mr_status mr__loggers_tell(const mr__loggers *loggers, mr__position *positions)
+{
+    return tell(loggers, positions, false);
 }
 
 mr_status mr__loggers_close(mr__loggers *loggers)

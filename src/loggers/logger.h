@@ -42,8 +42,9 @@ mr_status mr__loggers_open(mr__loggers *loggers, const mr_log_run *run, const mr
 mr_status mr__loggers_row(const mr__loggers *loggers, const mr_log_row *row);
 mr_status mr__loggers_flush(const mr__loggers *loggers);
 
-/* Has the rows on the disk, and gives where each log stands: views, valid until the next row. */
+/* Has the rows on the disk, and gives where each log stands: views, valid until the next row. And the same without the disk. */
 mr_status mr__loggers_sync(const mr__loggers *loggers, mr__position *positions);
+mr_status mr__loggers_tell(const mr__loggers *loggers, mr__position *positions);
 
 /* Closes all of them, whatever happens. */
 mr_status mr__loggers_close(mr__loggers *loggers);

@@ -154,9 +154,10 @@ static mr_status close_all(void *self)
 static mr_status open_log(void *self, const mr_log_run *run)
 {
     tensorboard *t = self;
-    mr_status status = mr__file_logger_open(&t->base, run, "tensorboard", "events.out.tfevents.millrace");
-    if (status || run->position)
-        return status;
+    mr_status status =
+        mr__file_logger_open(&t->base, run, "tensorboard", "events.out.tfevents.millrace", false);
+    if (status || t->base.file.bytes)
+        return status; /* it goes on */
     status = put_version(t);
     if (!status && run->hparam_count)
         status = put_hparams(t, run);

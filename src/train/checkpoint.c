@@ -68,7 +68,7 @@ typedef struct file {
     size_t count;
     char rng_names[MR__MAX_RNGS][40];
     char loader_names[MR__MAX_SAVED_LOADERS][40];
-    char log_names[MR__MAX_LOGGERS][sizeof MR__SAVED_LOG + MR__LOGGER_NAME];
+    char log_names[2][MR__MAX_LOGGERS][sizeof MR__SAVED_LOG_END + MR__LOGGER_NAME];
     uint8_t *rng_states;
     char epoch[24], step[24], version[24];
 } file;
@@ -97,6 +97,14 @@ static bool add_rngs(file *f, const mr__checkpoint *c)
     return true;
 }
 
+static void add_position(file *f, char *text, const char *prefix, const char *logger,
+                         const mr__position *position)
+{
+    snprintf(text, sizeof *f->log_names[0], "%s%s", prefix, logger);
+    if (position->bytes)
+        add_bytes(f, text, position->data, position->bytes);
+}
+
 static void add_rest(file *f, const mr__checkpoint *c)
 {
     const mr__log_state *l = c->logged;
@@ -113,12 +121,11 @@ static void add_rest(file *f, const mr__checkpoint *c)
     }
     if (l->metrics)
         add(f, MR__SAVED_PREFIX "metrics", MR_FLOAT64, MR_SHAPE((int64_t)l->metrics), l->metric_values);
-    for (size_t i = 0; i < c->loggers->count; i++)
-        if (c->position[i].bytes) {
-            snprintf(f->log_names[i], sizeof f->log_names[i], MR__SAVED_LOG "%s",
-                     c->loggers->item[i]->vtable->name);
-            add_bytes(f, f->log_names[i], c->position[i].data, c->position[i].bytes);
-        }
+    for (size_t i = 0; i < c->loggers->count; i++) {
+        const char *name = c->loggers->item[i]->vtable->name;
+        add_position(f, f->log_names[0][i], MR__SAVED_LOG, name, &c->position[i]);
+        add_position(f, f->log_names[1][i], MR__SAVED_LOG_END, name, &c->end[i]);
+    }
 }
 
 static mr_status write_file(file *f, const char *path, const mr__checkpoint *c)
@@ -144,7 +151,7 @@ static mr_status write_file(file *f, const char *path, const mr__checkpoint *c)
 
 mr_status mr__checkpoint_write(const char *path, const mr__checkpoint *c)
 {
-    enum { MORE = 4 + MR__MAX_SAVED_LOADERS + MR__MAX_LOGGERS };
+    enum { MORE = 4 + MR__MAX_SAVED_LOADERS + 2 * MR__MAX_LOGGERS };
     file f = { .count = c->count };
     f.tensor = mr__alloc_array(c->count + c->rngs + MORE, sizeof *f.tensor);
     mr_status status = MR_ERR_MEMORY;

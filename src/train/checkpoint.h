@@ -23,6 +23,7 @@ typedef struct mr__checkpoint {
     const mr__log_state *logged;
     const mr__loggers *loggers;
     const mr__position *position; /* of each */
+    const mr__position *end;      /* of each, where the training ended behind that; of 0 bytes: it did not */
 } mr__checkpoint;
 
 /* Writes it. A failure names the path. */

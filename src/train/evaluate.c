@@ -1,4 +1,5 @@
 /* Validation and test without a fit, and the table of what comes out. */
+#include "evaluation_log.h"
 #include "validate.h"
 
 #include "base/alloc.h"
@@ -51,15 +52,17 @@ static int by_name(const void *a, const void *b)
     return x->loader - y->loader;
 }
 
-static size_t list_cells(const mr__epoch_values *values, int loaders, cell cells[MR__MAX_METRICS])
+static size_t list_cells(const mr__fit *fit, cell cells[MR__MAX_METRICS])
 {
+    const mr__epoch_values *values = &fit->trainer->epoch_values;
     size_t count = 0;
-    for (size_t i = 0; i < values->count; i++) {
-        if (values->updated[i] != values->round)
-            continue;
-        const char *name = values->name[i], *suffix = loaders > 1 ? strstr(name, MR__LOADER_SUFFIX) : NULL;
-        cells[count++] = (cell){ name, suffix ? (size_t)(suffix - name) : strlen(name),
-                                 suffix ? atoi(suffix + strlen(MR__LOADER_SUFFIX)) : 0, values->value[i] };
+    for (size_t i = 0; i < fit->log.key_count; i++) {
+        const mr__log_key *key = &fit->log.key[i];
+        const char *name = key->epoch_metric >= 0 ? fit->reporter->metric[key->epoch_metric].name : NULL;
+        const double *value = name ? mr__epoch_value(values, name) : NULL;
+        const size_t suffix = key->full_name ? strlen(key->full_name) - strlen(key->name) : 0;
+        if (value && values->updated[value - values->value] == values->round)
+            cells[count++] = (cell){ name, strlen(name) - suffix, key->loader ? key->loader - 1 : 0, *value };
     }
     qsort(cells, count, sizeof *cells, by_name);
     return count;
@@ -109,11 +112,12 @@ static void log_part(const cell *cells, size_t count, const char *title, int fro
     mr__log(MR_LOG_INFO, "%s", bar);
 }
 
-static void log_table(const mr__epoch_values *values, const char *title, int loaders)
+static void log_table(const mr__fit *fit, const char *title)
 {
     cell cells[MR__MAX_METRICS];
     size_t width = LEAST_COLUMN;
-    const size_t count = list_cells(values, loaders, cells);
+    const int loaders = fit->val.count;
+    const size_t count = list_cells(fit, cells);
     for (size_t i = 0; i < count; i++)
         width = width > cells[i].length ? width : cells[i].length;
     width = width < TABLE_COLUMNS / 2 ? width : TABLE_COLUMNS / 2;
@@ -144,10 +148,14 @@ static mr_status run(mr__fit *fit, const evaluation *of)
         return status;
     fit->step.tape = fit->tape = fit->val_tape;
     status = mr__hooks(fit, MR__SETUP);
-    if (!status)
-        status = mr__validate_run(fit);
+    if (!status) {
+        status = mr__evaluation_log_begin(fit);
+        if (!status)
+            status = mr__validate_run(fit);
+        status = mr__evaluation_log_end(fit, status);
+    }
     if (!status && !fit->trainer->no_summary)
-        log_table(&fit->trainer->epoch_values, of->title, fit->val.count);
+        log_table(fit, of->title);
     return mr__hooks_behind(fit, MR__TEARDOWN, status);
 }
 
@@ -172,6 +180,8 @@ static mr_status evaluate(mr_trainer *trainer, mr_task *task, const mr__loaders 
     fit->step.self = task->self;
     fit->step.trainer = trainer;
     fit->step.stage = of->stage;
+    fit->step.epoch = trainer->epochs;
+    fit->step.global_step = trainer->global_step;
     fit->events = mr__events_wanted(trainer, task) & ~MR__EVENT_BIT(MR__ON_METRICS);
     mr_status status = run(fit, of);
     mr__reporter_free(fit->reporter);

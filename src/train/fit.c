@@ -10,7 +10,6 @@
 #include "base/log.h"
 
 #include <signal.h>
-#include <unistd.h>
 
 static void say_why(const mr__fit *fit, mr_status status)
 {
@@ -31,13 +30,13 @@ static void say_why(const mr__fit *fit, mr_status status)
         mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: `max_epochs=%lld` reached.", (long long)t->max_epochs);
 }
 
-/* Without a row there is no file. */
-static void forget_missing_metrics(mr_trainer *trainer)
+/* Where it stands, as evaluations behind it say; an epoch that was begun counts, unless it was broken off. */
+static void note_place(const mr__fit *fit, mr_status status)
 {
-    if (trainer->metrics_path && access(trainer->metrics_path, F_OK) == 0)
-        return;
-    mr__free(trainer->metrics_path);
-    trainer->metrics_path = NULL;
+    mr_trainer *t = fit->trainer;
+    t->global_step = fit->step.global_step;
+    t->log_step = fit->manual ? fit->batches : fit->step.global_step;
+    t->epochs = fit->step.epoch + (status >= 0 && status != MR_INTERRUPTED && fit->step.batch_index > 0);
 }
 
 /* The reporter has failed while the training went on: what with, and what the disk has of it. */
@@ -59,9 +58,9 @@ static mr_status finish(mr__fit *fit, mr_status status)
     mr_trainer *trainer = fit->trainer;
     mr__reporter *r = fit->reporter;
     mr_status reported = r ? mr__reporter_finish(r) : MR_OK;
-    trainer->global_step = fit->step.global_step;
+    note_place(fit, status);
     trainer->signal = status == MR_INTERRUPTED ? fit->signal : 0;
-    forget_missing_metrics(trainer);
+    mr__forget_missing_metrics(trainer);
     if (reported)
         say_what_is_left(fit);
     if (r && *r->path && !(trainer->checkpoint_path = mr__strdup(r->path)) && !reported)
@@ -117,8 +116,8 @@ static mr_status run(mr__fit *fit)
 {
     mr_status status = mr__set_up(fit);
     if (status == MR_END) {
-        fit->trainer->global_step = fit->step.global_step;
-        forget_missing_metrics(fit->trainer);
+        note_place(fit, MR_OK);
+        mr__forget_missing_metrics(fit->trainer);
         status = mr__hooks_behind(fit, MR__ON_FIT_END, MR_OK);
     } else {
         status = wind_up(fit, status ? status : train(fit));
@@ -165,6 +164,8 @@ static void forget(mr_trainer *trainer)
     mr__epoch_values_free(&trainer->epoch_values);
     mr__history_free(&trainer->history);
     trainer->signal = 0;
+    trainer->epochs = trainer->log_step = 0;
+    trainer->log_ends.known = false;
 }
 
 static mr_memory memory_of(const mr__fit *fit)

@@ -20,6 +20,7 @@ void mr__take_last_saves(mr__fit *fit)
     mr__targets *to = &r->to[r->last];
     memcpy(to->save, fit->save, sizeof to->save);
     to->saves = fit->saves;
+    r->through[r->last] = mr__row_queue_written(&r->rows);
     r->waiting = r->last;
     wait_for_all(r);
     pthread_mutex_unlock(&r->mutex);

@@ -45,14 +45,18 @@ mr_status mr__loader_bytes_room(mr__loader_bytes *to, size_t size)
     return MR_OK;
 }
 
+mr_status mr__loader_bytes_keep(mr__loader_bytes *to, const void *from, size_t size)
+{
+    mr_status status = mr__loader_bytes_room(to, size);
+    if (!status && size)
+        memcpy(to->data, from, size);
+    return status;
+}
+
 mr_status mr__loader_bytes_take(mr__loader_bytes *to, mr_loader *loader)
 {
     const void *from;
     size_t size;
     mr_status status = mr_loader_save(loader, &from, &size);
-    if (!status)
-        status = mr__loader_bytes_room(to, size);
-    if (!status)
-        memcpy(to->data, from, size);
-    return status;
+    return status ? status : mr__loader_bytes_keep(to, from, size);
 }

@@ -24,7 +24,8 @@ typedef struct mr__loader_bytes {
 
 mr_status mr__loader_bytes_take(mr__loader_bytes *to, mr_loader *loader);
 
-/* Room for so many bytes, and some more. */
+/* Room for so many bytes, and some more; and a copy of some. */
 mr_status mr__loader_bytes_room(mr__loader_bytes *to, size_t size);
+mr_status mr__loader_bytes_keep(mr__loader_bytes *to, const void *from, size_t size);
 
 #endif

@@ -329,6 +329,15 @@ static mr_status keep_last_step(mr__fit *fit, mr__log_key *key)
     return seen && key->epoch_metric < 0 ? keep_plain(fit, key, key->step_value) : MR_OK;
 }
 
+/* In a fit that of the last update, as it was before that was counted; outside how many there were (Lightning's). */
+static int64_t number_of_row(const mr__fit *fit)
+{
+    const int64_t done = fit->manual ? fit->batches : fit->step.global_step;
+    if (!fit->optim)
+        return fit->trainer->log_step;
+    return done > 0 ? done - 1 : 0;
+}
+
 mr_status mr__log_epoch(mr__fit *fit, bool validating)
 {
     mr__fit_log *log = &fit->log;
@@ -363,10 +372,12 @@ mr_status mr__log_epoch(mr__fit *fit, bool validating)
         if (status)
             return status;
     }
-    const int64_t done = fit->manual ? fit->batches : fit->step.global_step;
-    if (count) /* under the number of the last update */
-        mr__reporter_row(fit->reporter, validating ? MR_ROW_VALIDATION : MR_ROW_EPOCH, fit->step.epoch,
-                         done > 0 ? done - 1 : 0, count, metric, value);
+    if (count)
+        mr__reporter_row(fit->reporter,
+                         !validating                ? MR_ROW_EPOCH
+                         : fit->pass == MR__ON_TEST ? MR_ROW_TEST
+                                                    : MR_ROW_VALIDATION,
+                         fit->step.epoch, number_of_row(fit), count, metric, value);
     return MR_OK;
 }
 

@@ -108,7 +108,8 @@ static mr_status sync_loggers(mr__reporter *r, int which)
     if (status || r->through[which] <= r->mark[which])
         return status;
     write_rows(r, r->through[which]);
-    return has_failed(r) ? mr__failure_raise(&r->failure) : mr__loggers_sync(&r->loggers, at);
+    status = has_failed(r) ? mr__failure_raise(&r->failure) : mr__loggers_sync(&r->loggers, at);
+    return status ? status : mr__snapshot_mark_end(r->snapshot, which, at);
 }
 
 static mr_status write_own(mr__reporter *r, int which)
@@ -183,6 +184,17 @@ static bool open_loggers(mr__reporter *r)
     return !has_failed(r);
 }
 
+/* Where the logs are when all has been written. */
+static mr_status keep_ends(mr__reporter *r)
+{
+    mr__position at[MR__MAX_LOGGERS] = { { NULL, 0 } };
+    mr_status status = mr__loggers_tell(&r->loggers, at);
+    for (size_t i = 0; i < r->loggers.count && !status; i++)
+        status = mr__loader_bytes_keep(&r->ends->at[i], at[i].data, at[i].bytes);
+    r->ends->known = !status;
+    return status;
+}
+
 static void *work(void *user)
 {
     enum { TICK_NANOSECONDS = 100 * 1000 * 1000 };
@@ -205,8 +217,12 @@ static void *work(void *user)
         write_rows(r, end);
         draw_bar(r, stop);
     }
+    if (!has_failed(r) && r->ends && keep_ends(r))
+        fail(r);
     if (mr__loggers_close(&r->loggers))
         fail(r);
+    if (r->ends && has_failed(r))
+        r->ends->known = false;
     return NULL;
 }
 

@@ -10,6 +10,7 @@
 #ifndef MILLRACE_TRAIN_REPORTER_H
 #define MILLRACE_TRAIN_REPORTER_H
 
+#include "loaders.h"
 #include "progress.h"
 #include "row_queue.h"
 #include "snapshot.h"
@@ -40,6 +41,12 @@ typedef struct mr__metric {
     atomic_bool seen; /* the bar has it */
 } mr__metric;
 
+/* Where each logger's log has ended, for what is logged behind it. */
+typedef struct mr__log_ends {
+    bool known;
+    mr__loader_bytes at[MR__MAX_LOGGERS]; /* of size 0: it does not tell */
+} mr__log_ends;
+
 typedef struct mr__reporter {
     pthread_t thread;
     pthread_mutex_t mutex;
@@ -57,6 +64,7 @@ typedef struct mr__reporter {
     mr__loggers loggers;
     mr_log_run run;                         /* for them; its strings are the trainer's */
     mr__position position[MR__MAX_LOGGERS]; /* where each is to go on from; views, valid until the start */
+    mr__log_ends *ends;                     /* where each has ended in the end; NULL: not wanted */
 
     /* the bar */
     bool bar;

@@ -216,11 +216,13 @@ static mr_status take_log(mr__fit *fit, const char *path, const mr__safetensors 
     return status;
 }
 
-mr__position mr__restore_position(const mr__safetensors *file, const mr_logger *logger)
+mr__position mr__restore_position(const mr__safetensors *file, const mr_logger *logger, bool end)
 {
-    char name[sizeof MR__SAVED_LOG + MR__LOGGER_NAME];
-    snprintf(name, sizeof name, MR__SAVED_LOG "%s", logger->vtable->name);
+    char name[sizeof MR__SAVED_LOG_END + MR__LOGGER_NAME];
+    snprintf(name, sizeof name, "%s%s", end ? MR__SAVED_LOG_END : MR__SAVED_LOG, logger->vtable->name);
     const mr__safetensor *x = mr__safetensors_find(file, name);
+    if (!x && end)
+        return mr__restore_position(file, logger, false);
     return x && x->dtype == MR_UINT8 ? (mr__position){ x->data, x->bytes } : (mr__position){ NULL, 0 };
 }
 

@@ -110,6 +110,7 @@ static mr_status find_in(const char *dir, mr__resume *found)
         found->file = path ? open_checkpoint(path) : NULL;
         if (found->file) {
             found->path = path;
+            found->newest = true;
             break;
         }
         mr__free(path);

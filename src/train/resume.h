@@ -11,6 +11,7 @@ typedef struct mr__resume {
     int64_t version;
     char *path;            /* of the checkpoint; NULL: there is none, and the fit begins anew */
     mr__safetensors *file; /* with a checksum that holds */
+    bool newest;           /* of its folder */
 } mr__resume;
 
 /* For the trainer's .resume. A checkpoint that is damaged is passed over if another one will do. */

@@ -19,6 +19,8 @@
  *     trainer.val_batches       how many batches of each loader validations have had
  *     trainer.metrics         what mr_trainer_metric gives
  *     trainer.log.*           how far the log of that logger is, as it tells it
+ *     trainer.log_end.*       … and how far it was when all was done, of a training that has ended within an epoch: a longer one
+ *                             goes on from here, and an evaluation behind it from there
  */
 #ifndef MILLRACE_TRAIN_SAVED_H
 #define MILLRACE_TRAIN_SAVED_H
@@ -33,6 +35,7 @@ enum { MR__CHECKPOINT_VERSION = 3, MR__OLDEST_CHECKPOINT = 2, MR__MAX_RNGS = 32,
 
 #define MR__SAVED_PREFIX "trainer."
 #define MR__SAVED_LOG MR__SAVED_PREFIX "log."
+#define MR__SAVED_LOG_END MR__SAVED_PREFIX "log_end."
 #define MR__SAVED_OPTIMIZER "optimizer"
 #define MR__SAVED_OPTIMIZERS "trainer.optimizers"
 

@@ -201,18 +201,26 @@ static void prepare_loggers(mr__fit *fit, const mr__resume *found)
 {
     const mr_trainer *t = fit->trainer;
     mr__reporter *r = fit->reporter;
+    mr__attach_loggers(fit);
+    r->run.resumed = found->file;
+    r->run.again = found->dir && !found->file;
+    for (size_t i = 0; found->file && found->dir && t->log_dir && i < t->loggers; i++)
+        r->position[i] = mr__restore_position(found->file, t->logger[i], false);
+}
+
+void mr__attach_loggers(mr__fit *fit)
+{
+    mr_trainer *t = fit->trainer;
+    mr__reporter *r = fit->reporter;
     if (t->fast_dev_run)
         return;
     r->loggers = (mr__loggers){ t->logger, t->loggers, 0 };
+    r->ends = &t->log_ends;
     r->run = (mr_log_run){ .name = t->name,
                            .dir = t->log_dir,
                            .version = r->version,
                            .hparams = t->hparams.item,
-                           .hparam_count = t->hparams.count,
-                           .resumed = found->file,
-                           .again = found->dir && !found->file };
-    for (size_t i = 0; found->file && found->dir && t->log_dir && i < t->loggers; i++)
-        r->position[i] = mr__restore_position(found->file, t->logger[i]);
+                           .hparam_count = t->hparams.count };
 }
 
 /* ---- where it begins ---- */
@@ -314,6 +322,19 @@ static mr_status name_files(mr__fit *fit, const mr__resume *found)
     return mr__pending() ? mr_error_status() : MR_OK;
 }
 
+/* Evaluations behind a fit of which nothing is left to be done log behind its end, in place of those there were. Not where the
+ * training has gone on from this checkpoint since. */
+static mr_status keep_ends(mr_trainer *t, const mr__resume *found)
+{
+    mr_status status = MR_OK;
+    for (size_t i = 0; found->newest && i < t->loggers && !status; i++) {
+        const mr__position end = mr__restore_position(found->file, t->logger[i], true);
+        status = mr__loader_bytes_keep(&t->log_ends.at[i], end.data, end.bytes);
+    }
+    t->log_ends.known = found->newest && !status;
+    return status;
+}
+
 static mr_status go_back(mr__fit *fit, const mr__resume *found)
 {
     const mr_trainer *t = fit->trainer;
@@ -328,6 +349,8 @@ static mr_status go_back(mr__fit *fit, const mr__resume *found)
                           mr__reached(t->max_steps, fit->step.global_step);
     if (fit->finished && at_limit) {
         status = name_files(fit, found);
+        if (!status)
+            status = keep_ends(fit->trainer, found);
         if (!status && !t->no_summary)
             mr__log(MR_LOG_INFO, "resume: nothing to do: '%s' is the end of a training", found->path);
         if (!status && strcmp(t->resume, "last") == 0) {

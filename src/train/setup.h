@@ -8,6 +8,10 @@
  * reporter. MR_END: the fit that was resumed is finished, and no file was touched. */
 mr_status mr__set_up(mr__fit *fit);
 
+/* Gives the reporter the trainer's loggers, and a run for them, of the trainer's folder and the reporter's version; none in a
+ * fast development run. */
+void mr__attach_loggers(mr__fit *fit);
+
 /* Makes the task's optimizers and schedules. */
 mr_status mr__make_optimizers(mr__fit *fit);
 

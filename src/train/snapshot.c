@@ -8,6 +8,11 @@
 
 #include <stdio.h>
 
+typedef struct marks {
+    mr__position item[MR__MAX_LOGGERS];
+    mr__loader_bytes bytes; /* where they are */
+} marks;
+
 typedef struct copy {
     int64_t epoch, step;     /* for the name */
     mr__safetensor *entries; /* names are owned here; data lie in `memory` */
@@ -19,10 +24,9 @@ typedef struct copy {
     uint8_t *gradients;
     mr__loader_bytes loader[MR__MAX_SAVED_LOADERS];
     mr__log_state logged;
-    /* of the loggers, once the reporter has come there */
+    /* of the loggers, once the reporter has come there; and behind that, at the end of the training */
     bool marked;
-    mr__position position[MR__MAX_LOGGERS];
-    mr__loader_bytes positions; /* where they are */
+    marks at, end;
 } copy;
 
 struct mr__snapshot {
@@ -181,7 +185,8 @@ void mr__snapshot_free(mr__snapshot *s)
         mr__free(c->gradients);
         for (int k = 0; k < MR__MAX_SAVED_LOADERS; k++)
             mr__free(c->loader[k].data);
-        mr__free(c->positions.data);
+        mr__free(c->at.bytes.data);
+        mr__free(c->end.bytes.data);
     }
     mr__free(s);
 }
@@ -200,6 +205,7 @@ mr_status mr__snapshot_take(mr__snapshot *s, int which, int64_t epoch)
     c->epoch = epoch;
     c->step = fit->step.global_step;
     c->marked = false;
+    memset(c->end.item, 0, sizeof c->end.item);
     if (MR__UNLIKELY(fit->saved.gradients))
         mr__gradients_take(fit->params, fit->saved.gradients);
     for (size_t i = 0; i < c->count; i++)
@@ -222,27 +228,38 @@ void mr__snapshot_finish(mr__snapshot *s, int which)
 
 /* ---- writing ---- */
 
+static mr_status keep_positions(const mr__snapshot *s, marks *kept, const mr__position *item)
+{
+    const size_t loggers = s->fit->reporter->loggers.count;
+    size_t total = 0;
+    for (size_t i = 0; i < loggers; i++)
+        total += item[i].bytes;
+    if (mr__loader_bytes_room(&kept->bytes, total))
+        return MR_ERR_MEMORY;
+    char *to = kept->bytes.data;
+    for (size_t i = 0; i < loggers; i++) {
+        kept->item[i] = (mr__position){ to, item[i].bytes };
+        if (item[i].bytes)
+            memcpy(to, item[i].data, item[i].bytes);
+        to += item[i].bytes;
+    }
+    return MR_OK;
+}
+
 /* A copy may be written a second time, when the logs are longer. */
 mr_status mr__snapshot_mark(mr__snapshot *s, int which, const mr__position *positions)
 {
     copy *c = &s->copy[which];
-    const size_t loggers = s->fit->reporter->loggers.count;
-    size_t total = 0;
     if (c->marked)
         return MR_OK;
-    for (size_t i = 0; i < loggers; i++)
-        total += positions[i].bytes;
-    if (mr__loader_bytes_room(&c->positions, total))
-        return MR_ERR_MEMORY;
-    char *to = c->positions.data;
-    for (size_t i = 0; i < loggers; i++) {
-        c->position[i] = (mr__position){ to, positions[i].bytes };
-        if (positions[i].bytes)
-            memcpy(to, positions[i].data, positions[i].bytes);
-        to += positions[i].bytes;
-    }
-    c->marked = true;
-    return MR_OK;
+    mr_status status = keep_positions(s, &c->at, positions);
+    c->marked = !status;
+    return status;
+}
+
+mr_status mr__snapshot_mark_end(mr__snapshot *s, int which, const mr__position *positions)
+{
+    return keep_positions(s, &s->copy[which].end, positions);
 }
 
 mr_status mr__snapshot_path(const mr__snapshot *s, int which, const char *dir, char *path, size_t room)
@@ -273,7 +290,8 @@ mr_status mr__snapshot_write(mr__snapshot *s, int which, const char *path)
         .loader = c->loader,
         .logged = &c->logged,
         .loggers = &s->fit->reporter->loggers,
-        .position = c->position,
+        .position = c->at.item,
+        .end = c->end.item,
     };
     return mr__checkpoint_write(path, &contents);
 }

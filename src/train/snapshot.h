@@ -34,6 +34,9 @@ mr_status mr__snapshot_path(const mr__snapshot *snapshot, int which, const char 
 /* Tells copy `which` how far the trainer's loggers were when it was taken: copied. The first time counts. */
 mr_status mr__snapshot_mark(mr__snapshot *snapshot, int which, const mr__position *positions);
 
+/* And how far they are where the training has ended, behind that; when it has ended there. Copied. */
+mr_status mr__snapshot_mark_end(mr__snapshot *snapshot, int which, const mr__position *positions);
+
 /* Writes copy `which`, which has been told that, there. For one thread at a time, but the other copy may be taken meanwhile. */
 mr_status mr__snapshot_write(mr__snapshot *snapshot, int which, const char *path);
 

@@ -5,6 +5,7 @@
 #include "base/option.h"
 
 #include <string.h>
+#include <unistd.h>
 
 mr_task *mr_task_new(const mr_task_vtable *vtable, mr_module *model, const void *self, size_t size)
 {
@@ -224,6 +225,8 @@ void mr_trainer_free(mr_trainer *trainer)
         trainer->logger[i]->adopted = false;
         mr_logger_free(trainer->logger[i]);
     }
+    for (size_t i = 0; i < MR__MAX_LOGGERS; i++)
+        mr__free(trainer->log_ends.at[i].data);
     mr__hparams_free(&trainer->hparams);
     for (size_t i = 0; i < trainer->rngs; i++)
         mr__free(trainer->rng[i].name);
@@ -234,6 +237,14 @@ void mr_trainer_free(mr_trainer *trainer)
     mr__free(trainer->metrics_path);
     mr__free(trainer->checkpoint_path);
     mr__free(trainer);
+}
+
+void mr__forget_missing_metrics(mr_trainer *trainer)
+{
+    if (trainer->metrics_path && access(trainer->metrics_path, F_OK) == 0)
+        return;
+    mr__free(trainer->metrics_path);
+    trainer->metrics_path = NULL;
 }
 
 static const char *or_empty(const char *text)

@@ -149,6 +149,8 @@ struct mr_trainer {
     mr__fit *fit; /* that is running; NULL */
     /* of the last fit; a path is NULL where there is none */
     int64_t global_step;
+    int64_t epochs, log_step; /* with which evaluations log: epochs begun, and updates, or batches */
+    mr__log_ends log_ends;    /* and behind what */
     int signal;
     mr_memory memory;
     mr__epoch_values epoch_values;
@@ -158,6 +160,9 @@ struct mr_trainer {
 
 /* Frees a fit with all that it has made. */
 void mr__fit_free(mr__fit *fit);
+
+/* Forgets the path of metrics.csv if it is not there: without a row there is no file. */
+void mr__forget_missing_metrics(mr_trainer *trainer);
 
 /* Calls the hooks of an event. */
 static inline mr_status mr__hooks(mr__fit *fit, mr__event event)

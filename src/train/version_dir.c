@@ -10,15 +10,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define PREFIX "version_"
+#define VERSION "version_"
+#define EVALUATION "evaluation_"
 
 /* The number behind the prefix, or -1: for other names, and for numbers that no run will reach. */
-static int64_t number_of(const char *name)
+static int64_t number_of(const char *name, const char *prefix)
 {
     enum { MOST_DIGITS = 18 };
-    if (strncmp(name, PREFIX, strlen(PREFIX)) != 0)
+    if (strncmp(name, prefix, strlen(prefix)) != 0)
         return -1;
-    const char *digits = name + strlen(PREFIX);
+    const char *digits = name + strlen(prefix);
     size_t count = strspn(digits, "0123456789");
     if (count == 0 || digits[count])
         return -1;
@@ -39,7 +40,7 @@ static bool is_folder(DIR *parent, const char *name)
 }
 
 /* One more than the highest number that is there; -1 with a failure raised. */
-static int64_t next_number(const char *parent)
+static int64_t next_number(const char *parent, const char *prefix)
 {
     int64_t next = 0;
     DIR *folder = opendir(parent);
@@ -48,7 +49,7 @@ static int64_t next_number(const char *parent)
         return -1;
     }
     for (const struct dirent *entry; (entry = readdir(folder));) {
-        int64_t number = number_of(entry->d_name);
+        int64_t number = number_of(entry->d_name, prefix);
         if (number >= next && is_folder(folder, entry->d_name))
             next = number + 1;
     }
@@ -57,11 +58,11 @@ static int64_t next_number(const char *parent)
 }
 
 /* Who makes the folder has claimed the number: others get EEXIST and try the next. */
-static char *claim(const char *parent, int64_t *number)
+static char *claim(const char *parent, const char *prefix, int64_t *number)
 {
     for (;; ++*number) {
-        char name[sizeof PREFIX + 24];
-        snprintf(name, sizeof name, PREFIX "%lld", (long long)*number);
+        char name[sizeof EVALUATION + 24];
+        snprintf(name, sizeof name, "%s%lld", prefix, (long long)*number);
         char *path = mr__path_join(parent, name);
         if (!path || mkdir(path, 0777) == 0)
             return path;
@@ -83,7 +84,7 @@ static char *parent_of(const char *save_dir, const char *name)
 int64_t mr__version_number(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    return number_of(slash ? slash + 1 : path);
+    return number_of(slash ? slash + 1 : path, VERSION);
 }
 
 char *mr__version_dir_last(const char *save_dir, const char *name, int64_t *version)
@@ -94,7 +95,7 @@ char *mr__version_dir_last(const char *save_dir, const char *name, int64_t *vers
     if (parent && !folder && errno != ENOENT)
         mr__io_failed("list folder", parent, errno);
     for (const struct dirent *entry; folder && (entry = readdir(folder));) {
-        int64_t number = number_of(entry->d_name);
+        int64_t number = number_of(entry->d_name, VERSION);
         if (number <= *version || !is_folder(folder, entry->d_name))
             continue;
         *version = number;
@@ -110,14 +111,25 @@ char *mr__version_dir_last(const char *save_dir, const char *name, int64_t *vers
     return path;
 }
 
-char *mr__version_dir_make(const char *save_dir, const char *name, int64_t *version)
+static char *make(const char *save_dir, const char *name, const char *prefix, int64_t *number)
 {
     char *parent = parent_of(save_dir, name);
     char *path = NULL;
     if (parent && mr__mkdirs(parent) == MR_OK) {
-        *version = next_number(parent);
-        path = *version < 0 ? NULL : claim(parent, version);
+        *number = next_number(parent, prefix);
+        path = *number < 0 ? NULL : claim(parent, prefix, number);
     }
     mr__free(parent);
     return path;
+}
+
+char *mr__version_dir_make(const char *save_dir, const char *name, int64_t *version)
+{
+    return make(save_dir, name, VERSION, version);
+}
+
+char *mr__evaluation_dir_make(const char *save_dir, const char *name)
+{
+    int64_t number;
+    return make(save_dir, name, EVALUATION, &number);
 }

@@ -1,4 +1,4 @@
-/* The folder that one run of a logger writes to, as Lightning numbers them. */
+/* The folder that one run of a logger writes to, as Lightning numbers them; and that of what is logged outside a fit. */
 #ifndef MILLRACE_TRAIN_VERSION_DIR_H
 #define MILLRACE_TRAIN_VERSION_DIR_H
 
@@ -8,6 +8,9 @@
  * that is there, or 0; a `name` of "" or NULL leaves that level out. Processes that ask at once get different
  * folders. Returns the path, which the caller frees with mr__free, and N; NULL with a failure raised. */
 char *mr__version_dir_make(const char *save_dir, const char *name, int64_t *version);
+
+/* The same of save_dir/name/evaluation_N: another name, so that a training which is resumed does not look there. */
+char *mr__evaluation_dir_make(const char *save_dir, const char *name);
 
 /* The path of the highest version_<digits> that is there, and its number; NULL without a failure if there is none. */
 char *mr__version_dir_last(const char *save_dir, const char *name, int64_t *version);

@@ -45,8 +45,16 @@ static mr_optim *optimizers(void *self, mr_module *model)
     return mr_adam_new(mr_module_parameters(model), *(double *)self, NULL);
 }
 
+static mr_status test_step(mr_step *s, const mr_batch *b)
+{
+    mr_log_value(s, "rows", (double)b->rows, &(mr_log_opts){ .on_step = true });
+    return MR_OK;
+}
+
 static const mr_task_vtable task_vtable = { .training_step = training_step,
-                                            .configure_optimizers = optimizers };
+                                            .configure_optimizers = optimizers,
+                                            .validation_step = test_step,
+                                            .test_step = test_step };
 
 /* ---- what it leaves on the disk ---- */
 
@@ -73,6 +81,7 @@ static double bytes_of(const char *path)
 /* ---- programs ---- */
 
 static mr_trainer_opts opts_now;
+static bool evaluates; /* before and behind the fit, and in it */
 
 /* The bar is drawn on stdout, which is for the checks. */
 static mr_status fit_quietly(mr_trainer *trainer, mr_task *task, mr_loader *loader)
@@ -98,7 +107,17 @@ static double fit_here(mr_status *status)
     mr_module *model = mr_sequential_add(mr_sequential_new(), mr_linear_new(1, 1, rng, NULL));
     mr_task *task = mr_task_new(&task_vtable, model, &lr, sizeof lr);
     mr_trainer *trainer = mr_trainer_new(&opts_now);
-    *status = fit_quietly(trainer, task, loader);
+    *status = MR_OK;
+    if (evaluates) {
+        (void)mr_trainer_set_val_loader(trainer, loader);
+        (void)mr_trainer_add_logger(trainer, mr_csv_logger_new(&(mr_csv_logger_opts){ .merged = true }));
+        (void)mr_trainer_add_logger(trainer, mr_jsonl_logger_new(NULL));
+        *status = mr_trainer_test(trainer, task, loader);
+    }
+    if (!*status)
+        *status = fit_quietly(trainer, task, loader);
+    if (!*status && evaluates)
+        *status = mr_trainer_test(trainer, task, loader);
     if (*status == MR_OK) {
         sum = mr_item(mr_module_parameters(model).item[0].tensor) + (double)mr_trainer_global_step(trainer);
         sum += bytes_of(mr_trainer_metrics_path(trainer)) * 1e3;
@@ -172,6 +191,14 @@ static void test_fit_with_checkpoints(void)
     refuse_each("checkpoints", fit_program, 120);
 }
 
+static void test_evaluations(void)
+{
+    opts_now = (mr_trainer_opts){ .max_epochs = 1, .csv = dir, .no_checkpoint = true, .no_summary = true };
+    evaluates = true;
+    refuse_each("evaluations", fit_program, 120);
+    evaluates = false;
+}
+
 static void test_resumed_fit(void)
 {
     opts_now = (mr_trainer_opts){ .log_every_n_steps = 1, .csv = dir };
@@ -192,6 +219,7 @@ int main(void)
     RUN(test_bare_fit);
     RUN(test_fit_with_a_log);
     RUN(test_fit_with_checkpoints);
+    RUN(test_evaluations);
     RUN(test_resumed_fit);
     refuse_end();
     empty_dir();

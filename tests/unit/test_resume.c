@@ -64,6 +64,31 @@ static void test_killed(void)
     pause_us = 200;
 }
 
+static mr_status fit_and_evaluate(mr_trainer *t, mr_task *task, mr_loader *train, mr_dataset *data,
+                                  mr_rng *rng)
+{
+    mr_loader *val = mr_loader_new(data, rng, &(mr_loader_opts){ .batch_size = 4 });
+    mr_status status = mr_trainer_fit(t, task, train);
+    for (int i = 0; i < 2 && !status; i++)
+        status = mr_trainer_validate(t, task, val);
+    mr_loader_free(val);
+    return status;
+}
+
+/* What is evaluated behind the fit is logged once, too, wherever processes are killed. */
+static void test_evaluated(void)
+{
+    mr_trainer_opts opts = { .max_epochs = 2, .log_every_n_steps = 1, .checkpoint_every = "3ba" };
+    add_callbacks = callbacks_and_loggers;
+    fit_on = fit_and_evaluate;
+    check_killed("evaluated", &opts, 3);
+    opts.max_epochs = -1;
+    opts.max_steps = 13; /* within an epoch, whose end comes behind the last checkpoint */
+    check_killed("evaluated_steps", &opts, 3);
+    add_callbacks = NULL;
+    fit_on = NULL;
+}
+
 /* A training that is given more epochs or steps, wherever it ended, is the one that had them from the start. */
 static void test_longer(void)
 {
@@ -376,6 +401,7 @@ int main(void)
     RUN(test_longer);
     RUN(test_every_step);
     RUN(test_killed);
+    RUN(test_evaluated);
     RUN(test_interrupted);
     RUN(test_signals);
     RUN(test_saving);

@@ -39,6 +39,22 @@ static void test_versions(void)
     check_version(save_dir, NULL, 1, in_folder("logs/version_1"));
 }
 
+/* Folders of evaluations are numbered for themselves. */
+static void test_evaluations(void)
+{
+    int64_t version;
+    char save_dir[128];
+    snprintf(save_dir, sizeof save_dir, "%s", in_folder("logs"));
+    for (int i = 0; i < 2; i++) {
+        char *path = mr__evaluation_dir_make(save_dir, "evaluated");
+        CHECK_EQ_STR(path, in_folder(i ? "logs/evaluated/evaluation_1" : "logs/evaluated/evaluation_0"));
+        CHECK_EQ_I64(mr__version_number(path), -1);
+        mr__free(path);
+    }
+    CHECK(!mr__version_dir_last(save_dir, "evaluated", &version) && version == -1);
+    check_version(save_dir, "evaluated", 0, in_folder("logs/evaluated/version_0"));
+}
+
 static void test_version_errors(void)
 {
     int64_t version = 0;
@@ -112,6 +128,7 @@ int main(void)
     if (!files_begin())
         return 1;
     RUN(test_versions);
+    RUN(test_evaluations);
     RUN(test_version_errors);
     RUN(test_version_permissions);
     RUN(test_race);

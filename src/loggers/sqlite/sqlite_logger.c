@@ -166,6 +166,7 @@ static mr_status add_params(const database *d, const mr_log_run *run)
 /* A new run; or, of a training that begins again in its folder, the old one from its beginning. */
 static mr_status begin(database *d, const mr_log_run *run, const char *dir)
 {
+    d->rows = d->run = 0;
     mr_status status = run->again && dir ? find_run(d, dir) : MR_OK;
     if (!status && d->run)
         status = run_numbers(d, "DELETE FROM metrics WHERE run = ?", d->run, 0, NULL);
@@ -202,6 +203,17 @@ static mr_status go_on(database *d, const mr_log_run *run, const char *dir)
                : run_numbers(d, "DELETE FROM metrics WHERE run = ? AND number >= ?", d->run, d->rows, NULL);
 }
 
+/* Behind all that the training has logged, whose run is that of its folder, or the last one of this logger; without one a new run
+ * begins. */
+static mr_status go_on_at_end(database *d, const mr_log_run *run, const char *dir)
+{
+    mr_status status = dir ? find_run(d, dir) : MR_OK;
+    if (!status && d->run)
+        return run_numbers(d, "SELECT coalesce(max(number), -1) + 1 FROM metrics WHERE run = ?", d->run, 0,
+                           &d->rows);
+    return status ? status : begin(d, run, dir);
+}
+
 /* ---- the database ---- */
 
 /* Write-ahead logging, where the file system has what that takes: readers wait for nobody. */
@@ -230,7 +242,9 @@ static mr_status set_up(database *d, const mr_log_run *run, const char *dir)
     if (!status)
         status = run_text(d, tables);
     if (!status)
-        status = run->position && dir ? go_on(d, run, dir) : begin(d, run, dir);
+        status = run->position && dir ? go_on(d, run, dir)
+                 : run->evaluation    ? go_on_at_end(d, run, dir)
+                                      : begin(d, run, dir);
     if (!status)
         status = prepare(d, "INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?, ?, ?)", &d->insert);
     return status ? status : run_text(d, "COMMIT");
@@ -242,12 +256,12 @@ static mr_status flush(void *self)
     return d->db && !sqlite3_get_autocommit(d->db) ? run_text(d, "COMMIT") : MR_OK;
 }
 
-/* Frees; what is not committed is lost. */
+/* Frees, but for the number of the run; what is not committed is lost. */
 static void let_go(database *d)
 {
     sqlite3_finalize(d->insert);
     sqlite3_close(d->db);
-    *d = (database){ .path = d->path, .clock = d->clock };
+    *d = (database){ .path = d->path, .clock = d->clock, .run = d->run };
 }
 
 static mr_status close_database(void *self)

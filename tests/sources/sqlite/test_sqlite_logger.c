@@ -169,13 +169,14 @@ static void test_resumed(void)
 
 /* ---- a training, killed and resumed ---- */
 
-static int kill_after; /* steps; 0: never */
+static int kill_after;    /* steps; 0: never */
+static long pause_ms = 1; /* in each step, so that there are checkpoints */
 
 static mr_tensor *log_and_die(mr_step *s, const mr_batch *b, mr_tensor *loss)
 {
     (void)b;
     mr_log(s, "loss", loss, &(mr_log_opts){ .on_epoch = true });
-    nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    nanosleep(&(struct timespec){ 0, pause_ms * 1000000 }, NULL);
     if (kill_after && --kill_after == 0)
         raise(SIGKILL);
     return loss;
@@ -201,6 +202,47 @@ static mr_status train(const char *name, const char *resume)
     mr_trainer_free(t);
     fit_free(&f);
     return status;
+}
+
+static mr_status log_rows(mr_step *s, const mr_batch *b)
+{
+    mr_log_value(s, "rows", (double)b->rows, &(mr_log_opts){ .on_step = true });
+    return MR_OK;
+}
+
+/* A test behind a fit is of its run, with a folder or without; one before a fit has a run of its own. */
+static void test_evaluations(void)
+{
+    static const mr_task_vtable vtable = { .training_step = fit_step,
+                                           .configure_optimizers = fit_optimizers,
+                                           .test_step = log_rows };
+    for (int folder = 1; folder >= 0; folder--) {
+        begin_anew();
+        fit f = fit_new(4);
+        mr_task *task = mr_task_new(&vtable, f.model, NULL, 0);
+        hook.step = log_and_die;
+        mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 1,
+                                                           .log_every_n_steps = 1,
+                                                           .save_dir = folder ? files_folder : NULL,
+                                                           .name = "tested",
+                                                           .no_progress = true,
+                                                           .no_summary = true });
+        (void)mr_trainer_add_logger(t, logger());
+        CHECK_EQ_I64(mr_trainer_test(t, task, f.loader), MR_OK);
+        CHECK_EQ_I64(mr_trainer_test(t, task, f.loader), MR_OK);
+        CHECK_EQ_I64(mr_trainer_fit(t, task, f.loader), MR_OK);
+        CHECK_EQ_I64(mr_trainer_test(t, task, f.loader), MR_OK);
+        CHECK_EQ_STR(ask("SELECT run, number, kind, epoch, step, name FROM metrics"),
+                     "1|0|test_step|NULL|0|rows_step\n1|1|test|0|0|rows_epoch\n"
+                     "1|2|test_step|NULL|0|rows_step\n1|3|test|0|0|rows_epoch\n"
+                     "2|0|step|0|0|loss_step\n2|1|epoch|0|0|loss_epoch\n"
+                     "2|2|test_step|NULL|0|rows_step\n2|3|test|1|1|rows_epoch\n");
+        CHECK_EQ_STR(ask("SELECT name, version FROM runs"),
+                     folder ? "tested|NULL\ntested|0\n" : "tested|NULL\ntested|NULL\n");
+        mr_trainer_free(t);
+        mr_task_free(task);
+        fit_free(&f);
+    }
 }
 
 /* A training whose folder has moved, beside one that has not. */
@@ -242,6 +284,7 @@ static void test_killed(void)
         pid_t child = fork();
         if (child == 0) {
             kill_after = kills == 0 ? 2 : 3 + kills % 7;
+            pause_ms = 1 + kills; /* on a slow machine they need more time */
             _exit(train("killed", "last") != MR_OK);
         }
         CHECK(child > 0 && waitpid(child, &how, 0) == child);
@@ -372,6 +415,7 @@ int main(void)
     RUN(test_question);
     RUN(test_clock);
     RUN(test_resumed);
+    RUN(test_evaluations);
     RUN(test_moved);
     RUN(test_killed);
     RUN(test_not_to_be_opened);

@@ -197,7 +197,7 @@ typedef struct mr_trainer_opts {
     int64_t max_steps;  /* default -1: no limit */
     const char *csv;    /* log to csv/name/version_N/metrics.csv; default: no log and no checkpoint */
     const char *name;   /* default "lightning_logs" */
-    int64_t log_every_n_steps; /* default 50; MR_ZERO_INT: never */
+    int64_t log_every_n_steps; /* default 50; MR_ZERO_INT: never. A warning if an epoch has fewer batches */
     bool no_progress;          /* no progress bar on stdout */
     bool no_checkpoint;        /* no checkpoint after each epoch */
     bool no_summary;           /* no table of the model and no line at the end on stderr */

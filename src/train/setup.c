@@ -370,6 +370,18 @@ static mr_status go_back(mr__fit *fit, const mr__resume *found)
     return MR_OK;
 }
 
+/* Where an epoch ends before a row is due: one looks in vain for its steps. */
+static void warn_of_interval(const mr__fit *fit)
+{
+    const int64_t batches = fit->reporter->total, every = fit->trainer->log_every;
+    if (fit->reporter->loggers.count && batches > 0 && batches < every && every != MR__NO_ROWS)
+        mr__log(MR_LOG_WARNING,
+                "fit: an epoch has %lld batches, fewer than log_every_n_steps, %lld: set it lower to see the "
+                "steps "
+                "of each epoch in the log",
+                (long long)batches, (long long)every);
+}
+
 static mr_status begin(mr__fit *fit, mr__resume *found)
 {
     mr_trainer *t = fit->trainer;
@@ -382,6 +394,8 @@ static mr_status begin(mr__fit *fit, mr__resume *found)
         prepare_loggers(fit, found);
     if (!status && !t->no_summary)
         status = mr__summary_log(fit->task->model, &t->summary);
+    if (!status)
+        warn_of_interval(fit);
     return status ? status : set_triggers(fit);
 }
 

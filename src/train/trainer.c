@@ -179,7 +179,7 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
         mr__option_int(opts->max_epochs, trainer->max_steps < 0 && !max_time.unit ? 1000 : -1);
     trainer->log_every = mr__option_int(opts->log_every_n_steps, 50);
     if (trainer->log_every == 0)
-        trainer->log_every = INT64_MAX; /* never */
+        trainer->log_every = MR__NO_ROWS;
     trainer->accumulate = mr__option_int(opts->accumulate_grad_batches, 1);
     trainer->check_val_every = mr__option_int(opts->check_val_every_n_epoch, 1);
     trainer->clip_norm = mr__option(opts->gradient_clip_norm, -1);

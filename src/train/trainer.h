@@ -25,6 +25,8 @@ struct mr_task {
 
 enum { MR__MAX_CALLBACKS = 32 };
 
+#define MR__NO_ROWS INT64_MAX /* how often there are rows of steps: never */
+
 /* Where a validation began, for one that is broken off. */
 typedef struct mr__val_start {
     mr__loader_bytes loader[MR__MAX_LOADERS];

@@ -105,7 +105,7 @@ for name in 06_gradient_descent 07_batch_training 08_model_and_loss; do
     check "$name: no complaint" [ ! -s err ]
 done
 
-# summary EPOCHS: what the trainer says on stderr, as Lightning does.
+# summary EPOCHS [WARNING]: what the trainer says on stderr, as Lightning does.
 summary()
 {
     sed 's/~$//' <<END
@@ -119,7 +119,8 @@ summary()
 0         Non-trainable params
 49        Total params
 0.000     Total estimated model params size (MB)
-\`Trainer.fit\` stopped: \`max_epochs=$1\` reached.
+${2:+$2
+}\`Trainer.fit\` stopped: \`max_epochs=$1\` reached.
 END
 }
 
@@ -134,7 +135,7 @@ programs=$work/bin
 run 10_logging
 programs=$PATH
 check 10_logging near 10_logging.want out 1.01e-6
-summary 30 >wanted
+summary 30 'fit: an epoch has 32 batches, fewer than log_every_n_steps, 50: set it lower to see the steps of each epoch in the log' >wanted
 check '10_logging: summary' same wanted err
 check '10_logging: progress' grep -q '^Epoch 29: 100%.* 32/32 \[.*, v_num=0, loss=0\.[0-9]*\]$' all
 check '10_logging: metrics' [ -f lightning_logs/my_lt_module/version_0/metrics.csv ]

@@ -36,6 +36,7 @@ cat >"$work/wanted" <<'END'
 0         Non-trainable params
 49        Total params
 0.000     Total estimated model params size (MB)
+fit: an epoch has 32 batches, fewer than log_every_n_steps, 50: set it lower to see the steps of each epoch in the log
 `Trainer.fit` stopped: `max_epochs=3` reached.
 END
 diff "$work/wanted" "$work/err" && check stderr 0 || check stderr 1

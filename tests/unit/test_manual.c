@@ -236,7 +236,8 @@ static mr_status train_spoiled(mr_nonfinite nonfinite)
 {
     ended = 0;
     mr_set_log_hook(hear, NULL);
-    mr_status status = train(&spoiled, (mr_trainer_opts){ .max_epochs = 1, .nonfinite = nonfinite }, NULL);
+    mr_status status = train(
+        &spoiled, (mr_trainer_opts){ .max_epochs = 1, .log_every_n_steps = 1, .nonfinite = nonfinite }, NULL);
     mr_set_log_hook(NULL, NULL);
     return status;
 }

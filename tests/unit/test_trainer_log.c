@@ -75,6 +75,43 @@ static void test_loss(void)
     fit_free(&f);
 }
 
+/* ---- how often ---- */
+
+static const char *warning_of(mr_trainer_opts opts, int64_t samples)
+{
+    fit f = fit_new(samples);
+    opts.no_progress = opts.no_summary = opts.no_checkpoint = true;
+    opts.max_epochs = 2;
+    opts.name = "interval";
+    mr_trainer *t = mr_trainer_new(&opts);
+    mr_set_log_hook(hear, NULL);
+    CHECK_EQ_I64(mr_trainer_fit(t, f.task, f.loader), MR_OK);
+    mr_set_log_hook(NULL, NULL);
+    mr_trainer_free(t);
+    fit_free(&f);
+    return heard;
+}
+
+/* Said once when an epoch ends before the first row, and somebody logs. */
+static void test_interval(void)
+{
+    CHECK_EQ_STR(
+        warning_of((mr_trainer_opts){ .csv = files_folder }, 10),
+        "fit: an epoch has 3 batches, fewer than log_every_n_steps, 50: set it lower to see the steps of "
+        "each epoch in the log\n");
+    CHECK_EQ_STR(
+        warning_of((mr_trainer_opts){ .csv = files_folder, .limit_train_batches = 2, .log_every_n_steps = 3 },
+                   10),
+        "fit: an epoch has 2 batches, fewer than log_every_n_steps, 3: set it lower to see the steps of each "
+        "epoch in the log\n");
+    CHECK_EQ_STR(warning_of((mr_trainer_opts){ .csv = files_folder, .log_every_n_steps = 3 }, 10), "");
+    CHECK_EQ_STR(warning_of((mr_trainer_opts){ .csv = files_folder, .log_every_n_steps = MR_ZERO_INT }, 10),
+                 "");
+    CHECK_EQ_STR(warning_of((mr_trainer_opts){ .csv = files_folder, .fast_dev_run = 1 }, 10), "");
+    CHECK_EQ_STR(warning_of((mr_trainer_opts){ .csv = files_folder }, 0), "");
+    CHECK_EQ_STR(warning_of((mr_trainer_opts){ 0 }, 10), "");
+}
+
 /* ---- names ---- */
 
 static mr_tensor *log_changing(mr_step *s, const mr_batch *b, mr_tensor *loss)
@@ -325,6 +362,7 @@ int main(void)
         snprintf(many[i], sizeof *many, "m%d", i);
     RUN(test_types);
     RUN(test_loss);
+    RUN(test_interval);
     RUN(test_changing_names);
     RUN(test_equal_names);
     RUN(test_twice);

@@ -24,6 +24,7 @@ typedef struct mr__range {
     int64_t count; /* elements, padding included */
     mr__memory *values, *gradients;
     mr__memory *state[MR__MAX_STATE]; /* NULL where the group's options need none */
+    mr__memory *aside;                /* the momentum's, while a state is loaded that may do without */
 } mr__range;
 
 /* Where one parameter lies. */

@@ -186,22 +186,78 @@ mr_status mr__state_check(const char *call, const char *keeper, mr_params own, m
     return MR_OK;
 }
 
-/* A group whose momentum was set after its making has a buffer that a new one lacks. */
-static bool make_buffers(mr_optim *optim, mr_params given)
+/* That of a group in a list; -1: it is not there. */
+static double momentum_in(const mr_optim *optim, mr_params given, size_t number)
 {
     mr__text key;
-    size_t number = 0;
-    if (!optim->kind->buffer)
-        return true;
-    for (mr__group *group = &optim->first; group; group = group->next) {
-        snprintf(key.text, sizeof key.text, "param_groups.%zu.%s", number++, optim->kind->momentum_name);
-        const mr_param *momentum = mr__state_find(given, key.text, 0);
-        bool wanted =
-            momentum && momentum->tensor && momentum->tensor->numel == 1 && mr_item(momentum->tensor) > 0;
-        if (wanted && !mr__optim_make_buffer(optim, group))
+    snprintf(key.text, sizeof key.text, "param_groups.%zu.%s", number, optim->kind->momentum_name);
+    const mr_param *momentum = mr__state_find(given, key.text, 0);
+    return momentum && momentum->tensor && momentum->tensor->numel == 1 ? mr_item(momentum->tensor) : -1;
+}
+
+static bool is_state(const char *name, const char *key, const char *what)
+{
+    const size_t length = strlen(key);
+    return strncmp(name, key, length) == 0 && name[length] == '.' && strcmp(name + length + 1, what) == 0;
+}
+
+/* Whether a list has the momentum's buffer of a slot of this group, the first of which is the index-th of all. */
+static bool has_buffers(const mr_optim *optim, const mr__group *group, size_t index, mr_params given)
+{
+    const mr__optim_kind *kind = optim->kind;
+    for (size_t i = 0; i < group->count; i++) {
+        mr__text text;
+        const char *key = mr__state_key(optim, &group->slots[i], index + i, &text);
+        for (size_t n = 0; n < given.count; n++)
+            for (int k = 0; given.item[n].name && k < kind->state_count; k++)
+                if (kind->buffer & 1u << k && is_state(given.item[n].name, key, kind->state_name[k]))
+                    return true;
+    }
+    return false;
+}
+
+static void set_aside(mr_optim *optim, mr__group *group)
+{
+    for (int r = 0; r < 2; r++)
+        for (int k = 0; k < optim->kind->state_count; k++)
+            if (optim->kind->buffer & 1u << k && group->range[r].state[k]) {
+                group->range[r].aside = group->range[r].state[k];
+                group->range[r].state[k] = NULL;
+                mr__state_drop(&optim->state);
+            }
+}
+
+/* The momentum that counts is the list's. A group that has one there has buffers, too; those of a group that has none there, and
+ * no buffers, are set aside. */
+static bool fit_buffers(mr_optim *optim, mr_params given)
+{
+    size_t number = 0, index = 0;
+    for (mr__group *group = &optim->first; group && optim->kind->buffer; group = group->next) {
+        const double momentum = momentum_in(optim, given, number++);
+        if (momentum > 0 && !mr__optim_make_buffer(optim, group))
             return false;
+        if (momentum == 0 && !has_buffers(optim, group, index, given))
+            set_aside(optim, group);
+        index += group->count;
     }
     return true;
+}
+
+/* Frees what was set aside, or puts it back. */
+static void settle_buffers(mr_optim *optim, bool loaded)
+{
+    for (mr__group *group = &optim->first; group; group = group->next)
+        for (int r = 0; r < 2; r++) {
+            mr__range *range = &group->range[r];
+            for (int k = 0; range->aside && !loaded && k < optim->kind->state_count; k++)
+                if (optim->kind->buffer & 1u << k) {
+                    range->state[k] = range->aside;
+                    mr__state_drop(&optim->state);
+                }
+            if (range->aside && loaded)
+                mr__memory_drop(range->aside);
+            range->aside = NULL;
+        }
 }
 
 mr_status mr_optim_load_state(mr_optim *optim, mr_params state)
@@ -211,7 +267,7 @@ mr_status mr_optim_load_state(mr_optim *optim, mr_params state)
     if (!state.item)
         return mr__settle(mr__null("optim_load_state", "state"));
     bool room =
-        make_buffers(optim, state) && (!optim->kind->make_room || optim->kind->make_room(optim, state));
+        fit_buffers(optim, state) && (!optim->kind->make_room || optim->kind->make_room(optim, state));
     mr_params own = { 0 };
     if (room)
         own = mr_optim_state(optim);
@@ -225,6 +281,7 @@ mr_status mr_optim_load_state(mr_optim *optim, mr_params state)
         const mr_param *entry = mr__state_find(state, own.item[i].name, i);
         status = entry ? mr_tensor_copy(own.item[i].tensor, entry->tensor) : MR_OK;
     }
+    settle_buffers(optim, status == MR_OK);
     if (status && optim->kind->undo_room)
         optim->kind->undo_room(optim);
     for (mr__group *group = &optim->first; group; group = group->next)

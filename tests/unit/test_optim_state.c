@@ -145,6 +145,47 @@ static void test_other_momentum(void)
     }
 }
 
+/* A state without a momentum, and so without its buffers: its momentum counts, too. */
+static void test_no_momentum(void)
+{
+    for (int sgd = 0; sgd < 2; sgd++) {
+        mr_tensor *p[2] = { parameter(MR_FLOAT64, 1), parameter(MR_FLOAT64, 1) };
+        mr_optim *o[2];
+        for (int i = 0; i < 2; i++) {
+            const mr_param item = { "p", p[i] };
+            const mr_params params = { &item, 1 };
+            o[i] = sgd ? mr_sgd_new(params, 0.1, &(mr_sgd_opts){ .momentum = i ? 0.9 : 0 })
+                       : mr_rmsprop_new(params, 0.1, &(mr_rmsprop_opts){ .momentum = i ? 0.9 : 0 });
+            backward(p[i], 1);
+            CHECK_EQ_I64(mr_optim_step(o[i]), MR_OK);
+        }
+        const size_t count = mr_optim_state(o[1]).count;
+        mr_param less[16];
+        mr_params without = mr_optim_state(o[0]);
+        memcpy(less, without.item, without.count * sizeof *less);
+        CHECK_EQ_I64(mr_optim_load_state(o[1], (mr_params){ less, without.count - 1 }), MR_ERR_ARGUMENT);
+        CHECK_EQ_STR(mr_error(), "optim_load_state: steps is missing");
+        CHECK_EQ_I64(mr_optim_state(o[1]).count, count); /* nothing has changed */
+        CHECK_NEAR(first(find(mr_optim_state(o[1]), "p.momentum_buffer")), sgd ? 1 : 1 / sqrt(0.01), 1e-6);
+        CHECK_EQ_I64(mr_optim_load_state(o[1], without), MR_OK);
+        CHECK_EQ_I64(mr_optim_state(o[1]).count, without.count);
+        CHECK_NEAR(mr_optim_group_momentum(o[1], 0), 0, 0);
+        CHECK_EQ_I64(mr_tensor_copy(p[1], p[0]), MR_OK);
+        for (int n = 0; n < 2; n++) {
+            if (n == 1) /* and later on both get one */
+                CHECK(mr_optim_set_group_momentum(o[0], 0, 0.5) && mr_optim_set_group_momentum(o[1], 0, 0.5));
+            for (int k = 0; k < 2; k++)
+                for (int i = 0; i < 2; i++)
+                    CHECK_EQ_I64(mr_optim_step(o[i]), MR_OK);
+            CHECK_NEAR(first(p[0]), first(p[1]), 0);
+        }
+        for (int i = 0; i < 2; i++) {
+            mr_optim_free(o[i]);
+            mr_tensor_free(p[i]);
+        }
+    }
+}
+
 /* Parameters that have been updated equally often, but with other momenta: each goes on with its own product. */
 static void test_products(void)
 {
@@ -238,6 +279,7 @@ int main(void)
     tape = mr_tape_new(rng);
     RUN(test_list);
     RUN(test_other_momentum);
+    RUN(test_no_momentum);
     RUN(test_products);
     RUN(test_failures);
     mr_tape_free(tape);

@@ -305,6 +305,15 @@ static void test_rates(void)
     CHECK_EQ_I64(fit_kinds("rates", "last", newly_made, exponential), MR_OK);
     CHECK(rate == 0.05 && momentum_seen == 0.9);
     CHECK(same("rates_whole", "rates"));
+    new_rate = 0.05;
+    new_momentum = 0; /* and one that is made with a momentum goes on without, if the checkpoint has none */
+    CHECK_EQ_I64(fit_kinds("none_whole", NULL, newly_made, NULL), MR_OK);
+    CHECK_EQ_I64(fit_kinds("none_whole", "last", newly_made, NULL), MR_OK);
+    CHECK_EQ_I64(fit_kinds("none", NULL, newly_made, NULL), MR_OK);
+    new_momentum = 0.9;
+    CHECK_EQ_I64(fit_kinds("none", "last", newly_made, NULL), MR_OK);
+    CHECK(momentum_seen == 0);
+    CHECK(same("none_whole", "none"));
     add_callbacks = NULL;
 }
 

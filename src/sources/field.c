@@ -16,6 +16,11 @@ bool mr__field_holds(mr_dtype dtype, int64_t word_count)
     return word_count < 1 || mr__put_int(dtype, &room, word_count - 1);
 }
 
+mr_status mr__no_fields(const char *call)
+{
+    return mr_fail(MR_ERR_ARGUMENT, "%s: a list of no fields: NULL instead of it takes every column", call);
+}
+
 mr_status mr__field_check(const char *call, const mr__field_facts *f)
 {
     if (!f->name || !*f->name)

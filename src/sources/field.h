@@ -6,6 +6,9 @@
 
 #include <millrace/sources/rows.h>
 
+/* Behind what a message says of a value that is not there, where nothing says what to do then. */
+#define MR__MISSING_REMEDY " (the field's .missing may be MR_MISSING_FILL, MR_MISSING_NAN or MR_MISSING_SKIP)"
+
 typedef struct mr__field_facts {
     const char *name;
     mr_dtype dtype;
@@ -17,6 +20,9 @@ typedef struct mr__field_facts {
 
 /* A failure in the name of `call` where they do not go together. */
 mr_status mr__field_check(const char *call, const mr__field_facts *field);
+
+/* A failure where a list of fields is empty, of sources whose columns are fields if there is no list. */
+mr_status mr__no_fields(const char *call);
 
 /* The type of its elements: words are int64 where nothing is said. */
 mr_dtype mr__field_dtype(const mr__field_facts *field);

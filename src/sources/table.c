@@ -92,22 +92,47 @@ static mr_status add_field(mr__table *table, const char *call, int i, const mr_t
     return mr__field_words(&table->words[i], call, from->name, from->words, from->word_count);
 }
 
-mr_status mr__table_make(mr__table *table, const char *call, const char *source, const char *what,
-                         const mr_table_field *fields, int field_count)
+mr_status mr__table_begin(mr__table *table, const char *source, const char *what)
 {
-    if (!fields || field_count < 1)
-        return mr_fail(MR_ERR_ARGUMENT, "%s: there is at least one field", call);
     table->source = mr_strdup(source);
     table->what = mr_strdup(what);
+    return table->source && table->what ? MR_OK : mr_error_status();
+}
+
+mr_status mr__table_make(mr__table *table, const char *call, const mr_table_field *fields, int field_count)
+{
+    if (!fields || field_count < 1)
+        return mr__no_fields(call);
     table->field = mr_calloc((size_t)field_count, sizeof *table->field);
     table->options = mr_calloc((size_t)field_count, sizeof *table->options);
     table->words = mr_calloc((size_t)field_count, sizeof *table->words);
-    if (!table->source || !table->what || !table->field || !table->options || !table->words)
+    if (!table->field || !table->options || !table->words)
         return mr_error_status();
     table->field_count = field_count;
     for (int i = 0; i < field_count; i++)
         if (add_field(table, call, i, &fields[i]) < 0)
             return mr_error_status();
+    return MR_OK;
+}
+
+mr_status mr__table_make_each(mr__table *table, const char *call, mr_table_field *columns, int count)
+{
+    if (count < 1)
+        return mr_fail(MR_ERR_ARGUMENT, "%s: %s has no columns", table->source, table->what);
+    for (int i = 0; i < count; i++) {
+        columns[i].columns = ""; /* a name may have commas */
+        columns[i].missing =
+            mr__is_floating(columns[i].dtype) && !columns[i].shape.ndim ? MR_MISSING_NAN : MR_MISSING_FAIL;
+    }
+    if (mr__table_make(table, call, columns, count) < 0)
+        return mr_error_status();
+    table->each = true;
+    for (int i = 0; i < count; i++) {
+        mr_free(table->column[i]);
+        table->column[i] = mr_strdup(columns[i].name);
+        if (!table->column[i])
+            return mr_error_status();
+    }
     return MR_OK;
 }
 
@@ -176,7 +201,7 @@ static mr_status put_none(const mr__row *row, int column, void *to)
     if (o->missing == MR_MISSING_SKIP)
         return MR_END;
     if (o->missing == MR_MISSING_FAIL)
-        return unwanted(row, column, &none, "a value");
+        return unwanted(row, column, &none, "a value" MR__MISSING_REMEDY);
     mr__put_missing(row->table->field[field].dtype, to, o->missing, o->fill);
     return MR_OK;
 }

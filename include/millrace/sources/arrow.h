@@ -65,7 +65,7 @@ struct ArrowArrayStream {
 /* Makes a stream of the rows of record batches. Adopts the stream: the struct at `stream` is moved from, as Arrow calls it.
  *
  * `fields` NULL: each column is a field of its name, and of its type where there is one: bool, the whole numbers (those of 32 and 64
- * bits without a sign are int64), float, double; half precision is float32; dates, times, timestamps and durations are whole numbers in
+ * bits without a sign are int64), float, double; half precision is float32, and NULL among those with a point NaN; dates, times, timestamps and durations are whole numbers in
  * their own unit. Texts and bytes are ragged uint8; lists of numbers are ragged, lists of a fixed size and bytes of a fixed length arrays.
  * What is encoded by a dictionary is what it stands for. Other types are refused, unless they are not among `fields`.
  *

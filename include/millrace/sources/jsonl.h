@@ -33,8 +33,8 @@ typedef struct mr_jsonl_opts {
     int64_t max_bytes;
 } mr_jsonl_opts;
 
-/* Makes a dataset of the lines of a file, which is mapped (a packed one is unpacked in memory), with an index of them in
- * memory: 8 bytes for each 8. Strings are copied; empty lines are passed over. What does not fit a field fails when it is read:
+/* Makes a dataset of the lines of a file, of which fields take the keys that they name, at least one. The file is mapped (a packed one is
+ * unpacked in memory), with an index of its lines in memory: 8 bytes for each 8. Strings are copied; empty lines are passed over. What does not fit a field fails when it is read:
  * "'a.jsonl': line 17, key 'user.age': a string, not a number". So does a file that has become shorter; but one that is cut just
  * while it is read ends the process, as with all mapped files. A row that MR_MISSING_SKIP leaves out is found when the
  * file is opened, which then takes as long as reading it. */

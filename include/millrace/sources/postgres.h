@@ -23,7 +23,10 @@ extern "C" {
  * opened (8 bytes each), and a batch is one question to the server. The strings are copied. `table` is written as in SQL
  * (public.people), names of columns as they are. A value that is none of the field's type fails when it is read:
  * "'host=db dbname=test': row 17 of people, column 'age': a text, not a number". Rows that MR_MISSING_SKIP leaves out are left out
- * of the list. A connection that was lost is made again at the next sample. */
+ * of the list. A connection that was lost is made again at the next sample.
+ *
+ * `fields` NULL: each column is a field of its name and type: bool, int16, int32, int64, float32, float64 (numeric, dates and timestamps,
+ * too), of those with a point NULL is NaN; texts and bytea are ragged uint8. */
 MR_API mr_dataset *mr_postgres_new(const char *server, const char *table, const char *key,
                                    const mr_table_field *fields, int field_count);
 
@@ -35,7 +38,7 @@ typedef struct mr_postgres_opts {
     bool own_snapshots; /* of a query in shards; see below */
 } mr_postgres_opts;
 
-/* Makes a stream of a query's rows. Where the query has the parameters :shard and :shards, it is read in shards, and gives each of
+/* Makes a stream of a query's rows; `fields` NULL: as above. Where the query has the parameters :shard and :shards, it is read in shards, and gives each of
  * them its rows: "SELECT … WHERE id % :shards = :shard". Without them one reader has all. Rows come through a cursor of the server's,
  * about a megabyte at a time, at most 256 rows, while the next are on their way.
  *

@@ -62,7 +62,7 @@ static mr_status guess_all(mr__arrow_columns *c, const struct ArrowSchema *schem
     for (int64_t i = 0; i < c->children; i++) {
         const char *name = name_of(schema->children[i]);
         mr__arrow_type *type = mr__arrow_type_new(schema->children[i], name);
-        fields[i] = (mr_table_field){ .name = name, .columns = "" };
+        fields[i] = (mr_table_field){ .name = name };
         const bool known = type && guess(type, &fields[i]);
         mr__arrow_type_free(type);
         if (!type)
@@ -75,19 +75,14 @@ static mr_status guess_all(mr__arrow_columns *c, const struct ArrowSchema *schem
     return MR_OK;
 }
 
-/* A field for each column, in the schema's order whatever their names are. */
+/* A field for each column. */
 static mr_status make_guessed(mr__arrow_columns *c, const struct ArrowSchema *schema)
 {
     mr_table_field *fields = mr_calloc((size_t)c->children, sizeof *fields);
     mr_status s = fields ? guess_all(c, schema, fields) : mr_error_status();
     if (s == MR_OK)
-        s = mr__table_make(&c->table, call, "arrow", "the stream", fields, (int)c->children);
+        s = mr__table_make_each(&c->table, call, fields, (int)c->children);
     mr_free(fields);
-    for (int i = 0; s == MR_OK && i < c->table.columns; i++) {
-        mr_free(c->table.column[i]);
-        c->table.column[i] = mr_strdup(name_of(schema->children[i]));
-        s = c->table.column[i] ? MR_OK : mr_error_status();
-    }
     return s;
 }
 
@@ -121,12 +116,12 @@ static const char *wants(const mr__table *table, int column, const mr__arrow_typ
                                                             : "lists of numbers as deep as the field's shape";
 }
 
-static mr_status find_column(mr__arrow_columns *c, const struct ArrowSchema *schema, int i, bool by_number)
+static mr_status find_column(mr__arrow_columns *c, const struct ArrowSchema *schema, int i)
 {
     const mr__table *table = &c->table;
     const char *name = table->column[i];
-    int64_t at = by_number ? i : 0;
-    while (!by_number && at < c->children && strcmp(name_of(schema->children[at]), name) != 0)
+    int64_t at = table->each ? i : 0;
+    while (!table->each && at < c->children && strcmp(name_of(schema->children[at]), name) != 0)
         at++;
     if (at == c->children)
         return mr_fail(MR_ERR_ARGUMENT, "arrow: the stream has no column '%s'", name);
@@ -159,8 +154,9 @@ mr_status mr__arrow_columns_make(mr__arrow_columns *c, const struct ArrowSchema 
     if (check_schema(schema) < 0)
         return mr_error_status();
     c->children = schema->n_children;
-    mr_status s = fields ? mr__table_make(&c->table, call, "arrow", "the stream", fields, field_count)
-                         : make_guessed(c, schema);
+    mr_status s = mr__table_begin(&c->table, "arrow", "the stream");
+    if (s == MR_OK)
+        s = fields ? mr__table_make(&c->table, call, fields, field_count) : make_guessed(c, schema);
     if (s < 0)
         return s;
     c->child = mr_calloc((size_t)c->table.columns, sizeof *c->child);
@@ -168,7 +164,7 @@ mr_status mr__arrow_columns_make(mr__arrow_columns *c, const struct ArrowSchema 
     if (!c->child || !c->type)
         return mr_error_status();
     for (int i = 0; i < c->table.columns; i++)
-        if (find_column(c, schema, i, !fields) < 0)
+        if (find_column(c, schema, i) < 0)
             return mr_error_status();
     return MR_OK;
 }

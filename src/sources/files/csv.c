@@ -209,7 +209,7 @@ static mr_status open_csv(csv *c, const char *path, const mr_csv_field *fields, 
         return mr_fail(MR_ERR_ARGUMENT, "csv_new: path is NULL");
     const mr__bytes_wanted wanted = { .most = opts ? opts->max_bytes : 0 };
     if (mr__bytes_open(&c->rows.bytes, opts ? opts->storage : NULL, path, &wanted) < 0 ||
-        mr__csv_plan_begin(&c->plan, path, opts) < 0)
+        mr__csv_plan_begin(&c->plan, "csv_new", path, opts) < 0)
         return mr_error_status();
     mr__csv_front_find(&c->plan.format, &front, c->rows.bytes.at, c->rows.bytes.size, true);
     if (mr__csv_plan_head(&c->plan, &front, c->rows.bytes.at) < 0)

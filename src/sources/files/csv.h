@@ -63,6 +63,7 @@ typedef struct mr__csv_target {
 } mr__csv_target;
 
 typedef struct mr__csv_plan {
+    const char *call; /* for messages: "csv_new" */
     mr__csv_format format;
     char *path;
     int64_t columns;
@@ -76,7 +77,7 @@ typedef struct mr__csv_plan {
 } mr__csv_plan;
 
 /* Begins a plan. */
-mr_status mr__csv_plan_begin(mr__csv_plan *plan, const char *path, const mr_csv_opts *opts);
+mr_status mr__csv_plan_begin(mr__csv_plan *plan, const char *call, const char *path, const mr_csv_opts *opts);
 
 /* What is looked for in the first bytes of a file. Zeroed before. */
 typedef struct mr__csv_front {

@@ -28,15 +28,16 @@ static mr__csv_format format_of(const char *path, const mr_csv_opts *opts)
     return f;
 }
 
-mr_status mr__csv_plan_begin(mr__csv_plan *plan, const char *path, const mr_csv_opts *opts)
+mr_status mr__csv_plan_begin(mr__csv_plan *plan, const char *call, const char *path, const mr_csv_opts *opts)
 {
+    plan->call = call;
     plan->format = format_of(path, opts);
     plan->path = mr_strdup(path);
     if (!plan->path)
         return mr_error_status();
     if (plan->format.delimiter == plan->format.quote || plan->format.delimiter == '\n' ||
         plan->format.quote == '\n')
-        return mr_fail(MR_ERR_ARGUMENT, "csv_new: delimiter and quote are the same, or a line break");
+        return mr_fail(MR_ERR_ARGUMENT, "%s: delimiter and quote are the same, or a line break", call);
     return MR_OK;
 }
 

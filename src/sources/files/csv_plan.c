@@ -28,16 +28,16 @@ static int64_t find_column(const mr__csv_plan *plan, const char *at, size_t leng
 
 static mr_status no_column(const mr__csv_plan *plan, const char *field, const char *at, size_t length)
 {
-    return mr_fail(MR_ERR_ARGUMENT, "csv_new: field '%s': '%s' has no column '%.*s'%s", field, plan->path,
-                   (int)length, at, plan->column ? "" : ": without a header columns are #0, #1 and so on");
+    return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': '%s' has no column '%.*s'%s", plan->call, field,
+                   plan->path, (int)length, at,
+                   plan->column ? "" : ": without a header columns are #0, #1 and so on");
 }
 
 static mr_status claim(mr__csv_plan *plan, int field, int64_t column, int64_t *count)
 {
     if (plan->target[column].field >= 0)
-        return mr_fail(MR_ERR_ARGUMENT,
-                       "csv_new: column '%s' of '%s' is named twice, by fields '%s' and '%s'",
-                       plan->column ? plan->column[column] : "", plan->path,
+        return mr_fail(MR_ERR_ARGUMENT, "%s: column '%s' of '%s' is named twice, by fields '%s' and '%s'",
+                       plan->call, plan->column ? plan->column[column] : "", plan->path,
                        plan->field[plan->target[column].field].name, plan->field[field].name);
     plan->target[column] = (mr__csv_target){ .field = field, .offset = (size_t)(*count)++ };
     return MR_OK;
@@ -59,8 +59,9 @@ static mr_status claim_range(mr__csv_plan *plan, int field, const char *at, size
         if (last < 0)
             return no_column(plan, plan->field[field].name, colon + 1, right);
         if (last < first)
-            return mr_fail(MR_ERR_ARGUMENT, "csv_new: field '%s': '%.*s' goes from column %lld back to %lld",
-                           plan->field[field].name, (int)length, at, (long long)first, (long long)last);
+            return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': '%.*s' goes from column %lld back to %lld",
+                           plan->call, plan->field[field].name, (int)length, at, (long long)first,
+                           (long long)last);
     }
     for (int64_t i = first; i <= last; i++)
         if (claim(plan, field, i, count) < 0)
@@ -91,7 +92,7 @@ static mr_status add_field(mr__csv_plan *plan, int i, const mr_csv_field *from)
                                     .words = from->classes || from->words,
                                     .missing = from->missing,
                                     .word_count = from->words ? from->word_count : 0 };
-    if (mr__field_check("csv_new", &facts) < 0)
+    if (mr__field_check(plan->call, &facts) < 0)
         return mr_error_status();
     mr_field *to = &plan->field[i];
     to->dtype = mr__field_dtype(&facts);
@@ -100,7 +101,7 @@ static mr_status add_field(mr__csv_plan *plan, int i, const mr_csv_field *from)
         return mr_error_status();
     plan->options[i] =
         (mr_csv_field){ .missing = from->missing, .fill = from->fill, .classes = from->classes };
-    return mr__field_words(&plan->words[i], "csv_new", from->name, from->words, from->word_count);
+    return mr__field_words(&plan->words[i], plan->call, from->name, from->words, from->word_count);
 }
 
 /* "*": what no other field has named. */
@@ -110,8 +111,8 @@ static mr_status claim_rest(mr__csv_plan *plan, int field, int64_t *count)
         if (plan->target[i].field < 0 && claim(plan, field, i, count) < 0)
             return mr_error_status();
     if (!*count)
-        return mr_fail(MR_ERR_ARGUMENT, "csv_new: field '%s': '%s' has no column that no other field names",
-                       plan->field[field].name, plan->path);
+        return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': '%s' has no column that no other field names",
+                       plan->call, plan->field[field].name, plan->path);
     return MR_OK;
 }
 
@@ -184,8 +185,8 @@ static mr_status make(mr__csv_plan *plan, const mr_csv_field *fields, int field_
 
 mr_status mr__csv_plan_fields(mr__csv_plan *plan, const mr_csv_field *fields, int field_count)
 {
-    if (field_count < 0 || (field_count > 0) != (fields != NULL))
-        return mr_fail(MR_ERR_ARGUMENT, "csv_new: %d fields", field_count);
+    if (field_count < 1)
+        return mr__no_fields(plan->call);
     return make(plan, fields, field_count, false);
 }
 

@@ -2,6 +2,7 @@
 #include "csv.h"
 
 #include "sources/cell.h"
+#include "sources/field.h"
 
 #include "number.h"
 #include "number_plain.h"
@@ -54,7 +55,7 @@ static mr_status none(const mr__csv_plan *plan, int field, void *to, const char 
     const mr_csv_field *options = &plan->options[field];
     if (options->missing == MR_MISSING_SKIP)
         return MR_END;
-    *what = "is missing";
+    *what = "is missing" MR__MISSING_REMEDY;
     if (options->missing == MR_MISSING_FAIL)
         return MR_ERR_FORMAT;
     mr__put_missing(plan->field[field].dtype, to, options->missing, options->fill);

@@ -94,7 +94,7 @@ static mr_status look(csv_stream *s, mr__window *w, const char *path, const mr_c
                       int field_count, const mr_csv_opts *opts, int64_t *line)
 {
     mr__csv_front front = { 0 };
-    if (mr__csv_plan_begin(&s->plan, path, opts) < 0 ||
+    if (mr__csv_plan_begin(&s->plan, "csv_stream_new", path, opts) < 0 ||
         mr__window_open(w, opts ? opts->storage : NULL, path, 0) < 0)
         return mr_error_status();
     while (!mr__csv_front_find(&s->plan.format, &front, w->bytes, w->filled, w->end))

@@ -1,6 +1,7 @@
 #include "json_value.h"
 
 #include "sources/cell.h"
+#include "sources/field.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@ typedef struct place {
 MR_PRINTF(2, 3)
 static mr_status failed(const mr__where *where, const char *format, ...)
 {
-    char here[300], what[200];
+    char here[300], what[300];
     va_list args;
     if (!where)
         return MR_ERR_FORMAT;
@@ -112,7 +113,7 @@ static mr_status missing(const place *p, char *to)
     if (o->missing == MR_MISSING_SKIP)
         return MR_END;
     if (o->missing == MR_MISSING_FAIL)
-        return failed(p->where, " has no '%s'", p->f->key);
+        return failed(p->where, " has no '%s'" MR__MISSING_REMEDY, p->f->key);
     for (int64_t i = 0; i < mr__numel(&f->shape); i++, to += mr_dtype_size(f->dtype))
         mr__put_missing(f->dtype, to, o->missing, o->fill);
     return MR_OK;

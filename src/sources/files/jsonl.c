@@ -34,9 +34,14 @@ static mr_status add_field(mr__jsonl_plan *plan, const char *call, int i, const 
 mr_status mr__jsonl_plan_make(mr__jsonl_plan *plan, const char *call, const char *path,
                               const mr_jsonl_field *fields, int field_count)
 {
-    if (!path || !fields || field_count < 1)
-        return mr_fail(MR_ERR_ARGUMENT, "%s: %s", call,
-                       path ? "there is at least one field" : "path is NULL");
+    if (!path)
+        return mr_fail(MR_ERR_ARGUMENT, "%s: path is NULL", call);
+    if (!fields || field_count < 1)
+        return mr_fail(
+            MR_ERR_ARGUMENT,
+            "%s: no fields are named, and lines need not have the same keys: { .name = \"x\" } is a field of "
+            "the numbers at key 'x'",
+            call);
     plan->path = mr_strdup(path);
     plan->field = mr_calloc((size_t)field_count, sizeof *plan->field);
     plan->key = mr_calloc((size_t)field_count, sizeof *plan->key);

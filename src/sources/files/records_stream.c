@@ -80,9 +80,11 @@ mr_dataset *mr_records_stream_new(const char *path, const mr_field *fields, int 
     const int64_t skip = opts ? opts->skip : 0;
     if (!path || !fields || field_count < 1 || skip < 0) {
         mr_fail(MR_ERR_ARGUMENT, "records_stream_new: %s",
-                !path      ? "path is NULL"
-                : skip < 0 ? "skip is negative"
-                           : "there is at least one field");
+                !path ? "path is NULL"
+                : skip < 0
+                    ? "skip is negative"
+                    : "no fields are named, and a file does not say what records have: { .name = \"x\" } "
+                      "is a field of one float32");
         return NULL;
     }
     record_stream *s = mr_calloc(1, sizeof *s);

@@ -240,22 +240,30 @@ static mr_status hold_snapshot(query *q, query_cursor *c)
     return MR_OK;
 }
 
-/* Once, for what is wrong with the query to be said now. */
-static mr_status try_out(query *q, const mr_postgres_opts *opts)
+/* Looks at the text, and makes a field for each column if there are none. */
+static mr_status look(query *q, bool guess)
 {
     mr__sql sql = { 0 };
     mr__pg_parameters found = { 0 };
     mr__pg_add_query(&sql, q->text, 0, 1, &found);
-    const bool there = sql.used > 1;
-    mr_free(sql.text);
+    mr_status s = MR_OK;
     if (sql.failed)
-        return mr_error_status();
-    if (!there)
-        return mr_fail(MR_ERR_ARGUMENT, "postgres_stream_new: the query is empty");
-    if (found.shard != found.shards)
-        return mr_fail(MR_ERR_ARGUMENT,
-                       "postgres_stream_new: a query has neither of :shard and :shards, or both");
+        s = mr_error_status();
+    else if (sql.used <= 1)
+        s = mr_fail(MR_ERR_ARGUMENT, "postgres_stream_new: the query is empty");
+    else if (found.shard != found.shards)
+        s = mr_fail(MR_ERR_ARGUMENT,
+                    "postgres_stream_new: a query has neither of :shard and :shards, or both");
     q->sharded = found.shard;
+    if (s == MR_OK && guess)
+        return mr__pg_guess(&q->postgres, "postgres_stream_new", sql.text);
+    mr_free(sql.text);
+    return s;
+}
+
+/* Once, for what is wrong with the query to be said now. */
+static mr_status try_out(query *q, const mr_postgres_opts *opts)
+{
     query_cursor *c = cursor_new(q, 0, 1);
     if (!c)
         return mr_error_status();
@@ -286,7 +294,7 @@ mr_dataset *mr_postgres_stream_new(const char *server, const char *text, const m
     q->key = mr_strdup(opts->key);
     if (mr__postgres_make(&q->postgres, "postgres_stream_new", server, text ? "the query" : NULL, fields,
                           field_count) == MR_OK &&
-        q->text && (q->key || !opts->key) && try_out(q, opts) == MR_OK)
+        q->text && (q->key || !opts->key) && look(q, !fields) == MR_OK && try_out(q, opts) == MR_OK)
         dataset =
             mr_stream_new(&vtable, &q, sizeof q, q->postgres.table.field, q->postgres.table.field_count);
     if (!dataset)

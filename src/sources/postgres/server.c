@@ -62,10 +62,9 @@ mr_status mr__postgres_make(mr__postgres *postgres, const char *call, const char
         return mr_fail(MR_ERR_ARGUMENT, "%s: %s is NULL", call, server ? "table or query" : "server");
     char *source = shown(call, server);
     postgres->server = source ? mr_strdup(server) : NULL;
-    mr_status s = postgres->server ? mr__table_make(&postgres->table, call, source, what, fields, field_count)
-                                   : mr_error_status();
+    mr_status s = postgres->server ? mr__table_begin(&postgres->table, source, what) : mr_error_status();
     mr_free(source);
-    return s;
+    return s == MR_OK && fields ? mr__table_make(&postgres->table, call, fields, field_count) : s;
 }
 
 void mr__postgres_free(mr__postgres *postgres)
@@ -127,4 +126,17 @@ mr_status mr__postgres_do(const mr__postgres *postgres, PGconn *conn, const char
         return mr_error_status();
     PQclear(result);
     return MR_OK;
+}
+
+PGresult *mr__pg_describe(const mr__postgres *postgres, PGconn *conn, const char *name, const char *statement)
+{
+    PGresult *result = PQprepare(conn, name, statement, 0, NULL);
+    if (PQresultStatus(result) == PGRES_COMMAND_OK) {
+        PQclear(result);
+        result = PQdescribePrepared(conn, name);
+    }
+    if (PQresultStatus(result) == PGRES_COMMAND_OK)
+        return result;
+    mr__postgres_failed(postgres, conn, result);
+    return NULL;
 }

@@ -13,7 +13,7 @@ typedef struct mr__postgres {
     mr__table table;
 } mr__postgres;
 
-/* `what`: the table, or "the query". What is made is freed by mr__postgres_free also after a failure. */
+/* `what`: the table, or "the query". Without fields mr__pg_guess is to follow. What is made is freed by mr__postgres_free also after a failure. */
 mr_status mr__postgres_make(mr__postgres *postgres, const char *call, const char *server, const char *what,
                             const mr_table_field *fields, int field_count);
 void mr__postgres_free(mr__postgres *postgres);
@@ -29,5 +29,9 @@ PGresult *mr__postgres_run(const mr__postgres *postgres, PGconn *conn, const cha
 
 /* The same of one without a result that is looked at. */
 mr_status mr__postgres_do(const mr__postgres *postgres, PGconn *conn, const char *statement);
+
+/* Prepares a statement under a name; what its results will be, or NULL after a failure. */
+PGresult *mr__pg_describe(const mr__postgres *postgres, PGconn *conn, const char *name,
+                          const char *statement);
 
 #endif

@@ -71,13 +71,9 @@ static char *list_text(const table *t)
 /* The statement, and what its columns are. */
 static mr_status prepare(const table *t, reader *r)
 {
-    PGresult *result = PQprepare(r->conn, "rows", t->select, 0, NULL);
-    if (PQresultStatus(result) == PGRES_COMMAND_OK) {
-        PQclear(result);
-        result = PQdescribePrepared(r->conn, "rows");
-    }
-    if (PQresultStatus(result) != PGRES_COMMAND_OK)
-        return mr__postgres_failed(&t->postgres, r->conn, result);
+    PGresult *result = mr__pg_describe(&t->postgres, r->conn, "rows", t->select);
+    if (!result)
+        return mr_error_status();
     mr_status s = mr__pg_columns(&t->postgres, r->conn, result, r->column);
     PQclear(result);
     return s;
@@ -268,6 +264,15 @@ static mr_status list_keys(table *t, reader *r)
     return s;
 }
 
+/* A field for each of its columns. */
+static mr_status guess(mr__postgres *postgres)
+{
+    mr__sql sql = { 0 };
+    mr__sql_add(&sql, "SELECT * FROM ");
+    mr__sql_add(&sql, postgres->table.what);
+    return mr__pg_guess(postgres, "postgres_new", sql.text);
+}
+
 /* Before the keys are listed a reader finds what is wrong with the columns. */
 static mr_status open_table(table *t)
 {
@@ -299,7 +304,7 @@ mr_dataset *mr_postgres_new(const char *server, const char *name, const char *ke
     mr_dataset *dataset = NULL;
     t->key = mr_strdup(key);
     if (mr__postgres_make(&t->postgres, "postgres_new", server, name, fields, field_count) == MR_OK &&
-        t->key && open_table(t) == MR_OK)
+        t->key && (fields || guess(&t->postgres) == MR_OK) && open_table(t) == MR_OK)
         dataset =
             mr_dataset_new(&vtable, &t, sizeof t, t->postgres.table.field, t->postgres.table.field_count);
     if (!dataset)

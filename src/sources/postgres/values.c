@@ -7,7 +7,7 @@
 
 /* ---- types: numbers of pg_type's rows, which never change ---- */
 
-static mr__pg_type type_of(Oid oid)
+mr__pg_type mr__pg_known_type(Oid oid)
 {
     switch (oid) {
     case 16:
@@ -76,17 +76,24 @@ static const char *wants(const mr__table *table, int column, mr__pg_type type)
     return type >= MR__PG_BOOL && type <= MR__PG_TIMESTAMP ? NULL : "a number";
 }
 
-static mr_status find_type(const mr__postgres *postgres, PGconn *conn, int i, mr__pg_column *column)
+char *mr__pg_type_of(const mr__postgres *postgres, PGconn *conn, mr__pg_column *column)
 {
     bool text = false;
-    column->type = type_of(column->oid);
+    char *name = ask_name(postgres, conn, column->oid, &text);
+    column->type = mr__pg_known_type(column->oid);
+    if (name && text && column->type == MR__PG_OTHER)
+        column->type = MR__PG_TEXT;
+    return name;
+}
+
+static mr_status find_type(const mr__postgres *postgres, PGconn *conn, int i, mr__pg_column *column)
+{
+    column->type = mr__pg_known_type(column->oid);
     if (!wants(&postgres->table, i, column->type))
         return MR_OK;
-    char *name = ask_name(postgres, conn, column->oid, &text);
+    char *name = mr__pg_type_of(postgres, conn, column);
     if (!name)
         return mr_error_status();
-    if (text && column->type == MR__PG_OTHER)
-        column->type = MR__PG_TEXT;
     const char *wanted = wants(&postgres->table, i, column->type);
     if (wanted)
         mr_fail(MR_ERR_ARGUMENT, "%s: %s, column '%s': it has the type %s, and is to be %s",
@@ -115,7 +122,7 @@ mr_status mr__pg_columns(const mr__postgres *postgres, PGconn *conn, const PGres
     const mr__table *table = &postgres->table;
     for (int i = 0; i < table->columns; i++) {
         const Oid before = columns[i].oid;
-        columns[i].place = place_of(result, table->column[i]);
+        columns[i].place = table->each && i < PQnfields(result) ? i : place_of(result, table->column[i]);
         if (columns[i].place < 0)
             return no_column(postgres, table->column[i]);
         columns[i].oid = PQftype(result, columns[i].place);
@@ -218,7 +225,7 @@ mr_status mr__pg_key(const mr__postgres *postgres, const PGresult *result, const
     column->place = place_of(result, name);
     if (column->place < 0)
         return no_column(postgres, name);
-    column->type = type_of(PQftype(result, column->place));
+    column->type = mr__pg_known_type(PQftype(result, column->place));
     if (column->type == MR__PG_INT2 || column->type == MR__PG_INT4 || column->type == MR__PG_INT8)
         return MR_OK;
     return mr_fail(MR_ERR_ARGUMENT, "%s: %s, column '%s': a key is a smallint, an integer or a bigint",

@@ -27,6 +27,15 @@ typedef struct mr__pg_column {
     mr__pg_type type;
 } mr__pg_column;
 
+/* A type by its oid: MR__PG_OTHER where the server must be asked. */
+mr__pg_type mr__pg_known_type(Oid oid);
+
+/* Sets a column's type by its oid, and gives what the server calls it, which it asks; NULL after a failure. */
+char *mr__pg_type_of(const mr__postgres *postgres, PGconn *conn, mr__pg_column *column);
+
+/* A field for each column that a statement gives; the text, which may be NULL after a failure, is freed. */
+mr_status mr__pg_guess(mr__postgres *postgres, const char *call, char *text);
+
 /* Finds the columns of the table in a result; `columns` has one for each. A failure names one that is not there, or whose type
  * does not fit its field. */
 mr_status mr__pg_columns(const mr__postgres *postgres, PGconn *conn, const PGresult *result,

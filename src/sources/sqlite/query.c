@@ -28,28 +28,38 @@ static void cursor_close(void *self)
     mr_free(c);
 }
 
-static mr_status prepare(query_cursor *c, const query *q)
+/* The statement; NULL after a failure. */
+static sqlite3_stmt *statement_of(const query *q, sqlite3 *db)
 {
     const char *rest = NULL;
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(db, q->text, -1, &statement, &rest) != SQLITE_OK) {
+        mr__sqlite_failed(&q->sqlite, db);
+        return NULL;
+    }
+    while (*rest == ' ' || *rest == '\n' || *rest == '\t' || *rest == ';')
+        rest++;
+    if (statement && !*rest)
+        return statement;
+    mr_fail(MR_ERR_ARGUMENT, "'%s': a query is one statement", q->sqlite.path);
+    sqlite3_finalize(statement);
+    return NULL;
+}
+
+static mr_status prepare(query_cursor *c, const query *q)
+{
     c->query = q;
     c->place = mr_calloc((size_t)q->sqlite.table.columns, sizeof *c->place);
     c->db = c->place ? mr__sqlite_open(&q->sqlite) : NULL;
-    if (!c->db)
-        return mr_error_status();
-    if (sqlite3_prepare_v2(c->db, q->text, -1, &c->statement, &rest) != SQLITE_OK)
-        return mr__sqlite_failed(&q->sqlite, c->db);
-    while (*rest == ' ' || *rest == '\n' || *rest == '\t' || *rest == ';')
-        rest++;
-    if (!c->statement || *rest)
-        return mr_fail(MR_ERR_ARGUMENT, "'%s': a query is one statement", q->sqlite.path);
-    return mr__sqlite_places(&q->sqlite, c->statement, c->place);
+    c->statement = c->db ? statement_of(q, c->db) : NULL;
+    return c->statement ? mr__sqlite_places(&q->sqlite, c->statement, c->place) : mr_error_status();
 }
 
-static void bind(query_cursor *c, const char *name, int64_t value)
+static void bind(sqlite3_stmt *statement, const char *name, int64_t value)
 {
-    int at = sqlite3_bind_parameter_index(c->statement, name);
+    int at = sqlite3_bind_parameter_index(statement, name);
     if (at)
-        sqlite3_bind_int64(c->statement, at, value);
+        sqlite3_bind_int64(statement, at, value);
 }
 
 static void *cursor_open(void *self, int64_t shard, int64_t shards)
@@ -61,8 +71,8 @@ static void *cursor_open(void *self, int64_t shard, int64_t shards)
     if (shard > 0 && !q->sharded)
         return c; /* without a statement there are no rows */
     if (prepare(c, q) == MR_OK) {
-        bind(c, ":shard", shard);
-        bind(c, ":shards", shards);
+        bind(c->statement, ":shard", shard);
+        bind(c->statement, ":shards", shards);
         return c;
     }
     cursor_close(c);
@@ -129,6 +139,35 @@ static void destroy(void *self)
     query_free(*(query **)self);
 }
 
+static mr_status check(sqlite3_stmt *statement, bool *sharded)
+{
+    *sharded = sqlite3_bind_parameter_index(statement, ":shard") &&
+               sqlite3_bind_parameter_index(statement, ":shards");
+    if (sqlite3_bind_parameter_count(statement) != (*sharded ? 2 : 0))
+        return mr_fail(MR_ERR_ARGUMENT,
+                       "sqlite_stream_new: a query has no parameters, or :shard and :shards");
+    return sqlite3_stmt_readonly(statement)
+               ? MR_OK
+               : mr_fail(MR_ERR_ARGUMENT, "sqlite_stream_new: a query that writes");
+}
+
+/* A field for each of its columns. */
+static mr_status guess(query *q)
+{
+    bool sharded;
+    sqlite3 *db = mr__sqlite_open(&q->sqlite);
+    sqlite3_stmt *statement = db ? statement_of(q, db) : NULL;
+    mr_status s = statement ? check(statement, &sharded) : mr_error_status();
+    if (s == MR_OK) {
+        bind(statement, ":shard", 0);
+        bind(statement, ":shards", 1);
+        s = mr__sqlite_guess(&q->sqlite, "sqlite_stream_new", statement);
+    }
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return s;
+}
+
 /* Once, for what is wrong with the query to be said now. */
 static mr_status try_out(query *q)
 {
@@ -136,15 +175,8 @@ static mr_status try_out(query *q)
     if (!c)
         return mr_error_status();
     mr_status s = prepare(c, q);
-    if (s == MR_OK) {
-        q->sharded = sqlite3_bind_parameter_index(c->statement, ":shard") &&
-                     sqlite3_bind_parameter_index(c->statement, ":shards");
-        if (sqlite3_bind_parameter_count(c->statement) != (q->sharded ? 2 : 0))
-            s = mr_fail(MR_ERR_ARGUMENT,
-                        "sqlite_stream_new: a query has no parameters, or :shard and :shards");
-        else if (!sqlite3_stmt_readonly(c->statement))
-            s = mr_fail(MR_ERR_ARGUMENT, "sqlite_stream_new: a query that writes");
-    }
+    if (s == MR_OK)
+        s = check(c->statement, &q->sharded);
     cursor_close(c);
     return s;
 }
@@ -164,9 +196,10 @@ mr_dataset *mr_sqlite_stream_new(const char *path, const char *text, const mr_ta
         return NULL;
     mr_dataset *dataset = NULL;
     q->text = mr_strdup(text);
-    if (mr__sqlite_make(&q->sqlite, "sqlite_stream_new", path, text ? "the query" : NULL, fields,
+    if ((q->text || !text) &&
+        mr__sqlite_make(&q->sqlite, "sqlite_stream_new", path, text ? "the query" : NULL, fields,
                         field_count) == MR_OK &&
-        q->text && try_out(q) == MR_OK)
+        (fields || guess(q) == MR_OK) && try_out(q) == MR_OK)
         dataset = mr_stream_new(&vtable, &q, sizeof q, q->sqlite.table.field, q->sqlite.table.field_count);
     if (!dataset)
         query_free(q);

@@ -14,10 +14,9 @@ mr_status mr__sqlite_make(mr__sqlite *sqlite, const char *call, const char *path
         return mr_error_status();
     snprintf(source, room, "'%s'", path);
     sqlite->path = mr_strdup(path);
-    mr_status s = sqlite->path ? mr__table_make(&sqlite->table, call, source, what, fields, field_count)
-                               : mr_error_status();
+    mr_status s = sqlite->path ? mr__table_begin(&sqlite->table, source, what) : mr_error_status();
     mr_free(source);
-    return s;
+    return s == MR_OK && fields ? mr__table_make(&sqlite->table, call, fields, field_count) : s;
 }
 
 void mr__sqlite_free(mr__sqlite *sqlite)
@@ -47,11 +46,22 @@ sqlite3 *mr__sqlite_open(const mr__sqlite *sqlite)
     return NULL;
 }
 
+mr_status mr__sqlite_prepare(const mr__sqlite *sqlite, sqlite3 *db, char *text, sqlite3_stmt **statement)
+{
+    mr_status s = MR_OK;
+    if (!text)
+        s = mr_error_status();
+    else if (sqlite3_prepare_v2(db, text, -1, statement, NULL) != SQLITE_OK)
+        s = mr__sqlite_failed(sqlite, db);
+    mr_free(text);
+    return s;
+}
+
 mr_status mr__sqlite_places(const mr__sqlite *sqlite, sqlite3_stmt *statement, int *place)
 {
     const int count = sqlite3_column_count(statement);
     for (int i = 0; i < sqlite->table.columns; i++) {
-        place[i] = -1;
+        place[i] = sqlite->table.each && i < count ? i : -1;
         for (int c = 0; c < count && place[i] < 0; c++)
             if (strcmp(sqlite3_column_name(statement, c), sqlite->table.column[i]) == 0)
                 place[i] = c;

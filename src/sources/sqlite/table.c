@@ -51,17 +51,6 @@ static char *list_text(const mr__sqlite *sqlite)
     return sql.text;
 }
 
-static mr_status prepare(const mr__sqlite *sqlite, sqlite3 *db, char *text, sqlite3_stmt **statement)
-{
-    mr_status s = MR_OK;
-    if (!text)
-        s = mr_error_status();
-    else if (sqlite3_prepare_v2(db, text, -1, statement, NULL) != SQLITE_OK)
-        s = mr__sqlite_failed(sqlite, db);
-    mr_free(text);
-    return s;
-}
-
 static void reader_close(reader *r)
 {
     sqlite3_finalize(r->statement);
@@ -79,7 +68,7 @@ static reader *reader_open(const mr__sqlite *sqlite)
     for (int i = 0; r->place && i < sqlite->table.columns; i++)
         r->place[i] = i + 1;
     r->db = r->place ? mr__sqlite_open(sqlite) : NULL;
-    if (r->db && prepare(sqlite, r->db, rows_text(sqlite), &r->statement) == MR_OK)
+    if (r->db && mr__sqlite_prepare(sqlite, r->db, rows_text(sqlite), &r->statement) == MR_OK)
         return r;
     reader_close(r);
     return NULL;
@@ -181,7 +170,7 @@ static mr_status list_rows(table *t)
     if (!r)
         return mr_error_status();
     sqlite3_stmt *list = NULL;
-    mr_status s = prepare(&t->sqlite, r->db, list_text(&t->sqlite), &list);
+    mr_status s = mr__sqlite_prepare(&t->sqlite, r->db, list_text(&t->sqlite), &list);
     int code = SQLITE_DONE;
     while (s == MR_OK && (code = sqlite3_step(list)) == SQLITE_ROW)
         s = mr__numbers_add(&t->rowids, sqlite3_column_int64(list, 0));
@@ -189,6 +178,24 @@ static mr_status list_rows(table *t)
         s = mr__sqlite_failed(&t->sqlite, r->db);
     sqlite3_finalize(list);
     reader_close(r);
+    return s;
+}
+
+/* SELECT * FROM "t": a field for each of its columns. */
+static mr_status guess(mr__sqlite *sqlite)
+{
+    mr__sql sql = { 0 };
+    sqlite3_stmt *statement = NULL;
+    sqlite3 *db = mr__sqlite_open(sqlite);
+    if (!db)
+        return mr_error_status();
+    mr__sql_add(&sql, "SELECT * FROM ");
+    mr__sql_add_name(&sql, sqlite->table.what);
+    mr_status s = mr__sqlite_prepare(sqlite, db, sql.text, &statement);
+    if (s == MR_OK)
+        s = mr__sqlite_guess(sqlite, "sqlite_new", statement);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
     return s;
 }
 
@@ -205,7 +212,7 @@ mr_dataset *mr_sqlite_new(const char *path, const char *name, const mr_table_fie
         return NULL;
     mr_dataset *dataset = NULL;
     if (mr__sqlite_make(&t->sqlite, "sqlite_new", path, name, fields, field_count) == MR_OK &&
-        list_rows(t) == MR_OK)
+        (fields || guess(&t->sqlite) == MR_OK) && list_rows(t) == MR_OK)
         dataset = mr_dataset_new(&vtable, &t, sizeof t, t->sqlite.table.field, t->sqlite.table.field_count);
     if (!dataset)
         table_free(t);

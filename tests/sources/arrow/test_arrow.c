@@ -317,8 +317,12 @@ static void test_nulls(void)
     close_all(cursor, d);
 
     const mr_table_field strict[] = { { .name = "x" }, { .name = "list", .shape = { 1, { -1 } } } };
-    static const char *const said[] = { "arrow: row 2 of the stream, column 'x': NULL, not a value",
-                                        "arrow: row 4 of the stream, column 'list': NULL, not a value" };
+    static const char *const said[] = {
+        "arrow: row 2 of the stream, column 'x': NULL, not a value (the field's .missing may be "
+        "MR_MISSING_FILL, MR_MISSING_NAN or MR_MISSING_SKIP)",
+        "arrow: row 4 of the stream, column 'list': NULL, not a value (the field's .missing may be "
+        "MR_MISSING_FILL, MR_MISSING_NAN or MR_MISSING_SKIP)"
+    };
     for (int i = 0; i < 2; i++) {
         d = with_nulls(&strict[i], 1);
         cursor = mr_stream_open(d);
@@ -329,6 +333,26 @@ static void test_nulls(void)
         mr_error_clear();
         close_all(cursor, d);
     }
+}
+
+/* Where no fields are named a number with a point is NaN, and of other columns nothing stands in for a value. */
+static void test_nulls_of_every_column(void)
+{
+    static const float values[] = { 1, 2, 3 };
+    static const int32_t numbers_of[] = { 1, 2, 3 };
+    static const unsigned char x = 5, n = 3;
+    mr_dataset *d = open_stream(stream_of(schema("+s", "", 2, schema("f", "x", 0), schema("i", "n", 0)), 1,
+                                          BATCH(3, 2, numbers(3, &x, values), numbers(3, &n, numbers_of))),
+                                NULL, 0);
+    mr_cursor *cursor = mr_stream_open(d);
+    const mr_batch *b = next_of(cursor);
+    CHECK(b && value_of(b->field[0]) == 1);
+    b = next_of(cursor);
+    CHECK(b && isnan(value_of(b->field[0])) && value_of(b->field[1]) == 2);
+    CHECK(mr_cursor_next(cursor, &b) < 0);
+    check_said("arrow: row 3 of the stream, column 'n': NULL, not a value (the field's .missing may be "
+               "MR_MISSING_FILL, MR_MISSING_NAN or MR_MISSING_SKIP)");
+    close_all(cursor, d);
 }
 
 /* ---- many rows ---- */
@@ -419,6 +443,7 @@ int main(void)
     RUN(test_converted_lists);
     RUN(test_dictionaries);
     RUN(test_nulls);
+    RUN(test_nulls_of_every_column);
     RUN(test_loaders);
     RUN(test_resumed);
     RUN(test_outlived);

@@ -281,6 +281,8 @@ static void test_resumed(void)
     check_resumed(in_folder("rows.csv.gz"));
 }
 
+#define REMEDY " (the field's .missing may be MR_MISSING_FILL, MR_MISSING_NAN or MR_MISSING_SKIP)"
+
 static void check_fault(const char *text, const mr_csv_field *fields, int count, const mr_csv_opts *opts,
                         int64_t row, const char *wanted);
 
@@ -382,10 +384,13 @@ static void test_faults(void)
                 "': line 4, column 'x': 'two lines' is no number");
     check_fault("x\n1.5\n", &whole, 1, NULL, 0, "': line 2, column 'x': '1.5' is no whole number");
     check_fault("x\n256\n", &whole, 1, NULL, 0, "': line 2, column 'x': '256' does not fit the field's type");
-    check_fault("x\nNA\n", &x, 1, NULL, 0, "': line 2, column 'x': 'NA' is missing");
-    check_fault("x\nnan\n", &x, 1, NULL, 0, "': line 2, column 'x': 'nan' is missing");
-    check_fault("x\n NaN\n", &x, 1, NULL, 0, "': line 2, column 'x': ' NaN' is missing");
-    check_fault("x,y\n,1\n", &x, 1, NULL, 0, "': line 2, column 'x': '' is missing");
+    check_fault("x\nNA\n", &x, 1, NULL, 0,
+                "': line 2, column 'x': 'NA' is missing (the field's .missing may be MR_MISSING_FILL, "
+                "MR_MISSING_NAN or "
+                "MR_MISSING_SKIP)");
+    check_fault("x\nnan\n", &x, 1, NULL, 0, "': line 2, column 'x': 'nan' is missing" REMEDY);
+    check_fault("x\n NaN\n", &x, 1, NULL, 0, "': line 2, column 'x': ' NaN' is missing" REMEDY);
+    check_fault("x,y\n,1\n", &x, 1, NULL, 0, "': line 2, column 'x': '' is missing" REMEDY);
     check_fault("x\n\"1\n", &x, 1, NULL, 0,
                 "': line 2, cell 1: a quote that is not closed, or text behind it");
     check_fault("x\n\"1\"2\n", &x, 1, NULL, 0,

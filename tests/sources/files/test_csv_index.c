@@ -194,7 +194,7 @@ static void put_index(mr__row_index index)
     mr__csv_plan plan = { 0 };
     mr__csv_front front = { 0 };
     CHECK(mr__bytes_open(&bytes, NULL, in_folder("rows.csv"), NULL) == MR_OK);
-    CHECK(mr__csv_plan_begin(&plan, in_folder("rows.csv"), NULL) == MR_OK);
+    CHECK(mr__csv_plan_begin(&plan, "csv_new", in_folder("rows.csv"), NULL) == MR_OK);
     CHECK(mr__csv_front_find(&plan.format, &front, bytes.at, bytes.size, true));
     CHECK(mr__csv_plan_head(&plan, &front, bytes.at) == MR_OK);
     CHECK(mr__csv_plan_fields(&plan, fields, 1) == MR_OK);

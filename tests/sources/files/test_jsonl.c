@@ -170,8 +170,12 @@ static void test_faults(void)
                          word = { .name = "x", .words = colours, .word_count = 2 };
     check_fault("{\"a\":{\"x\":1}}\n\n{\"a\":{\"x\":\"1\"}}\n", &x,
                 "': line 3, key 'a.x': a string, not a number");
-    check_fault("{\"a\":[]}", &x, "': line 1 has no 'a.x'");
-    check_fault("{\"a\":{\"x\":null}}", &x, "': line 1 has no 'a.x'");
+    check_fault("{\"a\":[]}", &x,
+                "': line 1 has no 'a.x' (the field's .missing may be MR_MISSING_FILL, MR_MISSING_NAN or "
+                "MR_MISSING_SKIP)");
+    check_fault("{\"a\":{\"x\":null}}", &x,
+                "': line 1 has no 'a.x' (the field's .missing may be MR_MISSING_FILL, MR_MISSING_NAN or "
+                "MR_MISSING_SKIP)");
     check_fault("[1]", &x, "': line 1 is an array, not an object");
     check_fault("{\"x\":[1]}", &two, "': line 1, key 'x': an array of 1, not 2");
     check_fault("{\"x\":{}}", &two, "': line 1, key 'x': an object, not an array");
@@ -193,7 +197,10 @@ static void check_refused(const mr_jsonl_field *f, int count, const char *text)
 static void test_wrong_fields(void)
 {
     const char *const twice[] = { "a", "a" };
-    check_refused(NULL, 0, "jsonl_new: there is at least one field");
+    check_refused(
+        NULL, 0,
+        "jsonl_new: no fields are named, and lines need not have the same keys: { .name = \"x\" } is a "
+        "field of the numbers at key 'x'");
     check_refused(&(mr_jsonl_field){ 0 }, 1, "jsonl_new: a field without a name");
     check_refused(&(mr_jsonl_field){ .name = "x", .dtype = MR_FLOAT16 }, 1,
                   "jsonl_new: field 'x': float16 is none of float32, float64, int64, int32, int16, uint16, "

@@ -220,7 +220,9 @@ static void test_record_faults(void)
     CHECK(!mr_records_stream_new(NULL, fields, 3, NULL));
     check_said("records_stream_new: path is NULL");
     CHECK(!mr_records_stream_new("a", fields, 0, NULL));
-    check_said("records_stream_new: there is at least one field");
+    check_said("records_stream_new: no fields are named, and a file does not say what records have: { .name "
+               "= \"x\" } "
+               "is a field of one float32");
     CHECK(!mr_records_stream_new("a", fields, 3, &(mr_records_opts){ .skip = -1 }));
     check_said("records_stream_new: skip is negative");
     CHECK(!mr_records_stream_new("a", &(mr_field){ "x", MR_UINT8, { 1, { -1 } } }, 1, NULL));

@@ -90,6 +90,67 @@ static void test_table(void)
     mr_dataset_free(d);
 }
 
+/* Without fields each column is one, of its type. */
+static void test_every_column(void)
+{
+    static const struct {
+        const char *name;
+        mr_dtype dtype;
+        int ndim;
+    } wanted[] = { { "id", MR_INT32, 0 },       { "age", MR_INT16, 0 },    { "height", MR_FLOAT32, 0 },
+                   { "weight", MR_FLOAT64, 0 }, { "city", MR_UINT8, 1 },   { "code", MR_UINT8, 1 },
+                   { "picture", MR_UINT8, 1 },  { "ok", MR_BOOL, 0 },      { "price", MR_FLOAT64, 0 },
+                   { "born", MR_FLOAT64, 0 },   { "seen", MR_FLOAT64, 0 }, { "c", MR_UINT8, 1 } };
+    mr_rng *rng = mr_rng_new(1);
+    for (int stream = 0; stream < 2; stream++) {
+        mr_dataset *d = stream ? mr_postgres_stream_new(
+                                     server_name, "SELECT * FROM \"Peo\"\"ple\" WHERE id % :shards = :shard",
+                                     NULL, 0, &(mr_postgres_opts){ .key = "id" })
+                               : mr_postgres_new(server_name, "\"Peo\"\"ple\"", "id", NULL, 0);
+        if (!CHECK(d && mr_dataset_field_count(d) == 12)) {
+            printf("    %s\n", mr_error());
+            continue;
+        }
+        for (int i = 0; i < 12; i++) {
+            const mr_field *f = &mr_dataset_fields(d)[i];
+            CHECK_EQ_STR(f->name, wanted[i].name);
+            CHECK(f->dtype == wanted[i].dtype && f->shape.ndim == wanted[i].ndim);
+        }
+        mr_loader *loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 3 });
+        const mr_batch *b;
+        if (CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK)) {
+            CHECK_EQ_I64(((int32_t *)mr_tensor_data(b->field[0]))[0], -7);
+            CHECK(memcmp(mr_tensor_data(b->field[4]), "K\xc3\xb6lnBonnBonn", 13) == 0);
+            CHECK(((double *)mr_tensor_data(b->field[10]))[1] == 1.5);
+            CHECK(memcmp(mr_tensor_data(b->field[11]), "greenredred", 11) == 0);
+        }
+        CHECK(mr_loader_next(loader, &b) < 0);
+        check_said("column 'age': NULL, not a value (the field's .missing may be");
+        mr_loader_free(loader);
+        mr_dataset_free(d);
+    }
+    mr_rng_free(rng);
+    mr_dataset *d =
+        mr_postgres_stream_new(server_name, "SELECT 1 AS x, 2.5::real AS x, NULL::real AS n;", NULL, 0, NULL);
+    mr_cursor *cursor = mr_stream_open(d);
+    const mr_batch *b;
+    if (CHECK_EQ_I64(mr_cursor_next(cursor, &b), MR_OK))
+        CHECK(*(int32_t *)mr_tensor_data(b->field[0]) == 1 && *(float *)mr_tensor_data(b->field[1]) == 2.5f &&
+              isnan(*(float *)mr_tensor_data(b->field[2])));
+    mr_cursor_free(cursor);
+    mr_dataset_free(d);
+    CHECK(!mr_postgres_stream_new(server_name, "SELECT '1 day'::interval AS i", NULL, 0, NULL));
+    check_said("': the query, column 'i': it has the type interval, which is no field's: name the fields, or "
+               "cast it "
+               "in a query");
+    CHECK(!mr_postgres_stream_new(server_name, "SELECT", NULL, 0, NULL));
+    check_said("': the query has no columns");
+    CHECK(!mr_postgres_stream_new(server_name, ";", NULL, 0, NULL));
+    check_said("postgres_stream_new: the query is empty");
+    CHECK(!mr_postgres_new(server_name, "nothing", "id", NULL, 0));
+    check_said("': relation \"nothing\" does not exist");
+}
+
 static void test_query(void)
 {
     mr_dataset *d = mr_postgres_stream_new(server_name, "SELECT * FROM \"Peo\"\"ple\" ORDER BY id; -- all",
@@ -246,6 +307,7 @@ int main(void)
     }
     if (CHECK(server_begin())) {
         RUN(test_table);
+        RUN(test_every_column);
         RUN(test_query);
         RUN(test_against_server);
         RUN(test_workers);

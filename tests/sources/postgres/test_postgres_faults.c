@@ -68,8 +68,8 @@ static void test_servers(void)
     said("postgres_new: table or query is NULL");
     CHECK(!mr_postgres_new(server_name, "t", NULL, &x, 1));
     said("postgres_new: key is NULL");
-    CHECK(!mr_postgres_new(server_name, "t", "n", NULL, 0));
-    said("postgres_new: there is at least one field");
+    CHECK(!mr_postgres_new(server_name, "t", "n", &x, 0));
+    said("postgres_new: a list of no fields: NULL instead of it takes every column");
 }
 
 static void test_statements(void)
@@ -132,7 +132,9 @@ static void test_values(void)
     const mr_table_field small = { .name = "x", .dtype = MR_UINT8 },
                          bytes = { .name = "x", .shape = { 1, { 2 } } },
                          word = { .name = "x", .words = (const char *const[]){ "a" }, .word_count = 1 };
-    bad_value("NULL::int", &x, "': row 1 of the query, column 'x': NULL, not a value");
+    bad_value("NULL::int", &x,
+              "': row 1 of the query, column 'x': NULL, not a value (the field's .missing may be "
+              "MR_MISSING_FILL, MR_MISSING_NAN or MR_MISSING_SKIP)");
     bad_value("256", &small, "': row 1 of the query, column 'x': 256 does not fit uint8");
     bad_value("1.5", &small, "': row 1 of the query, column 'x': a number, not a whole number");
     bad_value("2::float8", &small, "': row 1 of the query, column 'x': a number, not a whole number");

@@ -24,6 +24,13 @@ static double query(mr_status *status)
                        status);
 }
 
+static double every_column(mr_status *status)
+{
+    return sum_of_rows(
+        mr_postgres_stream_new(server_name, "SELECT n::bigint, m, c FROM t WHERE n > 0", NULL, 0, NULL),
+        status);
+}
+
 int main(void)
 {
     if (!files_begin())
@@ -40,6 +47,7 @@ int main(void)
         refuse_begin();
         refuse_each("table", table, 20);
         refuse_each("query", query, 20);
+        refuse_each("every column", every_column, 30);
         refuse_end();
     }
     server_stop(SIGQUIT);

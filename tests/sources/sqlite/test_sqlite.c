@@ -185,7 +185,9 @@ static void test_faults(void)
         many[i] = text[i];
     }
     check_fault("'1'", &x, "/a.db': row 1 of t, column 'x': a text, not a number");
-    check_fault("NULL", &x, "/a.db': row 1 of t, column 'x': NULL, not a value");
+    check_fault("NULL", &x,
+                "/a.db': row 1 of t, column 'x': NULL, not a value (the field's .missing may be "
+                "MR_MISSING_FILL, MR_MISSING_NAN or MR_MISSING_SKIP)");
     check_fault("1.5", &small, "/a.db': row 1 of t, column 'x': a number, not a whole number");
     check_fault("256", &small, "/a.db': row 1 of t, column 'x': 256 does not fit uint8");
     check_fault("x'00'", &blob, "/a.db': row 1 of t, column 'x': 1 bytes, not 8");
@@ -220,8 +222,10 @@ static void test_faults(void)
         path, "t", &(mr_table_field){ .name = "x", .dtype = MR_INT8, .words = many, .word_count = 128 }, 1);
     CHECK(fits != NULL);
     mr_dataset_free(fits);
-    CHECK(!mr_sqlite_new(path, "t", NULL, 0));
-    check_said("sqlite_new: there is at least one field");
+    CHECK(!mr_sqlite_new(path, "t", &x, 0));
+    check_said("sqlite_new: a list of no fields: NULL instead of it takes every column");
+    CHECK(!mr_sqlite_new(path, "s", NULL, 0));
+    check_said("/a.db': no such table: s");
 
     CHECK(!mr_sqlite_stream_new(path, "SELECT", &x, 1));
     check_said("/a.db': incomplete input");
@@ -305,6 +309,100 @@ static void test_wrong_fields(void)
                   "sqlite_new: field 'x': bytes and words are of one column");
 }
 
+/* ---- without fields: every column ---- */
+
+static void check_field(const mr_dataset *d, int i, const char *name, mr_dtype dtype, int ndim)
+{
+    const mr_field *f = &mr_dataset_fields(d)[i];
+    CHECK_EQ_STR(f->name, name);
+    if (!CHECK(f->dtype == dtype && f->shape.ndim == ndim && (!ndim || f->shape.dim[0] == -1)))
+        printf("    %s: %s\n", name, mr_dtype_name(f->dtype));
+}
+
+/* Types are those that are declared, or what the rows have. */
+static void test_every_column(void)
+{
+    mr_dataset *d = mr_sqlite_new(make(people), "peo\"ple", NULL, 0);
+    if (!CHECK(d && mr_dataset_field_count(d) == 7)) {
+        printf("    %s\n", mr_error());
+        return;
+    }
+    check_field(d, 0, "id", MR_INT64, 0);
+    check_field(d, 1, "age", MR_INT64, 0);
+    check_field(d, 2, "height", MR_FLOAT64, 0);
+    check_field(d, 3, "weight", MR_FLOAT64, 0);
+    check_field(d, 4, "city", MR_UINT8, 1);
+    check_field(d, 5, "picture", MR_UINT8, 1);
+    check_field(d, 6, "ok", MR_INT64, 0);
+    mr_batch *b = mr_dataset_get(d, 0);
+    CHECK(b && *(int64_t *)mr_tensor_data(b->field[0]) == -7 &&
+          *(double *)mr_tensor_data(b->field[3]) == 30.5 && mr_tensor_numel(b->field[4]) == 5 &&
+          mr_tensor_numel(b->field[5]) == 2);
+    mr_batch_free(b);
+    CHECK(!mr_dataset_get(d, 3)); /* a whole number is never NaN */
+    check_said("/a.db': row 900 of peo\"ple, column 'age': NULL, not a value (the field's .missing may be "
+               "MR_MISSING_FILL, MR_MISSING_NAN or MR_MISSING_SKIP)");
+    mr_dataset_free(d);
+
+    d = mr_sqlite_stream_new(
+        in_folder("a.db"),
+        "SELECT weight, age AS \"a,b\", age, height * 2, city || '!', NULL, count(*) FROM "
+        "\"peo\"\"ple\" WHERE age AND id % :shards = :shard GROUP BY id ORDER BY id",
+        NULL, 0);
+    if (!CHECK(d && mr_dataset_field_count(d) == 7)) {
+        printf("    %s\n", mr_error());
+        return;
+    }
+    check_field(d, 0, "weight", MR_FLOAT64, 0);
+    check_field(d, 1, "a,b", MR_INT64, 0);
+    check_field(d, 2, "age", MR_INT64, 0);
+    check_field(d, 3, "height * 2", MR_FLOAT64, 0);
+    check_field(d, 4, "city || '!'", MR_UINT8, 1);
+    check_field(d, 5, "NULL", MR_FLOAT64, 0);
+    check_field(d, 6, "count(*)", MR_INT64, 0);
+    mr_cursor *cursor = mr_stream_open(d);
+    const mr_batch *sample;
+    if (CHECK_EQ_I64(mr_cursor_next(cursor, &sample), MR_OK))
+        CHECK(*(double *)mr_tensor_data(sample->field[3]) == 2.4 && mr_tensor_numel(sample->field[4]) == 6 &&
+              isnan(*(double *)mr_tensor_data(sample->field[5])));
+    mr_cursor_free(cursor);
+    mr_dataset_free(d);
+}
+
+/* What the types say is not always what is there; columns may have the same name, or none of a type. */
+static void test_odd_columns(void)
+{
+    const char *path = make("CREATE TABLE t (d DECIMAL(10, 2), b BOOLEAN, p VARCHAR(3), m);"
+                            "INSERT INTO t VALUES (NULL, 1, 'x', 1), (1.5, 0, 'y', 'word')");
+    mr_dataset *d = mr_sqlite_new(path, "t", NULL, 0);
+    check_field(d, 0, "d", MR_FLOAT64, 0);
+    check_field(d, 1, "b", MR_INT64, 0);
+    check_field(d, 2, "p", MR_UINT8, 1);
+    check_field(d, 3, "m", MR_UINT8, 1);
+    CHECK(!mr_dataset_get(d, 0));
+    check_said("/a.db': row 1 of t, column 'm': a whole number, not bytes or a text");
+    mr_dataset_free(d);
+    d = mr_sqlite_stream_new(path, "SELECT 1 AS x, 2.5 AS x", NULL, 0);
+    check_field(d, 0, "x", MR_INT64, 0);
+    check_field(d, 1, "x", MR_FLOAT64, 0);
+    mr_cursor *cursor = mr_stream_open(d);
+    const mr_batch *b;
+    CHECK_EQ_I64(mr_cursor_next(cursor, &b), MR_OK);
+    CHECK(*(int64_t *)mr_tensor_data(b->field[0]) == 1 && *(double *)mr_tensor_data(b->field[1]) == 2.5);
+    mr_cursor_free(cursor);
+    mr_dataset_free(d);
+    CHECK(!mr_sqlite_stream_new(path, "DELETE FROM t", NULL, 0));
+    check_said("sqlite_stream_new: a query that writes");
+    CHECK(!mr_sqlite_stream_new(path, "BEGIN", NULL, 0));
+    check_said("/a.db': the query has no columns");
+    CHECK(!mr_sqlite_stream_new(path, "SELECT :x", NULL, 0));
+    check_said("sqlite_stream_new: a query has no parameters, or :shard and :shards");
+    CHECK(!mr_sqlite_stream_new(path, "SELECT abs(-9223372036854775808)", NULL, 0));
+    check_said("/a.db': integer overflow");
+    CHECK(!mr_sqlite_stream_new(NULL, "SELECT 1", NULL, 0));
+    check_said("sqlite_stream_new: path is NULL");
+}
+
 int main(void)
 {
     if (!files_begin())
@@ -318,6 +416,8 @@ int main(void)
     RUN(test_faults);
     RUN(test_changes);
     RUN(test_wrong_fields);
+    RUN(test_every_column);
+    RUN(test_odd_columns);
     mr_rng_free(rng);
     return files_report();
 }

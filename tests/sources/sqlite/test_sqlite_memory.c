@@ -26,6 +26,17 @@ static double query(mr_status *status)
                        status);
 }
 
+static double every_column(mr_status *status)
+{
+    return sum_of_rows(
+        mr_sqlite_stream_new(in_folder("a.db"), "SELECT n, * FROM t WHERE n NOT NULL", NULL, 0), status);
+}
+
+static double all_of_table(mr_status *status)
+{
+    return sum_of_rows(mr_sqlite_new(in_folder("a.db"), "whole", NULL, 0), status);
+}
+
 int main(void)
 {
     sqlite3 *db = NULL;
@@ -34,12 +45,15 @@ int main(void)
     CHECK(sqlite3_open(in_folder("a.db"), &db) == SQLITE_OK);
     CHECK(sqlite3_exec(db,
                        "CREATE TABLE t (n, m, w);"
-                       "INSERT INTO t VALUES (1, 2, 'a'), (NULL, 1, 'b'), (5, 6, 'b'), (7, 0.5, 'a')",
+                       "INSERT INTO t VALUES (1, 2, 'a'), (NULL, 1, 'b'), (5, 6, 'b'), (7, 0.5, 'a');"
+                       "CREATE TABLE whole AS SELECT * FROM t WHERE n NOT NULL",
                        NULL, NULL, NULL) == SQLITE_OK);
     sqlite3_close(db);
     refuse_begin();
     refuse_each("table", table, 20);
     refuse_each("query", query, 20);
+    refuse_each("every column", every_column, 30);
+    refuse_each("all of a table", all_of_table, 30);
     refuse_end();
     return files_report();
 }

@@ -13,14 +13,25 @@ static struct {
     size_t kept_bytes;
 } log_now;
 
-/* Opens a logger, which it takes over, for a run. */
+/* Opens a logger, which it takes over, for a run. A position is checked before, which says the same as opening, unless memory
+ * runs out at one of them. */
 static inline mr_status log_open_run(mr_logger *logger, const mr_log_run *run, mr__position position)
 {
+    char said[1200] = "";
     mr_logger_free(log_now.logger);
     log_now.logger = logger;
     log_now.set = (mr__loggers){ &log_now.logger, 1, 0 };
+    const mr_status looked = logger ? mr__loggers_check(&log_now.set, run, &position) : MR_OK;
+    if (looked)
+        snprintf(said, sizeof said, "%s", mr_error());
+    if (logger)
+        mr_error_clear();
     mr_status status = logger ? mr__loggers_open(&log_now.set, run, &position) : mr_error_status();
     (void)mr_error(); /* settles it; what it says can still be read */
+    if (logger && position.bytes && looked != MR_ERR_MEMORY && status != MR_ERR_MEMORY) {
+        CHECK_EQ_I64(looked, status);
+        CHECK_EQ_STR(said, status ? mr_error() : "");
+    }
     return status;
 }
 

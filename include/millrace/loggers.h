@@ -2,7 +2,7 @@
  * Millrace, loggers layer: where the rows of a training go. A trainer adopts loggers by mr_trainer_add_logger.
  *
  * Threads: a trainer calls its loggers on a background thread of its own, from open to close, one after the other; never
- * within a step.
+ * within a step. `check` and `destroy` are called on the caller's.
  */
 #ifndef MILLRACE_LOGGERS_H
 #define MILLRACE_LOGGERS_H
@@ -92,6 +92,9 @@ typedef struct mr_logger_vtable {
     mr_status (*close)(void *self);
     /* Frees what `self` holds. */
     void (*destroy)(void *self);
+    /* Before open, with a position, on the thread of the fit: whether open can go on from it. Changes nothing; for after it, and
+     * before open, later checkpoints go, of which the logs will know nothing. */
+    mr_status (*check)(void *self, const mr_log_run *run);
 } mr_logger_vtable;
 
 typedef struct mr_logger mr_logger;

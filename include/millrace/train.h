@@ -272,7 +272,8 @@ MR_API void mr_trainer_free(mr_trainer *trainer);
  * checkpoint and continued. The loaders may have other numbers of workers. A checkpoint that is damaged is passed over
  * ("last", or a folder) or refused. One is refused with what differs (MR_ERR_ARGUMENT, MR_ERR_SHAPE, …), and nothing on the disk is
  * changed then, if its model has other names or shapes, its optimizers and schedules are of other kinds or numbers, the callbacks
- * that keep a state are others or come in another order, or a loader is another. Learning rates and momenta are the
+ * that keep a state are others or come in another order, a loader is another, or a log does not begin with what it had. Going on from
+ * an earlier checkpoint by its path, one that is accepted, removes the trainer's later ones of that folder. Learning rates and momenta are the
  * checkpoint's, whatever the optimizer is made with, as with torch's load_state_dict; all other options (weight decay, a schedule's
  * gamma) are the program's. What a checkpoint does not hold is not compared: an activation, the code of a step, callbacks without a
  * state. MR_NONFINITE_ROLLBACK and max_time may be asked for only now. Of a training that had come to its end nothing is done, and

@@ -81,7 +81,8 @@ static bool narrow(mr__strbuf *to, const char *text, size_t size, const mr__csv_
     return to->failed || (int64_t)to->length == mark->bytes;
 }
 
-static mr_status rewrite(const char *path, const char *text, size_t size, const mr__csv_mark *mark, long more)
+static mr_status rewrite(const char *path, const char *text, size_t size, const mr__csv_mark *mark, long more,
+                         bool look)
 {
     mr__strbuf kept = { 0 };
     mr_status status = MR_OK;
@@ -90,7 +91,7 @@ static mr_status rewrite(const char *path, const char *text, size_t size, const 
         status = not_that_file(path, mark);
     else if (kept.failed)
         status = MR_ERR_MEMORY;
-    if (!status) {
+    if (!status && !look) {
         mr__file_replace_begin(&file, path);
         mr__file_replace_write(&file, kept.text, kept.length);
         status = mr__file_replace_commit(&file);
@@ -99,16 +100,18 @@ static mr_status rewrite(const char *path, const char *text, size_t size, const 
     return status;
 }
 
-static mr_status cut(const char *path, const char *text, size_t size, const mr__csv_mark *mark)
+static mr_status cut(const char *path, const char *text, size_t size, const mr__csv_mark *mark, bool look)
 {
     const long more = columns_more(text, size, mark);
     if (more < 0)
         return not_that_file(path, mark);
     if (more > 0)
-        return rewrite(path, text, size, mark, more);
+        return rewrite(path, text, size, mark, more, look);
     if (size < (size_t)mark->bytes || text[mark->bytes - 1] != '\n')
         return not_that_file(path, mark);
-    if (size > (size_t)mark->bytes && truncate(path, mark->bytes) != 0)
+    if (look && access(path, W_OK) != 0)
+        return mr__io_failed("write", path, errno);
+    if (!look && size > (size_t)mark->bytes && truncate(path, mark->bytes) != 0)
         return mr__io_failed("write", path, errno);
     return MR_OK;
 }
@@ -122,12 +125,13 @@ mr_status mr__csv_remove(const char *path)
     return mr__io_failed("remove", path, errno);
 }
 
-mr_status mr__csv_cut(const char *path, const mr__csv_mark *mark)
+/* `look`: nothing is changed. */
+static mr_status cut_file(const char *path, const mr__csv_mark *mark, bool look)
 {
     char *text;
     size_t size;
     if (mark->bytes == 0)
-        return mr__csv_remove(path);
+        return look ? MR_OK : mr__csv_remove(path);
     if (mr__is_special_file(path))
         return MR_OK;
     if (mark->bytes < 0 || mark->rows < 0 || mark->header_bytes < LINE_END_BYTES)
@@ -135,7 +139,7 @@ mr_status mr__csv_cut(const char *path, const mr__csv_mark *mark)
     mr_status status = mr__file_read_all(path, &text, &size, 0);
     if (status)
         return status;
-    status = cut(path, text, size, mark);
+    status = cut(path, text, size, mark, look);
     mr__free(text);
     return status;
 }
@@ -164,4 +168,14 @@ mr_status mr__csv_end(const char *path, char **text, mr__csv_mark *mark)
     if (size && !mark->bytes)
         return mr__raise(MR_ERR_FORMAT, "cannot go on with '%.300s': its header makes no sense", path);
     return MR_OK;
+}
+
+mr_status mr__csv_cut(const char *path, const mr__csv_mark *mark)
+{
+    return cut_file(path, mark, false);
+}
+
+mr_status mr__csv_check(const char *path, const mr__csv_mark *mark)
+{
+    return cut_file(path, mark, true);
 }

@@ -19,6 +19,9 @@ mr_status mr__csv_cut(const char *path, const mr__csv_mark *mark);
  * *text, which the caller frees with mr__free, also after a failure. */
 mr_status mr__csv_end(const char *path, char **text, mr__csv_mark *mark);
 
+/* Whether it can do that, with its failures; changes nothing. */
+mr_status mr__csv_check(const char *path, const mr__csv_mark *mark);
+
 /* Removes a file; one that is not there is no failure. */
 mr_status mr__csv_remove(const char *path);
 

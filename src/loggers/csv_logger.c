@@ -295,9 +295,11 @@ static mr_status take_cells(csv *c, const char *from, size_t bytes)
     return MR_OK;
 }
 
-static mr_status go_on_behind(csv *c, const mr__csv_mark *mark)
+typedef mr_status cutting(const char *path, const mr__csv_mark *mark);
+
+static mr_status go_on_behind(csv *c, const mr__csv_mark *mark, cutting *cut)
 {
-    mr_status status = mr__csv_cut(c->file.path, mark);
+    mr_status status = cut(c->file.path, mark);
     if (!status)
         status = take_header(c, mark);
     c->bytes = mark->bytes;
@@ -312,17 +314,17 @@ static mr_status go_on_at_end(csv *c)
     char *text;
     mr_status status = mr__csv_end(c->file.path, &text, &mark);
     if (!status)
-        status = go_on_behind(c, &mark);
+        status = go_on_behind(c, &mark, mr__csv_cut);
     mr__free(text);
     return status;
 }
 
-static mr_status go_on(csv *c, const mr_log_run *run)
+static mr_status go_on(csv *c, const mr_log_run *run, cutting *cut)
 {
     mr__csv_mark mark;
     mr_status status = read_mark(c, run, &mark);
     if (!status)
-        status = go_on_behind(c, &mark);
+        status = go_on_behind(c, &mark, cut);
     if (status)
         return status;
     const char *cells = mark.header + mark.header_bytes;
@@ -349,13 +351,29 @@ static mr_status close_all(void *self)
     return status ? status : closed;
 }
 
+static mr_status init_file(csv *c, const mr_log_run *run)
+{
+    return mr__log_file_init(&c->file, c->merged ? "csv_merged" : "csv", c->given, run->dir,
+                             c->merged ? "merged.csv" : "metrics.csv");
+}
+
+static mr_status check_log(void *self, const mr_log_run *run)
+{
+    csv *c = self;
+    mr_status status = init_file(c, run);
+    if (!status)
+        status = go_on(c, run, mr__csv_check);
+    c->pending = false;
+    (void)close_all(c);
+    return status;
+}
+
 static mr_status open_log(void *self, const mr_log_run *run)
 {
     csv *c = self;
-    mr_status status = mr__log_file_init(&c->file, c->merged ? "csv_merged" : "csv", c->given, run->dir,
-                                         c->merged ? "merged.csv" : "metrics.csv");
+    mr_status status = init_file(c, run);
     if (!status)
-        status = run->position     ? go_on(c, run)
+        status = run->position     ? go_on(c, run, mr__csv_cut)
                  : run->evaluation ? go_on_at_end(c)
                                    : mr__csv_remove(c->file.path);
     if (!status && !add_first_columns(c))
@@ -379,7 +397,7 @@ static void destroy(void *self)
 #define VTABLE(called)                                                                                   \
     {                                                                                                    \
         .name = (called), .open = open_log, .row = row, .flush = flush, .sync = sync_file, .tell = tell, \
-        .close = close_all, .destroy = destroy                                                           \
+        .close = close_all, .destroy = destroy, .check = check_log                                       \
     }
 static const mr_logger_vtable long_vtable = VTABLE("csv"), merged_vtable = VTABLE("csv_merged");
 #undef VTABLE

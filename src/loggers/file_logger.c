@@ -27,6 +27,16 @@ mr_status mr__file_logger_open(mr__file_logger *self, const mr_log_run *run, con
     return status;
 }
 
+mr_status mr__file_logger_check(mr__file_logger *self, const mr_log_run *run, const char *logger,
+                                const char *name)
+{
+    mr_status status = mr__log_file_init(&self->file, logger, self->given, run->dir, name);
+    if (!status)
+        status = mr__log_file_check(&self->file, run->position, run->position_bytes);
+    (void)mr__file_logger_close(self);
+    return status;
+}
+
 mr_status mr__file_logger_flush(void *self)
 {
     return mr__log_file_flush(&((mr__file_logger *)self)->file);

@@ -21,6 +21,10 @@ mr_logger *mr__file_logger_new(const mr_logger_vtable *vtable, mr__file_logger *
 mr_status mr__file_logger_open(mr__file_logger *self, const mr_log_run *run, const char *logger,
                                const char *name, bool lines);
 
+/* For one that is not open: whether it can go on with it. */
+mr_status mr__file_logger_check(mr__file_logger *self, const mr_log_run *run, const char *logger,
+                                const char *name);
+
 /* For the tables of such loggers. */
 mr_status mr__file_logger_flush(void *self);
 mr_status mr__file_logger_sync(void *self);

@@ -81,9 +81,16 @@ static mr_status row(void *self, const mr_log_row *row)
 
 /* ---- the logger ---- */
 
+static const char called[] = "jsonl", file_name[] = "metrics.jsonl";
+
+static mr_status check_log(void *self, const mr_log_run *run)
+{
+    return mr__file_logger_check(self, run, called, file_name);
+}
+
 static mr_status open_log(void *self, const mr_log_run *run)
 {
-    return mr__file_logger_open(self, run, "jsonl", "metrics.jsonl", true);
+    return mr__file_logger_open(self, run, called, file_name, true);
 }
 
 static const mr_logger_vtable vtable = { .name = "jsonl",
@@ -93,7 +100,8 @@ static const mr_logger_vtable vtable = { .name = "jsonl",
                                          .sync = mr__file_logger_sync,
                                          .tell = mr__file_logger_tell,
                                          .close = mr__file_logger_close,
-                                         .destroy = mr__file_logger_destroy };
+                                         .destroy = mr__file_logger_destroy,
+                                         .check = check_log };
 
 mr_logger *mr_jsonl_logger_new(const mr_jsonl_logger_opts *opts)
 {

@@ -82,20 +82,36 @@ static mr_status go_on(mr__log_file *file, const mr__log_file_mark *mark)
     return status;
 }
 
+/* What a mark says, if the file begins with what it was of. */
+static mr_status find_mark(const mr__log_file *file, const void *at, size_t size, mr__log_file_mark *mark)
+{
+    *mark = (mr__log_file_mark){ -1, 0 };
+    if (size == sizeof *mark)
+        memcpy(mark, at, size);
+    if (mark->bytes < 0)
+        return mr__raise(MR_ERR_FORMAT, "what the checkpoint says of '%.300s' makes no sense", file->path);
+    if (mr__is_special_file(file->path))
+        return MR_OK;
+    mr__log_file_mark there = *mark;
+    mr_status status = read_beginning(file, mark->bytes, false, &there);
+    if (!status && (there.bytes != mark->bytes || there.crc != mark->crc))
+        status = not_that_file(file, mark);
+    return status;
+}
+
+mr_status mr__log_file_check(mr__log_file *file, const void *at, size_t size)
+{
+    mr__log_file_mark mark;
+    mr_status status = find_mark(file, at, size, &mark);
+    return status ? status : mr__log_file_open(file, 0);
+}
+
 mr_status mr__log_file_begin(mr__log_file *file, const void *at, size_t size)
 {
-    mr__log_file_mark mark = { 0, 0 };
+    mr__log_file_mark mark;
     if (!size)
         return mr__log_file_open(file, O_CREAT | O_TRUNC);
-    if (size == sizeof mark)
-        memcpy(&mark, at, size);
-    if (size != sizeof mark || mark.bytes < 0)
-        return mr__raise(MR_ERR_FORMAT, "what the checkpoint says of '%.300s' makes no sense", file->path);
-    mr__log_file_mark there = mark;
-    mr_status status =
-        mr__is_special_file(file->path) ? MR_OK : read_beginning(file, mark.bytes, false, &there);
-    if (!status && (there.bytes != mark.bytes || there.crc != mark.crc))
-        status = not_that_file(file, &mark);
+    mr_status status = find_mark(file, at, size, &mark);
     return status ? status : go_on(file, &mark);
 }
 

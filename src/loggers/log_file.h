@@ -38,6 +38,9 @@ mr_status mr__log_file_begin(mr__log_file *file, const void *mark, size_t size);
 /* Makes it, if it is not there, and otherwise goes on at its end; of a file of `lines` behind the last one that is complete. */
 mr_status mr__log_file_continue(mr__log_file *file, bool lines);
 
+/* Whether that can cut the file back to a mark, with its failures: opens it, and changes nothing. */
+mr_status mr__log_file_check(mr__log_file *file, const void *mark, size_t size);
+
 /* A row has been appended to `rest`. Flushes if there is much to be written. */
 mr_status mr__log_file_added(mr__log_file *file);
 

@@ -75,15 +75,32 @@ static mr_status checked(const mr_logger *logger, const char *call, mr_status st
     return mr__raise(status, "logger %s: %s failed without a message", logger->vtable->name, call);
 }
 
+static mr_log_run at_position(const mr_log_run *run, const mr__position *at)
+{
+    mr_log_run own = *run;
+    own.position = at->bytes ? at->data : NULL;
+    own.position_bytes = at->bytes;
+    return own;
+}
+
+mr_status mr__loggers_check(const mr__loggers *loggers, const mr_log_run *run, const mr__position *positions)
+{
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < loggers->count && !status; i++) {
+        const mr_logger *logger = loggers->item[i];
+        const mr_log_run own = at_position(run, &positions[i]);
+        if (own.position && logger->vtable->check)
+            status = checked(logger, "check", logger->vtable->check(logger->self, &own));
+    }
+    return status;
+}
+
 mr_status mr__loggers_open(mr__loggers *loggers, const mr_log_run *run, const mr__position *positions)
 {
     mr_status status = MR_OK;
     for (loggers->open = 0; loggers->open < loggers->count && !status; loggers->open += !status) {
         const mr_logger *logger = loggers->item[loggers->open];
-        const mr__position *at = &positions[loggers->open];
-        mr_log_run own = *run;
-        own.position = at->bytes ? at->data : NULL;
-        own.position_bytes = at->bytes;
+        const mr_log_run own = at_position(run, &positions[loggers->open]);
         if (logger->vtable->open)
             status = checked(logger, "open", logger->vtable->open(logger->self, &own));
     }

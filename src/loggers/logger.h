@@ -36,6 +36,9 @@ typedef struct mr__loggers {
     size_t open; /* how many have been opened, and not closed yet */
 } mr__loggers;
 
+/* Whether those that have a position can go on from it, before any of them is opened. */
+mr_status mr__loggers_check(const mr__loggers *loggers, const mr_log_run *run, const mr__position *positions);
+
 /* Opens them, with the position of each; what was opened is closed again after a failure. All these return the first failure,
  * pending. */
 mr_status mr__loggers_open(mr__loggers *loggers, const mr_log_run *run, const mr__position *positions);

@@ -151,11 +151,17 @@ static mr_status close_all(void *self)
     return mr__file_logger_close(&t->base);
 }
 
+static const char called[] = "tensorboard", file_name[] = "events.out.tfevents.millrace";
+
+static mr_status check_log(void *self, const mr_log_run *run)
+{
+    return mr__file_logger_check(self, run, called, file_name);
+}
+
 static mr_status open_log(void *self, const mr_log_run *run)
 {
     tensorboard *t = self;
-    mr_status status =
-        mr__file_logger_open(&t->base, run, "tensorboard", "events.out.tfevents.millrace", false);
+    mr_status status = mr__file_logger_open(&t->base, run, called, file_name, false);
     if (status || t->base.file.bytes)
         return status; /* it goes on */
     status = put_version(t);
@@ -181,7 +187,8 @@ static const mr_logger_vtable vtable = { .name = "tensorboard",
                                          .sync = mr__file_logger_sync,
                                          .tell = mr__file_logger_tell,
                                          .close = close_all,
-                                         .destroy = mr__file_logger_destroy };
+                                         .destroy = mr__file_logger_destroy,
+                                         .check = check_log };
 
 mr_logger *mr_tensorboard_logger_new(const mr_tensorboard_logger_opts *opts)
 {

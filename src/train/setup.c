@@ -186,8 +186,6 @@ static mr_status prepare_files(mr__fit *fit, mr__resume *found)
     mr_status status = open_folder(fit, found);
     if (!status && found->dir)
         take_folder_over(fit, found);
-    if (!status && found->dir && found->file && strcmp(t->resume, "last") != 0)
-        status = mr__resume_go_back(found);
     if (!status && !(found->dir && found->file))
         status = mr__hparams_write(&t->hparams, t->log_dir);
     if (status)
@@ -221,6 +219,16 @@ void mr__attach_loggers(mr__fit *fit)
                            .version = r->version,
                            .hparams = t->hparams.item,
                            .hparam_count = t->hparams.count };
+}
+
+/* Logs that cannot go on refuse the checkpoint before anything is changed: then later ones go, and the logs are cut. */
+static mr_status start_reporter(mr__fit *fit, const mr__resume *found)
+{
+    mr__reporter *r = fit->reporter;
+    mr_status status = mr__loggers_check(&r->loggers, &r->run, r->position);
+    if (!status && found->dir && found->file && strcmp(fit->trainer->resume, "last") != 0)
+        status = mr__resume_go_back(found);
+    return status ? status : mr__reporter_start(r);
 }
 
 /* ---- where it begins ---- */
@@ -406,7 +414,7 @@ mr_status mr__set_up(mr__fit *fit)
     if (!status)
         status = begin(fit, &found);
     if (!status)
-        status = mr__reporter_start(fit->reporter);
+        status = start_reporter(fit, &found);
     mr__resume_free(&found);
     return status;
 }

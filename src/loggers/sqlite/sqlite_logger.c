@@ -177,6 +177,11 @@ static mr_status begin(database *d, const mr_log_run *run, const char *dir)
     return status ? status : add_params(d, run);
 }
 
+static mr_status no_run(const database *d, const char *dir)
+{
+    return mr_fail(MR_ERR_FORMAT, "logger sqlite: '%s' has no run of the folder '%s'", d->path, dir);
+}
+
 /* Cuts a run back to the rows that it had at the checkpoint. */
 static mr_status go_on(database *d, const mr_log_run *run, const char *dir)
 {
@@ -189,7 +194,7 @@ static mr_status go_on(database *d, const mr_log_run *run, const char *dir)
     if (!status && !d->run)
         status = find_moved(d, run, dir);
     if (!status && !d->run)
-        return mr_fail(MR_ERR_FORMAT, "logger sqlite: '%s' has no run of the folder '%s'", d->path, dir);
+        return no_run(d, dir);
     if (!status)
         status = run_numbers(d, "SELECT count(*) FROM metrics WHERE run = ? AND number < ?", d->run, d->rows,
                              &there);
@@ -285,6 +290,22 @@ static mr_status open_log(void *self, const mr_log_run *run)
     return status;
 }
 
+/* Goes on, and takes it back. */
+static mr_status check_log(void *self, const mr_log_run *run)
+{
+    database *d = self;
+    char *dir = run->dir ? realpath(run->dir, NULL) : NULL;
+    mr_status status = MR_OK;
+    if (dir && access(d->path, F_OK) != 0 && errno == ENOENT)
+        status = no_run(d, dir);
+    else if (dir && !(status = open_database(d)) && !(status = run_text(d, "BEGIN IMMEDIATE")) &&
+             !(status = run_text(d, tables)) && !(status = go_on(d, run, dir)))
+        status = run_text(d, "ROLLBACK");
+    free(dir);
+    let_go(d);
+    return status;
+}
+
 /* ---- rows ---- */
 
 static double now(void)
@@ -346,7 +367,8 @@ mr_logger *mr_sqlite_logger_new(const char *path, const mr_sqlite_logger_opts *o
                                              .sync = flush,
                                              .tell = tell,
                                              .close = close_database,
-                                             .destroy = destroy };
+                                             .destroy = destroy,
+                                             .check = check_log };
     database d = { .clock = opts && opts->clock };
     if (!path) {
         mr_fail(MR_ERR_ARGUMENT, "sqlite_logger_new: path is NULL");

@@ -343,15 +343,18 @@ static mr_status keep_ends(mr_trainer *t, const mr__resume *found)
     return status;
 }
 
-static mr_status go_back(mr__fit *fit, const mr__resume *found)
+static mr_status restore(mr__fit *fit, const mr__resume *found)
+{
+    mr_status status = mr__restore(fit, found->path, found->file);
+    fit->resumed = !status;
+    return status ? status : mr__hooks(fit, MR__ON_RESTORED);
+}
+
+/* What a training that was restored, with its triggers, has to do; MR_END: nothing, and its end is done. */
+static mr_status go_on(mr__fit *fit, const mr__resume *found)
 {
     const mr_trainer *t = fit->trainer;
-    mr_status status = mr__restore(fit, found->path, found->file);
-    if (status)
-        return status;
-    fit->resumed = true;
-    if ((status = mr__hooks(fit, MR__ON_RESTORED)))
-        return status;
+    mr_status status = MR_OK;
     const bool at_limit = fit->stop || (t->max_time.unit && fit->elapsed >= t->max_time.amount) ||
                           mr__reached(t->max_epochs, fit->step.epoch) ||
                           mr__reached(t->max_steps, fit->step.global_step);
@@ -385,8 +388,7 @@ static void warn_of_interval(const mr__fit *fit)
     if (fit->reporter->loggers.count && batches > 0 && batches < every && every != MR__NO_ROWS)
         mr__log(MR_LOG_WARNING,
                 "fit: an epoch has %lld batches, fewer than log_every_n_steps, %lld: set it lower to see the "
-                "steps "
-                "of each epoch in the log",
+                "steps of each epoch in the log",
                 (long long)batches, (long long)every);
 }
 
@@ -395,7 +397,11 @@ static mr_status begin(mr__fit *fit, mr__resume *found)
     mr_trainer *t = fit->trainer;
     mr_status status = t->resume ? mr__resume_find(t, found) : MR_OK;
     if (!status && found->file)
-        status = go_back(fit, found);
+        status = restore(fit, found);
+    if (!status) /* behind that, since they look at what was counted */
+        status = set_triggers(fit);
+    if (!status && found->file)
+        status = go_on(fit, found);
     if (!status && t->save_dir)
         status = prepare_files(fit, found);
     if (!status)
@@ -404,7 +410,7 @@ static mr_status begin(mr__fit *fit, mr__resume *found)
         status = mr__summary_log(fit->task->model, &t->summary);
     if (!status)
         warn_of_interval(fit);
-    return status ? status : set_triggers(fit);
+    return status;
 }
 
 mr_status mr__set_up(mr__fit *fit)

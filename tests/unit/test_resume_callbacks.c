@@ -54,6 +54,7 @@ static void test_longer(void)
 static mr_callback *keeping;
 static char best_path[300];
 static double of_fit[3];
+static size_t validations;
 
 static void keep_and_restore(mr_trainer *t)
 {
@@ -71,6 +72,23 @@ static void keep_and_average(mr_trainer *t)
     (void)mr_trainer_add_callback(t, mr_swa_new(0.02, &(mr_swa_opts){ .start = "1ep" }));
 }
 
+/* Stops in the second validation. */
+static mr_status stop_second(void *self, mr_step *step)
+{
+    size_t count;
+    (void)self;
+    if (mr_trainer_history(step->trainer, "val_loss", &count) && count == 2)
+        mr_trainer_stop(step->trainer);
+    return MR_OK;
+}
+
+static void stop_and_average(mr_trainer *t)
+{
+    keep_and_average(t);
+    (void)mr_trainer_add_callback(
+        t, mr_lambda_callback_new(&(mr_callback_vtable){ .on_metrics = stop_second }, NULL));
+}
+
 static mr_status fit_and_look(mr_trainer *t, mr_task *task, mr_loader *train, mr_dataset *data, mr_rng *rng)
 {
     (void)data;
@@ -80,11 +98,13 @@ static mr_status fit_and_look(mr_trainer *t, mr_task *task, mr_loader *train, mr
     of_fit[0] = mr_model_checkpoint_best_score(keeping);
     of_fit[1] = mr_trainer_metric(t, "val_loss");
     of_fit[2] = mr_trainer_metric(t, "loss_epoch");
+    (void)mr_trainer_history(t, "val_loss", &validations);
     return status;
 }
 
-/* A fit of which nothing is left to be done is the one that has done it: weights, metrics, and what callbacks say. */
-static void check_nothing_to_do(const char *name, const mr_trainer_opts *opts)
+/* A fit of which nothing is left to be done is the one that has done it: weights, metrics, and what callbacks say. `again`: how
+ * many validations its end has. */
+static void check_nothing_to_do(const char *name, const mr_trainer_opts *opts, size_t again)
 {
     char folder[60], path[300], command[400];
     double whole[3];
@@ -96,6 +116,7 @@ static void check_nothing_to_do(const char *name, const mr_trainer_opts *opts)
     snprintf(command, sizeof command, "cp -r '%s/%s' '%s/%s'", files_folder, name, files_folder, folder);
     CHECK(system(command) == 0);
     CHECK_EQ_I64(fit(name, "last", opts, 0, false), MR_OK);
+    CHECK_EQ_I64(validations, again);
     CHECK(same(name, folder));
     CHECK_EQ_STR(best_path, path);
     CHECK(memcmp(whole, of_fit, sizeof whole) == 0);
@@ -105,11 +126,22 @@ static void test_nothing_to_do(void)
 {
     fit_on = fit_and_look;
     add_callbacks = keep_and_restore;
-    check_nothing_to_do("nothing_steps", &(mr_trainer_opts){ .max_steps = 15 });
-    check_nothing_to_do("nothing_epochs", &(mr_trainer_opts){ .max_epochs = 2 });
-    check_nothing_to_do("nothing_within", &(mr_trainer_opts){ .max_steps = 20 });
+    check_nothing_to_do("nothing_steps", &(mr_trainer_opts){ .max_steps = 15 }, 1);
+    check_nothing_to_do("nothing_epochs", &(mr_trainer_opts){ .max_epochs = 2 }, 0);
+    check_nothing_to_do("nothing_within", &(mr_trainer_opts){ .max_steps = 20 }, 0);
     add_callbacks = keep_and_average;
-    check_nothing_to_do("nothing_average", &(mr_trainer_opts){ .max_steps = 23, .max_epochs = 5 });
+    check_nothing_to_do("nothing_average", &(mr_trainer_opts){ .max_steps = 23, .max_epochs = 5 }, 1);
+    /* one that goes by its own interval, and is not due at the end: of three epochs, or behind the last batch of the second */
+    const char *const intervals[] = { "2ep", "0.4ep", "7ba", "0.5ep" };
+    for (int i = 0; i < 4; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "nothing_interval_%d", i);
+        check_nothing_to_do(name, &(mr_trainer_opts){ .max_steps = 23, .val_check_interval = intervals[i] },
+                            0);
+    }
+    add_callbacks = stop_and_average;
+    check_nothing_to_do("nothing_stopped", &(mr_trainer_opts){ .max_epochs = 5, .val_check_interval = "9ba" },
+                        0);
     add_callbacks = NULL;
     fit_on = NULL;
 }

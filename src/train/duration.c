@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -83,13 +84,21 @@ mr_status mr__duration_option(const char *call, const char *name, const char *te
 
 /* ---- triggers ---- */
 
+/* A product that is a whole number in decimal digits: those of 0.07 times 100 make 7, not quite so in binary. What 15 digits tell
+ * apart stays apart. */
+static double mend(double product)
+{
+    const double whole = round(product);
+    return fabs(product - whole) <= 4 * DBL_EPSILON * product ? whole : product;
+}
+
 /* The smallest multiple of the period, rounded up, that is greater than the count. */
 void mr__trigger_advance(mr__trigger *trigger)
 {
     double times = floor((double)*trigger->count / trigger->period);
-    while (ceil(times * trigger->period) <= (double)*trigger->count)
+    while (ceil(mend(times * trigger->period)) <= (double)*trigger->count)
         times++;
-    double next = ceil(times * trigger->period);
+    double next = ceil(mend(times * trigger->period));
     trigger->next = next < 9e18 ? (int64_t)next : INT64_MAX;
 }
 
@@ -112,7 +121,7 @@ static mr_status by_epochs(mr__trigger *trigger, const char *what, double epochs
         return mr__raise(MR_ERR_ARGUMENT,
                          "%s: %g epochs end within one, and how many batches that has is not known", what,
                          epochs);
-    count_by(trigger, extent->batches, epochs * (double)extent->epoch_batches);
+    count_by(trigger, extent->batches, mend(epochs * (double)extent->epoch_batches));
     return MR_OK;
 }
 
@@ -136,9 +145,9 @@ static mr_status by_share(mr__trigger *trigger, const char *what, double share, 
                           double now)
 {
     if (extent->max_epochs > 0 && !steps_end_first(extent))
-        return by_epochs(trigger, what, share * (double)extent->max_epochs, extent);
+        return by_epochs(trigger, what, mend(share * (double)extent->max_epochs), extent);
     if (extent->max_steps > 0)
-        count_by(trigger, extent->steps, share * (double)extent->max_steps);
+        count_by(trigger, extent->steps, mend(share * (double)extent->max_steps));
     else if (extent->max_seconds > 0)
         by_clock(trigger, share * extent->max_seconds, now);
     else if (extent->max_epochs && extent->max_steps)

@@ -137,6 +137,61 @@ static void test_counts(void)
     extent.max_steps = -1;
 }
 
+/* Hundredths, of which few are exact in binary, are due where whole numbers say. `batches_of` an epoch, of `epochs` (0: the
+ * hundredths are of one epoch). */
+static void check_hundredths(int64_t hundredths, int64_t epochs, int64_t batches_of)
+{
+    mr__trigger t;
+    const int64_t each = hundredths * (epochs ? epochs : 1), all = batches_of * (epochs ? epochs : 3);
+    mr_duration d = { 0, MR_NO_UNIT };
+    mr__extent e = { &batches, &samples, &steps, batches_of, 1, epochs ? epochs : -1, -1, 0 };
+    char text[60];
+    int wrong = 0;
+    snprintf(text, sizeof text, "%lld.%02lld%s", (long long)hundredths / 100, (long long)hundredths % 100,
+             epochs ? "dur" : "ep");
+    batches = 0;
+    CHECK_EQ_I64(mr_duration_parse(text, &d), MR_OK);
+    CHECK_EQ_I64(mr__trigger_set(&t, "x", d, &e, 0), MR_OK);
+    if (each % 100 == 0) {
+        for (int64_t ended = 1; ended <= 100; ended++)
+            wrong += mr__trigger_epoch(&t, ended) != (ended % (each / 100) == 0) || mr__trigger_counted(&t);
+    } else {
+        for (batches = 1; batches <= all; batches++) {
+            const int64_t times = batches * 100 / (each * batches_of); /* that have come by now, and before */
+            const int64_t before = (batches - 1) * 100 / (each * batches_of);
+            wrong += mr__trigger_counted(&t) != (times > before);
+            wrong += mr__trigger_reached(&t, 0) != (times > 0);
+        }
+    }
+    if (!CHECK_EQ_I64(wrong, 0))
+        printf("    %s of %lld epochs of %lld batches\n", text, (long long)epochs, (long long)batches_of);
+}
+
+static void test_hundredths(void)
+{
+    for (int64_t hundredths = 1; hundredths <= 100; hundredths++)
+        for (int64_t batches_of = 1; batches_of <= 100; batches_of += 11) {
+            check_hundredths(hundredths, 0, batches_of);
+            for (int64_t epochs = 5; epochs <= 105; epochs += 20)
+                check_hundredths(hundredths, epochs, batches_of);
+        }
+}
+
+/* The same of steps, and of epochs of a length that is not known. */
+static void test_hundredths_of_steps(void)
+{
+    mr__trigger t;
+    mr__extent e = { &batches, &samples, &steps, -1, 1, -1, 100, 0 };
+    steps = 0;
+    CHECK_EQ_I64(mr__trigger_set(&t, "x", (mr_duration){ 0.07, MR_SHARE }, &e, 0), MR_OK);
+    for (steps = 1; steps <= 100; steps++)
+        CHECK_EQ_I64(mr__trigger_counted(&t), steps % 7 == 0);
+    e.max_steps = -1;
+    e.max_epochs = 25;
+    CHECK_EQ_I64(mr__trigger_set(&t, "x", (mr_duration){ 0.28, MR_SHARE }, &e, 0), MR_OK);
+    CHECK(mr__trigger_epoch(&t, 7) && mr__trigger_epoch(&t, 14) && !mr__trigger_epoch(&t, 8));
+}
+
 /* Samples come several at once: what was passed is due once. */
 static void test_leaps(void)
 {
@@ -189,6 +244,8 @@ int main(void)
     RUN(test_reading);
     RUN(test_refusing);
     RUN(test_counts);
+    RUN(test_hundredths);
+    RUN(test_hundredths_of_steps);
     RUN(test_leaps);
     RUN(test_epochs_and_clock);
     RUN(test_without_meaning);

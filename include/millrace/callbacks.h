@@ -155,7 +155,7 @@ MR_API const char *mr_model_checkpoint_best_path(const mr_callback *callback);
 MR_API double mr_model_checkpoint_best_score(const mr_callback *callback);
 
 typedef struct mr_lr_monitor_opts {
-    bool at_epochs;    /* once an epoch, not at each step */
+    bool at_epochs;    /* once an epoch, what it begins with, not at each step */
     bool log_momentum; /* also the momentum, or beta1 */
 } mr_lr_monitor_opts;
 

@@ -70,7 +70,8 @@ static mr_status batch_begins(void *self, mr_step *step)
     return MR_OK;
 }
 
-static mr_status epoch_ends(void *self, mr_step *step)
+/* The rate that the epoch begins with. */
+static mr_status epoch_begins(void *self, mr_step *step)
 {
     watch *w = self;
     if (w->opts.at_epochs)
@@ -81,7 +82,7 @@ static mr_status epoch_ends(void *self, mr_step *step)
 static const mr_callback_vtable vtable = { .name = "LearningRateMonitor",
                                            .on_fit_start = begin,
                                            .on_train_batch_start = batch_begins,
-                                           .on_train_epoch_end = epoch_ends };
+                                           .on_train_epoch_start = epoch_begins };
 
 mr_callback *mr_lr_monitor_new(const mr_lr_monitor_opts *opts)
 {

@@ -468,6 +468,36 @@ static void test_logging(void)
     fit_free(&f);
 }
 
+static mr_schedule *halving(void *self, mr_optim *optim)
+{
+    (void)self;
+    return mr_exponential_lr_new(optim, 0.5);
+}
+
+/* An epoch's rate is the one that it begins with (Lightning's logging_interval 'epoch'). */
+static void test_rates_of_epochs(void)
+{
+    static const mr_task_vtable vtable = { .training_step = fit_step,
+                                           .configure_optimizers = fit_optimizers,
+                                           .configure_schedule = halving };
+    fit f = fit_new(8);
+    mr_task *task = mr_task_new(&vtable, f.model, NULL, 0);
+    mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 3,
+                                                       .csv = files_folder,
+                                                       .name = "rates",
+                                                       .no_checkpoint = true,
+                                                       .no_progress = true,
+                                                       .no_summary = true });
+    (void)mr_trainer_add_callback(
+        t, mr_lr_monitor_new(&(mr_lr_monitor_opts){ .at_epochs = true, .log_momentum = true }));
+    CHECK_EQ_I64(mr_trainer_fit(t, task, f.loader), MR_OK);
+    CHECK_EQ_STR(file_contents(mr_trainer_metrics_path(t), NULL),
+                 "lr-sgd,lr-sgd-momentum,epoch,step\r\n0.1,0.0,0,1\r\n0.05,0.0,1,3\r\n0.025,0.0,2,5\r\n");
+    mr_trainer_free(t);
+    mr_task_free(task);
+    fit_free(&f);
+}
+
 int main(void)
 {
     if (!files_begin())
@@ -481,5 +511,6 @@ int main(void)
     RUN(test_early_stopping_says);
     RUN(test_early_stopping_refuses);
     RUN(test_logging);
+    RUN(test_rates_of_epochs);
     return files_report();
 }

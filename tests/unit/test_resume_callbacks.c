@@ -32,6 +32,21 @@ static void test_averages(void)
     add_callbacks = NULL;
 }
 
+static void rates_of_epochs(mr_trainer *t)
+{
+    (void)mr_trainer_add_callback(t, mr_lr_monitor_new(&(mr_lr_monitor_opts){ .at_epochs = true }));
+}
+
+/* What is logged when an epoch begins is in the row of one that is resumed. */
+static void test_rates_of_epochs(void)
+{
+    add_callbacks = rates_of_epochs;
+    check_killed(
+        "rates",
+        &(mr_trainer_opts){ .max_epochs = EPOCHS, .log_every_n_steps = 1, .checkpoint_every = "1ba" }, 2);
+    add_callbacks = NULL;
+}
+
 /* An average is of the epochs that there are: so it is of as many when they come one by one. */
 static void test_longer(void)
 {
@@ -177,6 +192,7 @@ int main(void)
     if (!files_begin())
         return 1;
     RUN(test_averages);
+    RUN(test_rates_of_epochs);
     RUN(test_longer);
     RUN(test_nothing_to_do);
     RUN(test_others);

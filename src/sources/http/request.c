@@ -227,6 +227,7 @@ bool mr__request_begin(mr__transfer *t, const mr__request_opts *opts)
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->said);
     curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_head);
     curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
+    curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's words are no server's */
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
 #if LIBCURL_VERSION_NUM >= 0x075700
@@ -294,6 +295,16 @@ static mr__verdict judge_refusal(mr__transfer *t)
     return MR__HOPELESS;
 }
 
+/* A proxy that opens no tunnel to the server. */
+static mr__verdict judge_proxy(mr__transfer *t, int status)
+{
+    snprintf(t->text, sizeof t->text, "the proxy says %d", status);
+    if (is_trouble(status))
+        return MR__TRY;
+    t->status = MR_ERR_IO;
+    return MR__HOPELESS;
+}
+
 /* Whether all is there that the part can have. */
 static bool is_complete(const mr__transfer *t)
 {
@@ -321,6 +332,10 @@ mr__verdict mr__request_judge(mr__transfer *t, CURLcode code)
         return judge_end(t);
     if (t->head.status && !t->good && (code == CURLE_OK || code == CURLE_WRITE_ERROR))
         return judge_refusal(t);
+    long proxy = 0;
+    curl_easy_getinfo(t->curl, CURLINFO_HTTP_CONNECTCODE, &proxy);
+    if (proxy >= 300)
+        return judge_proxy(t, (int)proxy);
     const char *said = *t->said ? t->said : curl_easy_strerror(code);
     const bool once = t->whole && t->got && !mr__identity_stamp(&t->answer.identity);
     if (once)

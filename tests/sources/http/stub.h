@@ -200,15 +200,22 @@ static inline void *stub_run(void *user)
     return NULL;
 }
 
-/* Begins to serve what the fields say; s->url is the file's. */
-static inline void stub_begin(stub *s)
+/* A socket that listens, at a port of its own. */
+static inline int stub_listen(int *port)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t length = sizeof address;
-    s->socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(bind(s->socket, (struct sockaddr *)&address, sizeof address) == 0 && listen(s->socket, 64) == 0 &&
-          getsockname(s->socket, (struct sockaddr *)&address, &length) == 0);
-    s->port = ntohs(address.sin_port);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(fd, 64) == 0 &&
+          getsockname(fd, (struct sockaddr *)&address, &length) == 0);
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+/* Begins to serve what the fields say; s->url is the file's. */
+static inline void stub_begin(stub *s)
+{
+    s->socket = stub_listen(&s->port);
     snprintf(s->url, sizeof s->url, "http://127.0.0.1:%d/file", s->port);
     pthread_mutex_init(&s->lock, NULL);
     CHECK(pthread_create(&s->thread, NULL, stub_run, s) == 0);

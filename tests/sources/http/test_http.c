@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "files.h"
+#include "proxy.h"
 #include "refuse.h"
 #include "said.h"
 #include "stub.h"
@@ -435,6 +436,33 @@ static void test_requests(void)
     check_said("/file': ");
 }
 
+/* What a proxy says of its tunnel is not what the server says of the file: here no server understands TLS. */
+static void test_proxy(void)
+{
+    char url[100];
+    stub s = good();
+    stub_begin(&s);
+    snprintf(url, sizeof url, "https://127.0.0.1:%d/file", s.port);
+    proxy p = { 0 };
+    proxy_begin(&p);
+    mr_storage *web = mr_storage_from_http(&hasty);
+    CHECK(!mr_file_open(web, url));
+    check_said("/file': ");
+    CHECK_EQ_I64(atomic_load(&p.tunnels), 4);
+
+    p.refusal = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+    CHECK(!mr_file_open(web, url));
+    check_said("/file': the proxy says 503, after 3 retries");
+    CHECK_EQ_I64(atomic_load(&p.asked), 8);
+    p.refusal = "HTTP/1.1 407 Who are you\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n";
+    CHECK(!mr_file_open(web, url));
+    check_said("/file': the proxy says 407");
+    CHECK_EQ_I64(atomic_load(&p.asked), 9);
+    mr_storage_free(web);
+    proxy_end(&p);
+    stub_end(&s);
+}
+
 static void test_options(void)
 {
     mr_storage *web = mr_storage_from_http(NULL), *disk = mr_storage_from_fd(0);
@@ -515,6 +543,7 @@ int main(void)
     RUN(test_endless);
     RUN(test_interrupted);
     RUN(test_requests);
+    RUN(test_proxy);
     RUN(test_options);
     RUN(test_out_of_memory);
     return check_report();

@@ -8,6 +8,7 @@
 #include "check.h"
 #include "files.h"
 #include "largest_block.h"
+#include "proxy.h"
 #include "said.h"
 
 #include "sources/files/array_file.h"
@@ -342,6 +343,23 @@ static void test_https(void)
     mr_storage_free(web);
 }
 
+/* The same through a proxy's tunnels: what it says of these is no answer of the server's. */
+static void test_proxy(void)
+{
+    char address[100];
+    if (!secure)
+        return;
+    snprintf(address, sizeof address, "https://127.0.0.1:%d/a.csv", secure_port);
+    proxy p = { 0 };
+    proxy_begin(&p);
+    mr_storage *web =
+        mr_storage_from_http(&(mr_http_opts){ .ca_file = in_folder("cert.pem"), .retries = -1 });
+    CHECK_EQ_I64(count_rows(address, web, MR_ACCESS_SEEK, MR_END), ROWS);
+    CHECK(atomic_load(&p.tunnels) >= 1);
+    mr_storage_free(web);
+    proxy_end(&p);
+}
+
 int main(void)
 {
     for (int i = 0; i < 3 && !nginx; i++)
@@ -367,6 +385,7 @@ int main(void)
     RUN(test_large_array);
     RUN(test_restarted);
     RUN(test_https);
+    RUN(test_proxy);
     mr_rng_free(rng);
     end_server();
     return files_report();

@@ -168,13 +168,19 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *user)
 
 /* ---- the request ---- */
 
-static bool add_header(mr__transfer *t, const char *format, const char *value)
+static bool add_line(mr__transfer *t, const char *line)
 {
-    char line[320];
-    snprintf(line, sizeof line, format, value);
     struct curl_slist *list = curl_slist_append(t->headers, line);
     t->headers = list ? list : t->headers;
     return list != NULL;
+}
+
+/* What is known of a file, which has a limit. */
+static bool add_condition(mr__transfer *t, const char *name, const char *value)
+{
+    char line[sizeof t->answer.identity.etag + 32];
+    snprintf(line, sizeof line, "%s: %s", name, value);
+    return add_line(t, line);
 }
 
 /* What the file must be, so that a server that knows better sends nothing. A weak ETag is no promise about bytes (RFC 9110, 13.1.1). */
@@ -183,21 +189,21 @@ static bool add_conditions(mr__transfer *t)
     const mr__identity *same = t->answered ? &t->answer.identity : t->same;
     bool ok = true;
     if (same && *same->etag == '"')
-        ok = add_header(t, "If-Match: %s", same->etag);
+        ok = add_condition(t, "If-Match", same->etag);
     else if (same && *same->modified)
-        ok = add_header(t, "If-Unmodified-Since: %s", same->modified);
+        ok = add_condition(t, "If-Unmodified-Since", same->modified);
     else if (t->known && *t->known->etag)
-        ok = add_header(t, "If-None-Match: %s", t->known->etag);
+        ok = add_condition(t, "If-None-Match", t->known->etag);
     else if (t->known && *t->known->modified)
-        ok = add_header(t, "If-Modified-Since: %s", t->known->modified);
+        ok = add_condition(t, "If-Modified-Since", t->known->modified);
     return ok;
 }
 
 static bool set_headers(mr__transfer *t, const mr__request_opts *opts)
 {
-    bool ok = add_header(t, "Accept-Encoding: %s", "identity") && add_conditions(t);
+    bool ok = add_line(t, "Accept-Encoding: identity") && add_conditions(t);
     for (const struct curl_slist *h = opts->headers; ok && h; h = h->next)
-        ok = add_header(t, "%s", h->data);
+        ok = add_line(t, h->data);
     curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, t->headers);
     return ok;
 }

@@ -413,6 +413,15 @@ static void test_requests(void)
     CHECK(strstr(s.last, "\r\nAccept-Encoding: identity\r\n") && strstr(s.last, "\r\nIf-Match: \"one\"\r\n"));
     CHECK_EQ_I64(atomic_load(&s.unconditional), 1);
 
+    char token[1500] = "Authorization: Bearer ";
+    memset(token + 22, 'a', sizeof token - 23);
+    s = good();
+    s.size = 1000;
+    CHECK_EQ_I64(
+        read_all(&s, &(mr_http_opts){ .headers = (const char *[]){ token }, .header_count = 1 }, NULL), 1000);
+    const char *sent = strstr(s.last, token);
+    CHECK(sent && sent[sizeof token - 1] == '\r');
+
     /* Redirected; in circles; to somewhere that is no web server. */
     char answer[300];
     stub to = good();

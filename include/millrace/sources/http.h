@@ -46,7 +46,8 @@ typedef struct mr_http_opts {
     const char *const *headers; /* of each request: "Authorization: Bearer …" */
     int header_count;
 
-    const char *cache; /* a folder in which parts of files are kept, made if need be; default: none */
+    const char *
+        cache; /* a folder in which parts of files are kept, made if need be; other files in it stay; default: none */
     int64_t
         cache_bytes; /* that they take up, at most, about; those least lately used go first; default 16 GB */
 } mr_http_opts;

@@ -170,10 +170,17 @@ static int by_use(const void *a, const void *b)
                                   : (x->tv_nsec > y->tv_nsec) - (x->tv_nsec < y->tv_nsec);
 }
 
-static bool ends_in(const char *name, const char *suffix)
+/* As name_of makes it. */
+static bool is_part(const char *name)
 {
-    const size_t n = strlen(name), m = strlen(suffix);
-    return n >= m && strcmp(name + n - m, suffix) == 0;
+    return strspn(name, "0123456789abcdef") == 32 && strcmp(name + 32, ".mr") == 0;
+}
+
+/* As put makes it. */
+static bool is_temporary(const char *name)
+{
+    const size_t id = strspn(name, "0123456789"), number = name[id] ? strspn(name + id + 1, "0123456789") : 0;
+    return id && name[id] == '-' && number && strcmp(name + id + 1 + number, ".tmp") == 0;
 }
 
 /* All files of the cache, and the bytes that they have; removes what a program left that was killed an hour ago. */
@@ -189,9 +196,9 @@ static entry *list(const mr__cache *c, size_t *count, int64_t *bytes)
         if (strlen(e->d_name) >= NAME || fstatat(dirfd(folder), e->d_name, &about, AT_SYMLINK_NOFOLLOW) < 0 ||
             !S_ISREG(about.st_mode))
             continue;
-        if (ends_in(e->d_name, ".tmp") && about.st_mtime < time(NULL) - HOUR)
+        if (is_temporary(e->d_name) && about.st_mtime < time(NULL) - HOUR)
             unlinkat(dirfd(folder), e->d_name, 0);
-        if (!ends_in(e->d_name, ".mr"))
+        if (!is_part(e->d_name))
             continue;
         if (*count == room) {
             entry *more =

@@ -180,6 +180,37 @@ static void test_limit(void)
     stub_end(&s);
 }
 
+/* The folder may have other files: they stay, and do not count. */
+static void test_files_of_others(void)
+{
+    static const char *const names[] = { "thesis.tmp",    "notes.mr",
+                                         "1-x.tmp",       "1-.tmp",
+                                         "-1.tmp",        "12.tmp",
+                                         "1-1.tmp.mr",    "0123456789abcdef0123456789abcdeg.mr",
+                                         "0123456789.mr", "00123456789abcdef0123456789abcdef.mr" };
+    const struct utimbuf long_ago = { 1000000, 1000000 };
+    char path[100], large[20000] = "";
+    folder_remove(folder());
+    CHECK(mkdir(folder(), 0777) == 0);
+    for (int i = 0; i < 10; i++) {
+        snprintf(path, sizeof path, "web/cache/%s", names[i]);
+        file_put(in_folder(path), large, sizeof large);
+        CHECK(utime(in_folder(path), &long_ago) == 0);
+    }
+    stub s = good();
+    s.size = 100000;
+    stub_begin(&s);
+    read_file(&s, content, 150000);
+    CHECK_EQ_I64(count_entries(folder()), 12);
+    CHECK_EQ_I64(read_file(&s, content, 150000).bytes, 0);
+    read_file(&s, content, 1);
+    for (int i = 0; i < 10; i++) {
+        snprintf(path, sizeof path, "web/cache/%s", names[i]);
+        CHECK(file_exists(in_folder(path)));
+    }
+    stub_end(&s);
+}
+
 /* Of three files, of which two have room, the one goes that was used least lately. */
 static void test_least_lately_used(void)
 {
@@ -266,6 +297,7 @@ int main(void)
     RUN(test_changed);
     RUN(test_damage);
     RUN(test_limit);
+    RUN(test_files_of_others);
     RUN(test_least_lately_used);
     RUN(test_nothing_to_know_it_by);
     RUN(test_several);

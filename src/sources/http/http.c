@@ -43,6 +43,8 @@ static mr_status check(const mr_http_opts *o)
                        : o->connect_timeout < 0 ? "connect_timeout"
                        : o->stall_timeout < 0   ? "stall_timeout"
                                                 : "cache_bytes");
+    if (o->cache && !*o->cache)
+        return mr_fail(MR_ERR_ARGUMENT, "storage_from_http: the cache's folder has no name");
     for (int i = 0; i < o->header_count; i++)
         if (!o->headers[i] || !strchr(o->headers[i], ':') || strpbrk(o->headers[i], "\r\n"))
             return mr_fail(MR_ERR_ARGUMENT, "storage_from_http: header %d is no line \"name: value\"", i);

@@ -498,6 +498,8 @@ static void test_options(void)
     check_said("storage_from_http: backoff is negative");
     CHECK(!mr_storage_from_http(&(mr_http_opts){ .headers = headers, .header_count = 1 }));
     check_said("storage_from_http: header 0 is no line \"name: value\"");
+    CHECK(!mr_storage_from_http(&(mr_http_opts){ .cache = "" }));
+    check_said("storage_from_http: the cache's folder has no name");
 }
 
 /* ---- memory runs out ---- */

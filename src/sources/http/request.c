@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MOST_THROWN = 1 << 16 };
 
@@ -220,7 +221,7 @@ bool mr__request_begin(mr__transfer *t, const mr__request_opts *opts)
     if (!c || !set_headers(t, opts))
         return false;
     const char *protocols =
-        strncmp(t->url, "https:", 6) == 0 ? "https" : "http,https"; /* never back to plain text */
+        strncasecmp(t->url, "https:", 6) == 0 ? "https" : "http,https"; /* never back to plain text */
     curl_easy_setopt(c, CURLOPT_URL, t->url);
     curl_easy_setopt(c, CURLOPT_PRIVATE, t);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);

@@ -86,8 +86,9 @@ static void write_configuration(void)
     if (secure)
         fprintf(file,
                 "  server { listen 127.0.0.1:%d ssl; root files; ssl_certificate cert.pem; "
-                "ssl_certificate_key key.pem; }\n",
-                secure_port);
+                "ssl_certificate_key key.pem;\n"
+                "    location /plain/ { return 302 http://127.0.0.1:%d/a.csv; } }\n",
+                secure_port, port);
     fprintf(file, "}\n");
     fclose(file);
 }
@@ -343,6 +344,21 @@ static void test_https(void)
     mr_storage_free(web);
 }
 
+/* What was asked for by HTTPS never goes on in plain text. */
+static void test_secure_to_plain(void)
+{
+    static const char *const schemes[] = { "https", "HTTPS", "Https" };
+    char address[100];
+    mr_storage *web =
+        mr_storage_from_http(&(mr_http_opts){ .ca_file = in_folder("cert.pem"), .retries = -1 });
+    for (int i = 0; secure && i < 3; i++) {
+        snprintf(address, sizeof address, "%s://127.0.0.1:%d/plain/", schemes[i], secure_port);
+        CHECK(!mr_file_open(web, address));
+        check_said("/plain/': ");
+    }
+    mr_storage_free(web);
+}
+
 /* The same through a proxy's tunnels: what it says of these is no answer of the server's. */
 static void test_proxy(void)
 {
@@ -385,6 +401,7 @@ int main(void)
     RUN(test_large_array);
     RUN(test_restarted);
     RUN(test_https);
+    RUN(test_secure_to_plain);
     RUN(test_proxy);
     mr_rng_free(rng);
     end_server();

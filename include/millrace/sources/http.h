@@ -42,8 +42,10 @@ typedef struct mr_http_opts {
     double
         stall_timeout; /* seconds without a byte, after which a request has failed; default 30; MR_ZERO: no limit */
 
-    const char *ca_file;        /* certificates of authorities (PEM); default: the system's */
-    const char *const *headers; /* of each request: "Authorization: Bearer …" */
+    const char *ca_file; /* certificates of authorities (PEM); default: the system's */
+    /* Of each request: "Authorization: Bearer …". Where a redirection leads to another server (scheme, host or port), they are not
+     * sent there. */
+    const char *const *headers;
     int header_count;
 
     const char *

@@ -190,10 +190,25 @@ static void try_again(mr__fetcher *f, mr__transfer *t)
     f->counts.retries++;
 }
 
+/* There is no memory for a request. */
+static void refuse(mr__fetcher *f, mr__transfer *t)
+{
+    t->status = MR_ERR_MEMORY;
+    snprintf(t->text, sizeof t->text, "out of memory for a request");
+    mr__request_end(t);
+    end(f, t, MR__FAILED);
+}
+
 /* A try has come to its end. */
 static void finish(mr__fetcher *f, mr__transfer *t, CURLcode code)
 {
     curl_multi_remove_handle(f->multi, t->curl);
+    if (mr__request_follow(t, code, &f->request)) {
+        t->last = now();
+        if (curl_multi_add_handle(f->multi, t->curl) != CURLM_OK)
+            refuse(f, t);
+        return;
+    }
     const mr__verdict verdict = mr__request_judge(t, code);
     mr__request_end(t);
     if (verdict == MR__COMPLETE) {
@@ -212,10 +227,7 @@ static void finish(mr__fetcher *f, mr__transfer *t, CURLcode code)
 static void begin(mr__fetcher *f, mr__transfer *t)
 {
     if (!mr__request_begin(t, &f->request) || curl_multi_add_handle(f->multi, t->curl) != CURLM_OK) {
-        t->status = MR_ERR_MEMORY;
-        snprintf(t->text, sizeof t->text, "out of memory for a request");
-        mr__request_end(t);
-        end(f, t, MR__FAILED);
+        refuse(f, t);
         return;
     }
     t->progress = MR__RUNS;

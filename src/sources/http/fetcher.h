@@ -56,6 +56,7 @@ typedef struct mr__transfer {
     int64_t before;    /* `got` when the try began, */
     int64_t passed;    /* bytes of the try that had come then, and are passed over */
     int64_t thrown;    /* bytes of a bad answer */
+    int redirects;     /* in the try */
     int tries;         /* that brought nothing, one after the other */
     double next, last; /* times: of the next try, of the last byte */
     struct mr__transfer *link;

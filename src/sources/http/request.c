@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { MOST_THROWN = 1 << 16 };
+enum { MOST_THROWN = 1 << 16, MOST_REDIRECTS = 10 };
 
 /* Why it will not come to anything; the first reason stays. */
 MR_PRINTF(3, 4)
@@ -200,13 +200,22 @@ static bool add_conditions(mr__transfer *t)
     return ok;
 }
 
-static bool set_headers(mr__transfer *t, const mr__request_opts *opts)
+/* `users` are those that the user sends along. */
+static bool set_headers(mr__transfer *t, const struct curl_slist *users)
 {
+    struct curl_slist *before = t->headers;
+    t->headers = NULL;
     bool ok = add_line(t, "Accept-Encoding: identity") && add_conditions(t);
-    for (const struct curl_slist *h = opts->headers; ok && h; h = h->next)
+    for (const struct curl_slist *h = users; ok && h; h = h->next)
         ok = add_line(t, h->data);
     curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, t->headers);
+    curl_slist_free_all(before);
     return ok;
+}
+
+static bool is_secure(const mr__transfer *t)
+{
+    return strncasecmp(t->url, "https:", 6) == 0;
 }
 
 bool mr__request_begin(mr__transfer *t, const mr__request_opts *opts)
@@ -217,18 +226,14 @@ bool mr__request_begin(mr__transfer *t, const mr__request_opts *opts)
     t->good = false;
     t->before = t->got;
     t->passed = t->thrown = 0;
+    t->redirects = 0;
     t->said[0] = 0;
-    if (!c || !set_headers(t, opts))
+    if (!c || !set_headers(t, opts->headers))
         return false;
-    const char *protocols =
-        strncasecmp(t->url, "https:", 6) == 0 ? "https" : "http,https"; /* never back to plain text */
     curl_easy_setopt(c, CURLOPT_URL, t->url);
     curl_easy_setopt(c, CURLOPT_PRIVATE, t);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, protocols);
-    curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, protocols);
-    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
-    curl_easy_setopt(c, CURLOPT_MAXREDIRS, 10L);
+    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, is_secure(t) ? "https" : "http,https");
     curl_easy_setopt(c, CURLOPT_USERAGENT, "millrace");
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(opts->connect_timeout * 1e3) + 1);
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->said);
@@ -260,13 +265,80 @@ void mr__request_end(mr__transfer *t)
     t->headers = NULL;
 }
 
+/* ---- redirections ---- */
+
+static bool same_part(CURLU *a, CURLU *b, CURLUPart part)
+{
+    char *x = NULL, *y = NULL;
+    curl_url_get(a, part, &x, CURLU_DEFAULT_PORT);
+    curl_url_get(b, part, &y, CURLU_DEFAULT_PORT);
+    const bool same = x && y && strcasecmp(x, y) == 0;
+    curl_free(x);
+    curl_free(y);
+    return same;
+}
+
+/* Where the answer redirects to: false when nobody can tell. */
+static bool read_location(mr__transfer *t, CURLU *to)
+{
+    const char *from = NULL, *location = NULL;
+    curl_easy_getinfo(t->curl, CURLINFO_EFFECTIVE_URL, &from);
+    curl_easy_getinfo(t->curl, CURLINFO_REDIRECT_URL, &location);
+    return from && location && curl_url_set(to, CURLUPART_URL, from, 0) == CURLUE_OK &&
+           curl_url_set(to, CURLUPART_URL, location,
+                        CURLU_URLENCODE | CURLU_ALLOW_SPACE | CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
+}
+
+/* From HTTPS never back to plain text. */
+static bool may_follow(mr__transfer *t, CURLU *to)
+{
+    char *scheme = NULL;
+    curl_url_get(to, CURLUPART_SCHEME, &scheme, 0);
+    if (t->redirects == MOST_REDIRECTS)
+        fail(t, MR_ERR_IO, "the server redirects more than %d times", MOST_REDIRECTS);
+    else if (!scheme ||
+             (strcasecmp(scheme, "https") != 0 && (is_secure(t) || strcasecmp(scheme, "http") != 0)))
+        fail(t, MR_ERR_IO, "the server redirects to %s, and only %s is followed", scheme ? scheme : "nothing",
+             is_secure(t) ? "https" : "http or https");
+    curl_free(scheme);
+    return t->status == MR_OK;
+}
+
+/* What the user sends along, passwords maybe, is for the server that he has named. */
+static bool follow(mr__transfer *t, CURLU *first, CURLU *to, const mr__request_opts *opts)
+{
+    char *url = NULL;
+    const bool same = curl_url_set(first, CURLUPART_URL, t->url, 0) == CURLUE_OK &&
+                      same_part(first, to, CURLUPART_SCHEME) && same_part(first, to, CURLUPART_HOST) &&
+                      same_part(first, to, CURLUPART_PORT);
+    if (curl_url_get(to, CURLUPART_URL, &url, 0) != CURLUE_OK || !set_headers(t, same ? opts->headers : NULL))
+        fail(t, MR_ERR_MEMORY, "out of memory for a request");
+    else
+        curl_easy_setopt(t->curl, CURLOPT_URL, url);
+    curl_free(url);
+    t->redirects++;
+    t->thrown = 0;
+    return t->status == MR_OK;
+}
+
+bool mr__request_follow(mr__transfer *t, CURLcode code, const mr__request_opts *opts)
+{
+    if (code != CURLE_OK || !t->head.redirects || t->status < 0)
+        return false;
+    CURLU *first = curl_url(), *to = curl_url();
+    const bool follows =
+        first && to && read_location(t, to) && may_follow(t, to) && follow(t, first, to, opts);
+    curl_url_cleanup(first);
+    curl_url_cleanup(to);
+    return follows;
+}
+
 /* ---- the verdict ---- */
 
-static bool may_pass(const mr__transfer *t, CURLcode code)
+static bool may_pass(CURLcode code)
 {
     switch (code) {
-    case CURLE_UNSUPPORTED_PROTOCOL:
-        return !t->head.redirects; /* what came was no HTTP */
+    case CURLE_UNSUPPORTED_PROTOCOL: /* what came was no HTTP */
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_CONNECT:
@@ -349,7 +421,7 @@ mr__verdict mr__request_judge(mr__transfer *t, CURLcode code)
         snprintf(t->text, sizeof t->text, "broke off after %lld bytes: %s", (long long)t->got, said);
     else
         snprintf(t->text, sizeof t->text, "%s", said);
-    if (may_pass(t, code) && !once)
+    if (may_pass(code) && !once)
         return MR__TRY;
     t->status = code == CURLE_OUT_OF_MEMORY ? MR_ERR_MEMORY : MR_ERR_IO;
     return MR__HOPELESS;

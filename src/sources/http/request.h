@@ -15,6 +15,9 @@ typedef struct mr__request_opts {
 bool mr__request_begin(mr__transfer *transfer, const mr__request_opts *opts);
 void mr__request_end(mr__transfer *transfer);
 
+/* With the lock held: whether the try goes on at another URL, of which transfer->curl then is to ask. */
+bool mr__request_follow(mr__transfer *transfer, CURLcode code, const mr__request_opts *opts);
+
 typedef enum mr__verdict {
     MR__COMPLETE,
     MR__GO_ON,   /* there is more to ask for */

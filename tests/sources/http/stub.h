@@ -41,7 +41,7 @@ typedef struct stub {
     pthread_t thread;
     atomic_int requests, open, most_open, unconditional;
     atomic_bool gone;
-    char last[2000]; /* the last request */
+    char first[2][2000], last[2000]; /* the first two requests, and the last one */
     pthread_mutex_t lock;
 } stub;
 
@@ -170,6 +170,9 @@ static inline void *stub_connection_run(void *user)
             continue;
         pthread_mutex_lock(&s->lock);
         snprintf(s->last, sizeof s->last, "%.*s", (int)sizeof s->last - 1, request);
+        char *first = s->first[*s->first[0] != 0];
+        if (!*first)
+            strcpy(first, s->last);
         pthread_mutex_unlock(&s->lock);
         filled = 0;
         if (!stub_answer(s, c->fd, request))

@@ -3,55 +3,13 @@
 
 #include "check.h"
 #include "files.h"
-#include "proxy.h"
+#include "reading.h"
 #include "refuse.h"
 #include "said.h"
-#include "stub.h"
 
 #include <signal.h>
 
-enum { SIZE = 3000000 };
-
-static char content[SIZE + 64]; /* for a server that gives more than there is */
-
-static const mr_http_opts hasty = { .backoff = 0.001, .most_backoff = 1, .retries = 3, .stall_timeout = 0.5 };
-
 /* ---- reading ---- */
-
-/* Reads from byte `at` to the end and compares; the bytes that were read, -1 after a failure. */
-static int64_t read_on(mr_file *file, int64_t at, size_t piece)
-{
-    static char bytes[1 << 16];
-    int64_t sum = 0, n = 1;
-    while (n > 0) {
-        n = mr_file_read(file, bytes, piece);
-        if (n > 0 && !CHECK(at + n <= SIZE && memcmp(bytes, content + at, (size_t)n) == 0))
-            return -1;
-        at += n > 0 ? n : 0;
-        sum += n > 0 ? n : 0;
-    }
-    return n < 0 ? -1 : sum;
-}
-
-/* Serves as `s` says, and reads all of the file: how many bytes, -1 after a failure. */
-static int64_t read_all(stub *s, const mr_http_opts *opts, mr_http_counts *counts)
-{
-    stub_begin(s);
-    mr_storage *web = mr_storage_from_http(opts);
-    mr_file *file = mr_file_open(web, s->url);
-    int64_t n = file ? read_on(file, 0, 50000) : -1;
-    if (counts)
-        CHECK_EQ_I64(mr_http_count(web, counts), MR_OK);
-    mr_file_close(file);
-    mr_storage_free(web);
-    stub_end(s);
-    return n;
-}
-
-static stub good(void)
-{
-    return (stub){ .bytes = content, .size = SIZE, .etag = "\"one\"" };
-}
 
 static void test_reading(void)
 {
@@ -421,55 +379,6 @@ static void test_requests(void)
         read_all(&s, &(mr_http_opts){ .headers = (const char *[]){ token }, .header_count = 1 }, NULL), 1000);
     const char *sent = strstr(s.last, token);
     CHECK(sent && sent[sizeof token - 1] == '\r');
-
-    /* Redirected; in circles; to somewhere that is no web server. */
-    char answer[300];
-    stub to = good();
-    stub_begin(&to);
-    s = good();
-    snprintf(answer, sizeof answer, "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n",
-             to.url);
-    s.refusal = answer;
-    s.refusals = 1000;
-    CHECK_EQ_I64(read_all(&s, &hasty, NULL), SIZE);
-    stub_end(&to);
-    s = good();
-    s.refusal = "HTTP/1.1 302 Found\r\nLocation: /file\r\nContent-Length: 0\r\n\r\n";
-    s.refusals = 1000;
-    CHECK_EQ_I64(read_all(&s, &hasty, NULL), -1);
-    check_said("/file': Maximum (10) redirects followed");
-    s = good();
-    s.refusal = "HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n";
-    s.refusals = 1000;
-    CHECK_EQ_I64(read_all(&s, &hasty, NULL), -1);
-    check_said("/file': ");
-}
-
-/* What a proxy says of its tunnel is not what the server says of the file: here no server understands TLS. */
-static void test_proxy(void)
-{
-    char url[100];
-    stub s = good();
-    stub_begin(&s);
-    snprintf(url, sizeof url, "https://127.0.0.1:%d/file", s.port);
-    proxy p = { 0 };
-    proxy_begin(&p);
-    mr_storage *web = mr_storage_from_http(&hasty);
-    CHECK(!mr_file_open(web, url));
-    check_said("/file': ");
-    CHECK_EQ_I64(atomic_load(&p.tunnels), 4);
-
-    p.refusal = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
-    CHECK(!mr_file_open(web, url));
-    check_said("/file': the proxy says 503, after 3 retries");
-    CHECK_EQ_I64(atomic_load(&p.asked), 8);
-    p.refusal = "HTTP/1.1 407 Who are you\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n";
-    CHECK(!mr_file_open(web, url));
-    check_said("/file': the proxy says 407");
-    CHECK_EQ_I64(atomic_load(&p.asked), 9);
-    mr_storage_free(web);
-    proxy_end(&p);
-    stub_end(&s);
 }
 
 static void test_options(void)
@@ -539,9 +448,7 @@ static void test_out_of_memory(void)
 int main(void)
 {
     setenv("no_proxy", "*", 1);
-    for (int i = 0; i < SIZE; i++)
-        content[i] = (char)((unsigned)i * 2654435761u >> 24);
-
+    make_content();
     RUN(test_reading);
     RUN(test_several_at_once);
     RUN(test_small);
@@ -554,7 +461,6 @@ int main(void)
     RUN(test_endless);
     RUN(test_interrupted);
     RUN(test_requests);
-    RUN(test_proxy);
     RUN(test_options);
     RUN(test_out_of_memory);
     return check_report();

@@ -354,7 +354,7 @@ static void test_secure_to_plain(void)
     for (int i = 0; secure && i < 3; i++) {
         snprintf(address, sizeof address, "%s://127.0.0.1:%d/plain/", schemes[i], secure_port);
         CHECK(!mr_file_open(web, address));
-        check_said("/plain/': ");
+        check_said("/plain/': the server redirects to http, and only https is followed");
     }
     mr_storage_free(web);
 }

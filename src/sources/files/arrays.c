@@ -1,5 +1,6 @@
 /* Rows of arrays in files; whole arrays. */
 #include "array_file.h"
+#include "name.h"
 
 #include <millrace/sources/arrays.h>
 
@@ -57,10 +58,14 @@ static void destroy(void *self)
 
 char *mr__array_name(const char *path)
 {
-    const char *slash = strrchr(path, '/'), *begin = slash ? slash + 1 : path;
-    char *name = mr_strdup(begin), *point = name ? strchr(name, '.') : NULL;
-    if (point && point > name)
-        *point = 0;
+    const char *end = path + mr__name_length(path), *slash = memrchr(path, '/', (size_t)(end - path)),
+               *begin = slash ? slash + 1 : path, *point = memchr(begin, '.', (size_t)(end - begin));
+    const size_t length = (size_t)((point && point > begin ? point : end) - begin);
+    char *name = mr_alloc(length + 1);
+    if (name) {
+        memcpy(name, begin, length);
+        name[length] = 0;
+    }
     return name;
 }
 

@@ -1,5 +1,7 @@
 #include "input.h"
 
+#include "name.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

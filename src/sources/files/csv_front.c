@@ -1,22 +1,18 @@
 /* The front of a file: how it is written, and its first record. */
 #include "csv.h"
 
+#include "name.h"
 #include "records.h"
 
 #include <string.h>
 
 /* ---- how it is written ---- */
 
-static bool ends_in(const char *path, const char *suffix)
-{
-    size_t n = strlen(path), m = strlen(suffix);
-    return n >= m && strcmp(path + n - m, suffix) == 0;
-}
-
 static mr__csv_format format_of(const char *path, const mr_csv_opts *opts)
 {
     mr__csv_format f = { .delimiter = ',', .quote = '"', .header = true };
-    if (ends_in(path, ".tsv") || ends_in(path, ".tsv.gz") || ends_in(path, ".tsv.zst"))
+    if (mr__name_ends_in(path, ".tsv") || mr__name_ends_in(path, ".tsv.gz") ||
+        mr__name_ends_in(path, ".tsv.zst"))
         f.delimiter = '\t';
     if (opts) {
         f.delimiter = opts->delimiter ? opts->delimiter : f.delimiter;

@@ -1,5 +1,7 @@
 #include "input.h"
 
+#include "name.h"
+
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -136,12 +138,6 @@ int64_t mr__input_read(mr__input *input, void *bytes, size_t size)
 }
 
 /* ---- opening ---- */
-
-bool mr__is_packed_name(const char *path)
-{
-    const char *point = strrchr(path, '.');
-    return point && (strcmp(point, ".gz") == 0 || strcmp(point, ".zst") == 0);
-}
 
 static mr_status begin(mr__input *input, bool headless)
 {

@@ -10,14 +10,11 @@
 typedef struct mr__input mr__input;
 
 /* Makes it; NULL after a failure, which names the path. The second is for files without a head: they are packed only if the name
- * ends in .gz or .zst. The last two adopt the file, which may be NULL. */
+ * says so (mr__is_packed_name). The last two adopt the file, which may be NULL. */
 mr__input *mr__input_open(mr_storage *storage, const char *path);
 mr__input *mr__input_open_headless(mr_storage *storage, const char *path);
 mr__input *mr__input_of(mr_file *file);
 mr__input *mr__input_of_headless(mr_file *file);
-
-/* Whether a name ends in .gz or .zst. */
-bool mr__is_packed_name(const char *path);
 
 /* Reads up to `size` bytes: their number, 0 at the end and only there, -1 after a failure. */
 int64_t mr__input_read(mr__input *input, void *bytes, size_t size);

@@ -214,6 +214,81 @@ static void test_without_parts(void)
     free((char *)(uintptr_t)s.bytes);
 }
 
+/* ---- names ---- */
+
+static const char *at(const stub *s, const char *path)
+{
+    static char url[200];
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/%s", s->port, path);
+    return url;
+}
+
+/* A thousand tokens, packed, by index and as a stream; that they are what they are. */
+static void check_tokens(const char *url, mr_storage *web)
+{
+    for (int i = 0; i < 2; i++) {
+        const mr_tokens_opts opts = { .storage = web };
+        mr_dataset *d = i ? mr_tokens_stream_new(url, 10, &opts) : mr_tokens_new(url, 10, &opts);
+        mr_loader *loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 99 });
+        const mr_batch *b = NULL;
+        if (!CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK) || !CHECK_EQ_I64(b->rows, 99))
+            printf("    %s: %s\n", url, mr_error());
+        for (int64_t j = 0; b && j < b->rows * 10 && CHECK_EQ_I64(number(b, j), j); j++)
+            continue;
+        CHECK_EQ_I64(mr_loader_next(loader, &b), MR_END);
+        mr_loader_free(loader);
+        mr_dataset_free(d);
+    }
+}
+
+static void make_tokens(void)
+{
+    uint16_t tokens[1000];
+    for (int i = 0; i < 1000; i++)
+        tokens[i] = (uint16_t)i;
+    file_put(in_folder("t.bin"), tokens, sizeof tokens);
+    run("gzip -k", "t.bin");
+}
+
+/* What a URL has behind its path is no part of the file's name, but it may have one. */
+static void test_names(void)
+{
+    stub s = serve("t.bin.gz");
+    stub_begin(&s);
+    mr_storage *web = mr_storage_from_http(&hasty);
+    check_tokens(at(&s, "t.bin.gz"), web);
+    check_tokens(at(&s, "t.bin.gz?sig=abc"), web);
+    check_tokens(at(&s, "t.bin.gz?X=1.2#part/a"), web);
+    check_tokens(at(&s, "get?file=t.bin.gz"), web);
+    mr_storage_free(web);
+    stub_end(&s);
+    free((char *)(uintptr_t)s.bytes);
+
+    s = serve("a.npy");
+    stub_begin(&s);
+    web = mr_storage_from_http(&hasty);
+    static const char *const names[] = { "im.npy", "a/im.npy?path=/x/y.z", "im?a.b", "im.v2.npy#a/b" };
+    for (int i = 0; i < 4; i++) {
+        const mr_array_file file = { .path = at(&s, names[i]), .storage = web };
+        mr_dataset *d = i % 2 ? mr_arrays_new(&file, 1) : mr_array_stream_new(&file);
+        if (CHECK(d != NULL))
+            CHECK_EQ_STR(mr_dataset_fields(d)[0].name, "im");
+        mr_dataset_free(d);
+    }
+    mr_storage_free(web);
+    stub_end(&s);
+    free((char *)(uintptr_t)s.bytes);
+
+    s = (stub){ .bytes = "n\tm\n1\t2\n", .size = 8, .etag = "\"1\"" };
+    stub_begin(&s);
+    web = mr_storage_from_http(&hasty);
+    mr_dataset *d = mr_csv_new(at(&s, "a.tsv?b=.csv"), NULL, 0, &(mr_csv_opts){ .storage = web });
+    CHECK_EQ_I64(mr_dataset_field_count(d), 2);
+    mr_dataset_free(d);
+    mr_storage_free(web);
+    stub_end(&s);
+}
+
 /* ---- what is no longer the file that a state is of ---- */
 
 static void test_changed(void)
@@ -288,6 +363,8 @@ int main(void)
     RUN(test_streams);
     RUN(test_by_row);
     RUN(test_without_parts);
+    make_tokens();
+    RUN(test_names);
     RUN(test_changed);
     RUN(test_endless);
     mr_rng_free(rng);

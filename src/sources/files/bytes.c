@@ -70,9 +70,9 @@ mr_status mr__bytes_of_input(mr__bytes *bytes, mr__input *input, const char *pat
 
 static bool is_packed(int fd, const char *path, bool headless)
 {
-    unsigned char first[4] = { 0 };
-    return (!headless || mr__is_packed_name(path)) && pread(fd, first, sizeof first, 0) >= 2 &&
-           ((first[0] == 0x1f && first[1] == 0x8b) || memcmp(first, "\x28\xb5\x2f\xfd", 4) == 0);
+    unsigned char first[MR__PACKED_HEAD];
+    const ssize_t count = headless && !mr__is_packed_name(path) ? 0 : pread(fd, first, sizeof first, 0);
+    return count > 0 && mr__is_packed(first, (size_t)count);
 }
 
 static mr_status map(mr__bytes *bytes, int fd, size_t size, const char *path)

@@ -139,26 +139,36 @@ int64_t mr__input_read(mr__input *input, void *bytes, size_t size)
 
 /* ---- opening ---- */
 
+static packing packing_of(const unsigned char *first, size_t count)
+{
+    static const unsigned char gzip[] = { 0x1f, 0x8b }, zstandard[] = { 0x28, 0xb5, 0x2f, 0xfd },
+                               passed_over[] = { 0x2a, 0x4d, 0x18 }; /* behind 0x50 to 0x5f: pzstd's */
+    if (count >= 2 && memcmp(first, gzip, 2) == 0)
+        return GZIP;
+    if (count >= 4 &&
+        (memcmp(first, zstandard, 4) == 0 || (first[0] >> 4 == 5 && memcmp(first + 1, passed_over, 3) == 0)))
+        return ZSTANDARD;
+    return PLAIN;
+}
+
+bool mr__is_packed(const void *first, size_t count)
+{
+    return packing_of(first, count) != PLAIN;
+}
+
 static mr_status begin(mr__input *input, bool headless)
 {
-    static const unsigned char gzip[] = { 0x1f, 0x8b }, zstandard[] = { 0x28, 0xb5, 0x2f, 0xfd };
     if (headless && !mr__is_packed_name(mr_file_name(input->file)))
         return MR_OK;
-    while (!input->end && input->filled < sizeof zstandard)
+    while (!input->end && input->filled < MR__PACKED_HEAD)
         if (fill(input) < 0)
             return mr_error_status();
-    if (input->filled >= sizeof gzip && memcmp(input->buffer, gzip, sizeof gzip) == 0) {
-        input->packing = GZIP;
-        if (inflateInit2(&input->gzip, ZLIB_WINDOW_OF_GZIP) != Z_OK) {
-            input->packing = PLAIN;
-            return mr_fail(MR_ERR_MEMORY, "'%s': no memory to unpack it", mr_file_name(input->file));
-        }
-    } else if (input->filled >= sizeof zstandard && memcmp(input->buffer, zstandard, sizeof zstandard) == 0) {
-        input->zstandard = ZSTD_createDStream();
-        if (!input->zstandard)
-            return mr_fail(MR_ERR_MEMORY, "'%s': no memory to unpack it", mr_file_name(input->file));
-        input->packing = ZSTANDARD;
-    }
+    const packing found = packing_of(input->buffer, input->filled);
+    if (found == GZIP && inflateInit2(&input->gzip, ZLIB_WINDOW_OF_GZIP) != Z_OK)
+        return mr_fail(MR_ERR_MEMORY, "'%s': no memory to unpack it", mr_file_name(input->file));
+    if (found == ZSTANDARD && !(input->zstandard = ZSTD_createDStream()))
+        return mr_fail(MR_ERR_MEMORY, "'%s': no memory to unpack it", mr_file_name(input->file));
+    input->packing = found;
     return MR_OK;
 }
 

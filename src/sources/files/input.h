@@ -16,6 +16,10 @@ mr__input *mr__input_open_headless(mr_storage *storage, const char *path);
 mr__input *mr__input_of(mr_file *file);
 mr__input *mr__input_of_headless(mr_file *file);
 
+/* Whether a file whose first bytes these are is packed; more than MR__PACKED_HEAD are not looked at. */
+bool mr__is_packed(const void *first, size_t count);
+#define MR__PACKED_HEAD 4
+
 /* Reads up to `size` bytes: their number, 0 at the end and only there, -1 after a failure. */
 int64_t mr__input_read(mr__input *input, void *bytes, size_t size);
 

@@ -253,6 +253,54 @@ static void test_headless(void)
     }
 }
 
+/* Of tokens 0 to 9, by index and as a stream: how many windows of 3, and whether each begins with the third number of that before. */
+static int64_t count_windows(const char *path)
+{
+    int64_t count[2] = { 0, 0 };
+    for (int i = 0; i < 2; i++) {
+        mr_dataset *d = i ? mr_tokens_stream_new(path, 2, NULL) : mr_tokens_new(path, 2, NULL);
+        const int64_t n = i ? -1 : mr_dataset_len(d);
+        mr_cursor *cursor = i && d ? mr_stream_open(d) : NULL;
+        const mr_batch *sample;
+        for (int64_t j = 0; !i && j < n; j++, count[i]++) {
+            mr_batch *b = mr_dataset_get(d, j);
+            CHECK_EQ_I64(*(int64_t *)mr_tensor_data(b->field[0]), 2 * j);
+            mr_batch_free(b);
+        }
+        for (; cursor && mr_cursor_next(cursor, &sample) == MR_OK; count[i]++)
+            CHECK_EQ_I64(*(int64_t *)mr_tensor_data(sample->field[0]), 2 * count[i]);
+        mr_cursor_free(cursor);
+        mr_dataset_free(d);
+    }
+    CHECK_EQ_I64(count[0], count[1]);
+    return count[0];
+}
+
+/* Frames of zstd behind frames that are to be passed over, as pzstd writes them. */
+static void test_passed_over(void)
+{
+    static const char skipped[] = "\x5a\x2a\x4d\x18\4\0\0\0what",
+                      frame[] = "\x28\xb5\x2f\xfd\x20\x0a\x51\0\0";
+    char bytes[200];
+    size_t size = 0;
+    for (int i = 0; i < 2; i++) {
+        memcpy(bytes + size, skipped, sizeof skipped - 1);
+        size += sizeof skipped - 1;
+        memcpy(bytes + size, frame, sizeof frame - 1);
+        size += sizeof frame - 1;
+        for (int j = 0; j < 5; j++, size += 2)
+            memcpy(bytes + size, &(uint16_t){ (uint16_t)(i * 5 + j) }, 2);
+    }
+    file_put(in_folder("p.zst"), bytes, size);
+    CHECK_EQ_I64(count_windows(in_folder("p.zst")), 4);
+    const size_t front = sizeof skipped - 1 + sizeof frame - 1;
+    memcpy(bytes + front, "n\n1\n2\n3\n4\n", 10);
+    file_put(in_folder("p.csv"), bytes, front + 10); /* whatever its name */
+    mr_dataset *d = mr_csv_new(in_folder("p.csv"), NULL, 0, NULL);
+    CHECK_EQ_I64(mr_dataset_len(d), 4);
+    mr_dataset_free(d);
+}
+
 /* A frame of zstd that says it takes 256 MB. */
 static void test_wide_window(void)
 {
@@ -410,6 +458,7 @@ int main(void)
     RUN(test_json_word);
     RUN(test_cut);
     RUN(test_headless);
+    RUN(test_passed_over);
     RUN(test_wide_window);
     RUN(test_long_path);
     RUN(test_pending);

@@ -69,7 +69,7 @@ typedef struct mr_tokens_opts {
     int64_t max_bytes;
 } mr_tokens_opts;
 
-/* Makes a dataset of a file of token numbers without a header, mapped; it is packed only if its name ends in .gz or .zst. */
+/* Makes a dataset of a file of token numbers without a header, mapped; it is packed only if its name ends in .gz or .zst, and has to be then. */
 MR_API mr_dataset *mr_tokens_new(const char *path, int64_t length, const mr_tokens_opts *opts);
 
 /* The same windows from the front to the back, of a file that may be packed (its name ends in .gz or .zst), or a pipe ("-" is standard input), and without an end. A

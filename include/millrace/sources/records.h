@@ -3,7 +3,7 @@
  *
  * These are the plainest things that come out of a pipe: "-" is standard input, and mr_storage_from_fd(…) any pipe or socket.
  * They may come without an end. Packed files (.gz, .zst) are unpacked; of records, whose first bytes may be anything, only the
- * name says it.
+ * name says it, and a name that is wrong there is a failure.
  *
  * A plain file of a known size is read in as many shards as a loader likes, of others the first has all. A stream resumes
  * where it stands, unless it is a pipe: "'-' is read once, from front to back: …".

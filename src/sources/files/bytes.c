@@ -71,7 +71,9 @@ mr_status mr__bytes_of_input(mr__bytes *bytes, mr__input *input, const char *pat
 static bool is_packed(int fd, const char *path, bool headless)
 {
     unsigned char first[MR__PACKED_HEAD];
-    const ssize_t count = headless && !mr__is_packed_name(path) ? 0 : pread(fd, first, sizeof first, 0);
+    if (headless)
+        return mr__is_packed_name(path);
+    const ssize_t count = pread(fd, first, sizeof first, 0);
     return count > 0 && mr__is_packed(first, (size_t)count);
 }
 

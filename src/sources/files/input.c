@@ -164,6 +164,9 @@ static mr_status begin(mr__input *input, bool headless)
         if (fill(input) < 0)
             return mr_error_status();
     const packing found = packing_of(input->buffer, input->filled);
+    if (headless && found == PLAIN)
+        return mr_fail(MR_ERR_FORMAT, "'%s' is said to be packed, and begins like neither gzip nor zstd",
+                       mr_file_name(input->file));
     if (found == GZIP && inflateInit2(&input->gzip, ZLIB_WINDOW_OF_GZIP) != Z_OK)
         return mr_fail(MR_ERR_MEMORY, "'%s': no memory to unpack it", mr_file_name(input->file));
     if (found == ZSTANDARD && !(input->zstandard = ZSTD_createDStream()))

@@ -301,6 +301,28 @@ static void test_passed_over(void)
     mr_dataset_free(d);
 }
 
+/* Numbers without a head, in a file that is packed by its name: they are unpacked or refused, never taken for numbers. */
+static void test_not_packed(void)
+{
+    static const char *const names[] = { "n.gz", "n.zst" };
+    static const uint16_t tokens[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 };
+    const mr_field field = { "n", MR_UINT16, { 0 } };
+    for (int i = 0; i < 4; i++) {
+        const char *path = in_folder(names[i % 2]);
+        file_put(path, tokens, i < 2 ? sizeof tokens : (size_t)i - 2); /* of no byte, and of one */
+        CHECK(!mr_tokens_new(path, 2, NULL));
+        check_said("' is said to be packed, and begins like neither gzip nor zstd");
+        CHECK(!mr_tokens_stream_new(path, 2, NULL));
+        check_said("' is said to be packed, and begins like neither gzip nor zstd");
+        CHECK(!mr_records_stream_new(path, &field, 1, NULL));
+        check_said("' is said to be packed, and begins like neither gzip nor zstd");
+    }
+    file_put(in_folder("n.gz"), "a\n1\n", 4); /* here its first bytes tell */
+    mr_dataset *d = mr_csv_new(in_folder("n.gz"), NULL, 0, NULL);
+    CHECK_EQ_I64(mr_dataset_len(d), 1);
+    mr_dataset_free(d);
+}
+
 /* A frame of zstd that says it takes 256 MB. */
 static void test_wide_window(void)
 {
@@ -459,6 +481,7 @@ int main(void)
     RUN(test_cut);
     RUN(test_headless);
     RUN(test_passed_over);
+    RUN(test_not_packed);
     RUN(test_wide_window);
     RUN(test_long_path);
     RUN(test_pending);

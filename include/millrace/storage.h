@@ -31,6 +31,7 @@ typedef struct mr_file_facts {
     mr_access access;
     uint64_t stamp; /* another one when the contents are others; 0: not known */
     int descriptor; /* of the file, for mapping, as long as it is open; -1: there is none */
+    bool packed;    /* as gzip or zstd, although its name need not say so */
 } mr_file_facts;
 
 /* Bytes of a file, and where they are to go. */

@@ -16,7 +16,8 @@
  *
  * A server that gives no parts is read from the front to the back; to go on in a file means to read up to there. An answer that
  * comes without an end, and says neither its length nor what it is, is a pipe: read once. What comes is taken as it is: no
- * packing is asked for, nor undone; a reader sees by the first bytes that a file is packed.
+ * packing is asked for, nor undone; a reader sees by the first bytes that a file is packed, or is told that the server has packed it (gzip,
+ * zstd; by anything else it is refused).
  *
  * Proxies are those that the environment names, as curl knows them: http_proxy, https_proxy, all_proxy, no_proxy.
  */

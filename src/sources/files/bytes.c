@@ -68,12 +68,12 @@ mr_status mr__bytes_of_input(mr__bytes *bytes, mr__input *input, const char *pat
 
 /* ---- mapped ---- */
 
-static bool is_packed(int fd, const char *path, bool headless)
+static bool is_packed(const mr_file_facts *facts, const char *path, bool headless)
 {
     unsigned char first[MR__PACKED_HEAD];
     if (headless)
-        return mr__is_packed_name(path);
-    const ssize_t count = pread(fd, first, sizeof first, 0);
+        return facts->packed || mr__is_packed_name(path);
+    const ssize_t count = pread(facts->descriptor, first, sizeof first, 0);
     return count > 0 && mr__is_packed(first, (size_t)count);
 }
 
@@ -122,7 +122,7 @@ mr_status mr__bytes_of(mr__bytes *bytes, mr_file *file, const char *path, const 
     const uint64_t when = changed(&known);
     mr_status s;
     *bytes = (mr__bytes){ 0 };
-    if (known.descriptor < 0 || known.size <= 0 || is_packed(known.descriptor, path, wanted->headless)) {
+    if (known.descriptor < 0 || known.size <= 0 || is_packed(&known, path, wanted->headless)) {
         s = mr__bytes_of_input(bytes, wanted->headless ? mr__input_of_headless(file) : mr__input_of(file),
                                path, wanted);
     } else {

@@ -158,7 +158,8 @@ bool mr__is_packed(const void *first, size_t count)
 
 static mr_status begin(mr__input *input, bool headless)
 {
-    if (headless && !mr__is_packed_name(mr_file_name(input->file)))
+    const bool said = mr_file_known(input->file)->packed || mr__is_packed_name(mr_file_name(input->file));
+    if (headless && !said)
         return MR_OK;
     while (!input->end && input->filled < MR__PACKED_HEAD)
         if (fill(input) < 0)

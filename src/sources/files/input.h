@@ -9,8 +9,8 @@
 
 typedef struct mr__input mr__input;
 
-/* Makes it; NULL after a failure, which names the path. The second is for files without a head: they are packed only if the name
- * says so (mr__is_packed_name), and it is a failure if they are not then. The last two adopt the file, which may be NULL. */
+/* Makes it; NULL after a failure, which names the path. The second is for files without a head: they are packed only if the name or
+ * the storage says so (mr__is_packed_name, mr_file_facts), and it is a failure if they are not then. The last two adopt the file, which may be NULL. */
 mr__input *mr__input_open(mr_storage *storage, const char *path);
 mr__input *mr__input_open_headless(mr_storage *storage, const char *path);
 mr__input *mr__input_of(mr_file *file);

@@ -58,6 +58,15 @@ static void read_range(mr__answer *a, const char *text)
     a->identity.size = size;
 }
 
+/* RFC 9110, 8.4. One that is too long is none that anybody knows. */
+static void read_encoding(mr__identity *identity, const char *text)
+{
+    const bool none = strcasecmp(text, "identity") == 0;
+    const int n = snprintf(identity->encoding, sizeof identity->encoding, "%s", none ? "" : text);
+    if (n >= (int)sizeof identity->encoding)
+        strcpy(identity->encoding, "another");
+}
+
 /* Seconds, or a date. */
 static double read_delay(const char *text)
 {
@@ -104,6 +113,8 @@ bool mr__answer_line(mr__answer *a, const char *line, size_t length)
         copy_value(text, sizeof text, colon + 1, rest);
         if (IS("content-range"))
             read_range(a, text);
+        else if (IS("content-encoding"))
+            read_encoding(&a->identity, text);
         else if (IS("content-length"))
             a->length = read_number(text, text + strlen(text));
         else if (IS("retry-after"))
@@ -115,12 +126,23 @@ bool mr__answer_line(mr__answer *a, const char *line, size_t length)
 
 /* ---- identities ---- */
 
+bool mr__identity_readable(const mr__identity *identity)
+{
+    static const char *const known[] = { "", "gzip", "x-gzip", "zstd" };
+    for (int i = 0; i < 4; i++)
+        if (strcasecmp(identity->encoding, known[i]) == 0)
+            return true;
+    return false;
+}
+
 bool mr__identity_same(const mr__identity *a, const mr__identity *b)
 {
     const bool etags = *a->etag && *b->etag, dates = *a->modified && *b->modified;
     if (etags && strcmp(a->etag, b->etag) != 0)
         return false;
     if (!etags && dates && strcmp(a->modified, b->modified) != 0)
+        return false;
+    if (*a->encoding && *b->encoding && strcasecmp(a->encoding, b->encoding) != 0)
         return false;
     return a->size < 0 || b->size < 0 || a->size == b->size;
 }

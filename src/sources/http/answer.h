@@ -8,6 +8,7 @@
 typedef struct mr__identity {
     char etag[200];    /* as it is written, with quotes; "": there is none */
     char modified[64]; /* Last-Modified, as it is written */
+    char encoding[16]; /* Content-Encoding: what it is packed with; "": nothing */
     int64_t size;      /* -1: not known */
 } mr__identity;
 
@@ -23,6 +24,9 @@ typedef struct mr__answer {
 
 /* Takes in a line of a head; a status line begins a new one. True behind the last line of one. */
 bool mr__answer_line(mr__answer *answer, const char *line, size_t length);
+
+/* Whether what the file is packed with, if anything, is known to readers. */
+bool mr__identity_readable(const mr__identity *identity);
 
 /* Whether two identities may be of the same file: nothing that both say differs. */
 bool mr__identity_same(const mr__identity *a, const mr__identity *b);

@@ -293,7 +293,8 @@ bool mr__cache_known(mr__cache *c, const char *url, mr__identity *identity)
     char about[ABOUT];
     return describe(about, url, NULL, -1, sizeof *identity) && get(c, about, identity, sizeof *identity) &&
            memchr(identity->etag, 0, sizeof identity->etag) &&
-           memchr(identity->modified, 0, sizeof identity->modified);
+           memchr(identity->modified, 0, sizeof identity->modified) &&
+           memchr(identity->encoding, 0, sizeof identity->encoding);
 }
 
 void mr__cache_note(mr__cache *c, const char *url, const mr__identity *identity)
@@ -302,6 +303,7 @@ void mr__cache_note(mr__cache *c, const char *url, const mr__identity *identity)
     mr__identity clean = { .size = identity->size };
     strcpy(clean.etag, identity->etag);
     strcpy(clean.modified, identity->modified);
+    strcpy(clean.encoding, identity->encoding);
     if (describe(about, url, NULL, -1, sizeof clean))
         put(c, about, &clean, sizeof clean);
 }

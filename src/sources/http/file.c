@@ -238,6 +238,7 @@ void *mr__web_open(void *self, const char *url, mr_file_facts *facts)
         facts->size = f->size;
         facts->access = f->access;
         facts->stamp = mr__identity_stamp(&f->identity);
+        facts->packed = *f->identity.encoding != 0;
     }
     return f;
 }

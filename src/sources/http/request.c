@@ -89,6 +89,9 @@ static bool judge_head(mr__transfer *t)
     default:
         break;
     }
+    if (good && t->head.status < 300 && !mr__identity_readable(&t->head.identity))
+        fail(t, MR_ERR_FORMAT, "the server packs the file by '%s', which nobody asked for",
+             t->head.identity.encoding);
     if (good && !t->unchanged && same && !mr__identity_same(same, &t->head.identity))
         fail(t, MR_ERR_STATE, "has changed while it was read");
     return good && t->status == MR_OK;

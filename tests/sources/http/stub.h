@@ -20,6 +20,7 @@ typedef struct stub {
     const char *bytes; /* the file */
     int64_t size;
     const char *etag, *modified; /* NULL: not said */
+    const char *encoding;        /* Content-Encoding; NULL: not said */
     bool no_parts;               /* it gives the whole file, whatever is asked for */
     bool chunked;                /* and does not say how long it is */
     int64_t cut;                 /* breaks off behind so many bytes of an answer; 0: never */
@@ -146,6 +147,8 @@ static inline bool stub_answer(stub *s, int fd, const char *request)
                      part ? "206 Partial Content" : "200 OK", range, etag ? "ETag: " : "", etag ? etag : "",
                      etag ? "\r\n" : "", s->modified ? "Last-Modified: " : "", s->modified ? s->modified : "",
                      s->modified ? "\r\n" : "");
+    if (s->encoding)
+        n += snprintf(head + n, sizeof head - (size_t)n, "Content-Encoding: %s\r\n", s->encoding);
     if (s->chunked || s->endless)
         n += snprintf(head + n, sizeof head - (size_t)n, "Transfer-Encoding: chunked\r\n\r\n");
     else

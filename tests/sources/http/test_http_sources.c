@@ -214,7 +214,7 @@ static void test_without_parts(void)
     free((char *)(uintptr_t)s.bytes);
 }
 
-/* ---- names ---- */
+/* ---- names, and what a file is packed with ---- */
 
 static const char *at(const stub *s, const char *path)
 {
@@ -287,6 +287,41 @@ static void test_names(void)
     mr_dataset_free(d);
     mr_storage_free(web);
     stub_end(&s);
+}
+
+/* A server that packs files, although nobody asks for that: readers know it even if neither name nor first bytes tell. */
+static void test_packed_on_the_way(void)
+{
+    static const char *const encodings[] = { "gzip", "X-GZIP", "identity" };
+    for (int i = 0; i < 3; i++) {
+        stub s = serve(i < 2 ? "t.bin.gz" : "t.bin");
+        s.encoding = encodings[i];
+        stub_begin(&s);
+        mr_http_opts opts = hasty;
+        opts.cache = in_folder("cache");
+        for (int j = 0; j < 2; j++) { /* the second time most comes from the cache */
+            mr_storage *web = mr_storage_from_http(&opts);
+            check_tokens(at(&s, "t.bin"), web);
+            mr_storage_free(web);
+        }
+        stub_end(&s);
+        free((char *)(uintptr_t)s.bytes);
+    }
+    stub s = serve("t.bin");
+    stub_begin(&s);
+    mr_storage *web = mr_storage_from_http(&hasty);
+    static const char *const others[] = { "br", "gzip, br", "a name of a packing that is longer than any" };
+    for (int i = 0; i < 3; i++) {
+        s.encoding = others[i];
+        CHECK(!mr_file_open(web, s.url));
+        check_said("/file': the server packs the file by '");
+    }
+    s.encoding = "gzip"; /* a lie */
+    CHECK(!mr_tokens_new(s.url, 10, &(mr_tokens_opts){ .storage = web }));
+    check_said("/file' is said to be packed, and begins like neither gzip nor zstd");
+    mr_storage_free(web);
+    stub_end(&s);
+    free((char *)(uintptr_t)s.bytes);
 }
 
 /* ---- what is no longer the file that a state is of ---- */
@@ -365,6 +400,7 @@ int main(void)
     RUN(test_without_parts);
     make_tokens();
     RUN(test_names);
+    RUN(test_packed_on_the_way);
     RUN(test_changed);
     RUN(test_endless);
     mr_rng_free(rng);

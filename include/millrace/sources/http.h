@@ -52,7 +52,7 @@ typedef struct mr_http_opts {
     const char *
         cache; /* a folder in which parts of files are kept, made if need be; other files in it stay; default: none */
     int64_t
-        cache_bytes; /* that they take up, at most, about; those least lately used go first; default 16 GB */
+        cache_bytes; /* that the parts in it take up, at most, about, whoever put them there; those least lately used go first; default 16 GB */
 } mr_http_opts;
 
 /* Makes a storage of files that are named by URLs, "http://…" or "https://…". Strings are copied. Redirections are followed.

@@ -22,8 +22,10 @@ enum {
 struct mr__cache {
     char *folder;
     int64_t most;
-    atomic_int_least64_t held; /* bytes in the folder, as far as this program knows */
-    pthread_mutex_t evicting;
+    atomic_int_least64_t held; /* bytes in the folder, as far as this program knows; */
+    atomic_int_least64_t
+        unseen; /* of these, put there since it has looked, as others may have done as well */
+    pthread_mutex_t looking;
 };
 
 /* ---- what a file is, and its name ---- */
@@ -129,7 +131,7 @@ static bool get(mr__cache *c, const char *about, void *bytes, size_t length)
     return sound;
 }
 
-static void evict(mr__cache *c);
+static void look(mr__cache *c);
 
 static void put(mr__cache *c, const char *about, const void *bytes, size_t length)
 {
@@ -146,13 +148,15 @@ static void put(mr__cache *c, const char *about, const void *bytes, size_t lengt
         bool written = write_fully(fd, &h, sizeof h) && write_fully(fd, about, h.about) &&
                        write_fully(fd, bytes, length);
         written = close(fd) == 0 && written;
-        if (!written || rename(temporary, path) < 0)
-            unlink(temporary);
-        else
+        if (written && rename(temporary, path) == 0) {
             atomic_fetch_add(&c->held, (int64_t)(sizeof h + h.about + length));
+            atomic_fetch_add(&c->unseen, (int64_t)(sizeof h + h.about + length));
+        } else {
+            unlink(temporary);
+        }
     }
-    if (atomic_load(&c->held) > c->most)
-        evict(c);
+    if (atomic_load(&c->held) > c->most || atomic_load(&c->unseen) > c->most / 64)
+        look(c);
 }
 
 /* ---- what goes ---- */
@@ -217,23 +221,26 @@ static entry *list(const mr__cache *c, size_t *count, int64_t *bytes)
     return all;
 }
 
-static void evict(mr__cache *c)
+/* What is in the folder, whoever put it there; if it is too much, something goes. */
+static void look(mr__cache *c)
 {
     size_t count;
     int64_t bytes;
-    if (pthread_mutex_trylock(&c->evicting) != 0)
+    if (pthread_mutex_trylock(&c->looking) != 0)
         return; /* somebody is about it */
+    atomic_store(&c->unseen, 0);
     entry *all = list(c, &count, &bytes);
-    if (all)
+    const int64_t most = bytes > c->most ? c->most - c->most / 8 : c->most;
+    if (all && bytes > most)
         qsort(all, count, sizeof *all, by_use);
-    for (size_t i = 0; i < count && bytes > c->most - c->most / 8; i++) {
+    for (size_t i = 0; i < count && bytes > most; i++) {
         char path[PATH];
-        if (path_of(c, all[i].name, path) && unlink(path) == 0)
+        if (path_of(c, all[i].name, path) && (unlink(path) == 0 || errno == ENOENT))
             bytes -= all[i].bytes;
     }
     free(all);
     atomic_store(&c->held, bytes);
-    pthread_mutex_unlock(&c->evicting);
+    pthread_mutex_unlock(&c->looking);
 }
 
 /* ---- making ---- */
@@ -267,13 +274,14 @@ mr__cache *mr__cache_new(const char *folder, int64_t most)
         return NULL;
     c->most = most;
     c->folder = mr_strdup(folder);
-    pthread_mutex_init(&c->evicting, NULL);
+    pthread_mutex_init(&c->looking, NULL);
     if (!c->folder || make_folder(c->folder) < 0) {
         mr__cache_free(c);
         return NULL;
     }
     free(list(c, &count, &bytes));
     atomic_init(&c->held, bytes);
+    atomic_init(&c->unseen, 0);
     return c;
 }
 
@@ -281,7 +289,7 @@ void mr__cache_free(mr__cache *c)
 {
     if (!c)
         return;
-    pthread_mutex_destroy(&c->evicting);
+    pthread_mutex_destroy(&c->looking);
     mr_free(c->folder);
     mr_free(c);
 }

@@ -180,6 +180,35 @@ static void test_limit(void)
     stub_end(&s);
 }
 
+/* The limit is the folder's, whoever puts something there. */
+static void test_limit_of_several(void)
+{
+    enum { COUNT = 4 };
+    folder_remove(folder());
+    stub s[COUNT];
+    mr_storage *web[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        s[i] = good();
+        s[i].size = 2000000;
+        stub_begin(&s[i]);
+        web[i] = mr_storage_from_http(&(mr_http_opts){ .cache = folder(), .cache_bytes = 2500000 });
+    }
+    for (int i = 0; i < COUNT; i++) {
+        static char bytes[1 << 16];
+        mr_file *file = mr_file_open(web[i], s[i].url);
+        while (mr_file_read(file, bytes, sizeof bytes) > 0)
+            continue;
+        mr_file_close(file);
+        held = 0;
+        each_file(add_size);
+        CHECK(held > 500000 && held <= 2500000);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        mr_storage_free(web[i]);
+        stub_end(&s[i]);
+    }
+}
+
 /* The folder may have other files: they stay, and do not count. */
 static void test_files_of_others(void)
 {
@@ -297,6 +326,7 @@ int main(void)
     RUN(test_changed);
     RUN(test_damage);
     RUN(test_limit);
+    RUN(test_limit_of_several);
     RUN(test_files_of_others);
     RUN(test_least_lately_used);
     RUN(test_nothing_to_know_it_by);

@@ -5,7 +5,8 @@
  * workers. A file is written as "PATH.part", and gets its name when it is complete and on the disk. Where writing stands is kept in
  * "PATH.state": called again after a crash, or after a failure, the same call goes on from there, and the files come out as if nothing had
  * happened. What has been written is gone when that file is removed. Another dataset or other options are then a failure: "'x.npy.state'
- * is of another writing: …".
+ * is of another writing: …"; and so is a file that has become shorter meanwhile, or is missing: "'x.npy.part' has 300 bytes, and should
+ * have 4128 at least: it has changed".
  */
 #ifndef MILLRACE_SOURCES_WRITERS_H
 #define MILLRACE_SOURCES_WRITERS_H

@@ -47,10 +47,15 @@ static mr_status plan_out(out *o, mr_dataset *dataset, const mr_npy_out *from)
                                    mr_dtype_name(f->dtype));
 }
 
+/* Bytes of the file with the rows that have been written. */
+static int64_t bytes_of(const out *o, const mr__writing *w)
+{
+    return (int64_t)o->head_bytes + w->rows * (int64_t)o->row;
+}
+
 static mr_status open_out(out *o, const char *path, const mr__writing *w)
 {
-    const int64_t bytes = w->resumed ? (int64_t)o->head_bytes + w->rows * (int64_t)o->row : 0;
-    mr_status s = mr__part_open(&o->file, path, bytes);
+    mr_status s = mr__part_open(&o->file, path, w->resumed ? bytes_of(o, w) : 0);
     return s == MR_OK && !w->resumed ? mr__part_write(&o->file, o->head, o->head_bytes) : s;
 }
 
@@ -96,11 +101,12 @@ static mr_status write_all(mr__writing *w, out *outs, int count)
 }
 
 /* All is written; what has no name yet gets it. */
-static mr_status finish(out *outs, const mr_npy_out *arrays, int count, bool resumed)
+static mr_status finish(const mr__writing *w, out *outs, const mr_npy_out *arrays, int count)
 {
     mr_status s = MR_OK;
     for (int i = 0; s == MR_OK && i < count; i++)
-        s = resumed ? mr__part_rename(arrays[i].path) : mr__part_finish(&outs[i].file);
+        s = outs[i].file.fd < 0 ? mr__part_rename(arrays[i].path, bytes_of(&outs[i], w))
+                                : mr__part_finish(&outs[i].file);
     return s;
 }
 
@@ -119,12 +125,12 @@ static mr_status run(mr_dataset *dataset, const mr_npy_out *arrays, int count, c
     if (mr__writing_open(w, call, dataset, arrays[0].path, plan, opts, numbers, NUMBERS) < 0)
         return mr_error_status();
     if (numbers[COMPLETE])
-        return finish(outs, arrays, count, true);
+        return finish(w, outs, arrays, count);
     mr_status s = MR_OK;
     for (int i = 0; s == MR_OK && i < count; i++)
         s = open_out(&outs[i], arrays[i].path, w);
     s = s == MR_OK ? write_all(w, outs, count) : s;
-    return s == MR_OK ? finish(outs, arrays, count, false) : s;
+    return s == MR_OK ? finish(w, outs, arrays, count) : s;
 }
 
 mr_status mr_npy_write(mr_dataset *dataset, const mr_npy_out *arrays, int count, const mr_write_opts *opts)

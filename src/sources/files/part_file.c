@@ -22,15 +22,19 @@ mr_status mr__part_open(mr__part_file *file, const char *path, int64_t bytes)
     if (!file->path || !file->part)
         return mr_error_status();
     snprintf(file->part, room, "%s.part", path);
-    file->fd = open(file->part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    file->fd = open(file->part, O_RDWR | (bytes ? 0 : O_CREAT) | O_CLOEXEC, 0666);
+    if (file->fd < 0 && bytes && errno == ENOENT)
+        return mr_fail(MR_ERR_STATE, "'%s' is missing, and should have %lld bytes at least", file->part,
+                       (long long)bytes);
     if (file->fd < 0)
-        return failed("create", file->part);
-    if (fstat(file->fd, &about) < 0 || ftruncate(file->fd, (off_t)bytes) < 0 ||
-        lseek(file->fd, 0, SEEK_END) < 0)
+        return failed(bytes ? "open" : "create", file->part);
+    if (fstat(file->fd, &about) < 0)
         return failed("write", file->part);
-    if (about.st_size < bytes)
+    if (about.st_size < bytes) /* it stays as it is: made longer it would pass the next time */
         return mr_fail(MR_ERR_STATE, "'%s' has %lld bytes, and should have %lld at least: it has changed",
                        file->part, (long long)about.st_size, (long long)bytes);
+    if (ftruncate(file->fd, (off_t)bytes) < 0 || lseek(file->fd, 0, SEEK_END) < 0)
+        return failed("write", file->part);
     return MR_OK;
 }
 
@@ -67,19 +71,25 @@ mr_status mr__part_finish(mr__part_file *file)
     return s;
 }
 
-mr_status mr__part_rename(const char *path)
+mr_status mr__part_rename(const char *path, int64_t bytes)
 {
-    mr__part_file file;
     struct stat about;
     const size_t room = strlen(path) + sizeof ".part";
-    file.part = mr_alloc(room);
-    if (!file.part)
+    char *part = mr_alloc(room);
+    if (!part)
         return mr_error_status();
-    snprintf(file.part, room, "%s.part", path);
+    snprintf(part, room, "%s.part", path);
+    const bool named = stat(part, &about) < 0 && errno == ENOENT;
+    const char *there = named ? path : part;
     mr_status s = MR_OK;
-    if (rename(file.part, path) < 0 && (errno != ENOENT || stat(path, &about) < 0))
-        s = failed("rename", file.part);
-    mr_free(file.part);
+    if (stat(there, &about) < 0)
+        s = failed("open", there);
+    else if (about.st_size != bytes)
+        s = mr_fail(MR_ERR_STATE, "'%s' has %lld bytes, and should have %lld: it has changed", there,
+                    (long long)about.st_size, (long long)bytes);
+    else if (!named && rename(part, path) < 0)
+        s = failed("rename", part);
+    mr_free(part);
     return s;
 }
 

@@ -10,7 +10,7 @@ typedef struct mr__part_file {
     int64_t bytes;
 } mr__part_file;
 
-/* Opens it with its first `bytes` bytes, which are to be there; the rest is cut off. 0: a new one. */
+/* Opens it with its first `bytes` bytes; the rest is cut off. Where fewer are there it fails, and leaves them. 0: a new one. */
 mr_status mr__part_open(mr__part_file *file, const char *path, int64_t bytes);
 
 mr_status mr__part_write(mr__part_file *file, const void *bytes, size_t size);
@@ -24,8 +24,8 @@ mr_status mr__part_sync(mr__part_file *file);
 /* Closes it, and gives it its name; it has been synced. */
 mr_status mr__part_finish(mr__part_file *file);
 
-/* The same of one that was complete when the program ended: there is a part, or the file has its name already. */
-mr_status mr__part_rename(const char *path);
+/* The same of one that was complete, with so many bytes, when the program ended: there is a part, or the file has its name already. */
+mr_status mr__part_rename(const char *path, int64_t bytes);
 
 /* Closes it as it is. */
 void mr__part_close(mr__part_file *file);

@@ -23,7 +23,7 @@ typedef struct tokens {
 } tokens;
 
 /* What is kept of the writing. */
-enum { BYTES, NUMBERS };
+enum { BYTES, COMPLETE, NUMBERS };
 
 static int64_t number_at(mr_dtype dtype, const void *data, int64_t i)
 {
@@ -94,11 +94,11 @@ static mr_status write_row(tokens *t, const mr__writing *w)
     return t->ends ? put(t, t->end) : MR_OK;
 }
 
-static mr_status save(tokens *t, mr__writing *w)
+static mr_status save(tokens *t, mr__writing *w, int64_t complete)
 {
     if (flush(t) < 0 || mr__part_sync(&t->file) < 0)
         return mr_error_status();
-    const int64_t numbers[NUMBERS] = { [BYTES] = t->file.bytes };
+    const int64_t numbers[NUMBERS] = { [BYTES] = t->file.bytes, [COMPLETE] = complete };
     return mr__writing_save(w, numbers, NUMBERS);
 }
 
@@ -107,13 +107,13 @@ static mr_status write_all(tokens *t, mr__writing *w)
     mr_status s;
     while ((s = mr__writing_next(w)) == MR_OK) {
         if (w->row == 0 && mr__writing_is_due(w))
-            s = save(t, w);
+            s = save(t, w, 0);
         for (; s == MR_OK && w->row < w->batch->rows; w->row++, w->rows++)
             s = write_row(t, w);
         if (s != MR_OK)
             return s;
     }
-    return s == MR_END && flush(t) == MR_OK ? mr__part_sync(&t->file) : mr_error_status();
+    return s == MR_END ? save(t, w, 1) : s;
 }
 
 /* Where the field's offsets are in a batch: behind all fields, in the order of the ragged ones. */
@@ -168,8 +168,11 @@ static mr_status run(mr_dataset *dataset, const char *field, const char *path,
     uint64_t plan = mr__writing_plan_text(mr__writing_plan_text(0, field), path);
     plan = mr__writing_plan(plan, &t->to, sizeof t->to);
     plan = mr__writing_plan(plan, t->ends ? &t->end : NULL, t->ends ? sizeof t->end : 0);
-    if (mr__writing_open(w, call, dataset, path, plan, &opts->write, numbers, NUMBERS) < 0 ||
-        mr__part_open(&t->file, path, numbers[BYTES]) < 0)
+    if (mr__writing_open(w, call, dataset, path, plan, &opts->write, numbers, NUMBERS) < 0)
+        return mr_error_status();
+    if (numbers[COMPLETE])
+        return mr__part_rename(path, numbers[BYTES]);
+    if (mr__part_open(&t->file, path, numbers[BYTES]) < 0)
         return mr_error_status();
     mr_status s = write_all(t, w);
     return s == MR_OK ? mr__part_finish(&t->file) : s;

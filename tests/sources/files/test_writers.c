@@ -295,6 +295,71 @@ static void test_complete(void)
     CHECK(same_files("a.npy", "x.npy") && same_files("b.npy", "n.npy"));
 }
 
+/* The program ends when a file has its name, and its state is not removed yet: the file stays as it is, however often one calls. */
+static void test_named(void)
+{
+    char path[300];
+    long size;
+    snprintf(path, sizeof path, "%s", in_folder("c"));
+    unlink(path);
+    CHECK(mkdir(path, 0700) == 0);
+    CHECK_EQ_I64(write_tokens(by_index(), "c", &(mr_tokens_write_opts){ .write = often }), MR_ERR_IO);
+    check_said("cannot rename '");
+    CHECK(rmdir(path) == 0);
+    char *state = contents("c.state", &size);
+    for (int call = 0; call < 3; call++) {
+        if (call)
+            file_put(in_folder("c.state"), state, (size_t)size);
+        atomic_store(&asked, 0);
+        CHECK_EQ_I64(write_tokens(by_index(), "c", &(mr_tokens_write_opts){ .write = often }), MR_OK);
+        CHECK_EQ_I64(atomic_load(&asked), 0);
+        CHECK(same_files("c", "tokens"));
+        CHECK(!file_exists(in_folder("c.part")) && !file_exists(in_folder("c.state")));
+    }
+    file_put(in_folder("c.state"), state, (size_t)size);
+    file_put(path, "another", 7);
+    CHECK_EQ_I64(write_tokens(by_index(), "c", &(mr_tokens_write_opts){ .write = often }), MR_ERR_STATE);
+    check_said("/c' has 7 bytes, and should have 4000: it has changed");
+    unlink(path);
+    CHECK_EQ_I64(write_tokens(by_index(), "c", &(mr_tokens_write_opts){ .write = often }), MR_ERR_IO);
+    check_said("cannot open '");
+    unlink(in_folder("c.state"));
+    free(state);
+}
+
+static mr_status write_either(bool arrays)
+{
+    return arrays ? write_arrays(by_index(), "a.npy", "b.npy", &often)
+                  : write_tokens(by_index(), "c", &(mr_tokens_write_opts){ .write = often });
+}
+
+/* What was written is gone: that is a failure each time, and never zeros. */
+static void check_lost(bool arrays, bool shorter)
+{
+    char part[300], state[300];
+    snprintf(part, sizeof part, "%s.part", in_folder(arrays ? "a.npy" : "c"));
+    snprintf(state, sizeof state, "%s.state", in_folder(arrays ? "a.npy" : "c"));
+    breaks = 500;
+    CHECK_EQ_I64(write_either(arrays), MR_ERR_FORMAT);
+    mr_error_clear();
+    breaks = -1;
+    CHECK((shorter ? truncate(part, 100) : unlink(part)) == 0);
+    for (int call = 0; call < 3; call++) {
+        CHECK_EQ_I64(write_either(arrays), MR_ERR_STATE);
+        check_said(shorter ? "part' has 100 bytes, and should have " : "part' is missing, and should have ");
+        CHECK(file_exists(part) == shorter);
+    }
+    unlink(state);
+    CHECK_EQ_I64(write_either(arrays), MR_OK);
+    CHECK(arrays ? same_files("a.npy", "x.npy") : same_files("c", "tokens"));
+}
+
+static void test_lost(void)
+{
+    for (int i = 0; i < 4; i++)
+        check_lost(i < 2, i % 2);
+}
+
 static void test_states(void)
 {
     static const char *const damage[] = { "", "short", NULL };
@@ -405,6 +470,8 @@ int main(void)
     RUN(test_failed_and_went_on);
     RUN(test_died_and_went_on);
     RUN(test_complete);
+    RUN(test_named);
+    RUN(test_lost);
     RUN(test_states);
     RUN(test_full);
     RUN(test_refused);

@@ -318,7 +318,7 @@ MR_API MR_CHECKED mr_status mr_loader_save(mr_loader *loader, const void **bytes
 
 /* Goes to where a loader stood that gave these bytes; the next mr_loader_next gives the batch that would have been its
  * next. This loader, new or used, has an equal dataset (its length is compared), the same batch size, drop_last and shuffle, a sampler
- * that says the same of itself (`describe`), and a generator of its own if the other had one; workers and prefetch may differ. Nothing is drawn from the default
+ * that says the same of itself (`describe`), of a stream the same replica's part (mr_replica_stream_new), and a generator of its own if the other had one; workers and prefetch may differ. Nothing is drawn from the default
  * generator (`rng`), and it is not part of the state: whoever owns it puts it where it stood at the save, by
  * mr_rng_set_state, and does so after this call, since a sampler's `begin` and the dataset may draw. A generator of the loader's own is
  * put there by this call. MR_ERR_ARGUMENT, with what differs; MR_ERR_FORMAT for bytes that are damaged or of another version.

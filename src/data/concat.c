@@ -178,5 +178,5 @@ mr_dataset *mr_chain_new(mr_dataset *const *streams, int count)
         s.vtable.tell = chain_tell;
         s.vtable.seek = chain_seek;
     }
-    return mr__stream_with_vtable(&s, sizeof s, streams[0]->fields, streams[0]->field_count);
+    return mr__stream_with_vtable(&s, sizeof s, streams[0]->fields, streams[0]->field_count, streams, count);
 }

@@ -135,6 +135,7 @@ void mr__dataset_release(mr_dataset *dataset)
         mr__free((char *)(uintptr_t)dataset->fields[i].name);
         mr__free(dataset->offsets[i]);
     }
+    mr__free(dataset->about);
     mr__free(dataset->item_bytes);
     mr__free(dataset->offsets);
     mr__free(dataset->fields);

@@ -25,6 +25,7 @@ struct mr_dataset {
     size_t *item_bytes; /* of one item of a ragged field; 0: it is dense */
     char **offsets;     /* "x.offsets" of a ragged field; NULL: it is dense */
     int ragged;         /* how many are */
+    char *about;        /* of a stream that is one replica's part of another: which; NULL: it is none */
     atomic_int holders;
     pthread_mutex_t lock; /* of the list */
     mr__user *users;

@@ -106,5 +106,5 @@ mr_dataset *mr_filter_new(mr_dataset *stream, mr_filter_function keep, void *use
         f.vtable.seek = filter_seek;
     }
     mr__dataset_hold(stream);
-    return mr__stream_with_vtable(&f, sizeof f, stream->fields, stream->field_count);
+    return mr__stream_with_vtable(&f, sizeof f, stream->fields, stream->field_count, &stream, 1);
 }

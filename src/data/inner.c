@@ -1,6 +1,7 @@
 #include "inner.h"
 
 #include "base/alloc.h"
+#include "base/strbuf.h"
 
 #include <string.h>
 
@@ -96,15 +97,37 @@ mr_dataset *mr__dataset_with_vtable(const void *self, size_t size, const mr_fiel
     return dataset;
 }
 
-mr_dataset *mr__stream_with_vtable(const void *self, size_t size, const mr_field *fields, int field_count)
+/* What the streams say of themselves, one after the other, to `dataset`; false after a failure. */
+static bool take_about(mr_dataset *dataset, mr_dataset *const *inners, int count)
+{
+    const char *last = NULL;
+    mr__strbuf text = { 0 };
+    for (int i = 0; i < count; i++) {
+        const char *about = inners[i]->about;
+        if (!about || (last && strcmp(last, about) == 0))
+            continue;
+        mr__strbuf_append(&text, last ? ", " : "");
+        mr__strbuf_append(&text, about);
+        last = about;
+    }
+    dataset->about = last ? mr__strbuf_take(&text) : NULL;
+    return !last || dataset->about;
+}
+
+mr_dataset *mr__stream_with_vtable(const void *self, size_t size, const mr_field *fields, int field_count,
+                                   mr_dataset *const *inners, int count)
 {
     const mr_stream_vtable *vtable = self;
     mr_dataset *dataset = mr_stream_new(vtable, self, size, fields, field_count);
-    if (dataset)
-        dataset->stream = dataset->self;
-    else
+    if (!dataset) {
         vtable->destroy((void *)(uintptr_t)self);
-    return dataset;
+        return NULL;
+    }
+    dataset->stream = dataset->self;
+    if (take_about(dataset, inners, count))
+        return dataset;
+    mr_dataset_free(dataset);
+    return NULL;
 }
 
 /* ---- reading ---- */

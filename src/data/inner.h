@@ -28,9 +28,11 @@ void mr__inners_release(mr_dataset **inners, int count);
 /* Samples of all together; -1 when that is not known. */
 int64_t mr__inners_len(mr_dataset *const *inners, int count);
 
-/* mr_dataset_new and mr_stream_new of a struct that begins with a vtable of its own. On failure `destroy` is called. */
+/* mr_dataset_new and mr_stream_new of a struct that begins with a vtable of its own. On failure `destroy` is called. A stream says of
+ * itself what those say that it is made of (dataset->about). */
 mr_dataset *mr__dataset_with_vtable(const void *self, size_t size, const mr_field *fields, int field_count);
-mr_dataset *mr__stream_with_vtable(const void *self, size_t size, const mr_field *fields, int field_count);
+mr_dataset *mr__stream_with_vtable(const void *self, size_t size, const mr_field *fields, int field_count,
+                                   mr_dataset *const *inners, int count);
 
 /* ---- reading ---- */
 

@@ -186,7 +186,7 @@ static mr_dataset *make_of_streams(mr_dataset *const *streams, double *share, in
         s.all.vtable.tell = streams_tell;
         s.all.vtable.seek = streams_seek;
     }
-    return mr__stream_with_vtable(&s, sizeof s, streams[0]->fields, streams[0]->field_count);
+    return mr__stream_with_vtable(&s, sizeof s, streams[0]->fields, streams[0]->field_count, streams, count);
 }
 
 /* ---- by index ---- */

@@ -294,7 +294,7 @@ static mr_dataset *map_stream(map *m, const mr_field *fields, int field_count)
         v->seek = stream_seek;
     }
     mr__dataset_hold(m->inner);
-    return mr__stream_with_vtable(m, sizeof *m, fields, field_count);
+    return mr__stream_with_vtable(m, sizeof *m, fields, field_count, &m->inner, 1);
 }
 
 /* ---- either ---- */

@@ -12,6 +12,8 @@ mr_status mr__order_init(mr__order *order, mr_dataset *dataset, mr_rng *shared, 
     order->shared = shared;
     order->shuffle = shuffle;
     order->stream = dataset->stream != NULL;
+    if (dataset->about && !(order->about = mr__strdup(dataset->about)))
+        return MR_ERR_MEMORY;
     if (dataset->map && order->len < 0)
         return mr__raise(MR_ERR_CALLBACK, "loader: the dataset's len gave %lld", (long long)order->len);
     if (!shuffle || order->stream)

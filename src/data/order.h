@@ -29,7 +29,7 @@ typedef struct mr__order {
     mr_rng *generator; /* the loader's own; borrowed; NULL: none */
     mr_rng *seeded;    /* what the permutation is drawn from: seeded, or a copy of `generator` as it stood */
     mr_sampler *sampler; /* adopted; NULL: none */
-    char *about;         /* what that one says of itself */
+    char *about;         /* what that one says of itself, or a stream; NULL: nothing */
     mr__shuffle shuffled;
     bool began;          /* the permutation of this epoch */
     int64_t at, batches; /* indices handed out in this epoch, and in how many turns */

@@ -2,6 +2,7 @@
 #include "inner.h"
 
 #include "base/alloc.h"
+#include "base/strbuf.h"
 
 typedef struct replica {
     mr_stream_vtable vtable;
@@ -60,6 +61,18 @@ static mr_status replica_seek(void *cursor, const void *state)
     return mr__inner_seek(cursor, &at);
 }
 
+/* "rank 1 of 2", perhaps of a part that says what it is. */
+static bool say_which(mr_dataset *part, int rank, int replicas)
+{
+    mr__strbuf text = { 0 };
+    mr__strbuf_appendf(&text, "rank %d of %d", rank, replicas);
+    if (part->about)
+        mr__strbuf_appendf(&text, " of %s", part->about);
+    mr__free(part->about);
+    part->about = mr__strbuf_take(&text);
+    return part->about != NULL;
+}
+
 mr_dataset *mr_replica_stream_new(mr_dataset *stream, int rank, int replicas)
 {
     static const char call[] = "replica_stream_new";
@@ -82,5 +95,9 @@ mr_dataset *mr_replica_stream_new(mr_dataset *stream, int rank, int replicas)
         r.vtable.seek = replica_seek;
     }
     mr__dataset_hold(stream);
-    return mr__stream_with_vtable(&r, sizeof r, stream->fields, stream->field_count);
+    mr_dataset *part = mr__stream_with_vtable(&r, sizeof r, stream->fields, stream->field_count, &stream, 1);
+    if (!part || say_which(part, rank, replicas))
+        return part;
+    mr_dataset_free(part);
+    return NULL;
 }

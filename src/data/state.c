@@ -4,7 +4,7 @@
  *     8 bytes  "mrloader"
  *     u32      version
  *     i64 …    what both loaders must have in common, in the order of `facts`
- *     i64, …   how long what the sampler says of itself is, and that
+ *     i64, …   how long what the sampler, or the stream, says of itself is, and that
  *     u8       whether the loader is inside an epoch; then what begin_epoch and the batches since made of it
  *     …        the bad samples that were left out
  *     …        the generator of the loader's own, the sampler's state, the stream's marks: what there is of them
@@ -68,22 +68,27 @@ static void collect_facts(const mr_loader *loader, int64_t fact[FACTS])
         loader->streams && loader->merge.mark->cursor ? (int64_t)loader->merge.mark->bytes : -1;
 }
 
-/* An order of a sampler is one of the same sampler. */
-static void write_sampler_text(const mr__order *order, mr__strbuf *to)
+/* An order of a sampler is one of the same sampler, a place in a stream one of the same part of it. */
+static void write_about(const mr__order *order, mr__strbuf *to)
 {
     const char *text = order->about ? order->about : "";
     mr__write_i64(to, (int64_t)strlen(text));
     mr__strbuf_append(to, text);
 }
 
-static mr_status check_sampler_text(const mr__order *order, const char *there, int64_t length)
+static mr_status check_about(const mr_loader *loader, const char *there, int64_t length)
 {
-    const char *here = order->about ? order->about : "";
+    const char *here = loader->order.about ? loader->order.about : "";
     if ((size_t)length == strlen(here) && memcmp(here, there, (size_t)length) == 0)
         return MR_OK;
+    const int shown = length < MR__ERROR_BYTES ? (int)length : MR__ERROR_BYTES;
+    if (loader->streams)
+        return mr__raise(MR_ERR_ARGUMENT,
+                         "loader_restore: the state is of %.*s of the stream, the loader has %s",
+                         length ? shown : 3, length ? there : "all", *here ? here : "all");
     return mr__raise(MR_ERR_ARGUMENT,
-                     "loader_restore: the state is of the sampler '%.*s', the loader has '%s'",
-                     length < MR__ERROR_BYTES ? (int)length : MR__ERROR_BYTES, there, here);
+                     "loader_restore: the state is of the sampler '%.*s', the loader has '%s'", shown, there,
+                     here);
 }
 
 static mr_status check_facts(const mr_loader *loader, mr__reader *from)
@@ -97,7 +102,7 @@ static mr_status check_facts(const mr_loader *loader, mr__reader *from)
     if (!text)
         return damaged();
     for (int i = 0; i < FACTS; i++) {
-        if (i == SAMPLER_STATE && check_sampler_text(&loader->order, (const char *)text, length))
+        if (i == SAMPLER_STATE && check_about(loader, (const char *)text, length))
             return mr_error_status();
         if (here[i] == there[i])
             continue;
@@ -142,7 +147,7 @@ static void write_state(mr_loader *loader, mr__strbuf *to)
     collect_facts(loader, fact);
     for (int i = 0; i < FACTS; i++)
         mr__write_i64(to, fact[i]);
-    write_sampler_text(order, to);
+    write_about(order, to);
     mr__write_bool(to, loader->in_epoch);
     mr__write_i64(to, loader->epoch);
     mr__write_i64(to, loader->in_epoch ? loader->position : 0);

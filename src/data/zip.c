@@ -200,7 +200,7 @@ static mr_dataset *make_of_streams(mr_dataset *const *streams, int count, const 
         s.all.vtable.tell = zip_tell;
         s.all.vtable.seek = zip_seek;
     }
-    return mr__stream_with_vtable(&s, sizeof s, fields, field_count);
+    return mr__stream_with_vtable(&s, sizeof s, fields, field_count, streams, count);
 }
 
 /* ---- either ---- */

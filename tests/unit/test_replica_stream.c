@@ -156,6 +156,102 @@ static void test_shards(void)
     mr_dataset_free(all);
 }
 
+/* ---- whose state it is ---- */
+
+/* A state after so many batches of 7, restored in a loader of another stream; frees both. */
+static void check_state_of(mr_dataset *from, mr_dataset *to, int batches, const char *wanted)
+{
+    const mr_loader_opts opts = { .batch_size = 7, .shards = 2 };
+    mr_rng *rng = mr_rng_new(1);
+    mr_loader *saved = mr_loader_new(from, rng, &opts), *other = mr_loader_new(to, rng, &opts);
+    const mr_batch *b;
+    const void *bytes;
+    size_t size;
+    for (int i = 0; i < batches; i++)
+        CHECK_EQ_I64(mr_loader_next(saved, &b), MR_OK);
+    CHECK_EQ_I64(mr_loader_save(saved, &bytes, &size), MR_OK);
+    CHECK_EQ_I64(mr_loader_restore(other, bytes, size), wanted ? MR_ERR_ARGUMENT : MR_OK);
+    if (wanted)
+        check_said(wanted);
+    mr_loader_free(saved);
+    mr_loader_free(other);
+    mr_rng_free(rng);
+    mr_dataset_free(from);
+    mr_dataset_free(to);
+}
+
+static mr_dataset *part_of(mr_dataset *all, int rank, int replicas)
+{
+    mr_dataset *part = mr_replica_stream_new(all, rank, replicas);
+    mr_dataset_free(all);
+    return part;
+}
+
+static bool keep_all(void *user, void *const *field)
+{
+    (void)user;
+    (void)field;
+    return true;
+}
+
+static mr_status change_nothing(void *user, void *const *in, void *const *out, int64_t index,
+                                mr_random *random)
+{
+    (void)user;
+    (void)in;
+    (void)out;
+    (void)index;
+    (void)random;
+    return MR_OK;
+}
+
+enum { MAPPED, FILTERED, CHAINED, MIXED, ZIPPED, KINDS };
+
+/* A stream that is made of a part. */
+static mr_dataset *made_of(mr_dataset *part, int kind)
+{
+    mr_dataset *two[] = { part, part }, *made = NULL;
+    if (kind == MAPPED)
+        made = mr_map_new(part, change_nothing, NULL, NULL);
+    else if (kind == FILTERED)
+        made = mr_filter_new(part, keep_all, NULL);
+    else if (kind == CHAINED)
+        made = mr_chain_new(two, 2);
+    else if (kind == MIXED)
+        made = mr_interleave_new(two, (const double[]){ 1, 1 }, 2, NULL);
+    else
+        made = mr_zip_new(two, (const char *const[]){ "a", "b" }, 2);
+    mr_dataset_free(part);
+    return made;
+}
+
+/* A state of another rank is refused, wherever it stands and whatever the stream can tell, also above the part. */
+static void test_state_of_another_rank(void)
+{
+    for (int tells = 0; tells < 2; tells++)
+        for (int batches = 0; batches < 4; batches += 3) {
+            const numbers n = { .bad = -1, .tells = tells };
+            check_state_of(part_of(numbers_new(n), 0, 2), part_of(numbers_new(n), 0, 2), batches, NULL);
+            check_state_of(
+                part_of(numbers_new(n), 0, 2), part_of(numbers_new(n), 1, 2), batches,
+                "loader_restore: the state is of rank 0 of 2 of the stream, the loader has rank 1 of 2");
+            check_state_of(numbers_new(n), part_of(numbers_new(n), 1, 2), batches,
+                           "loader_restore: the state is of all of the stream, the loader has rank 1 of 2");
+            check_state_of(part_of(part_of(numbers_new(n), 1, 3), 0, 2), numbers_new(n), batches,
+                           "loader_restore: the state is of rank 0 of 2 of rank 1 of 3 of the stream, the "
+                           "loader has all");
+            for (int kind = 0; kind < KINDS; kind++) {
+                check_state_of(made_of(part_of(numbers_new(n), 1, 2), kind),
+                               made_of(part_of(numbers_new(n), 1, 2), kind), batches, NULL);
+                check_state_of(
+                    made_of(part_of(numbers_new(n), 1, 2), kind),
+                    made_of(part_of(numbers_new(n), 0, 2), kind), batches,
+                    "loader_restore: the state is of rank 1 of 2 of the stream, the loader has rank 0 of 2");
+            }
+        }
+    CHECK_EQ_I64(cursors, 0);
+}
+
 static void test_faults(void)
 {
     mr_dataset *all = numbers_new((numbers){ .bad = 5 }), *shut = numbers_new((numbers){ .shut = true });
@@ -189,6 +285,7 @@ int main(void)
     RUN(test_parts);
     RUN(test_resumed);
     RUN(test_shards);
+    RUN(test_state_of_another_rank);
     RUN(test_faults);
     return check_report();
 }

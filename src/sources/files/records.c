@@ -161,6 +161,9 @@ mr_status mr__reader_seek(mr__reader *reader, const void *place)
     if (to.stamp && stamp && to.stamp != stamp)
         return mr_fail(MR_ERR_STATE, "'%s' has changed since it was read up to byte %llu",
                        reader->records->path, (unsigned long long)to.offset);
+    if (reader->window.input && (to.offset < reader->begin || to.offset > reader->end))
+        return mr_fail(MR_ERR_STATE, "'%s' has nothing at byte %llu for this shard: it has changed",
+                       reader->records->path, (unsigned long long)to.offset);
     reader->line = to.line;
     return mr__window_seek(&reader->window, to.offset);
 }

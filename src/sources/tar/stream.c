@@ -284,6 +284,9 @@ static mr_status cursor_seek(void *self, const void *state)
     if (stamp && to.stamp && stamp != to.stamp)
         return mr_fail(MR_ERR_STATE, "'%s' has changed since it was read up to byte %lld", path_of(c),
                        (long long)to.at);
+    if (to.at < c->begin || to.at > c->end)
+        return mr_fail(MR_ERR_STATE, "'%s' has nothing at byte %lld for this shard: it has changed",
+                       path_of(c), (long long)to.at);
     return MR_OK;
 }
 

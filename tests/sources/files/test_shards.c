@@ -202,6 +202,62 @@ static void test_changed(void)
     mr_dataset_free(shorter);
 }
 
+/* ---- a file that tells nothing of having changed ---- */
+
+static const char *text;
+
+static void *text_open(void *self, const char *name, mr_file_facts *facts)
+{
+    (void)self;
+    (void)name;
+    facts->size = (int64_t)strlen(text);
+    return calloc(1, sizeof(int64_t));
+}
+
+static int64_t text_read(void *file, void *bytes, size_t size)
+{
+    int64_t *at = file;
+    const size_t left = strlen(text) - (size_t)*at, n = size < left ? size : left;
+    memcpy(bytes, text + *at, n);
+    *at += (int64_t)n;
+    return (int64_t)n;
+}
+
+static mr_status text_seek(void *file, int64_t offset)
+{
+    *(int64_t *)file = offset;
+    return MR_OK;
+}
+
+/* Where the rows are others, so that the parts of the shards are, too: a place outside of a part is none of it. */
+static void test_place_of_another_part(void)
+{
+    static const mr_storage_vtable vtable = {
+        .open = text_open, .read = text_read, .close = free, .seek = text_seek
+    };
+    mr_storage *storage = mr_storage_new(&vtable, NULL, 0);
+    const mr_loader_opts opts = { .batch_size = 1, .shards = 2 };
+    const mr_batch *b;
+    const void *bytes;
+    size_t size;
+    text = "{\"i\":1}\n{\"i\":2}\n{\"i\":3}\n{\"i\":4}\n";
+    mr_dataset *d = mr_jsonl_stream_new("x", &line, 1, &(mr_jsonl_opts){ .storage = storage });
+    mr_loader *first = mr_loader_new(d, rng, &opts), *second = mr_loader_new(d, rng, &opts);
+    CHECK_EQ_I64(mr_loader_next(first, &b), MR_OK);
+    CHECK_EQ_I64(mr_loader_next(first, &b), MR_OK);
+    CHECK_EQ_I64(value(b, 0), 3);
+    CHECK_EQ_I64(mr_loader_save(first, &bytes, &size), MR_OK);
+    text = "{\"i\":1}\n{\"i\":2                }\n";
+    CHECK_EQ_I64(mr_loader_restore(second, bytes, size), MR_OK);
+    CHECK_EQ_I64(mr_loader_next(second, &b), MR_OK);
+    CHECK_EQ_I64(mr_loader_next(second, &b), MR_ERR_STATE);
+    check_said("'x' has nothing at byte 24 for this shard: it has changed");
+    mr_loader_free(first);
+    mr_loader_free(second);
+    mr_dataset_free(d);
+    mr_storage_free(storage);
+}
+
 /* ---- a pipe that is open already ---- */
 
 static void test_descriptor(void)
@@ -308,6 +364,7 @@ int main(void)
     RUN(test_empty_parts);
     RUN(test_faults);
     RUN(test_changed);
+    RUN(test_place_of_another_part);
     RUN(test_descriptor);
     RUN(test_lines_of_a_pipe);
     RUN(test_descriptor_by_row);

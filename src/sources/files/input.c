@@ -3,6 +3,7 @@
 #include "name.h"
 
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -17,6 +18,7 @@ struct mr__input {
     bool done;       /* the packed bytes are at the end of a member or frame */
     bool end;        /* the file is at its end */
     uint64_t offset; /* among the unpacked bytes */
+    uint64_t stamp;  /* 0: not asked for, or not known */
     z_stream gzip;
     ZSTD_DStream *zstandard;
     unsigned char *buffer; /* what has been read and not been given out */
@@ -246,9 +248,33 @@ int64_t mr__input_size(const mr__input *input)
     return input->packing == PLAIN && known->access == MR_ACCESS_SEEK ? known->size : -1;
 }
 
-uint64_t mr__input_stamp(const mr__input *input)
+/* Of files of up to BLOCKS * BLOCK bytes all are looked at. 0 when they cannot be. */
+static uint64_t stamp_of(int fd, int64_t size)
 {
-    return mr_file_known(input->file)->stamp;
+    enum { BLOCKS = 16, BLOCK = 4096 };
+    const int64_t last = size > BLOCK ? size - BLOCK : 0;
+    unsigned char bytes[BLOCK];
+    uLong sum = crc32(0, NULL, 0);
+    for (int64_t i = 0; i < BLOCKS; i++) {
+        const int64_t at = size > BLOCKS * BLOCK
+                               ? last / (BLOCKS - 1) * i + last % (BLOCKS - 1) * i / (BLOCKS - 1)
+                               : i * BLOCK;
+        const ssize_t n = pread(fd, bytes, sizeof bytes, (off_t)at);
+        if (n < 0)
+            return 0;
+        sum = crc32(sum, bytes, (uInt)n);
+    }
+    const uint64_t stamp = (uint64_t)sum << 32 ^ (uint64_t)size;
+    return stamp ? stamp : 1;
+}
+
+uint64_t mr__input_stamp(mr__input *input)
+{
+    const mr_file_facts *known = mr_file_known(input->file);
+    if (!input->stamp)
+        input->stamp =
+            known->stamp || known->descriptor < 0 ? known->stamp : stamp_of(known->descriptor, known->size);
+    return input->stamp;
 }
 
 static mr_status rewind_input(mr__input *input)

@@ -29,9 +29,12 @@ mr_status mr__input_seek(mr__input *input, uint64_t offset);
 /* Whether it can go anywhere but on: it is no pipe. */
 bool mr__input_can_seek(const mr__input *input);
 
-/* Its size if that is known, it is not packed and can seek, so that several may share it, or -1; the file's stamp (mr_file_facts). */
+/* Its size if that is known, it is not packed and can seek, so that several may share it, or -1. */
 int64_t mr__input_size(const mr__input *input);
-uint64_t mr__input_stamp(const mr__input *input);
+
+/* The file's stamp (mr_file_facts). Of one that has a descriptor it is made of its size and of some blocks spread over it, the first and the
+ * last among them: so a copy of it elsewhere has the same one. */
+uint64_t mr__input_stamp(mr__input *input);
 
 const char *mr__input_path(const mr__input *input);
 mr_file *mr__input_file(mr__input *input); /* a view */

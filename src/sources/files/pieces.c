@@ -163,11 +163,11 @@ mr_status mr__pieces_seek(void *cursor, const void *place)
     memcpy(&to, place, sizeof to);
     const mr__pieces *p = reader->pieces;
     const uint64_t stamp = stamp_of(reader);
-    if (to.next == reader->next)
-        return MR_OK;
     if (to.stamp && stamp && to.stamp != stamp)
         return mr_fail(MR_ERR_STATE, "'%s' has changed since it was read up to %s %lld", p->path, p->what,
                        (long long)to.next);
+    if (to.next == reader->next)
+        return MR_OK;
     if (to.next < reader->next || to.next > reader->end)
         return mr_fail(MR_ERR_STATE, "'%s' has no %s %lld for this shard: it has changed", p->path, p->what,
                        (long long)to.next);

@@ -76,8 +76,21 @@ static mr_status open_pipe(tar_cursor *c, pipe_file *pipe, int64_t at)
     return mr__tar_take(&c->tar, input, path_of(c)) == MR_OK ? mr__tar_start(&c->tar, 0) : mr_error_status();
 }
 
-/* Opens a file at its part's beginning, or at `at` if that is not negative. */
-static mr_status open_file(tar_cursor *c, int64_t at)
+/* Whether a place is one of this part, of the file as it is. */
+static mr_status check_place(const tar_cursor *c, int64_t at, uint64_t stamp)
+{
+    const uint64_t now = mr__input_stamp(c->tar.input);
+    if (now && stamp && now != stamp)
+        return mr_fail(MR_ERR_STATE, "'%s' has changed since it was read up to byte %lld", path_of(c),
+                       (long long)at);
+    if (at < c->begin || at > c->end)
+        return mr_fail(MR_ERR_STATE, "'%s' has nothing at byte %lld for this shard: it has changed",
+                       path_of(c), (long long)at);
+    return MR_OK;
+}
+
+/* Opens a file at its part's beginning, or at `at` if that is not negative: a place in the file that had this stamp. */
+static mr_status open_file(tar_cursor *c, int64_t at, uint64_t stamp)
 {
     mr_storage *storage = c->stream->storage;
     const char *path = path_of(c);
@@ -101,6 +114,8 @@ static mr_status open_file(tar_cursor *c, int64_t at)
         if (c->begin == INT64_MAX)
             c->begin = c->end = size; /* there is nothing in it */
     }
+    if (at >= 0 && check_place(c, at, stamp) < 0)
+        return mr_error_status();
     return mr__tar_start(&c->tar, at < 0 ? c->begin : at);
 }
 
@@ -183,7 +198,7 @@ static mr_status read_sample(tar_cursor *c, const mr_sample *sample, bool mine, 
 static mr_status find_sample(tar_cursor *c)
 {
     while (c->which < c->count) {
-        mr_status s = c->open ? MR_OK : open_file(c, -1);
+        mr_status s = c->open ? MR_OK : open_file(c, -1, 0);
         if (s == MR_OK && c->begun)
             return MR_OK;
         if (s == MR_OK)
@@ -276,18 +291,7 @@ static mr_status cursor_seek(void *self, const void *state)
     if (c->which < 0 || c->which > c->count || (c->which == c->count && to.at >= 0))
         return mr_fail(MR_ERR_FORMAT, "tar_stream: file %lld of %lld in the state", (long long)to.which,
                        (long long)c->count);
-    if (to.at < 0)
-        return MR_OK;
-    if (open_file(c, to.at) < 0)
-        return mr_error_status();
-    const uint64_t stamp = mr__input_stamp(c->tar.input);
-    if (stamp && to.stamp && stamp != to.stamp)
-        return mr_fail(MR_ERR_STATE, "'%s' has changed since it was read up to byte %lld", path_of(c),
-                       (long long)to.at);
-    if (to.at < c->begin || to.at > c->end)
-        return mr_fail(MR_ERR_STATE, "'%s' has nothing at byte %lld for this shard: it has changed",
-                       path_of(c), (long long)to.at);
-    return MR_OK;
+    return to.at < 0 ? MR_OK : open_file(c, to.at, to.stamp);
 }
 
 /* ---- making ---- */

@@ -374,6 +374,38 @@ static void test_damaged_state(void)
     mr_dataset_free(d);
 }
 
+/* A place of a file that has become another one, and one in another shard's part. */
+static void test_changed_file(void)
+{
+    static const mr_loader_opts opts = { .batch_size = 8 };
+    char path[300];
+    const void *bytes;
+    const mr_batch *b;
+    size_t size;
+    snprintf(path, sizeof path, "%s", make("changed.tar", 0, 200, false));
+    mr_dataset *d = mr_tar_stream_new(path, fields, 2, NULL);
+    mr_loader *first = mr_loader_new(d, rng, &opts), *second = mr_loader_new(d, rng, &opts);
+    CHECK_EQ_I64(mr_loader_next(first, &b), MR_OK);
+    CHECK_EQ_I64(mr_loader_save(first, &bytes, &size), MR_OK);
+    make("changed.tar", 500, 700, false);
+    CHECK_EQ_I64(mr_loader_restore(second, bytes, size), MR_OK);
+    CHECK_EQ_I64(mr_loader_next(second, &b), MR_ERR_STATE);
+    check_said("/changed.tar' has changed since it was read up to byte ");
+    make("changed.tar", 0, 200, false); /* as it was */
+    CHECK_EQ_I64(mr_loader_restore(second, bytes, size), MR_OK);
+    CHECK_EQ_I64(mr_loader_next(second, &b), MR_OK);
+    CHECK_EQ_I64(value(b, 0), 8);
+    mr_loader_free(first);
+    mr_loader_free(second);
+
+    void *cursor = d->stream->open(d->self, 1, 2);
+    const int64_t state[16] = { 0, 512 };
+    CHECK_EQ_I64(d->stream->seek(cursor, state), MR_ERR_STATE);
+    check_said("/changed.tar' has nothing at byte 512 for this shard: it has changed");
+    d->stream->close(cursor);
+    mr_dataset_free(d);
+}
+
 /* A pipe has one reader, whatever the shards, and is gone through once. */
 static mr_dataset *piped(const char *name)
 {
@@ -490,6 +522,7 @@ int main(void)
     RUN(test_broken);
     RUN(test_unwanted_part);
     RUN(test_damaged_state);
+    RUN(test_changed_file);
     RUN(test_pipe);
     RUN(test_patterns);
     mr_rng_free(rng);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-void mr__table_begin(float table[3][256])
+void mr__bytes_table(float table[3][256])
 {
     for (int c = 0; c < 3; c++)
         for (int i = 0; i < 256; i++)

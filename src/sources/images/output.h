@@ -5,7 +5,7 @@
 #include "canvas.h"
 
 /* ToTensor's value of each byte; Normalize's of each such value. */
-void mr__table_begin(float table[3][256]);
+void mr__bytes_table(float table[3][256]);
 void mr__table_normalize(float table[3][256], const double mean[3], const double std[3]);
 
 /* Whether all values of a table come of mean and std by wide instructions. */

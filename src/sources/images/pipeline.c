@@ -99,7 +99,7 @@ static mr_status follow(mr__pipeline *p, const mr_transform *t)
     case MR__TO_TENSOR:
         p->floats = true;
         p->planes = true;
-        mr__table_begin(p->table);
+        mr__bytes_table(p->table);
         p->normal = (mr__normal){ .std = { 1, 1, 1 } };
         return MR_OK;
     case MR__TO_PLANES:

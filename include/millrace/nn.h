@@ -21,7 +21,8 @@ typedef struct mr_module mr_module;
 /* What a kind of module does; one static const table for each kind. */
 typedef struct mr_module_vtable {
     const char *type; /* "MyModel"; shown in the summary */
-    /* The result for input x, on the tape; NULL after a failure. Use mr_module_self for your own struct. */
+    /* The result for input x, on the tape; NULL after a failure. Use mr_module_self for your own struct. A module that only
+     * holds others (a generator and its critic) has none: NULL. */
     mr_tensor *(*forward)(mr_module *module, mr_tape *tape, mr_tensor *x);
     /* Frees what `self` holds besides children and parameters, which go by themselves; may be NULL. */
     void (*destroy)(void *self);

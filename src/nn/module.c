@@ -10,8 +10,8 @@
 
 mr_module *mr_module_new(const mr_module_vtable *vtable, const void *self, size_t size)
 {
-    if (!vtable || !vtable->forward || !vtable->type) {
-        mr__raise(MR_ERR_ARGUMENT, "module_new: the vtable needs a type and a forward");
+    if (!vtable || !vtable->type) {
+        mr__raise(MR_ERR_ARGUMENT, "module_new: the vtable needs a type");
         return NULL;
     }
     void *copy;

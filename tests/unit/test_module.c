@@ -145,7 +145,7 @@ static void check_null(const void *made, mr_status status, const char *text)
 
 static void test_cannot_be_made(void)
 {
-    static const mr_module_vtable no_type = { .forward = net_forward }, no_forward = { .type = "Net" };
+    static const mr_module_vtable no_type = { .forward = net_forward };
     mr_rng *rng = mr_rng_new(0);
     check_null(mr_linear_new(1, 1, NULL, NULL), MR_ERR_ARGUMENT, "linear_new: rng is NULL");
     check_null(mr_linear_new(-2, 3, rng, NULL), MR_ERR_ARGUMENT, "linear_new: -2 in and 3 out features");
@@ -153,12 +153,31 @@ static void test_cannot_be_made(void)
                "linear_new: int64 is not a floating type that can be trained");
     check_null(mr_linear_new(INT64_MAX / 2, 3, rng, NULL), MR_ERR_SHAPE,
                "tensor_zeros: shape [3,4611686018427387903] has too many elements");
-    static const char *const needs = "module_new: the vtable needs a type and a forward";
+    static const char *const needs = "module_new: the vtable needs a type";
     check_null(mr_module_new(NULL, NULL, 0), MR_ERR_ARGUMENT, needs);
     check_null(mr_module_new(&no_type, NULL, 0), MR_ERR_ARGUMENT, needs);
-    check_null(mr_module_new(&no_forward, NULL, 0), MR_ERR_ARGUMENT, needs);
     check_null(mr_module_new(&net_vtable, NULL, sizeof(net)), MR_ERR_ARGUMENT, "module_new: self is NULL");
     check_null(mr_module_parameters(NULL).item, MR_ERR_ARGUMENT, "module_parameters: module is NULL");
+    mr_rng_free(rng);
+}
+
+/* A module that only holds others. */
+static void test_without_forward(void)
+{
+    static const mr_module_vtable no_forward = { .type = "Pair" };
+    mr_rng *rng = mr_rng_new(0);
+    mr_tape *tape = mr_tape_new(rng);
+    mr_module *m = mr_module_new(&no_forward, NULL, 0);
+    mr_module_add(m, "first", mr_linear_new(2, 3, rng, NULL));
+    mr_module_add(m, "second", mr_linear_new(3, 2, rng, NULL));
+    CHECK_EQ_I64(mr_module_parameters(m).count, 4);
+    mr_tensor *x = mr_tensor_ones(MR_FLOAT32, MR_SHAPE(1, 2));
+    CHECK(mr_forward(mr_module_child(m, 0, NULL), tape, x) != NULL);
+    check_null(mr_forward(m, tape, x), MR_ERR_STATE, "forward: Pair has no forward");
+    mr_error_clear();
+    mr_tensor_free(x);
+    mr_module_free(m);
+    mr_tape_free(tape);
     mr_rng_free(rng);
 }
 
@@ -475,6 +494,7 @@ int main(void)
     RUN(test_names);
     RUN(test_failures);
     RUN(test_cannot_be_made);
+    RUN(test_without_forward);
     RUN(test_cannot_be_added);
     RUN(test_wrong_parameters);
     RUN(test_located_failures);

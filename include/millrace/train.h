@@ -74,8 +74,11 @@ typedef struct mr_step {
      * first that there is. */
     const mr_batch *const *batches;
     int batch_count;
+    bool
+        validating; /* in a validation of a fit, and in the on_metrics that follows it: not in that of an epoch */
 } mr_step;
 
+/* All are optional, but a task that is trained has the first and the second, or configure_manual. */
 typedef struct mr_task_vtable {
     /* The loss of a batch, a scalar on step->tape; NULL after a failure. */
     mr_tensor *(*training_step)(mr_step *step, const mr_batch *batch);

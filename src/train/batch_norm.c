@@ -76,6 +76,8 @@ mr_status mr_trainer_update_batch_norm(mr_trainer *trainer, mr_task *task, mr_lo
         return mr__settle(mr_error_status());
     if (trainer->fit)
         return mr__settle(mr__raise(MR_ERR_STATE, "%s: the trainer is in a fit", call));
+    if (!task->vtable->training_step)
+        return mr__settle(mr__raise(MR_ERR_ARGUMENT, "%s: the task has no training_step", call));
     mr__fit *fit = mr__alloc_zeroed(sizeof *fit);
     if (!fit)
         return mr__settle(MR_ERR_MEMORY);

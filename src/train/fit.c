@@ -30,6 +30,17 @@ static void say_why(const mr__fit *fit, mr_status status)
         mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: `max_epochs=%lld` reached.", (long long)t->max_epochs);
 }
 
+/* Samples that were left out since there were so many. */
+static void say_left_out(const mr_loader *loader, int64_t before)
+{
+    const mr_bad_sample *list;
+    int64_t listed, count = mr_loader_bad_samples(loader, &list, &listed) - before;
+    if (count > 0)
+        mr__log(MR_LOG_WARNING, "fit: %lld bad sample%s left out%s%s", (long long)count,
+                count == 1 ? " was" : "s were", before < listed ? ", the first: " : "",
+                before < listed ? list[before].message : "");
+}
+
 /* Where it stands, as evaluations behind it say; an epoch that was begun counts, unless it was broken off. */
 static void note_place(const mr__fit *fit, mr_status status)
 {
@@ -65,8 +76,11 @@ static mr_status finish(mr__fit *fit, mr_status status)
         say_what_is_left(fit);
     if (r && *r->path && !(trainer->checkpoint_path = mr__strdup(r->path)) && !reported)
         reported = MR_ERR_MEMORY;
-    if (status >= 0 && !reported)
+    if (status >= 0 && !reported) {
         say_why(fit, status);
+        for (int i = 0; i < fit->train.count; i++)
+            say_left_out(fit->train.item[i], fit->bad_before[i]);
+    }
     return reported ? reported : status == MR_INTERRUPTED ? status : MR_OK;
 }
 
@@ -185,6 +199,8 @@ static mr_status fit_all(mr_trainer *trainer, mr_task *task, const mr__loaders *
         return mr_error_status();
     if (trainer->fit)
         return mr__raise(MR_ERR_STATE, "fit: the trainer is in a fit already");
+    if (mr__task_trains("fit", task))
+        return mr_error_status();
     mr__fit *fit = mr__alloc_zeroed(sizeof *fit);
     if (!fit)
         return MR_ERR_MEMORY;
@@ -194,6 +210,8 @@ static mr_status fit_all(mr_trainer *trainer, mr_task *task, const mr__loaders *
     fit->train = *loaders;
     fit->feed.mode = mode;
     fit->loader = loaders->item[0];
+    for (int i = 0; i < loaders->count; i++)
+        fit->bad_before[i] = mr_loader_bad_samples(loaders->item[i], NULL, NULL);
     trainer->fit = fit;
     mr__loaders_rewind(loaders); /* an epoch that somebody has begun is not ours to end */
     mr_status status = trainer->handle_signals ? mr__signals_take() : MR_OK;

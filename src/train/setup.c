@@ -145,8 +145,8 @@ static mr_status open_folder(mr__fit *fit, mr__resume *found)
         r->version = found->version;
     } else {
         t->log_dir = mr__version_dir_make(t->save_dir, t->name, &r->version);
-        if (t->log_dir && t->resume && !found->file && !t->no_summary)
-            mr__log(MR_LOG_INFO, "resume: there is no checkpoint: starting from the beginning in '%s'",
+        if (t->log_dir && t->resume && !found->file)
+            mr__log(MR_LOG_WARNING, "resume: there is no checkpoint: starting from the beginning in '%s'",
                     t->log_dir);
     }
     return t->log_dir ? MR_OK : mr_error_status();
@@ -172,10 +172,10 @@ static mr_status prepare_checkpoints(mr__fit *fit, mr__resume *found)
 /* In a folder that was there: a training goes on, or begins where another has not got as far as to a checkpoint. */
 static void take_folder_over(const mr__fit *fit, const mr__resume *found)
 {
-    if (!fit->trainer->no_summary && found->file)
+    if (found->file && !fit->trainer->no_summary)
         mr__log(MR_LOG_INFO, "resume: going on from '%s'", found->path);
-    else if (!fit->trainer->no_summary)
-        mr__log(MR_LOG_INFO, "resume: there is no checkpoint in '%s': starting from the beginning",
+    else if (!found->file)
+        mr__log(MR_LOG_WARNING, "resume: there is no checkpoint in '%s': starting from the beginning",
                 fit->trainer->log_dir);
     mr__resume_clean(found->dir);
 }

@@ -9,12 +9,8 @@
 
 mr_task *mr_task_new(const mr_task_vtable *vtable, mr_module *model, const void *self, size_t size)
 {
-    if (!vtable || !vtable->training_step || !(vtable->configure_optimizers || vtable->configure_manual)) {
-        mr__raise(MR_ERR_ARGUMENT, "task_new: the vtable needs training_step and configure_optimizers");
-        return NULL;
-    }
-    if (!model) {
-        mr__null("task_new", "model");
+    if (!vtable || !model) {
+        mr__null("task_new", vtable ? "model" : "vtable");
         return NULL;
     }
     void *copy;
@@ -27,6 +23,15 @@ mr_task *mr_task_new(const mr_task_vtable *vtable, mr_module *model, const void 
     task->model = model;
     task->self = copy;
     return task;
+}
+
+mr_status mr__task_trains(const char *call, const mr_task *task)
+{
+    if (!task->vtable->training_step)
+        return mr__raise(MR_ERR_ARGUMENT, "%s: the task has no training_step", call);
+    if (!task->vtable->configure_optimizers && !task->vtable->configure_manual)
+        return mr__raise(MR_ERR_ARGUMENT, "%s: the task has no configure_optimizers", call);
+    return MR_OK;
 }
 
 void mr_task_free(mr_task *task)

@@ -116,9 +116,11 @@ struct mr__fit {
     bool quiet,
         nonfinite; /* of a finder: nothing is said of a loss that is no number, but that there was one */
     struct mr__average
-        *validated_with;   /* the average that the model had in the last validation; NULL: its own weights */
-    bool ends_as_best;     /* a callback has given the model its best weights, at the end of the fit */
-    bool again;            /* the end of a training that had ended is done once more: all files are there */
+        *validated_with; /* the average that the model had in the last validation; NULL: its own weights */
+    bool ends_as_best;   /* a callback has given the model its best weights, at the end of the fit */
+    bool again;          /* the end of a training that had ended is done once more: all files are there */
+    int64_t bad_before
+        [MR__MAX_LOADERS]; /* what mr_loader_bad_samples said of the training's loaders when it began */
     mr_loader *overfit[2]; /* of the same few batches, for training and validation; NULL */
 };
 
@@ -159,6 +161,9 @@ struct mr_trainer {
     mr__history history;
     char *log_dir, *metrics_path, *checkpoint_path;
 };
+
+/* Whether a task has what training needs; otherwise raises what is missing. */
+mr_status mr__task_trains(const char *call, const mr_task *task);
 
 /* Frees a fit with all that it has made. */
 void mr__fit_free(mr__fit *fit);

@@ -101,10 +101,12 @@ mr_status mr__trial_begin(mr__trial *t, const char *call, mr_trainer *trainer, m
         return mr__raise(MR_ERR_STATE, "%s: the trainer is in a fit", call);
     if (task->vtable->configure_manual)
         return mr__raise(MR_ERR_ARGUMENT, "%s: it is not for a task that optimizes by hand", call);
-    mr_status status = make_trainer(t, trainer);
+    mr_status status = mr__task_trains(call, task);
+    if (!status)
+        status = make_trainer(t, trainer);
     mr__fit *fit = t->fit = status ? NULL : mr__alloc_zeroed(sizeof *fit);
     if (!fit)
-        return MR_ERR_MEMORY;
+        return status ? status : MR_ERR_MEMORY;
     fit->trainer = &t->trainer;
     fit->task = task;
     fit->train = (mr__loaders){ { loader }, 1 };

@@ -194,6 +194,7 @@ mr_status mr__validate_run(mr__fit *fit)
     mr__modes_save(&fit->modes, fit->task->model);
     mr_module_train(fit->task->model, false);
     fit->step.tape = fit->val_tape;
+    fit->step.validating = true;
     mr_status status = run(fit);
     if (status != MR_INTERRUPTED)
         mr__loaders_rewind(&fit->val);
@@ -204,7 +205,10 @@ mr_status mr__validate_run(mr__fit *fit)
     mr__held_rows_end(&fit->val_rows, status ? NULL : fit->reporter);
     if (!status)
         status = mr__log_epoch(fit, true);
-    return status ? status : mr__hooks(fit, MR__ON_METRICS);
+    if (!status)
+        status = mr__hooks(fit, MR__ON_METRICS);
+    fit->step.validating = false;
+    return status;
 }
 
 bool mr__validates(const mr__fit *fit)

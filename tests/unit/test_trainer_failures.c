@@ -215,11 +215,54 @@ static void check_opts(mr_trainer_opts opts, const char *text)
     CHECK_EQ_STR(mr_error(), text);
 }
 
+/* Samples that are left out are told of when the fit ends. */
+static mr_status third_is_bad(int64_t index)
+{
+    return index == 3 || index == 7 ? mr_fail(MR_ERR_FORMAT, "file '%d' is damaged", (int)index) : MR_OK;
+}
+
+static void test_left_out(void)
+{
+    fit f = fit_new(10);
+    hook.sample = third_is_bad;
+    mr_loader *loader =
+        mr_loader_new(f.data, f.rng, &(mr_loader_opts){ .batch_size = 4, .on_bad_sample = MR_BAD_SKIP });
+    mr_trainer *t =
+        mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 2, .no_progress = true, .no_summary = true });
+    mr_set_log_hook(hear, NULL);
+    for (int i = 0; i < 2; i++) { /* each fit tells of its own */
+        *heard = '\0';
+        CHECK_EQ_I64(mr_trainer_fit(t, f.task, loader), MR_OK);
+        CHECK_EQ_STR(heard,
+                     "fit: 4 bad samples were left out, the first: loader: sample 3: file '3' is damaged\n");
+    }
+    mr_set_log_hook(NULL, NULL);
+    mr_trainer_free(t);
+    mr_loader_free(loader);
+    fit_free(&f);
+}
+
+/* Such a task is for predictions, say. */
+static void check_cannot_train(const fit *f, const mr_task_vtable *vtable, const char *text)
+{
+    char wanted[100];
+    mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){ .no_progress = true, .no_summary = true });
+    mr_task *task = mr_task_new(vtable, f->model, NULL, 0);
+    CHECK_EQ_I64(mr_trainer_fit(t, task, f->loader), MR_ERR_ARGUMENT);
+    snprintf(wanted, sizeof wanted, "fit: %s", text);
+    CHECK_EQ_STR(mr_error(), wanted);
+    CHECK(!mr_trainer_lr_find(t, task, f->loader, NULL));
+    snprintf(wanted, sizeof wanted, "lr_find: %s", text);
+    CHECK_EQ_STR(mr_error(), wanted);
+    mr_error_clear();
+    mr_task_free(task);
+    mr_trainer_free(t);
+}
+
 static void test_arguments(void)
 {
     static const mr_task_vtable no_step = { .configure_optimizers = fit_optimizers };
     static const mr_task_vtable no_optimizers = { .training_step = fit_step };
-    static const char vtable[] = "task_new: the vtable needs training_step and configure_optimizers";
     fit f = fit_new(10);
     check_opts((mr_trainer_opts){ .max_epochs = -2 },
                "trainer_new: max_epochs -2 is neither a number nor -1, no limit");
@@ -227,11 +270,9 @@ static void test_arguments(void)
                "trainer_new: max_steps -2 is neither a number nor -1, no limit");
     check_opts((mr_trainer_opts){ .log_every_n_steps = -1 }, "trainer_new: log_every_n_steps -1 is negative");
     CHECK(mr_task_new(NULL, f.model, NULL, 0) == NULL);
-    CHECK_EQ_STR(mr_error(), vtable);
-    CHECK(mr_task_new(&no_step, f.model, NULL, 0) == NULL);
-    CHECK_EQ_STR(mr_error(), vtable);
-    CHECK(mr_task_new(&no_optimizers, f.model, NULL, 0) == NULL);
-    CHECK_EQ_STR(mr_error(), vtable);
+    CHECK_EQ_STR(mr_error(), "task_new: vtable is NULL");
+    check_cannot_train(&f, &no_step, "the task has no training_step");
+    check_cannot_train(&f, &no_optimizers, "the task has no configure_optimizers");
     CHECK(mr_task_new(&fit_task, NULL, NULL, 0) == NULL);
     CHECK_EQ_STR(mr_error(), "task_new: model is NULL");
     mr_task_free(NULL);
@@ -563,6 +604,7 @@ int main(void)
     RUN(test_training_step);
     RUN(test_optimizers);
     RUN(test_samples);
+    RUN(test_left_out);
     RUN(test_arguments);
     RUN(test_null_handles);
     RUN(test_failed_model);

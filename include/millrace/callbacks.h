@@ -123,12 +123,14 @@ typedef struct mr_early_stopping_opts {
     bool verbose; /* a line for each improvement */
 } mr_early_stopping_opts;
 
-/* Stops when a metric, logged for epochs or validations, has not improved for `patience` of its values (Lightning's
- * EarlyStopping, which counts in the same way, and restores nothing). `monitor` is copied. */
+/* Stops when a metric, one of mr_trainer_metric, has not improved for `patience` of its values (Lightning's EarlyStopping, which
+ * counts in the same way, and restores nothing). What is logged for steps ("loss_step") has one at the end of each epoch, the last step's.
+ * `monitor` is copied. */
 MR_API mr_callback *mr_early_stopping_new(const char *monitor, const mr_early_stopping_opts *opts);
 
 typedef struct mr_model_checkpoint_opts {
-    const char *monitor; /* the metric that says which are best; default: none, the latest are kept */
+    const char *
+        monitor; /* the metric, one of mr_trainer_metric, that says which are best; default: none, the latest are kept */
     mr_better mode;
     int64_t save_top_k; /* how many are kept; default 1; MR_ZERO_INT: none; -1: all */
     bool save_last; /* also as last.safetensors, each time; a second one of them in this dir: last-v1, … */
@@ -142,8 +144,8 @@ typedef struct mr_model_checkpoint_opts {
      * last.safetensors too. */
     const char *filename;
     bool verbose; /* a line for each that is written */
-    /* Look at `every` after each batch, too, with the monitor's last value, if there is one yet: "100ba" is Lightning's
-     * every_n_train_steps, "600s" its train_time_interval. Where gradients are accumulated it waits for the update. */
+    /* Look at `every` after each batch, too, with the monitor's value of that step if steps log it, or its last one, if there is one
+     * yet: "100ba" is Lightning's every_n_train_steps, "600s" its train_time_interval. Where gradients are accumulated it waits for the update. */
     bool within_epochs;
 } mr_model_checkpoint_opts;
 

@@ -87,8 +87,8 @@ typedef struct mr_task_vtable {
     /* Optional: frees what `self` holds. */
     void (*destroy)(void *self);
     /* Optional: makes the schedule of the learning rate, which the trainer adopts. It steps with the last batch of each epoch, before on_train_batch_end, or with
-     * `schedule_each_step` after each update; with `schedule_monitor` it steps at the end of each epoch, by what was last
-     * logged under that name for an epoch or a validation (reduce_lr_on_plateau); not before the first validation. */
+     * `schedule_each_step` after each update; with `schedule_monitor` it steps at the end of each epoch, by what
+     * mr_trainer_metric has under that name (reduce_lr_on_plateau); not before the first validation. */
     mr_schedule *(*configure_schedule)(void *self, mr_optim *optim);
     bool schedule_each_step;
     const char *schedule_monitor;
@@ -361,8 +361,9 @@ MR_API MR_CHECKED mr_status mr_trainer_predict_loaders(mr_trainer *trainer, mr_t
 
 /* ---- what came of it ------------------------------------------------------------------------------------------ */
 
-/* What was last logged under this name for a whole epoch or a validation; NAN when there is none. NAME is also NAME_epoch, and
- * what is logged for steps alone has the last step's value, from the end of the epoch on; unless a validation logs the name. */
+/* What was last logged under this name for a whole epoch or a validation; NAN when there is none. NAME is also NAME_epoch;
+ * what is logged for steps has the last step's value, from the end of the epoch on, as NAME_step where it is logged for the epoch, too,
+ * otherwise as NAME. A NAME that a validation logs as well is the validation's. */
 MR_API double mr_trainer_metric(const mr_trainer *trainer, const char *name);
 
 /* All that the last validation, test or epoch has given, one by one, counted from 0: the name, a view, valid until the next call

@@ -312,12 +312,19 @@ void mr__log_batch_ended(mr__fit_log *log)
             add(&log->key[i]);
 }
 
-/* A value under its own name, without _epoch or _step, unless it is one of training, and the name one of validation too. */
+/* Whether a name without _epoch or _step is a key's for those that look at a metric: one that validation logs as well is its own. */
+static bool has_plain_name(const mr__fit_log *log, const mr__log_key *key)
+{
+    for (size_t i = 0; i < log->key_count && !key->validating; i++)
+        if (log->key[i].validating && strcmp(log->key[i].name, key->name) == 0)
+            return false;
+    return true;
+}
+
 static mr_status keep_plain(mr__fit *fit, const mr__log_key *key, double value)
 {
-    for (size_t i = 0; i < fit->log.key_count && !key->validating; i++)
-        if (fit->log.key[i].validating && strcmp(fit->log.key[i].name, key->name) == 0)
-            return MR_OK;
+    if (!has_plain_name(&fit->log, key))
+        return MR_OK;
     return mr__epoch_value_set(&fit->trainer->epoch_values, shown_name(key), value);
 }
 
@@ -326,7 +333,24 @@ static mr_status keep_last_step(mr__fit *fit, mr__log_key *key)
 {
     const bool seen = key->in_steps && !key->validating;
     key->in_steps = false;
-    return seen && key->epoch_metric < 0 ? keep_plain(fit, key, key->step_value) : MR_OK;
+    if (!seen)
+        return MR_OK;
+    return key->own_names[0]
+               ? mr__epoch_value_set(&fit->trainer->epoch_values, key->own_names[0], key->step_value)
+               : keep_plain(fit, key, key->step_value);
+}
+
+const double *mr__log_step_value(const mr__fit *fit, const char *name)
+{
+    const mr__fit_log *log = &fit->log;
+    for (size_t i = 0; i < log->key_count; i++) {
+        const mr__log_key *k = &log->key[i];
+        if (k->in_steps && !k->validating &&
+            ((k->own_names[0] && strcmp(k->own_names[0], name) == 0) ||
+             (strcmp(k->name, name) == 0 && has_plain_name(log, k))))
+            return &k->step_value;
+    }
+    return NULL;
 }
 
 /* In a fit that of the last update, as it was before that was counted; outside how many there were (Lightning's). */

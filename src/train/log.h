@@ -61,6 +61,9 @@ void mr__log_between(mr__fit_log *log, bool validating);
 /* Hands the epoch's values to the reporter as a row, keeps them in the trainer, and begins anew. */
 mr_status mr__log_epoch(mr__fit *fit, bool validating);
 
+/* What steps of this epoch of training have logged last under NAME or NAME_step; NULL: nothing. */
+const double *mr__log_step_value(const mr__fit *fit, const char *name);
+
 /* Forgets what was logged over this validation or epoch. */
 void mr__log_forget(mr__fit_log *log, bool validating);
 

@@ -53,7 +53,7 @@ static bool value_of(const void *user, const char *name, double *value, bool *wh
         *value = (double)(strcmp(name, "epoch") == 0 ? step->epoch : step->global_step);
         return true;
     }
-    const double *found = mr__epoch_value(&step->trainer->epoch_values, name);
+    const double *found = mr__monitor_now(step, name);
     if (found)
         *value = *found;
     return found;
@@ -389,7 +389,7 @@ static mr_status batch_ends(void *self, mr_step *step)
                                              mr__trigger_clock(&k->trigger, mr__now()));
     if (!due)
         return MR_OK;
-    const double *score = k->monitor ? mr__epoch_value(&step->trainer->epoch_values, k->monitor) : NULL;
+    const double *score = k->monitor ? mr__monitor_now(step, k->monitor) : NULL;
     if (k->monitor && !score)
         return MR_OK; /* there was none yet */
     return keep_and_last(k, step, score ? *score : (double)NAN);

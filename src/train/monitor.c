@@ -29,3 +29,9 @@ mr_status mr__monitor_look(mr__monitor *monitor, mr_step *step, const char *name
     const bool must_be = !fit->log.validating && step->batch_index && (fit->validated || !fit->val_tape);
     return strict && must_be && !monitor->count ? missing(step, name) : MR_END;
 }
+
+const double *mr__monitor_now(const mr_step *step, const char *name)
+{
+    const double *of_step = step->batch ? mr__log_step_value((const mr__fit *)step, name) : NULL;
+    return of_step ? of_step : mr__epoch_value(&step->trainer->epoch_values, name);
+}

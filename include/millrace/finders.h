@@ -32,8 +32,8 @@ typedef struct mr_lr_find_opts {
 typedef struct mr_lr_finder mr_lr_finder;
 
 /* Trains with learning rates that grow from min_lr to max_lr, one update with each, all groups alike, and notes the smoothed loss
- * (Smith, 2017; Lightning's lr_find and its numbers). A loss that is NaN or infinite ends it, and is noted. Epochs follow each other
- * as they have to. Not for tasks that optimize by hand. Makes a finder; NULL after a failure. */
+ * (Smith, 2017; Lightning's lr_find and its numbers). A loss that is NaN or infinite ends it, and is noted. A line in the log says
+ * where it has ended, if that is before max_lr, and why. Epochs follow each other as they have to. Not for tasks that optimize by hand. Makes a finder; NULL after a failure. */
 MR_API mr_lr_finder *mr_trainer_lr_find(mr_trainer *trainer, mr_task *task, mr_loader *loader,
                                         const mr_lr_find_opts *opts);
 MR_API void mr_lr_finder_free(mr_lr_finder *finder);
@@ -45,6 +45,10 @@ MR_API double mr_lr_finder_suggestion(const mr_lr_finder *finder);
 /* The rates, and the losses. Both view *count numbers, valid as long as the finder. */
 MR_API const double *mr_lr_finder_rates(const mr_lr_finder *finder, size_t *count);
 MR_API const double *mr_lr_finder_losses(const mr_lr_finder *finder, size_t *count);
+
+/* Draws the losses over the rates, on a logarithmic axis unless the mode is MR_LR_FIND_LINEAR, and marks the suggestion, if there is
+ * one. The file is that of mr_plot_save (<millrace/plot.h>). */
+MR_API MR_CHECKED mr_status mr_lr_finder_plot(const mr_lr_finder *finder, const char *path);
 
 /* ---- the batch size ---------------------------------------------------------------------------------------------- */
 

@@ -47,6 +47,7 @@ typedef struct mr_plot mr_plot;
 typedef struct mr_plot_opts {
     const char *title, *x_label, *y_label; /* default: none */
     bool log_y;                            /* a logarithmic y axis */
+    bool log_x;                            /* a logarithmic x axis */
 } mr_plot_opts;
 
 /* Makes an empty picture; strings are copied. */

@@ -18,7 +18,7 @@ struct mr_plot {
     mr__strbuf data;  /* blocks of points */
     int count;        /* lines */
     int64_t points;
-    bool has_title, has_labels, log_y;
+    bool has_title, has_labels, log_y, log_x;
 };
 
 /* ---- collecting ---- */
@@ -40,12 +40,15 @@ mr_plot *mr_plot_new(const mr_plot_opts *opts)
     if (!plot)
         return NULL;
     plot->log_y = opts->log_y;
+    plot->log_x = opts->log_x;
     plot->has_title = opts->title != NULL;
     put_setting(&plot->head, "title", opts->title);
     put_setting(&plot->head, "xlabel", opts->x_label);
     put_setting(&plot->head, "ylabel", opts->y_label);
     if (opts->log_y)
         mr__strbuf_append(&plot->head, "set logscale y\nset mytics 10\n");
+    if (opts->log_x)
+        mr__strbuf_append(&plot->head, "set logscale x\nset mxtics 10\n");
     if (!plot->head.failed)
         return plot;
     mr_plot_free(plot);
@@ -75,7 +78,7 @@ static const char *dash_of(const char *style)
 
 static bool is_drawn(const mr_plot *plot, double x, double y)
 {
-    return isfinite(x) && isfinite(y) && (y > 0 || !plot->log_y);
+    return isfinite(x) && isfinite(y) && (y > 0 || !plot->log_y) && (x > 0 || !plot->log_x);
 }
 
 /* Two blocks of points: the line with its gaps, and the points that have a gap on either side, which a line does not
@@ -186,8 +189,9 @@ mr_status mr__plot_check(const mr_plot *plot, const char *path)
     if (!plot->count)
         return mr__raise(MR_ERR_ARGUMENT, "plot: there is no line to draw");
     if (!plot->points)
-        return mr__raise(MR_ERR_ARGUMENT, "plot: no line has a point to draw%s",
-                         plot->log_y ? ": on a logarithmic axis only values above 0 have a place" : "");
+        return mr__raise(
+            MR_ERR_ARGUMENT, "plot: no line has a point to draw%s",
+            plot->log_y || plot->log_x ? ": on a logarithmic axis only values above 0 have a place" : "");
     return MR_OK;
 }
 

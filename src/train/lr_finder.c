@@ -1,13 +1,17 @@
 /* The learning-rate finder. */
 #include "trial.h"
 
+#include "base/log.h"
 #include "base/option.h"
 
 #include <millrace/finders.h>
+#include <millrace/plot.h>
 
 #include <math.h>
+#include <stdio.h>
 
 struct mr_lr_finder {
+    mr_lr_find_mode mode;
     size_t count;
     double *rate, *loss;
     double suggestion;
@@ -57,6 +61,16 @@ static double rate_at(const mr_lr_find_opts *o, int64_t step)
                                         : o->min_lr * pow(o->max_lr / o->min_lr, share);
 }
 
+/* It has ended before its last step. */
+static void say_where(const mr_lr_find_opts *o, const mr_lr_finder *f, bool diverges)
+{
+    char why[80] = "the loss or a gradient is not finite";
+    if (diverges)
+        snprintf(why, sizeof why, "the loss is more than %g times the best", o->early_stop_threshold);
+    mr__log(MR_LOG_INFO, "lr_find: stopped early, after %zu of %lld steps: at the learning rate %.3g %s",
+            f->count, (long long)o->num_training, f->rate[f->count - 1], why);
+}
+
 static mr_status run(mr__trial *trial, const mr_lr_find_opts *o, mr_lr_finder *f)
 {
     double mean = 0, best = 0;
@@ -69,8 +83,10 @@ static mr_status run(mr__trial *trial, const mr_lr_find_opts *o, mr_lr_finder *f
         const double smoothed = mean / (1 - pow(o->smoothing, (double)(i + 2)));
         f->rate[f->count] = rate_at(o, i);
         f->loss[f->count++] = status ? (double)NAN : smoothed;
-        if (status || (!o->no_early_stop && i > 0 && smoothed > o->early_stop_threshold * best))
+        if (status || (!o->no_early_stop && i > 0 && smoothed > o->early_stop_threshold * best)) {
+            say_where(o, f, !status);
             return MR_OK;
+        }
         if (i == 0 || smoothed < best)
             best = smoothed;
     }
@@ -132,6 +148,7 @@ mr_lr_finder *mr_trainer_lr_find(mr_trainer *trainer, mr_task *task, mr_loader *
     if (!status)
         status = run(&trial, &o, f);
     if (mr__trial_end(&trial, status) == MR_OK) {
+        f->mode = o.mode;
         f->suggestion = suggest(&o, f);
         if (!mr__pending())
             return f;
@@ -166,4 +183,33 @@ const double *mr_lr_finder_losses(const mr_lr_finder *finder, size_t *count)
     if (count)
         *count = finder ? finder->count : 0;
     return finder ? finder->loss : NULL;
+}
+
+/* ---- the picture ---- */
+
+static void mark_suggestion(mr_plot *plot, const mr_lr_finder *f)
+{
+    char label[60];
+    for (size_t i = 0; i < f->count; i++)
+        if (f->rate[i] == f->suggestion) {
+            snprintf(label, sizeof label, "suggestion: %.3g", f->suggestion);
+            (void)mr_plot_mark(plot, f->rate[i], f->loss[i], label);
+            return;
+        }
+}
+
+mr_status mr_lr_finder_plot(const mr_lr_finder *finder, const char *path)
+{
+    if (!finder || !path)
+        return mr__settle(mr__null("lr_finder_plot", finder ? "path" : "finder"));
+    mr_plot *plot = mr_plot_new(&(mr_plot_opts){ .x_label = "learning rate",
+                                                 .y_label = "smoothed loss",
+                                                 .log_x = finder->mode == MR_LR_FIND_EXPONENTIAL });
+    if (plot) { /* what these raise, mr_plot_save returns */
+        (void)mr_plot_line(plot, finder->rate, finder->loss, (int64_t)finder->count, "-", "");
+        mark_suggestion(plot, finder);
+    }
+    mr_status status = mr_plot_save(plot, path);
+    mr_plot_free(plot);
+    return status;
 }

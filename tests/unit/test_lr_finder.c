@@ -1,4 +1,5 @@
 /* The learning-rate finder: its numbers beside golden/make_lr_find.py, and that everything stands where it stood. */
+#include "gnuplot.h"
 #include "golden.h"
 
 #include <millrace/millrace.h>
@@ -172,6 +173,103 @@ static void test_defaults(void)
     end(&b);
 }
 
+/* ---- an end before its time, and the picture ---- */
+
+static char said[400];
+
+static void hear(void *user, mr_log_level level, const char *line)
+{
+    (void)user;
+    (void)level;
+    snprintf(said + strlen(said), sizeof said - strlen(said), "%s\n", line);
+}
+
+static mr_lr_finder *find(int spoil, const mr_lr_find_opts *opts)
+{
+    bench b = begin(&task_vtable, spoil, (mr_loader_opts){ 0 }, (mr_trainer_opts){ 0 });
+    *said = '\0';
+    mr_set_log_hook(hear, NULL);
+    mr_lr_finder *f = mr_trainer_lr_find(b.trainer, b.task, b.loader, opts);
+    mr_set_log_hook(NULL, NULL);
+    end(&b);
+    return f;
+}
+
+static void test_early_end(void)
+{
+    char wanted[200];
+    size_t count;
+    mr_lr_finder *f = find(-1, &(mr_lr_find_opts){ .min_lr = 1e-3, .max_lr = 1e3 });
+    const double *rate = mr_lr_finder_rates(f, &count);
+    CHECK(count > 10 && count < 100);
+    snprintf(wanted, sizeof wanted,
+             "lr_find: stopped early, after %zu of 100 steps: at the learning rate %.3g the loss is more "
+             "than 4 times "
+             "the best\n",
+             count, rate[count - 1]);
+    CHECK_EQ_STR(said, wanted);
+    mr_lr_finder_free(f);
+    f = find(4, &(mr_lr_find_opts){ .num_training = 20 });
+    rate = mr_lr_finder_rates(f, &count);
+    snprintf(wanted, sizeof wanted,
+             "lr_find: stopped early, after 5 of 20 steps: at the learning rate %.3g the loss or a gradient "
+             "is not "
+             "finite\n",
+             rate[4]);
+    CHECK(count == 5);
+    CHECK_EQ_STR(said, wanted);
+    mr_lr_finder_free(f);
+    f = find(-1, &(mr_lr_find_opts){ .no_early_stop = true });
+    CHECK_EQ_STR(said, "");
+    mr_lr_finder_free(f);
+}
+
+static const char *told(const mr_lr_finder *f)
+{
+    const char *path = in_folder("told.svg");
+    if (!CHECK_EQ_I64(mr_lr_finder_plot(f, path), MR_OK))
+        printf("    %s\n", mr_error());
+    return file_contents(path, NULL);
+}
+
+static void test_picture(void)
+{
+    gnuplot_replaced(true);
+    mr_lr_finder *f = find(
+        4, &(mr_lr_find_opts){
+               .min_lr = 0.125, .max_lr = 2, .num_training = 4, .no_early_stop = true, .skip_begin = 1 });
+    char mark[200];
+    snprintf(mark, sizeof mark, "title \"suggestion: %.3g\" noenhanced\n", mr_lr_finder_suggestion(f));
+    const char *script = told(f);
+    CHECK(strstr(script, "set xlabel \"learning rate\" noenhanced\nset ylabel \"smoothed loss\" noenhanced\n"
+                         "set logscale x\nset mxtics 10\n$line0 << EOD\n0.125 ") != NULL);
+    CHECK(strstr(script, "\n0.5 ") && strstr(script, "\n1.0 ") && strstr(script, "\n2.0 "));
+    CHECK(strstr(script, mark) != NULL);
+    mr_lr_finder_free(f);
+    f = find(-1, &(mr_lr_find_opts){ .num_training = 4, .mode = MR_LR_FIND_LINEAR }); /* nothing to suggest */
+    script = told(f);
+    CHECK(!strstr(script, "logscale") && !strstr(script, "suggestion"));
+    mr_lr_finder_free(f);
+    gnuplot_replaced(false);
+    f = find(-1, &(mr_lr_find_opts){ .min_lr = 1e-3, .max_lr = 1e3 });
+    if (system("gnuplot --version >/dev/null 2>&1") == 0) {
+        CHECK_EQ_I64(mr_lr_finder_plot(f, in_folder("rates.png")), MR_OK);
+        CHECK(file_exists(in_folder("rates.png")));
+    }
+    CHECK_EQ_I64(mr_lr_finder_plot(f, "a.gif"), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "plot: 'a.gif' ends neither in .png nor in .svg");
+    CHECK_EQ_I64(mr_lr_finder_plot(f, NULL), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "lr_finder_plot: path is NULL");
+    CHECK_EQ_I64(mr_lr_finder_plot(NULL, "a.png"), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(), "lr_finder_plot: finder is NULL");
+    mr_lr_finder_free(f);
+    f = find(0, NULL);
+    CHECK_EQ_I64(mr_lr_finder_plot(f, in_folder("none.png")), MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(mr_error(),
+                 "plot: no line has a point to draw: on a logarithmic axis only values above 0 have a place");
+    mr_lr_finder_free(f);
+}
+
 /* ---- everything stands where it stood ---- */
 
 static void snapshot(bench *b, char *text, size_t room)
@@ -341,11 +439,15 @@ static void test_failures(void)
 
 int main(void)
 {
+    if (!files_begin())
+        return 1;
     RUN(test_numbers);
     RUN(test_defaults);
+    RUN(test_early_end);
+    RUN(test_picture);
     RUN(test_put_back);
     RUN(test_schedule);
     RUN(test_batches_left_out);
     RUN(test_failures);
-    return check_report();
+    return files_report();
 }

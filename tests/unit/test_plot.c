@@ -227,6 +227,21 @@ static void test_log_y(void)
           "plot: no line has a point to draw: on a logarithmic axis only values above 0 have a place");
 }
 
+static void test_log_x(void)
+{
+    const double x[] = { -1, 0, 1e-8, 1e-6, 1e-4 }, y[] = { 1, 2, 3, 4, 5 };
+    mr_plot *plot = mr_plot_new(&(mr_plot_opts){ .log_x = true });
+    CHECK_EQ_I64(mr_plot_line(plot, x, y, 5, "-", ""), MR_OK);
+    CHECK_EQ_I64(mr_plot_mark(plot, 1e-6, 4, "here"), MR_OK);
+    const char *svg = svg_of(plot);
+    CHECK(strstr(svg, ">1e-08<") && strstr(svg, ">1e-06<") && strstr(svg, ">0.0001<"));
+    CHECK(strstr(svg, ">3.5<") && !strstr(svg, ">1<"));
+    plot = mr_plot_new(&(mr_plot_opts){ .log_x = true });
+    CHECK_EQ_I64(mr_plot_line(plot, x, y, 2, "-", ""), MR_OK);
+    saves(plot, in_folder("none.svg"), MR_ERR_ARGUMENT,
+          "plot: no line has a point to draw: on a logarithmic axis only values above 0 have a place");
+}
+
 /* Doubles of any size, in a locale of any kind, reach gnuplot as they are. */
 static void test_numbers(void)
 {
@@ -507,6 +522,7 @@ int main(void)
         RUN(test_special_characters);
         RUN(test_gaps);
         RUN(test_log_y);
+        RUN(test_log_x);
         RUN(test_numbers);
         RUN(test_odd_paths);
         RUN(test_replaces);

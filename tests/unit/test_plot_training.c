@@ -1,7 +1,6 @@
 /* The picture of a training from its log: what gnuplot is told, word for word, by a script in its place; that it draws it; and
  * what is refused. And JSON lines as tables. */
-#include "check.h"
-#include "files.h"
+#include "gnuplot.h"
 
 #include <millrace/plot.h>
 
@@ -39,18 +38,6 @@ static const char json_lines[] =
     "{\"kind\":\"validation\",\"epoch\":3,\"step\":5,\"val_loss\":2.5}\n";
 
 /* ---- what gnuplot is told ---- */
-
-static char old_path[4096];
-
-/* A gnuplot that draws what it is told. */
-static void take_gnuplots_place(bool taken)
-{
-    char path[5000];
-    file_put(in_folder("gnuplot"), "#!/bin/sh\nexec cat\n", 19);
-    CHECK(chmod(in_folder("gnuplot"), 0755) == 0);
-    snprintf(path, sizeof path, "%s:%s", files_folder, old_path);
-    setenv("PATH", taken ? path : old_path, 1);
-}
 
 #define LOOK                                                    \
     "set border 3 lc rgb '#555555'\n"                           \
@@ -247,14 +234,12 @@ static void test_jsonl_many(void)
 
 int main(void)
 {
-    const char *path = getenv("PATH");
-    snprintf(old_path, sizeof old_path, "%s", path ? path : "/usr/bin:/bin");
     if (!files_begin())
         return 1;
-    take_gnuplots_place(true);
+    gnuplot_replaced(true);
     RUN(test_script);
     RUN(test_parts);
-    take_gnuplots_place(false);
+    gnuplot_replaced(false);
     if (system("gnuplot --version >/dev/null 2>&1") == 0)
         RUN(test_drawn);
     else

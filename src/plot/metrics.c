@@ -1,7 +1,7 @@
 /* Pictures of a training's log. */
-#include "plot.h"
-
+#include "frame.h"
 #include "picture.h"
+#include "plot.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -59,29 +59,68 @@ mr_status mr_plot_metrics(const mr_frame *frame, const char *column, const char 
 
 /* ---- a training ---- */
 
-static bool has_column(const mr_frame *frame, const char *name)
+/* Whether there is such a column, with a value. */
+static bool has_values(const mr_frame *frame, const char *name)
 {
-    for (int c = 0; c < mr_frame_columns(frame); c++)
-        if (strcmp(mr_frame_name(frame, c), name) == 0)
-            return true;
+    for (int c = 0; c < frame->columns; c++)
+        for (int64_t i = 0; i < frame->rows && strcmp(frame->column[c].name, name) == 0; i++)
+            if (!isnan(frame->column[c].values[i]))
+                return true;
     return false;
 }
 
-/* The first of the names, up to NULL, that the log has; NULL: none. */
+/* The first of the names, up to NULL, that the log has values of; NULL: none. */
 static const char *first_of(const mr_frame *frame, const char *const *names)
 {
     for (; *names; names++)
-        if (has_column(frame, *names))
+        if (has_values(frame, *names))
             return *names;
     return NULL;
 }
 
+/* The first that is called a loss, of a validation or of a training. */
+static const char *any_loss(const mr_frame *frame, bool validation)
+{
+    for (int c = 0; c < frame->columns; c++) {
+        const char *name = frame->column[c].name;
+        if (strstr(name, "loss") && !strstr(name, "test") && (strstr(name, "val") != NULL) == validation &&
+            has_values(frame, name))
+            return name;
+    }
+    return NULL;
+}
+
+static bool is_rate(const char *name)
+{
+    return strncmp(name, "lr", 2) == 0;
+}
+
 static const char *learning_rate(const mr_frame *frame)
 {
-    for (int c = 0; c < mr_frame_columns(frame); c++)
-        if (strncmp(mr_frame_name(frame, c), "lr", 2) == 0)
-            return mr_frame_name(frame, c);
+    for (int c = 0; c < frame->columns; c++)
+        if (is_rate(frame->column[c].name))
+            return frame->column[c].name;
     return NULL;
+}
+
+/* With the names of what could be drawn. */
+static mr_status nothing_to_draw(const mr_frame *frame)
+{
+    mr__strbuf names = { 0 };
+    for (int c = 0; c < frame->columns; c++) {
+        const char *name = frame->column[c].name;
+        if (strcmp(name, "epoch") != 0 && strcmp(name, "step") != 0 && !is_rate(name) &&
+            has_values(frame, name))
+            mr__strbuf_appendf(&names, "%s'%.60s'", names.length ? ", " : "", name);
+    }
+    mr_status status =
+        names.length ? mr__raise(MR_ERR_ARGUMENT,
+                                 "plot_training: the log has no loss by its name, but %.300s: say by .train "
+                                 "and .val what is to be drawn",
+                                 mr__strbuf_text(&names))
+                     : mr__raise(MR_ERR_ARGUMENT, "plot_training: the log has no metrics: none was logged");
+    mr__strbuf_free(&names);
+    return status;
 }
 
 /* Fills in which columns are drawn; NULL: none. */
@@ -89,14 +128,14 @@ static mr_status choose(const mr_frame *frame, mr_plot_training_opts *o)
 {
     static const char *const train[] = { "loss",       "train_loss",       "loss_step", "train_loss_step",
                                          "loss_epoch", "train_loss_epoch", NULL };
-    static const char *const val[] = { "val_loss", "valid_loss", "validation_loss", NULL };
-    o->train = o->train ? o->train : first_of(frame, train);
-    o->val = o->val ? o->val : first_of(frame, val);
+    static const char *const val[] = { "val_loss", "valid_loss", "validation_loss", "val_loss_epoch", NULL };
+    const bool named = o->train || o->val;
+    if (!o->train && !(o->train = first_of(frame, train)) && !named)
+        o->train = any_loss(frame, false);
+    if (!o->val && !(o->val = first_of(frame, val)) && !named)
+        o->val = any_loss(frame, true);
     o->lr = o->lr ? o->lr : learning_rate(frame);
-    if (o->train)
-        return MR_OK;
-    (void)mr_frame_column(frame, train[0]); /* raises it, with the names that there are */
-    return mr_error_status();
+    return o->train || o->val ? MR_OK : nothing_to_draw(frame);
 }
 
 static void mark_best(mr_plot *plot, const series *s, bool more_is_better)
@@ -112,21 +151,28 @@ static void mark_best(mr_plot *plot, const series *s, bool more_is_better)
     (void)mr_plot_mark(plot, s->x[best], s->y[best], label);
 }
 
+/* Adds a line of a column, if one is wanted, which has a value. */
+static void add_line(mr_plot *plot, const mr_frame *frame, const char *column, series *s)
+{
+    *s = (series){ .count = 0 };
+    if (!column || !take_series(frame, column, s))
+        return;
+    if (!s->count)
+        mr__raise(MR_ERR_ARGUMENT, "plot_training: column '%.100s' has no values", column);
+    else if (plot)
+        (void)mr_plot_line(plot, s->x, s->y, s->count, "-", column);
+}
+
 /* The losses; what goes wrong is pending. */
 static mr_plot *losses(const mr_frame *frame, const mr_plot_training_opts *o)
 {
-    series train, val = { 0 };
+    series train, val;
     mr_plot *plot = mr_plot_new(
         &(mr_plot_opts){ .title = o->title, .x_label = o->lr ? NULL : "step", .log_y = o->log_y });
-    bool there = take_series(frame, o->train, &train) && (!o->val || take_series(frame, o->val, &val));
-    if (there && !train.count)
-        mr__raise(MR_ERR_ARGUMENT, "plot_training: column '%.100s' has no values", o->train);
-    if (plot && there) {
-        (void)mr_plot_line(plot, train.x, train.y, train.count, "-", o->train);
-        if (o->val)
-            (void)mr_plot_line(plot, val.x, val.y, val.count, "-", o->val);
+    add_line(plot, frame, o->train, &train);
+    add_line(plot, frame, o->val, &val);
+    if (plot && !mr__pending())
         mark_best(plot, val.count ? &val : &train, o->more_is_better);
-    }
     drop_series(&train);
     drop_series(&val);
     return plot;

@@ -99,6 +99,18 @@ static void test_parts(void)
     CHECK(strstr(text, "set ylabel \"rate\""));
     text = told(put("part.csv", "loss_epoch,loss_step,step\n,3,0\n,1,1\n2,,1\n"), NULL);
     CHECK(strstr(text, "title \"loss_step\"") && !strstr(text, "loss_epoch"));
+    /* A validation alone; names of one's own; what has no values does not count. */
+    text = told(put("part.csv", "step,val_loss\n0,3\n1,2\n"), NULL);
+    CHECK(strstr(text, "plot $line0 with lines") && strstr(text, "title \"val_loss\""));
+    CHECK(strstr(text, "title \"best: 2 at step 1\""));
+    text = told(put("part.csv", "step,loss,test_loss,nll_loss,val/loss\n0,,7,5,\n1,,7,4,\n1,,,,3\n"), NULL);
+    CHECK(strstr(text, "title \"nll_loss\"") && strstr(text, "title \"val/loss\""));
+    CHECK(!strstr(text, "test_loss") && strstr(text, "title \"best: 3 at step 1\""));
+    text = told(put("part.csv", "step,acc,val_loss_epoch,val_loss_step\n0,1,,4\n1,1,3,\n"), NULL);
+    CHECK(strstr(text, "title \"val_loss_epoch\"") && !strstr(text, "acc"));
+    text =
+        told(put("part.csv", "step,acc,nll_loss\n0,1,2\n1,1,3\n"), &(mr_plot_training_opts){ .val = "acc" });
+    CHECK(strstr(text, "title \"acc\"") && !strstr(text, "nll_loss"));
     text = told(put("part.csv", "loss,step\ninf,0\n-inf,1\n2,2\n"), NULL);
     CHECK(strstr(text, "title \"best: 2 at step 2\""));
 }
@@ -138,7 +150,17 @@ static void test_refused(void)
     CHECK_EQ_STR(mr_error(), "plot_training: path is NULL");
     refuses("/nowhere/a.csv", NULL, MR_ERR_IO, "cannot read '/nowhere/a.csv': No such file or directory");
     refuses("/nowhere/a.jsonl", NULL, MR_ERR_IO, "cannot read '/nowhere/a.jsonl': No such file or directory");
-    refuses(log, NULL, MR_ERR_ARGUMENT, "frame_column: no column 'loss'; there are 'a', 'step', 'lr'");
+    refuses(log, NULL, MR_ERR_ARGUMENT,
+            "plot_training: the log has no loss by its name, but 'a': say by .train and .val what is to be "
+            "drawn");
+    refuses(put("accuracies.csv", "epoch,acc,step,lr,val_acc,loss\n0,1,2,3,4,\n"), NULL, MR_ERR_ARGUMENT,
+            "plot_training: the log has no loss by its name, but 'acc', 'val_acc': say by .train and .val "
+            "what is to "
+            "be drawn");
+    refuses(put("empty.csv", "epoch,step,lr,loss\n"), NULL, MR_ERR_ARGUMENT,
+            "plot_training: the log has no metrics: none was logged");
+    refuses(put("empty.jsonl", ""), NULL, MR_ERR_ARGUMENT,
+            "plot_training: the log has no metrics: none was logged");
     refuses(log, &(mr_plot_training_opts){ .train = "a", .val = "b" }, MR_ERR_ARGUMENT,
             "frame_column: no column 'b'; there are 'a', 'step', 'lr'");
     refuses(log, &(mr_plot_training_opts){ .train = "lr" }, MR_ERR_ARGUMENT,

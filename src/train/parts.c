@@ -186,9 +186,7 @@ mr_status mr__parts_check(const mr__fit *fit, const char *path, const mr__safete
 {
     const char *text = mr__safetensors_text(file, MR__PARTS_KEY);
     json_error_t error = { .text = "" };
-    if (!text)
-        return MR_OK;
-    json_t *of_file = json_loads(text, JSON_REJECT_DUPLICATES, &error), *here = parts_of(fit);
+    json_t *of_file = json_loads(text ? text : "", JSON_REJECT_DUPLICATES, &error), *here = parts_of(fit);
     mr_status status = MR_OK;
     if (!here)
         status = mr_error_status();

@@ -12,7 +12,7 @@
 /* Makes fit->saved.parts. */
 mr_status mr__parts_describe(mr__fit *fit);
 
-/* Raises what is another in the checkpoint than here. One of version 2 does not say, and passes. */
+/* Raises what is another in the checkpoint than here. */
 mr_status mr__parts_check(const mr__fit *fit, const char *path, const mr__safetensors *file);
 
 #endif

@@ -27,10 +27,9 @@ static mr__safetensors *open_checkpoint(const char *path)
     if (!version)
         mr__load_failed(MR_ERR_STATE, path,
                         "it holds weights, but not the rest of a training: nothing can be resumed from it");
-    else if (number < MR__OLDEST_CHECKPOINT || number > MR__CHECKPOINT_VERSION)
-        mr__load_failed(MR_ERR_STATE, path,
-                        "it is a checkpoint of version %.20s, this Millrace reads %d to %d", version,
-                        MR__OLDEST_CHECKPOINT, MR__CHECKPOINT_VERSION);
+    else if (number != MR__CHECKPOINT_VERSION)
+        mr__load_failed(MR_ERR_STATE, path, "it is a checkpoint of version %.20s, this Millrace reads %d",
+                        version, MR__CHECKPOINT_VERSION);
     else if (!file->checked)
         mr__load_failed(MR_ERR_FORMAT, path, "it is damaged: it has no checksum");
     else

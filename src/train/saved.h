@@ -31,7 +31,7 @@
 
 typedef struct mr__fit mr__fit;
 
-enum { MR__CHECKPOINT_VERSION = 3, MR__OLDEST_CHECKPOINT = 2, MR__MAX_RNGS = 32, MR__MAX_USERS = 140 };
+enum { MR__CHECKPOINT_VERSION = 3, MR__MAX_RNGS = 32, MR__MAX_USERS = 140 };
 
 #define MR__SAVED_PREFIX "trainer."
 #define MR__SAVED_LOG MR__SAVED_PREFIX "log."

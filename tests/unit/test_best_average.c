@@ -248,6 +248,8 @@ static void test_killed(void)
     };
     add_callbacks = average_and_best;
     check_killed("killed", &opts, 2);
+    CHECK_EQ_I64(fit("killed_0", "last", &opts, 0, false), MR_OK); /* nothing to do, but the best weights */
+    CHECK(same("killed_whole", "killed_0"));
     check_interrupted("interrupted", opts, 12);
     add_callbacks = NULL;
 }

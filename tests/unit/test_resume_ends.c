@@ -92,7 +92,7 @@ static mr_status fit_two(mr_trainer *t, mr_task *task, mr_loader *train, mr_data
 
 /* ---- a limit of steps, at every step ---- */
 
-enum { MOST_STEPS = 26 };
+enum { MOST_STEPS = 20 };
 
 /* Ended after each number of steps, and gone on with: some once, and one each time. */
 static void check_every_end(const char *name, const mr_trainer_opts *given)

@@ -77,8 +77,7 @@ static char *rows_of(const char *name, size_t *count)
     static const char *const questions[] = {
         "SELECT id, version FROM runs ORDER BY id",
         "SELECT run, name, value FROM params ORDER BY run, name",
-        "SELECT run, number, kind, epoch, step, name, hex(value), value FROM metrics ORDER BY run, number, "
-        "name",
+        "SELECT number, kind, epoch, step, name, printf('%!.17g', value) FROM metrics ORDER BY number, name",
     };
     char path[600], *text = NULL;
     size_t bytes = 0;

@@ -234,7 +234,7 @@ typedef struct mr_trainer_opts {
     int64_t
         num_sanity_val_steps; /* batches of validation before the training, from which nothing is kept; default: none; -1: all */
     const char *
-        max_time; /* "3600s": the time of training, over all resumptions, after which it ends; default: no limit */
+        max_time; /* "3600s": the time of training, over all resumptions, after which it ends, within an epoch with a validation; default: no limit */
     int64_t
         fast_dev_run; /* so many batches of training and validation, from the beginning, no files, no early stopping or model checkpoints */
     mr_nonfinite
@@ -280,7 +280,8 @@ MR_API void mr_trainer_free(mr_trainer *trainer);
  * checkpoint's, whatever the optimizer is made with, as with torch's load_state_dict; all other options (weight decay, a schedule's
  * gamma) are the program's. What a checkpoint does not hold is not compared: an activation, the code of a step, callbacks without a
  * state. MR_NONFINITE_ROLLBACK and max_time may be asked for only now. Of a training that had come to its end nothing is done, and
- * no file touched, unless the limits are higher now: then it goes on as one that had them from the start.
+ * no file touched, unless the limits are higher now: then it goes on as one that had them from the start,
+ * but for the validation that max_time has ended it with.
  *
  * The status is the first failure of anything: a step, a sample, a row or a checkpoint that cannot be written (the message has the
  * file and the reason, and the log says which checkpoint is the last; the one before goes only when the next is on the disk). A loss or a gradient that is NaN or infinite

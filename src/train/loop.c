@@ -11,12 +11,18 @@
 
 #include "base/alloc.h"
 
+/* By a callback or the clock. */
+static bool is_asked_to_end(const mr__fit *fit)
+{
+    return fit->stop || fit->time_over;
+}
+
 /* After an update, which is counted; its row has the number that it had before. Once the end is asked for there is always one. Of a task that optimizes by hand, after each
  * batch, with that one's number (Lightning's). */
 static void report_step(mr__fit *fit)
 {
     const int64_t done = fit->manual ? fit->batches + 1 : fit->step.global_step;
-    if ((done % fit->trainer->log_every == 0 || MR__UNLIKELY(fit->stop)) && fit->log.logged)
+    if ((done % fit->trainer->log_every == 0 || MR__UNLIKELY(is_asked_to_end(fit))) && fit->log.logged)
         mr__reporter_row(fit->reporter, MR_ROW_STEP, fit->step.epoch, done - 1, fit->log.logged,
                          fit->log.metric, fit->log.row_value);
 }
@@ -116,12 +122,12 @@ static mr_status do_what_is_due(mr__fit *fit)
     return !status && is_interrupted(fit) ? MR_INTERRUPTED : status;
 }
 
-/* A callback or the clock has asked for the end, and may have it here. */
+/* The end was asked for, and may be here. */
 static bool may_stop(const mr__fit *fit)
 {
     const mr_trainer *t = fit->trainer;
-    return MR__UNLIKELY(fit->stop || fit->time_over) && !fit->window &&
-           fit->step.global_step >= t->min_steps && fit->step.epoch >= t->min_epochs;
+    return MR__UNLIKELY(is_asked_to_end(fit)) && !fit->window && fit->step.global_step >= t->min_steps &&
+           fit->step.epoch >= t->min_epochs;
 }
 
 /* What falls due while gradients are added up is done after their update. Before an end within the epoch it is validated. */
@@ -131,9 +137,7 @@ static mr_status between_batches(mr__fit *fit)
     if (MR__UNLIKELY(fit->val_period || fit->validation.by == MR__BY_COUNT))
         fit->val_due |= fit->val_period ? fit->step.batch_index % fit->val_period == 0
                                         : mr__trigger_counted(&fit->validation);
-    if (MR__UNLIKELY(fit->clocked))
-        look_at_clock(fit);
-    if (MR__UNLIKELY(fit->stop))
+    if (MR__UNLIKELY(is_asked_to_end(fit)))
         fit->val_due |= may_stop(fit) && fit->step.batch_index != fit->reporter->total;
     if (MR__UNLIKELY(fit->val_due))
         fit->val_due = mr__validates(fit);
@@ -166,6 +170,8 @@ static mr_status run_batch(mr__fit *fit, const mr_batch *batch)
         return status;
     status = mr__hooks(fit, MR__ON_TRAIN_BATCH_END);
     fit->step.batch = NULL;
+    if (MR__UNLIKELY(fit->clocked)) /* first, since it may ask for the end */
+        look_at_clock(fit);
     if (updated || MR__UNLIKELY(fit->manual))
         report_step(fit);
     fit->batches++;

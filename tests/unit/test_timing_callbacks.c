@@ -114,6 +114,52 @@ static void test_time_limit(void)
     CHECK_EQ_STR(mr_error(), "timer: duration 'x' does not begin with a number");
 }
 
+static mr_tensor *slow_and_logged(mr_step *s, const mr_batch *b, mr_tensor *loss)
+{
+    mr_log_value(s, "number", (double)s->global_step, NULL);
+    return slow_step(s, b, loss);
+}
+
+static mr_status count_up(void *self, mr_step *s);
+
+/* By its own limit as by a callback's a training that ends within an epoch is validated, and has a row of its last step. */
+static void test_end_within_an_epoch(void)
+{
+    for (int i = 0; i < 2; i++) {
+        int validations = 0;
+        char wanted[80];
+        fit f = fit_new(40000);
+        hook.step = slow_and_logged;
+        mr_task *task = mr_task_new(&task_vtable, f.model, NULL, 0);
+        mr_loader *val = mr_loader_new(f.data, f.rng, NULL);
+        mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 1,
+                                                           .max_time = i ? NULL : "0.15s",
+                                                           .limit_val_batches = 1,
+                                                           .csv = files_folder,
+                                                           .name = "within",
+                                                           .log_every_n_steps = 10000,
+                                                           .no_progress = true,
+                                                           .no_checkpoint = true,
+                                                           .no_summary = true });
+        (void)mr_trainer_set_val_loader(t, val);
+        if (i)
+            (void)mr_trainer_add_callback(
+                t, mr_timer_new(&(mr_timer_opts){ .duration = "0.15s", .quiet = true }));
+        (void)mr_trainer_add_callback(
+            t, mr_lambda_callback_new(&(mr_callback_vtable){ .on_validation_end = count_up }, &validations));
+        CHECK_EQ_I64(mr_trainer_fit(t, task, f.loader), MR_OK);
+        const long long last = mr_trainer_global_step(t) - 1;
+        CHECK(last < 9999);
+        CHECK_EQ_I64(validations, 1);
+        snprintf(wanted, sizeof wanted, "number,epoch,step\r\n%lld.0,0,%lld\r\n", last, last);
+        CHECK_EQ_STR(file_contents(mr_trainer_metrics_path(t), NULL), wanted);
+        mr_trainer_free(t);
+        mr_loader_free(val);
+        mr_task_free(task);
+        fit_free(&f);
+    }
+}
+
 static mr_status stop_late(void *self, mr_step *s)
 {
     (void)self;
@@ -367,6 +413,7 @@ int main(void)
         return 1;
     RUN(test_timer);
     RUN(test_time_limit);
+    RUN(test_end_within_an_epoch);
     RUN(test_time_resumed);
     RUN(test_rates);
     RUN(test_throughput);

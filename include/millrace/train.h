@@ -163,8 +163,9 @@ MR_API void mr_log(mr_step *step, const char *name, const mr_tensor *value, cons
 /* The same for a number. */
 MR_API void mr_log_value(mr_step *step, const char *name, double value, const mr_log_opts *opts);
 
-/* In a training step: leaves this batch out, as if it were not there; what the step returns does not matter (Lightning's
- * None). */
+/* In a training step: leaves this batch out, as if it were not there: no gradient of it counts, none of what it logs, and the
+ * model's buffers (running means) are as they were before it. What it has drawn from generators stays drawn. What the step
+ * returns does not matter (Lightning's None). A task that optimizes by hand calls it before its updates. */
 MR_API void mr_step_skip(mr_step *step);
 
 /* In a training step: what its loss counts when gradients are accumulated over several batches, in place of the batch's

@@ -228,6 +228,11 @@ static void log_number(mr__fit *fit, const char *name, double x, bool is_float, 
         return;
     if (key->step_metric >= 0) {
         log_step(fit, key, x);
+        if (MR__LIKELY(key->batch != fit->log.batch)) {
+            key->batch = fit->log.batch;
+            key->was_in_steps = key->in_steps;
+            key->value_before = key->step_value;
+        }
         key->in_steps = true;
         key->step_value = x;
     }
@@ -268,14 +273,37 @@ void mr_log_value(mr_step *step, const char *name, double value, const mr_log_op
 
 /* ---- batches and epochs ---- */
 
+void mr__log_keep_row(mr__fit_log *log)
+{
+    log->kept = log->logged;
+    memcpy(log->kept_metric, log->metric, log->logged * sizeof *log->metric);
+    memcpy(log->kept_value, log->row_value, log->logged * sizeof *log->row_value);
+}
+
 void mr__log_begin(mr__fit_log *log, bool validating, int64_t rows)
 {
+    log->batch++;
     log->validating = validating;
     log->between = false;
     log->rows = (double)rows;
     log->logged = log->next = 0;
     for (size_t i = 0; MR__UNLIKELY(log->epoch_keys) && i < log->key_count; i++)
         log->key[i].in_batch = false;
+}
+
+void mr__log_leave_out(mr__fit_log *log)
+{
+    log->logged = log->kept;
+    memcpy(log->metric, log->kept_metric, log->kept * sizeof *log->metric);
+    memcpy(log->row_value, log->kept_value, log->kept * sizeof *log->row_value);
+    for (size_t i = 0; i < log->key_count; i++) {
+        mr__log_key *k = &log->key[i];
+        k->in_batch = false;
+        if (k->batch == log->batch) {
+            k->in_steps = k->was_in_steps;
+            k->step_value = k->value_before;
+        }
+    }
 }
 
 static void add(mr__log_key *k)

@@ -33,7 +33,11 @@ typedef struct mr__log_key {
     double value, weight;
     bool in_steps;     /* a step of the epoch has logged it */
     double step_value; /* … and this is the last one's */
-    bool only_floats;  /* the values were float32, so the epoch's is */
+    /* the batch that has, and those two before it */
+    uint64_t batch;
+    bool was_in_steps;
+    double value_before;
+    bool only_floats; /* the values were float32, so the epoch's is */
 } mr__log_key;
 
 typedef struct mr__fit_log {
@@ -41,19 +45,29 @@ typedef struct mr__fit_log {
     size_t key_count, epoch_keys;
     size_t next; /* where the next name is looked for first */
     bool validating;
-    int loader;   /* that is validated, of several, counted from 1; 0 */
-    bool muted;   /* values are looked at, and thrown away */
-    bool between; /* before or behind the batches of an epoch or a validation: values are its own */
-    double rows;  /* of the batch */
+    int loader;     /* that is validated, of several, counted from 1; 0 */
+    bool muted;     /* values are looked at, and thrown away */
+    bool between;   /* before or behind the batches of an epoch or a validation: values are its own */
+    double rows;    /* of the batch */
+    uint64_t batch; /* its number, from 1 */
     /* the row of this step */
     size_t logged;
     uint32_t metric[MR__MAX_METRICS];
     double row_value[MR__MAX_METRICS];
+    /* … and as the batches before it in its window have left it */
+    size_t kept; /* 0 where there are none */
+    uint32_t kept_metric[MR__MAX_METRICS];
+    double kept_value[MR__MAX_METRICS];
 } mr__fit_log;
 
 /* Before a step, and after a batch whose values count. */
 void mr__log_begin(mr__fit_log *log, bool validating, int64_t rows);
 void mr__log_batch_ended(mr__fit_log *log);
+
+/* Keeps the row, before a batch whose window others have begun; and forgets what this batch of training has logged: the row is
+ * again the one that was kept. */
+void mr__log_keep_row(mr__fit_log *log);
+void mr__log_leave_out(mr__fit_log *log);
 
 /* Before the first batch, and behind the last one before mr__log_epoch. */
 void mr__log_between(mr__fit_log *log, bool validating);

@@ -158,6 +158,9 @@ static mr_status run_batch(mr__fit *fit, const mr_batch *batch)
     if (status)
         return status;
     fit->step.batch = batch;
+    fit->log.kept = 0;
+    if (MR__UNLIKELY(fit->window))
+        mr__log_keep_row(&fit->log);
     mr__log_begin(&fit->log, false, batch->rows);
     status = mr__hooks(fit, MR__ON_TRAIN_BATCH_START);
     if (MR__LIKELY(!status))
@@ -170,6 +173,8 @@ static mr_status run_batch(mr__fit *fit, const mr_batch *batch)
         return status;
     status = mr__hooks(fit, MR__ON_TRAIN_BATCH_END);
     fit->step.batch = NULL;
+    if (MR__LIKELY(!fit->left_out))
+        mr__log_batch_ended(&fit->log);
     if (MR__UNLIKELY(fit->clocked)) /* first, since it may ask for the end */
         look_at_clock(fit);
     if (updated || MR__UNLIKELY(fit->manual))

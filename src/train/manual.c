@@ -118,6 +118,7 @@ static mr_status outcome(mr__fit *fit)
 
 mr_status mr__train_by_hand(mr__fit *fit, const mr_batch *batch)
 {
+    const int64_t updates = fit->step.global_step;
     fit->skipped = fit->abandoned = false;
     fit->step_failure.status = MR_OK;
     if (fit->buffers)
@@ -130,7 +131,10 @@ mr_status mr__train_by_hand(mr__fit *fit, const mr_batch *batch)
     const bool good = !status && !fit->abandoned;
     if (fit->rollback)
         mr__rollback_took(fit, good);
-    if (good && !fit->skipped)
-        mr__log_batch_ended(&fit->log);
+    fit->left_out = !good || fit->skipped;
+    if (good && fit->skipped && fit->step.global_step == updates) {
+        mr__buffers_put_back(fit);
+        mr__log_leave_out(&fit->log);
+    }
     return status;
 }

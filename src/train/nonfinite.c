@@ -117,8 +117,6 @@ static const char *wrong_gradient(const mr__fit *fit)
 
 mr_status mr__buffers_begin(mr__fit *fit)
 {
-    if (fit->trainer->nonfinite != MR_NONFINITE_SKIP)
-        return MR_OK;
     const mr_params state = mr_module_state(fit->task->model);
     mr_param *list = mr__alloc_array(state.count + 1, sizeof *list);
     size_t count = 0;
@@ -145,6 +143,12 @@ mr_status mr__buffers_begin(mr__fit *fit)
 void mr__buffers_keep(mr__fit *fit)
 {
     mr__copies_take(fit->buffer_list, fit->window ? fit->batch_buffers : fit->buffers);
+}
+
+void mr__buffers_put_back(mr__fit *fit)
+{
+    if (fit->buffers)
+        mr__copies_put_back(fit->buffer_list, fit->window ? fit->batch_buffers : fit->buffers);
 }
 
 void mr__buffers_free(mr__fit *fit)
@@ -199,8 +203,7 @@ mr_status mr__loss_nonfinite(mr__fit *fit, const mr_batch *batch, const mr_tenso
     snprintf(skipped, sizeof skipped, "batch %lld is left out", (long long)fit->step.batch_index);
     if (!mr__goes_on(fit))
         explain(fit, batch);
-    if (fit->buffers)
-        mr__copies_put_back(fit->buffer_list, fit->window ? fit->batch_buffers : fit->buffers);
+    mr__buffers_put_back(fit);
     return decide(fit, what, at.text, skipped);
 }
 

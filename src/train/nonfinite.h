@@ -21,9 +21,10 @@ static inline bool mr__loss_finite(const mr_tensor *loss)
 mr_status mr__loss_nonfinite(mr__fit *fit, const mr_batch *batch, const mr_tensor *loss);
 mr_status mr__gradient_nonfinite(mr__fit *fit, mr_optim *optim, const mr_batch *batch);
 
-/* Buffers are kept before a step whose batch may be left out, if that is what is done. */
+/* Buffers (running means) are kept before each step, whose batch may be left out, and put back then. */
 mr_status mr__buffers_begin(mr__fit *fit);
 void mr__buffers_keep(mr__fit *fit);
+void mr__buffers_put_back(mr__fit *fit);
 void mr__buffers_free(mr__fit *fit);
 
 #endif

@@ -17,17 +17,32 @@ mr_status mr__train_failed(const mr__fit *fit, mr_status status)
                      (long long)fit->step.global_step, failure.text);
 }
 
+/* Those that this batch has logged. */
+static void forget_values(mr__fit *fit)
+{
+    mr__log_leave_out(&fit->log);
+    fit->left_out = true;
+}
+
+static void leave_out(mr__fit *fit)
+{
+    mr__buffers_put_back(fit);
+    forget_values(fit);
+}
+
 /* The task's loss; NULL after a failure, or for a batch that is passed over. */
 static mr_tensor *loss_of(mr__fit *fit, const mr_batch *batch, mr_status *status)
 {
-    fit->skipped = false;
+    fit->skipped = fit->left_out = false;
     fit->weight = (double)batch->rows;
     if (MR__UNLIKELY(fit->buffers != NULL))
         mr__buffers_keep(fit);
     mr_tensor *loss = fit->task->vtable->training_step(&fit->step, batch);
     *status = MR_OK;
-    if (MR__UNLIKELY(fit->skipped) && !fit->tape->failed && !mr__pending())
+    if (MR__UNLIKELY(fit->skipped) && !fit->tape->failed && !mr__pending()) {
+        leave_out(fit);
         return NULL;
+    }
     if (MR__UNLIKELY(!loss || fit->tape->failed)) {
         if (!fit->tape->failed && !mr__pending())
             mr__raise(MR_ERR_CALLBACK, "training_step gave no loss");
@@ -38,9 +53,9 @@ static mr_tensor *loss_of(mr__fit *fit, const mr_batch *batch, mr_status *status
     }
     if (MR__UNLIKELY(!mr__loss_finite(loss))) {
         *status = mr__loss_nonfinite(fit, batch, loss);
+        forget_values(fit);
         return NULL;
     }
-    mr__log_batch_ended(&fit->log);
     return loss;
 }
 
@@ -176,6 +191,8 @@ mr_status mr__train_batch(mr__fit *fit, const mr_batch *batch, bool *updated)
         fit->step.loss = NULL;
         if (MR__UNLIKELY(status < 0))
             return mr__train_failed(fit, status);
+        if (MR__UNLIKELY(status == MR_END))
+            leave_out(fit);
     }
     mr_tape_reset(fit->tape);
     if (MR__UNLIKELY(status < 0))

@@ -59,6 +59,7 @@ struct mr__fit {
     /* what this step says of itself */
     bool skipped;
     double weight;
+    bool left_out; /* this batch, by its step, a hook or the trainer: none of its values count */
     /* how far it is, besides what `step` says */
     int64_t batches, samples; /* that were trained on, in all */
     int64_t phase;            /* an mr__phase */
@@ -101,14 +102,14 @@ struct mr__fit {
     bool epoch_complete; /* the epoch that ends has had all of its batches */
     mr_status (*next)(mr__fit *fit, const mr_batch **batch); /* what gives batches; NULL: the loader */
     struct mr__profile *profile;                             /* NULL: nobody wants one */
-    mr_optimizers made;       /* all optimizers and schedules; `optim` and `schedule` are the first */
-    int optims;               /* how many */
-    bool manual;              /* the task optimizes by hand */
-    bool abandoned;           /* this batch is left out, in the middle of its step */
-    mr__failure step_failure; /* of this step's own calls: status MR_OK: none */
-    char *buffers;            /* as they were before this update's first batch; NULL: they are not put back */
-    char *batch_buffers;      /* before this batch, where that is another one */
-    mr_params buffer_list;    /* owned */
+    mr_optimizers made;            /* all optimizers and schedules; `optim` and `schedule` are the first */
+    int optims;                    /* how many */
+    bool manual;                   /* the task optimizes by hand */
+    bool abandoned;                /* this batch is left out, in the middle of its step */
+    mr__failure step_failure;      /* of this step's own calls: status MR_OK: none */
+    char *buffers;                 /* as they were before this update's first batch; NULL: there are none */
+    char *batch_buffers;           /* before this batch, where that is another one */
+    mr_params buffer_list;         /* owned */
     struct mr__rollback *rollback; /* NULL: not wanted */
     mr__loaders train;             /* all; `loader` is the first */
     mr__feed feed;

@@ -433,6 +433,7 @@ static mr_status log_batch(void *self, mr_step *s)
 {
     (void)self;
     mr_log_value(s, "of_batch", (double)s->global_step, NULL);
+    mr_log_value(s, "mean", (double)s->global_step, &(mr_log_opts){ .on_epoch = true, .no_step = true });
     return MR_OK;
 }
 
@@ -461,9 +462,9 @@ static void test_logging(void)
     CHECK_EQ_I64(mr_trainer_add_callback(t, mr_lr_monitor_new(NULL)), MR_OK);
     CHECK_EQ_I64(mr_trainer_fit(t, f.task, f.loader), MR_OK);
     CHECK_EQ_STR(file_contents(mr_trainer_metrics_path(t), NULL),
-                 "lr-sgd,loss,of_batch,epoch,step,of_epoch\r\n"
-                 "0.1,0.5,1.0,0,0,\r\n0.1,0.5,2.0,0,1,\r\n0.1,0.5,3.0,0,2,\r\n,,,0,2,0.25\r\n"
-                 "0.1,0.5,4.0,1,3,\r\n0.1,0.5,5.0,1,4,\r\n0.1,0.5,6.0,1,5,\r\n,,,1,5,1.25\r\n");
+                 "lr-sgd,loss,of_batch,epoch,step,mean,of_epoch\r\n"
+                 "0.1,0.5,1.0,0,0,,\r\n0.1,0.5,2.0,0,1,,\r\n0.1,0.5,3.0,0,2,,\r\n,,,0,2,1.8,0.25\r\n"
+                 "0.1,0.5,4.0,1,3,,\r\n0.1,0.5,5.0,1,4,,\r\n0.1,0.5,6.0,1,5,,\r\n,,,1,5,4.8,1.25\r\n");
     mr_trainer_free(t);
     fit_free(&f);
 }

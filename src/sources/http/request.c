@@ -55,10 +55,11 @@ static bool judge_whole(mr__transfer *t)
     return t->status == MR_OK;
 }
 
-/* A part of a file that has no bytes. */
+/* A part from the front of a file that has no bytes, or does not say how many: then all of it is to be asked for. */
 static bool judge_empty(mr__transfer *t)
 {
-    if (t->offset || t->head.identity.size)
+    const bool first = !t->offset && !t->got && !t->same && !t->answered;
+    if (t->head.identity.size < 0 ? !first : t->offset || t->head.identity.size)
         fail(t, MR_ERR_STATE, "has changed while it was read: the server has no byte %lld",
              (long long)t->offset);
     return t->status == MR_OK;
@@ -391,7 +392,8 @@ static mr__verdict judge_proxy(mr__transfer *t, int status)
 static bool is_complete(const mr__transfer *t)
 {
     const int64_t size = t->answer.identity.size;
-    return t->whole || t->unchanged || t->got == t->length || (size >= 0 && t->offset + t->got >= size);
+    return t->whole || t->unchanged || t->answer.status == 416 || t->got == t->length ||
+           (size >= 0 && t->offset + t->got >= size);
 }
 
 /* A good answer has come to its end. */

@@ -72,6 +72,22 @@ static void test_small(void)
     }
 }
 
+/* A server that has no part of a file, and does not say how much there is: it is asked for all, be that nothing. */
+static void test_no_part(void)
+{
+    for (int64_t size = 0; size <= SIZE; size += SIZE / 2) {
+        mr_http_counts counts;
+        stub s = good();
+        s.size = size;
+        s.refusal = "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 4\r\n\r\nnone";
+        s.refusals = 1;
+        CHECK_EQ_I64(read_all(&s, &hasty, &counts), size);
+        CHECK_EQ_I64(counts.requests, 2);
+        CHECK_EQ_I64(counts.retries, 0);
+        CHECK(!strstr(s.last, "\r\nRange:"));
+    }
+}
+
 /* ---- trouble that passes ---- */
 
 static void test_cut(void)
@@ -452,6 +468,7 @@ int main(void)
     RUN(test_reading);
     RUN(test_several_at_once);
     RUN(test_small);
+    RUN(test_no_part);
     RUN(test_cut);
     RUN(test_stall);
     RUN(test_refused);

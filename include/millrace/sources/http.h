@@ -56,8 +56,9 @@ typedef struct mr_http_opts {
 } mr_http_opts;
 
 /* Makes a storage of files that are named by URLs, "http://…" or "https://…". Strings are copied. Redirections are followed.
- * Files that a server knows by an ETag or a date are kept in the cache; each opening asks whether they are still the same. Several programs may
- * share a cache, and one that is killed leaves it sound. */
+ * Parts of files that a server knows by an ETag or a date are kept in the cache; each opening asks whether they are still the same. What
+ * a server gives as a whole only is not kept, and comes anew each time. Several programs may share a cache, and one that is killed
+ * leaves it sound. */
 MR_API mr_storage *mr_storage_from_http(const mr_http_opts *opts);
 
 /* What a storage has done so far. */

@@ -272,6 +272,22 @@ static void test_nothing_to_know_it_by(void)
     stub_end(&s);
 }
 
+/* What a server gives as a whole only is not kept. */
+static void test_no_parts(void)
+{
+    folder_remove(folder());
+    stub s = good();
+    s.no_parts = true;
+    stub_begin(&s);
+    for (int i = 0; i < 2; i++) {
+        const mr_http_counts counts = read_file(&s, content, 0);
+        CHECK_EQ_I64(counts.bytes, SIZE);
+        CHECK_EQ_I64(counts.cache_bytes, 0);
+    }
+    CHECK_EQ_I64(count_entries(folder()), 0);
+    stub_end(&s);
+}
+
 /* NULL when all was right. */
 static void *read_in_thread(void *user)
 {
@@ -330,6 +346,7 @@ int main(void)
     RUN(test_files_of_others);
     RUN(test_least_lately_used);
     RUN(test_nothing_to_know_it_by);
+    RUN(test_no_parts);
     RUN(test_several);
     RUN(test_folder);
     return files_report();

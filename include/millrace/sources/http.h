@@ -34,6 +34,7 @@ typedef struct mr_http_opts {
     int connections;    /* requests on their way for a file at once, 1 to 64; default 4 */
     int64_t part_bytes; /* of one, at most; default 2 MB. A reader holds up to that many for each */
 
+    /* Times are in seconds, up to a million. */
     int retries; /* of a request that brings nothing, one after the other; default 5, -1: none */
     double
         backoff; /* seconds before the first of them, at most, and half of that at least; doubled each time; default 0.25 */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+enum { MOST_SECONDS = 1000000 };
+
 static void web_free(mr__web *web)
 {
     mr__fetcher_free(web->fetcher);
@@ -29,20 +31,25 @@ static const mr_storage_vtable vtable = { .open = mr__web_open,
 
 static mr_status check(const mr_http_opts *o)
 {
+    const struct {
+        const char *name;
+        double seconds;
+    } times[] = { { "backoff", o->backoff },
+                  { "most_backoff", o->most_backoff },
+                  { "connect_timeout", o->connect_timeout },
+                  { "stall_timeout", o->stall_timeout } };
     if (o->connections < 0 || o->connections > 64)
         return mr_fail(MR_ERR_ARGUMENT, "storage_from_http: %d connections: there are 1 to 64",
                        o->connections);
     if (o->part_bytes < 0 || o->part_bytes > 1 << 30)
         return mr_fail(MR_ERR_ARGUMENT, "storage_from_http: parts of %lld bytes: they have 1 to %d",
                        (long long)o->part_bytes, 1 << 30);
-    if (o->backoff < 0 || o->most_backoff < 0 || o->connect_timeout < 0 || o->stall_timeout < 0 ||
-        o->cache_bytes < 0)
-        return mr_fail(MR_ERR_ARGUMENT, "storage_from_http: %s is negative",
-                       o->backoff < 0           ? "backoff"
-                       : o->most_backoff < 0    ? "most_backoff"
-                       : o->connect_timeout < 0 ? "connect_timeout"
-                       : o->stall_timeout < 0   ? "stall_timeout"
-                                                : "cache_bytes");
+    for (int i = 0; i < 4; i++)
+        if (!(times[i].seconds >= 0 && times[i].seconds <= MOST_SECONDS))
+            return mr_fail(MR_ERR_ARGUMENT, "storage_from_http: %s is %g: it has 0 to %d seconds",
+                           times[i].name, times[i].seconds, MOST_SECONDS);
+    if (o->cache_bytes < 0)
+        return mr_fail(MR_ERR_ARGUMENT, "storage_from_http: cache_bytes is negative");
     if (o->cache && !*o->cache)
         return mr_fail(MR_ERR_ARGUMENT, "storage_from_http: the cache's folder has no name");
     for (int i = 0; i < o->header_count; i++)

@@ -7,6 +7,7 @@
 #include "refuse.h"
 #include "said.h"
 
+#include <math.h>
 #include <signal.h>
 
 /* ---- reading ---- */
@@ -419,8 +420,23 @@ static void test_options(void)
     check_said("storage_from_http: 65 connections: there are 1 to 64");
     CHECK(!mr_storage_from_http(&(mr_http_opts){ .part_bytes = -1 }));
     check_said("storage_from_http: parts of -1 bytes");
-    CHECK(!mr_storage_from_http(&(mr_http_opts){ .backoff = -1 }));
-    check_said("storage_from_http: backoff is negative");
+    static const char *const names[] = { "backoff", "most_backoff", "connect_timeout", "stall_timeout" };
+    static const double wrong[] = { -1, NAN, INFINITY, 1e7 };
+    for (int i = 0; i < 16; i++) {
+        char wanted[100];
+        mr_http_opts opts = { 0 };
+        double *const times[] = { &opts.backoff, &opts.most_backoff, &opts.connect_timeout,
+                                  &opts.stall_timeout };
+        *times[i / 4] = wrong[i % 4];
+        web = mr_storage_from_http(&opts);
+        CHECK(!web);
+        snprintf(wanted, sizeof wanted, "storage_from_http: %s is %g: it has 0 to 1000000 seconds",
+                 names[i / 4], wrong[i % 4]);
+        check_said(wanted);
+        mr_storage_free(web);
+    }
+    CHECK(!mr_storage_from_http(&(mr_http_opts){ .cache_bytes = -1 }));
+    check_said("storage_from_http: cache_bytes is negative");
     CHECK(!mr_storage_from_http(&(mr_http_opts){ .headers = headers, .header_count = 1 }));
     check_said("storage_from_http: header 0 is no line \"name: value\"");
     CHECK(!mr_storage_from_http(&(mr_http_opts){ .cache = "" }));

@@ -17,11 +17,8 @@ static int64_t read_redirected(stub *s, const char *location)
     *s = good();
     s->refusal = answer;
     s->refusals = 1;
-    mr_http_opts opts = hasty;
-    opts.headers = headers;
-    opts.header_count = 2;
-    opts.connections = 1;
-    return read_all(s, &opts, NULL);
+    return read_all(
+        s, &(mr_http_opts){ .headers = headers, .header_count = 2, .connections = 1, .retries = -1 }, NULL);
 }
 
 static bool asked_for(const stub *s, const char *path)
@@ -59,7 +56,7 @@ static void test_redirected(void)
     s = good(); /* in circles */
     s.refusal = "HTTP/1.1 302 Found\r\nLocation: /file\r\nContent-Length: 4\r\n\r\nthis";
     s.refusals = 1000;
-    CHECK_EQ_I64(read_all(&s, &hasty, NULL), -1);
+    CHECK_EQ_I64(read_all(&s, &(mr_http_opts){ .retries = -1 }, NULL), -1);
     check_said("/file': the server redirects more than 10 times");
     CHECK_EQ_I64(atomic_load(&s.requests), 11);
 }

@@ -29,6 +29,9 @@ typedef struct mr_array_file {
     const char *name;    /* of the field; default: the file's, without folder and suffixes */
     mr_storage *storage; /* where the file is, which is held; default: the disk */
     const char *member;  /* of an .npz: which array; default: the only one */
+    /* For mr_arrays_new: how many bytes may be kept in memory of what is packed, or deflated in an .npz, or cannot be mapped; more fail.
+     * Default 4 GB. */
+    int64_t max_bytes;
 } mr_array_file;
 
 /* Makes a dataset of the rows of arrays, whose first dimensions are equal: images and labels, say. Types are the files',
@@ -41,12 +44,12 @@ MR_API mr_dataset *mr_arrays_new(const mr_array_file *files, int count);
  * where it stands, unless it is a pipe. mr_zip_new puts several beside each other. */
 MR_API mr_dataset *mr_array_stream_new(const mr_array_file *file);
 
-/* Makes a tensor of a whole file (numpy.load). */
+/* Makes a tensor of a whole file (numpy.load); of a packed one with 4 GB at most. */
 MR_API mr_tensor *mr_npy_load(const char *path);
 
 /* Makes a dataset of all arrays in an .npz file (numpy.savez, savez_compressed), whose first dimensions are equal; the fields are called as
  * they are. Arrays that are stored stay in the file, which is mapped, and their sums are not looked at; deflated ones are unpacked in
- * memory. `storage` NULL: the disk. */
+ * memory, up to 4 GB of all together (mr_arrays_new takes some of them, and more). `storage` NULL: the disk. */
 MR_API mr_dataset *mr_npz_new(const char *path, mr_storage *storage);
 
 /* Makes a tensor of one of them. */

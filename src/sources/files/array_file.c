@@ -95,22 +95,21 @@ static mr_status open_array(mr__array_file *a, const char *path)
     return s;
 }
 
-static mr_status open_member(mr__array_file *a, const char *path, const char *member)
+static mr_status open_member(mr__array_file *a, const char *path, const char *member, int64_t most)
 {
     if (!mr__is_zip(&a->bytes))
         return mr_fail(MR_ERR_ARGUMENT, "'%s' is no NPZ file, and has no array '%s'", path, member);
     char *both = mr__member_path(path, member);
-    mr_status s = both ? mr__npz_open(a, path, member) : mr_error_status();
+    mr_status s = both ? mr__npz_open(a, path, member, most) : mr_error_status();
     if (s == MR_OK)
         s = open_array(a, both);
     mr_free(both);
     return s;
 }
 
-static const mr__bytes_wanted wanted = { .size_of = size_of };
-
 /* Adopts the window's input: it stays where it is, unless it is an NPZ file. MR_END when it has been read. */
-static mr_status open_remote(mr__array_file *a, mr__window *w, const char *path)
+static mr_status open_remote(mr__array_file *a, mr__window *w, const char *path,
+                             const mr__bytes_wanted *wanted)
 {
     size_t data = 0;
     if (mr__window_more(w) < 0)
@@ -122,7 +121,7 @@ static mr_status open_remote(mr__array_file *a, mr__window *w, const char *path)
             mr__input_close(input);
             return mr_error_status();
         }
-        return mr__bytes_of_input(&a->bytes, input, path, &wanted) < 0 ? mr_error_status() : MR_END;
+        return mr__bytes_of_input(&a->bytes, input, path, wanted) < 0 ? mr_error_status() : MR_END;
     }
     if (mr__array_head_of(a, w, path, &data) < 0 ||
         check_size(a, path, (uint64_t)mr__input_size(w->input) - data) < 0)
@@ -134,29 +133,32 @@ static mr_status open_remote(mr__array_file *a, mr__window *w, const char *path)
 }
 
 /* Gets at a file's bytes: MR_END when they are in memory, MR_OK when it is open and stays where it is. */
-static mr_status get_at(mr__array_file *a, mr_storage *storage, const char *path, const char *member)
+static mr_status get_at(mr__array_file *a, mr_storage *storage, const char *path, const char *member,
+                        const mr__bytes_wanted *wanted)
 {
     mr_file *file = mr_file_open(storage, path);
     if (!file)
         return mr_error_status();
     const mr_file_facts *known = mr_file_known(file);
     if (member || known->descriptor >= 0 || known->access != MR_ACCESS_SEEK || known->size <= MOST_KEPT)
-        return mr__bytes_of(&a->bytes, file, path, &wanted) < 0 ? mr_error_status() : MR_END;
+        return mr__bytes_of(&a->bytes, file, path, wanted) < 0 ? mr_error_status() : MR_END;
     mr__input *input = mr__input_of(file);
     if (!input || mr__input_size(input) < 0) /* it is packed */
-        return mr__bytes_of_input(&a->bytes, input, path, &wanted) < 0 ? mr_error_status() : MR_END;
+        return mr__bytes_of_input(&a->bytes, input, path, wanted) < 0 ? mr_error_status() : MR_END;
     mr__window w = { .input = input };
-    const mr_status s = open_remote(a, &w, path);
+    const mr_status s = open_remote(a, &w, path, wanted);
     mr__window_close(&w);
     return s;
 }
 
-mr_status mr__array_file_open(mr__array_file *a, mr_storage *storage, const char *path, const char *member)
+mr_status mr__array_file_open(mr__array_file *a, mr_storage *storage, const char *path, const char *member,
+                              int64_t most)
 {
+    const mr__bytes_wanted wanted = { .size_of = size_of, .most = most ? most : MR__MOST_BYTES };
     *a = (mr__array_file){ 0 };
-    mr_status s = get_at(a, storage, path, member);
+    mr_status s = get_at(a, storage, path, member, &wanted);
     if (s == MR_END)
-        s = member || mr__is_zip(&a->bytes) ? open_member(a, path, member) : open_array(a, path);
+        s = member || mr__is_zip(&a->bytes) ? open_member(a, path, member, wanted.most) : open_array(a, path);
     if (s < 0)
         mr__array_file_close(a);
     return s;

@@ -20,12 +20,13 @@ typedef struct mr__array_file {
     bool no_sign;      /* 32 or 64 bits without a sign */
 } mr__array_file;
 
-/* Opens a file and checks that all of the array is there. `member`: which array of an NPZ file; NULL where there is but one. */
+/* Opens a file and checks that all of the array is there. `member`: which array of an NPZ file; NULL where there is but one. `most`: bytes
+ * that may be kept in memory of what is packed or cannot be mapped; 0: MR__MOST_BYTES. */
 mr_status mr__array_file_open(mr__array_file *array, mr_storage *storage, const char *path,
-                              const char *member);
+                              const char *member, int64_t most);
 
 /* Opens an array of an NPZ file, of which `array` has all bytes. */
-mr_status mr__npz_open(mr__array_file *array, const char *path, const char *member);
+mr_status mr__npz_open(mr__array_file *array, const char *path, const char *member, int64_t most);
 
 /* Makes the name of an array for messages: "data.npz/x"; of a file without members, a copy of its path. */
 char *mr__member_path(const char *path, const char *member);

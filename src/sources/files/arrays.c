@@ -73,11 +73,14 @@ static mr_status open_file(arrays *a, int i, const mr_array_file *from)
 {
     if (!from->path)
         return mr_fail(MR_ERR_ARGUMENT, "arrays_new: file %d has no path", i);
+    if (from->max_bytes < 0)
+        return mr_fail(MR_ERR_ARGUMENT, "arrays_new: '%s': max_bytes is %lld", from->path,
+                       (long long)from->max_bytes);
     a->path[i] = mr__member_path(from->path, from->member);
     a->name[i] =
         from->name ? mr_strdup(from->name) : mr__array_name(from->member ? from->member : from->path);
     if (!a->path[i] || !a->name[i] ||
-        mr__array_file_open(&a->file[i], from->storage, from->path, from->member) < 0)
+        mr__array_file_open(&a->file[i], from->storage, from->path, from->member, from->max_bytes) < 0)
         return mr_error_status();
     const mr_shape *shape = &a->file[i].shape, *first = &a->file[0].shape;
     if (!shape->ndim)
@@ -136,7 +139,7 @@ mr_dataset *mr_arrays_new(const mr_array_file *files, int count)
 mr_tensor *mr__array_load(const char *path, const char *member)
 {
     mr__array_file file;
-    if (mr__array_file_open(&file, NULL, path, member) < 0)
+    if (mr__array_file_open(&file, NULL, path, member, 0) < 0)
         return NULL;
     mr_tensor *tensor = mr_tensor_zeros(file.dtype, file.shape);
     if (tensor && mr__array_file_read(&file, 0, mr_tensor_numel(tensor), mr_tensor_data(tensor)) < 0) {

@@ -49,7 +49,7 @@ static mr_status read_all(mr__bytes *bytes, mr__input *input, const char *path,
         if (wanted->size_of && size == SIZE_MAX && wanted->size_of(path, bytes, &size) < 0)
             return mr_error_status();
         bytes->more = bytes->size > size;
-        if (size == SIZE_MAX && bytes->size > (uint64_t)most)
+        if (bytes->size > (uint64_t)most || (size != SIZE_MAX && size > (uint64_t)most))
             return too_many(path, most);
     }
     return MR_OK;

@@ -55,7 +55,7 @@ typedef struct mr__bytes {
 
 /* What is wanted of a file. */
 typedef struct mr__bytes_wanted {
-    int64_t most;  /* bytes in memory, more fail, unless size_of tells how many; 0: MR__MOST_BYTES */
+    int64_t most;  /* bytes in memory, more fail; 0: MR__MOST_BYTES */
     bool headless; /* as in mr__input_open_headless */
     /* Optional: how many bytes there should be, by the first ones; *size stays SIZE_MAX while they do not say. No more are read. */
     mr_status (*size_of)(const char *path, const mr__bytes *first, size_t *size);

@@ -5,6 +5,7 @@
 #include <millrace/sources/arrays.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Without ".npy". */
@@ -58,7 +59,7 @@ static mr_status find(mr__zip zip, const char *name, mr__zip_member *m)
     return s < 0 ? s : not_found(all, name);
 }
 
-mr_status mr__npz_open(mr__array_file *a, const char *path, const char *name)
+mr_status mr__npz_open(mr__array_file *a, const char *path, const char *name, int64_t most)
 {
     mr__zip zip;
     mr__zip_member m;
@@ -66,7 +67,7 @@ mr_status mr__npz_open(mr__array_file *a, const char *path, const char *name)
     a->whole = a->bytes;
     a->bytes = (mr__bytes){ 0 };
     if (mr__zip_open(&zip, &a->whole, path) < 0 || find(zip, name, &m) < 0 ||
-        mr__zip_read(&zip, &m, &a->bytes, &owned) < 0)
+        mr__zip_read(&zip, &m, most, &a->bytes, &owned) < 0)
         return mr_error_status();
     if (owned)
         mr__bytes_close(&a->whole);
@@ -77,8 +78,15 @@ mr_status mr__npz_open(mr__array_file *a, const char *path, const char *name)
 
 enum { MOST = 1000 }; /* arrays */
 
+/* Where a member is in the file. */
+typedef struct span {
+    uint64_t begin, end;
+} span;
+
 typedef struct list {
     mr_array_file file[MOST];
+    span span[MOST];
+    uint64_t unpacked; /* bytes of those that are deflated */
     int count;
 } list;
 
@@ -89,17 +97,44 @@ static void list_free(list *l)
     mr_free(l);
 }
 
-static mr_status add(list *l, const char *path, mr_storage *storage, const mr__zip_member *m)
+static mr_status add(list *l, const mr__zip *zip, mr_storage *storage, const mr__zip_member *m)
 {
     const size_t n = name_length(m);
     if (l->count == MOST)
-        return mr_fail(MR_ERR_FORMAT, "'%s' has more than %d arrays", path, MOST);
+        return mr_fail(MR_ERR_FORMAT, "'%s' has more than %d arrays", zip->path, MOST);
+    l->span[l->count] = (span){ m->begin, mr__zip_end(zip, m) };
+    if (m->method && __builtin_add_overflow(l->unpacked, m->size, &l->unpacked))
+        l->unpacked = UINT64_MAX;
     char *name = mr_alloc(n + 1);
     if (!name)
         return mr_error_status();
     memcpy(name, m->name, n);
     name[n] = '\0';
-    l->file[l->count++] = (mr_array_file){ .path = path, .name = name, .member = name, .storage = storage };
+    l->file[l->count++] =
+        (mr_array_file){ .path = zip->path, .name = name, .member = name, .storage = storage };
+    return MR_OK;
+}
+
+static int by_begin(const void *a, const void *b)
+{
+    const span *x = a, *y = b;
+    return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+/* A small file is not to become as large as one likes: so all are not to be made of the same packed bytes. */
+static mr_status check_sizes(list *l, const char *path)
+{
+    if (l->unpacked > (uint64_t)MR__MOST_BYTES)
+        return mr_fail(
+            MR_ERR_MEMORY,
+            "'%s': its arrays have more than %lld bytes to keep in memory: mr_arrays_new takes some", path,
+            (long long)MR__MOST_BYTES);
+    qsort(l->span, (size_t)l->count, sizeof *l->span, by_begin);
+    for (int i = 1; i < l->count; i++)
+        if (l->span[i].begin < l->span[i - 1].end)
+            return mr_fail(
+                MR_ERR_FORMAT, "'%s': a ZIP file: a member at byte %llu that is within the one at byte %llu",
+                path, (unsigned long long)l->span[i].begin, (unsigned long long)l->span[i - 1].begin);
     return MR_OK;
 }
 
@@ -113,11 +148,11 @@ static mr_status list_arrays(list *l, const char *path, mr_storage *storage)
     mr_status s = mr__is_zip(&bytes) ? mr__zip_open(&zip, &bytes, path)
                                      : mr_fail(MR_ERR_FORMAT, "'%s' is no NPZ file", path);
     while (s == MR_OK && (s = mr__zip_next(&zip, &m)) == MR_OK)
-        s = add(l, path, storage, &m);
+        s = add(l, &zip, storage, &m);
     mr__bytes_close(&bytes);
     if (s == MR_END && !l->count)
         s = mr_fail(MR_ERR_FORMAT, "'%s' has no arrays", path);
-    return s == MR_END ? MR_OK : s;
+    return s == MR_END ? check_sizes(l, path) : s;
 }
 
 mr_dataset *mr_npz_new(const char *path, mr_storage *storage)

@@ -129,10 +129,12 @@ mr_status mr__zip_next(mr__zip *zip, mr__zip_member *m)
 
 /* ---- members ---- */
 
+/* Of a name, for "%.*s". */
+#define SHOWN(m) (m)->name_length > 80 ? 80 : (int)(m)->name_length, (m)->name
+
 static mr_status wrong(const mr__zip *zip, const mr__zip_member *m, const char *what)
 {
-    return mr_fail(MR_ERR_FORMAT, "'%s': member '%.*s' %s", zip->path,
-                   m->name_length > 80 ? 80 : (int)m->name_length, m->name, what);
+    return mr_fail(MR_ERR_FORMAT, "'%s': member '%.*s' %s", zip->path, SHOWN(m), what);
 }
 
 static bool inflate_all(const char *from, uint64_t packed, char *to, uint64_t size, uint32_t *sum)
@@ -159,11 +161,17 @@ static bool inflate_all(const char *from, uint64_t packed, char *to, uint64_t si
 }
 
 /* Memory is taken only for what the packed bytes can hold. */
-static mr_status unpack(const mr__zip *zip, const mr__zip_member *m, const char *from, mr__bytes *bytes)
+static mr_status unpack(const mr__zip *zip, const mr__zip_member *m, int64_t most, const char *from,
+                        mr__bytes *bytes)
 {
     uint32_t sum = 0;
     if (m->size / BYTES_OF_A_BYTE > m->packed)
         return wrong(zip, m, "promises more bytes than its packed ones can hold");
+    if (m->size > (uint64_t)most)
+        return mr_fail(
+            MR_ERR_MEMORY,
+            "'%s': member '%.*s' has more than %lld bytes to keep in memory: max_bytes is the limit",
+            zip->path, SHOWN(m), (long long)most);
     char *to = mr_alloc((size_t)m->size + 1);
     if (!to)
         return mr_error_status();
@@ -175,20 +183,35 @@ static mr_status unpack(const mr__zip *zip, const mr__zip_member *m, const char 
     return wrong(zip, m, "is damaged");
 }
 
-mr_status mr__zip_read(const mr__zip *zip, const mr__zip_member *m, mr__bytes *bytes, bool *owned)
+/* Where its packed bytes begin; 0 where there is no header. */
+static uint64_t begin_of(const mr__zip *zip, const mr__zip_member *m)
 {
+    if (!begins(zip, m->begin, LOCAL, "PK\3\4"))
+        return 0;
+    const char *local = zip->bytes->at + m->begin;
+    return m->begin + LOCAL + number(local + 26, 2) + number(local + 28, 2);
+}
+
+uint64_t mr__zip_end(const mr__zip *zip, const mr__zip_member *m)
+{
+    const uint64_t data = begin_of(zip, m);
+    return data && is_there(zip, data, m->packed) ? data + m->packed : m->begin;
+}
+
+mr_status mr__zip_read(const mr__zip *zip, const mr__zip_member *m, int64_t most, mr__bytes *bytes,
+                       bool *owned)
+{
+    const uint64_t data = begin_of(zip, m);
     *owned = false;
     if (m->flags & 1)
         return wrong(zip, m, "is encrypted");
-    if (!begins(zip, m->begin, LOCAL, "PK\3\4"))
+    if (!data)
         return wrong(zip, m, "is not where the list says");
-    const char *local = zip->bytes->at + m->begin;
-    const uint64_t data = m->begin + LOCAL + number(local + 26, 2) + number(local + 28, 2);
     if (!is_there(zip, data, m->packed))
         return wrong(zip, m, "goes beyond the end of the file");
     if (m->method == Z_DEFLATED) {
         *owned = true;
-        return unpack(zip, m, zip->bytes->at + data, bytes);
+        return unpack(zip, m, most, zip->bytes->at + data, bytes);
     }
     if (m->method)
         return wrong(zip, m, "is neither stored nor deflated");

@@ -27,7 +27,11 @@ mr_status mr__zip_open(mr__zip *zip, const mr__bytes *bytes, const char *path);
 /* The next member: MR_OK, or MR_END. */
 mr_status mr__zip_next(mr__zip *zip, mr__zip_member *member);
 
-/* Its bytes: a view of the file's, or memory of its own (`*owned`), whose sum is then checked. */
-mr_status mr__zip_read(const mr__zip *zip, const mr__zip_member *member, mr__bytes *bytes, bool *owned);
+/* Its bytes: a view of the file's, or memory of its own (`*owned`), at most `most` bytes, whose sum is then checked. */
+mr_status mr__zip_read(const mr__zip *zip, const mr__zip_member *member, int64_t most, mr__bytes *bytes,
+                       bool *owned);
+
+/* Where its packed bytes end; where its header begins if that is none. */
+uint64_t mr__zip_end(const mr__zip *zip, const mr__zip_member *member);
 
 #endif

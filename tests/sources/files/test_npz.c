@@ -237,6 +237,90 @@ static void test_many(void)
     free(file);
 }
 
+/* ---- small files that would be large ---- */
+
+static void put_number(char *at, uint64_t number, int count)
+{
+    for (int i = 0; i < count; i++)
+        at[i] = (char)(number >> 8 * i);
+}
+
+/* "a.npz" whose list has `count` times the first member of another one, by other names, each of which says that it has `larger` bytes
+ * if that is not 0. */
+static const char *make_repeated(const char *name, int count, uint64_t larger)
+{
+    const int64_t entry = place_of(name, "PK\1\2");
+    char list[46 + 5], *end;
+    memcpy(list, bytes + entry, sizeof list); /* "x.npy" */
+    put_number(list + 30, 0, 2);
+    if (larger)
+        put_number(list + 24, larger, 4);
+    size = (size_t)entry;
+    for (int i = 0; i < count; i++, size += sizeof list) {
+        memcpy(bytes + size, list, sizeof list);
+        bytes[size + 46] = (char)('a' + i);
+    }
+    end = bytes + size;
+    memcpy(end, "PK\5\6\0\0\0\0", 8);
+    put_number(end + 8, (uint64_t)count, 2);
+    put_number(end + 10, (uint64_t)count, 2);
+    put_number(end + 12, size - (size_t)entry, 4);
+    put_number(end + 16, (uint64_t)entry, 4);
+    put_number(end + 20, 0, 2);
+    file_put(in_folder("a.npz"), bytes, size + 22);
+    return in_folder("a.npz");
+}
+
+/* Members that are made of the same bytes, and sizes that no file of this size has. */
+static void test_bombs(void)
+{
+    static const char *const names[] = { "savez.npz", "savez_compressed.npz" };
+    for (int i = 0; i < 2; i++) {
+        mr_dataset *d = mr_npz_new(make_repeated(names[i], 1, 0), NULL);
+        CHECK(d != NULL);
+        mr_dataset_free(d);
+        check_said(mr_npz_new(make_repeated(names[i], 2, 0), NULL),
+                   "/a.npz': a ZIP file: a member at byte 0 that is within the one at byte 0");
+        check_said(mr_npz_new(make_repeated(names[i], 26, 0), NULL), "that is within the one at byte 0");
+    }
+    check_said(
+        mr_npz_new(make_repeated("savez_compressed.npz", 2, 0x80000001), NULL),
+        "/a.npz': its arrays have more than 4294967296 bytes to keep in memory: mr_arrays_new takes some");
+}
+
+/* What is kept of a deflated array, and of a packed file whatever its head says. */
+static void test_max_bytes(void)
+{
+    char command[700];
+    mr_array_file file = { .path = golden("savez_compressed.npz"), .member = "x", .max_bytes = 100 };
+    check_said(mr_arrays_new(&file, 1),
+               "savez_compressed.npz': member 'x.npy' has more than 100 bytes to keep in "
+               "memory: max_bytes is the limit");
+    file.max_bytes = 100000;
+    mr_dataset *d = mr_arrays_new(&file, 1);
+    CHECK(d != NULL);
+    mr_dataset_free(d);
+    file.max_bytes = -1;
+    check_said(mr_arrays_new(&file, 1), "arrays_new: '");
+    file = (mr_array_file){ .path = golden("savez.npz"), .member = "x", .max_bytes = 1 }; /* it is mapped */
+    d = mr_arrays_new(&file, 1);
+    CHECK(d != NULL);
+    mr_dataset_free(d);
+
+    mr_tensor *large = mr_tensor_zeros(MR_UINT8, MR_SHAPE(1 << 20));
+    CHECK_EQ_I64(mr_npy_save(large, in_folder("large.npy")), MR_OK);
+    mr_tensor_free(large);
+    snprintf(command, sizeof command, "gzip -f '%s'", in_folder("large.npy"));
+    CHECK(system(command) == 0);
+    file = (mr_array_file){ .path = in_folder("large.npy.gz"), .max_bytes = 1 << 20 };
+    check_said(mr_arrays_new(&file, 1),
+               "/large.npy.gz' has more than 1048576 bytes to keep in memory: max_bytes is the limit");
+    file.max_bytes = (1 << 20) + 128;
+    d = mr_arrays_new(&file, 1);
+    CHECK(mr_dataset_len(d) == 1 << 20);
+    mr_dataset_free(d);
+}
+
 int main(void)
 {
     if (!files_begin())
@@ -247,5 +331,7 @@ int main(void)
     RUN(test_numbers);
     RUN(test_damage);
     RUN(test_many);
+    RUN(test_bombs);
+    RUN(test_max_bytes);
     return files_report();
 }

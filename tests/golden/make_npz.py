@@ -4,12 +4,13 @@
 expected.txt has for each array a line `array FILE NAME TYPE DIMENSIONS`, then its elements as hexadecimal doubles in one line. What begins
 with `bad_` numpy does not read, or is no array for Millrace.
 """
-import io, os, struct, zipfile, zlib
+import io, os, struct, warnings, zipfile, zlib
 import numpy as np
 
 folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'npz')
 os.makedirs(folder, exist_ok=True)
 rng = np.random.default_rng(4)
+warnings.simplefilter('ignore')  # of names that are there twice
 x = rng.normal(size=(5, 3)).astype('<f4')
 y = np.arange(5, dtype='<i8') * 3 - 4
 files = {}
@@ -29,7 +30,7 @@ def zipped(members, method=zipfile.ZIP_STORED, comment=b'', force=False):
     out = io.BytesIO()
     with zipfile.ZipFile(out, 'w', method) as z:
         z.comment = comment
-        for name, data in members.items():
+        for name, data in members.items() if isinstance(members, dict) else members:
             info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             info.compress_type = method
             with z.open(info, 'w', force_zip64=force) as f:
@@ -65,6 +66,7 @@ files['empty.npz'] = saved(np.savez_compressed, none=np.zeros((0, 4), '<f4'))
 files['comment.npz'] = zipped({'x.npy': npy(x), 'y': npy(y)}, comment=b'words')
 files['large_numbers.npz'] = with_large_numbers(zipped({'x.npy': npy(x)}, zipfile.ZIP_DEFLATED), 'x.npy')
 files['forced.npz'] = zipped({'x.npy': npy(x)}, force=True)
+files['twice.npz'] = zipped([('x.npy', npy(y)), ('y', npy(y)), ('y.npy', npy(x)), ('x.npy', npy(x))])
 fooled = zipped({'x.npy': npy(x)}, comment=b'PK\5\6' + bytes(40))  # zipfile takes the comment for the end
 bad = {
     'fooled.npz': fooled,
@@ -84,6 +86,6 @@ with open(os.path.join(folder, 'expected.txt'), 'w') as out:
         out.write(' '.join(float(v).hex() for v in a.reshape(-1)) + '\n')
     for name in files:
         with np.load(os.path.join(folder, name)) as z:
-            for key in z.files:
+            for key in dict.fromkeys(z.files):
                 expect(name, key, z[key])
     expect('fooled.npz', 'x', x)

@@ -15,10 +15,13 @@ static size_t name_length(const mr__zip_member *m)
     return n >= 4 && memcmp(m->name + n - 4, ".npy", 4) == 0 ? n - 4 : n;
 }
 
-static bool is_called(const mr__zip_member *m, const char *name)
+/* How well a member is called so: 2: exactly, 1: but for its ".npy", 0: not. */
+static int is_called(const mr__zip_member *m, const char *name)
 {
     const size_t n = strlen(name);
-    return (n == m->name_length || n == name_length(m)) && memcmp(m->name, name, n) == 0;
+    if (n == m->name_length && memcmp(m->name, name, n) == 0)
+        return 2;
+    return n == name_length(m) && memcmp(m->name, name, n) == 0;
 }
 
 char *mr__member_path(const char *path, const char *member)
@@ -48,15 +51,22 @@ static mr_status not_found(mr__zip zip, const char *name)
                    zip.left ? ", …" : "", name ? "'" : "", name ? name : "no name", name ? "'" : "");
 }
 
+/* As numpy: of several with one name the last, and one that is called exactly so before one that is without its ".npy". */
 static mr_status find(mr__zip zip, const char *name, mr__zip_member *m)
 {
     const mr__zip all = zip;
     const bool only = zip.left == 1 && !name;
+    int best = 0;
+    mr__zip_member next;
     mr_status s;
-    while ((s = mr__zip_next(&zip, m)) == MR_OK)
-        if (only || (name && is_called(m, name)))
-            return MR_OK;
-    return s < 0 ? s : not_found(all, name);
+    while ((s = mr__zip_next(&zip, &next)) == MR_OK) {
+        const int how = only ? 1 : name ? is_called(&next, name) : 0;
+        if (how && how >= best) {
+            best = how;
+            *m = next;
+        }
+    }
+    return s < 0 ? s : best ? MR_OK : not_found(all, name);
 }
 
 mr_status mr__npz_open(mr__array_file *a, const char *path, const char *name, int64_t most)
@@ -85,9 +95,10 @@ typedef struct span {
 
 typedef struct list {
     mr_array_file file[MOST];
-    span span[MOST];
-    uint64_t unpacked; /* bytes of those that are deflated */
     int count;
+    span span[MOST]; /* of the members, of which several may have one name */
+    int members;
+    uint64_t unpacked; /* bytes of those that are deflated */
 } list;
 
 static void list_free(list *l)
@@ -97,14 +108,24 @@ static void list_free(list *l)
     mr_free(l);
 }
 
+static bool is_listed(const list *l, const char *name, size_t length)
+{
+    for (int i = 0; i < l->count; i++)
+        if (strlen(l->file[i].name) == length && memcmp(l->file[i].name, name, length) == 0)
+            return true;
+    return false;
+}
+
 static mr_status add(list *l, const mr__zip *zip, mr_storage *storage, const mr__zip_member *m)
 {
     const size_t n = name_length(m);
-    if (l->count == MOST)
+    if (l->members == MOST)
         return mr_fail(MR_ERR_FORMAT, "'%s' has more than %d arrays", zip->path, MOST);
-    l->span[l->count] = (span){ m->begin, mr__zip_end(zip, m) };
+    l->span[l->members++] = (span){ m->begin, mr__zip_end(zip, m) };
     if (m->method && __builtin_add_overflow(l->unpacked, m->size, &l->unpacked))
         l->unpacked = UINT64_MAX;
+    if (is_listed(l, m->name, n)) /* `find` says which is meant */
+        return MR_OK;
     char *name = mr_alloc(n + 1);
     if (!name)
         return mr_error_status();
@@ -129,8 +150,8 @@ static mr_status check_sizes(list *l, const char *path)
             MR_ERR_MEMORY,
             "'%s': its arrays have more than %lld bytes to keep in memory: mr_arrays_new takes some", path,
             (long long)MR__MOST_BYTES);
-    qsort(l->span, (size_t)l->count, sizeof *l->span, by_begin);
-    for (int i = 1; i < l->count; i++)
+    qsort(l->span, (size_t)l->members, sizeof *l->span, by_begin);
+    for (int i = 1; i < l->members; i++)
         if (l->span[i].begin < l->span[i - 1].end)
             return mr_fail(
                 MR_ERR_FORMAT, "'%s': a ZIP file: a member at byte %llu that is within the one at byte %llu",

@@ -86,7 +86,7 @@ static void test_beside_numpy(void)
     }
     if (CHECK(expected != NULL))
         fclose(expected);
-    CHECK_EQ_I64(arrays, 16);
+    CHECK_EQ_I64(arrays, 18);
 }
 
 /* One array needs no name; names may have their ".npy"; the .npz file is a file like others. */
@@ -102,6 +102,10 @@ static void test_names(void)
     mr_dataset *d = mr_arrays_new(two, 2);
     CHECK_EQ_STR(mr_dataset_fields(d)[0].name, "label");
     CHECK_EQ_STR(mr_dataset_fields(d)[1].name, "one");
+    mr_dataset_free(d);
+
+    d = mr_npz_new(golden("twice.npz"), NULL); /* each name is one field */
+    CHECK_EQ_I64(mr_dataset_field_count(d), 2);
     mr_dataset_free(d);
 }
 

@@ -15,13 +15,40 @@ static size_t name_length(const mr__zip_member *m)
     return n >= 4 && memcmp(m->name + n - 4, ".npy", 4) == 0 ? n - 4 : n;
 }
 
-/* How well a member is called so: 2: exactly, 1: but for its ".npy", 0: not. */
-static int is_called(const mr__zip_member *m, const char *name)
+static char *name_of(const mr__zip_member *m)
+{
+    const size_t n = name_length(m);
+    char *name = mr_alloc(n + 1);
+    if (name) {
+        memcpy(name, m->name, n);
+        name[n] = '\0';
+    }
+    return name;
+}
+
+/* Whether it is meant to be one: others, such as folders and texts, may lie beside them. */
+static bool is_array(const mr__zip *zip, const mr__zip_member *m)
+{
+    return name_length(m) < m->name_length || mr__zip_begins(zip, m, "\x93NUMPY", 6);
+}
+
+/* The next one; MR_END when there is none. */
+static mr_status next_array(mr__zip *zip, mr__zip_member *m)
+{
+    mr_status s;
+    do
+        s = mr__zip_next(zip, m);
+    while (s == MR_OK && !is_array(zip, m));
+    return s;
+}
+
+/* How well a member is called so: 3: exactly, 2: but for its ".npy", 1: exactly, but it is no array; 0: not. */
+static int is_called(const mr__zip *zip, const mr__zip_member *m, const char *name)
 {
     const size_t n = strlen(name);
     if (n == m->name_length && memcmp(m->name, name, n) == 0)
-        return 2;
-    return n == name_length(m) && memcmp(m->name, name, n) == 0;
+        return is_array(zip, m) ? 3 : 1;
+    return n == name_length(m) && memcmp(m->name, name, n) == 0 ? 2 : 0;
 }
 
 char *mr__member_path(const char *path, const char *member)
@@ -41,7 +68,7 @@ static mr_status not_found(mr__zip zip, const char *name)
     char list[300] = "";
     size_t used = 0;
     mr__zip_member m;
-    while (mr__zip_next(&zip, &m) == MR_OK && used < sizeof list - 100) {
+    while (used < sizeof list - 100 && next_array(&zip, &m) == MR_OK) {
         const size_t n = name_length(&m);
         used += (size_t)snprintf(list + used, sizeof list - used, "%s'%.*s'", used ? ", " : "",
                                  n > 60 ? 60 : (int)n, m.name);
@@ -55,18 +82,34 @@ static mr_status not_found(mr__zip zip, const char *name)
 static mr_status find(mr__zip zip, const char *name, mr__zip_member *m)
 {
     const mr__zip all = zip;
-    const bool only = zip.left == 1 && !name;
     int best = 0;
     mr__zip_member next;
     mr_status s;
     while ((s = mr__zip_next(&zip, &next)) == MR_OK) {
-        const int how = only ? 1 : name ? is_called(&next, name) : 0;
+        const int how = is_called(&zip, &next, name);
         if (how && how >= best) {
             best = how;
             *m = next;
         }
     }
     return s < 0 ? s : best ? MR_OK : not_found(all, name);
+}
+
+static mr_status find_only(mr__zip zip, mr__zip_member *m)
+{
+    const mr__zip all = zip;
+    mr__zip_member next;
+    mr_status s = next_array(&zip, m);
+    if (s != MR_OK)
+        return s < 0 ? s : mr_fail(MR_ERR_FORMAT, "'%s' has no arrays", all.path);
+    char *name = name_of(m);
+    if (!name)
+        return mr_error_status();
+    while ((s = next_array(&zip, &next)) == MR_OK && is_called(&zip, &next, name))
+        continue;
+    s = s < 0 ? s : s == MR_OK ? not_found(all, NULL) : find(all, name, m);
+    mr_free(name);
+    return s;
 }
 
 mr_status mr__npz_open(mr__array_file *a, const char *path, const char *name, int64_t most)
@@ -76,7 +119,7 @@ mr_status mr__npz_open(mr__array_file *a, const char *path, const char *name, in
     bool owned;
     a->whole = a->bytes;
     a->bytes = (mr__bytes){ 0 };
-    if (mr__zip_open(&zip, &a->whole, path) < 0 || find(zip, name, &m) < 0 ||
+    if (mr__zip_open(&zip, &a->whole, path) < 0 || (name ? find(zip, name, &m) : find_only(zip, &m)) < 0 ||
         mr__zip_read(&zip, &m, most, &a->bytes, &owned) < 0)
         return mr_error_status();
     if (owned)
@@ -118,19 +161,16 @@ static bool is_listed(const list *l, const char *name, size_t length)
 
 static mr_status add(list *l, const mr__zip *zip, mr_storage *storage, const mr__zip_member *m)
 {
-    const size_t n = name_length(m);
     if (l->members == MOST)
         return mr_fail(MR_ERR_FORMAT, "'%s' has more than %d arrays", zip->path, MOST);
     l->span[l->members++] = (span){ m->begin, mr__zip_end(zip, m) };
     if (m->method && __builtin_add_overflow(l->unpacked, m->size, &l->unpacked))
         l->unpacked = UINT64_MAX;
-    if (is_listed(l, m->name, n)) /* `find` says which is meant */
+    if (is_listed(l, m->name, name_length(m))) /* `find` says which is meant */
         return MR_OK;
-    char *name = mr_alloc(n + 1);
+    char *name = name_of(m);
     if (!name)
         return mr_error_status();
-    memcpy(name, m->name, n);
-    name[n] = '\0';
     l->file[l->count++] =
         (mr_array_file){ .path = zip->path, .name = name, .member = name, .storage = storage };
     return MR_OK;
@@ -168,7 +208,7 @@ static mr_status list_arrays(list *l, const char *path, mr_storage *storage)
         return mr_error_status();
     mr_status s = mr__is_zip(&bytes) ? mr__zip_open(&zip, &bytes, path)
                                      : mr_fail(MR_ERR_FORMAT, "'%s' is no NPZ file", path);
-    while (s == MR_OK && (s = mr__zip_next(&zip, &m)) == MR_OK)
+    while (s == MR_OK && (s = next_array(&zip, &m)) == MR_OK)
         s = add(l, &zip, storage, &m);
     mr__bytes_close(&bytes);
     if (s == MR_END && !l->count)

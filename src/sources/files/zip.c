@@ -65,15 +65,22 @@ mr_status mr__zip_open(mr__zip *zip, const mr__bytes *bytes, const char *path)
     *zip = (mr__zip){ .path = path, .bytes = bytes };
     const uint64_t size = bytes->size,
                    least = size > END + LONGEST_COMMENT ? size - END - LONGEST_COMMENT : 0;
+    uint64_t end = UINT64_MAX;
     for (uint64_t at = size; at-- > least;) {
-        if (!begins(zip, at, END, "PK\5\6") || number(bytes->at + at + 20, 2) != size - at - END)
-            continue; /* a comment may look like the end */
-        zip->left = number(bytes->at + at + 10, 2);
-        zip->at = number(bytes->at + at + 16, 4);
-        return zip->left == 0xffff || zip->at == 0xffffffff ? read_end_64(zip, at) : MR_OK;
+        if (!begins(zip, at, END, "PK\5\6"))
+            continue;
+        const uint64_t behind = size - at - END, comment = number(bytes->at + at + 20, 2);
+        if (comment == behind || (comment < behind && end == UINT64_MAX))
+            end = at; /* a comment may look like the end, and there may be other bytes behind the file's */
+        if (comment == behind)
+            break;
     }
-    return mr_fail(MR_ERR_FORMAT, "'%s': a ZIP file that ends in the middle: its list of members is missing",
-                   path);
+    if (end == UINT64_MAX)
+        return mr_fail(MR_ERR_FORMAT,
+                       "'%s': a ZIP file that ends in the middle: its list of members is missing", path);
+    zip->left = number(bytes->at + end + 10, 2);
+    zip->at = number(bytes->at + end + 16, 4);
+    return zip->left == 0xffff || zip->at == 0xffffffff ? read_end_64(zip, end) : MR_OK;
 }
 
 /* Larger numbers stand behind the name, those that are needed, in this order. */
@@ -190,6 +197,26 @@ static uint64_t begin_of(const mr__zip *zip, const mr__zip_member *m)
         return 0;
     const char *local = zip->bytes->at + m->begin;
     return m->begin + LOCAL + number(local + 26, 2) + number(local + 28, 2);
+}
+
+bool mr__zip_begins(const mr__zip *zip, const mr__zip_member *m, const char *bytes, size_t size)
+{
+    const uint64_t data = begin_of(zip, m);
+    char first[16];
+    if (!data || !is_there(zip, data, m->packed) || m->flags & 1 || m->size < size)
+        return false;
+    const char *from = zip->bytes->at + data;
+    if (!m->method)
+        return m->packed >= size && memcmp(from, bytes, size) == 0;
+    z_stream z = { .next_in = (unsigned char *)(uintptr_t)from,
+                   .avail_in = (uInt)(m->packed < 1 << 16 ? m->packed : 1 << 16),
+                   .next_out = (unsigned char *)first,
+                   .avail_out = (uInt)size };
+    if (m->method != Z_DEFLATED || inflateInit2(&z, -MAX_WBITS) != Z_OK)
+        return false;
+    inflate(&z, Z_SYNC_FLUSH);
+    inflateEnd(&z);
+    return !z.avail_out && memcmp(first, bytes, size) == 0;
 }
 
 uint64_t mr__zip_end(const mr__zip *zip, const mr__zip_member *m)

@@ -31,6 +31,9 @@ mr_status mr__zip_next(mr__zip *zip, mr__zip_member *member);
 mr_status mr__zip_read(const mr__zip *zip, const mr__zip_member *member, int64_t most, mr__bytes *bytes,
                        bool *owned);
 
+/* Whether its bytes begin with these, as far as that can be told: 16 at most. */
+bool mr__zip_begins(const mr__zip *zip, const mr__zip_member *member, const char *bytes, size_t size);
+
 /* Where its packed bytes end; where its header begins if that is none. */
 uint64_t mr__zip_end(const mr__zip *zip, const mr__zip_member *member);
 

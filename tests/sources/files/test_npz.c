@@ -86,7 +86,7 @@ static void test_beside_numpy(void)
     }
     if (CHECK(expected != NULL))
         fclose(expected);
-    CHECK_EQ_I64(arrays, 18);
+    CHECK_EQ_I64(arrays, 21);
 }
 
 /* One array needs no name; names may have their ".npy"; the .npz file is a file like others. */
@@ -107,6 +107,12 @@ static void test_names(void)
     d = mr_npz_new(golden("twice.npz"), NULL); /* each name is one field */
     CHECK_EQ_I64(mr_dataset_field_count(d), 2);
     mr_dataset_free(d);
+    d = mr_npz_new(golden("others.npz"), NULL); /* what is no array is none of them */
+    CHECK_EQ_I64(mr_dataset_field_count(d), 2);
+    mr_dataset_free(d);
+    x = mr_npy_load(golden("one_of_others.npz"));
+    CHECK(x && mr_tensor_numel(x) == 15);
+    mr_tensor_free(x);
 }
 
 /* ---- faults ---- */
@@ -128,6 +134,9 @@ static void test_faults(void)
     check_said(mr_npz_load("/nowhere/a.npz", "x"), "cannot open '/nowhere/a.npz'");
     check_said(mr_npz_load(golden("savez.npz"), "z"),
                "savez.npz' has the arrays 'x', 'y': 'z' is none of them");
+    check_said(mr_npz_load(golden("others.npz"), "a"),
+               "others.npz' has the arrays 'x', 'y': 'a' is none of them");
+    check_said(mr_npz_load(golden("bad_nothing.npz"), NULL), "bad_nothing.npz' has no arrays");
     check_said(mr_npz_load(golden("savez.npz"), NULL),
                "savez.npz' has the arrays 'x', 'y': no name is none of them");
     check_said(mr_npz_load(golden("expected.txt"), "x"),
@@ -222,12 +231,12 @@ static void test_damage(void)
 /* More members than anybody has. */
 static void test_many(void)
 {
-    enum { COUNT = 1001, EACH = 47 };
+    enum { COUNT = 1001, EACH = 51 };
     char *list = calloc(COUNT, EACH), end[22] = "PK\5\6", *file = calloc(1, COUNT * EACH + 26);
     for (int i = 0; i < COUNT; i++) {
         memcpy(list + i * EACH, "PK\1\2", 4);
-        list[i * EACH + 28] = 1;
-        list[i * EACH + 46] = 'x';
+        list[i * EACH + 28] = 5;
+        memcpy(list + i * EACH + 46, "x.npy", 5);
     }
     memcpy(file, "PK\3\4", 4);
     memcpy(file + 4, list, COUNT * EACH);

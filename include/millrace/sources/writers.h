@@ -30,7 +30,7 @@ typedef struct mr_npy_out {
     const char *path;
 } mr_npy_out;
 
-/* Writes arrays whose rows are the samples, one file for each of `count` fields, as numpy.save does of arrays. */
+/* Writes arrays whose rows are the samples, a file of its own for each of `count` fields, as numpy.save does of arrays. */
 MR_API MR_CHECKED mr_status mr_npy_write(mr_dataset *dataset, const mr_npy_out *arrays, int count,
                                          const mr_write_opts *opts);
 

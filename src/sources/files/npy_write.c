@@ -53,10 +53,19 @@ static int64_t bytes_of(const out *o, const mr__writing *w)
     return (int64_t)o->head_bytes + w->rows * (int64_t)o->row;
 }
 
-static mr_status open_out(out *o, const char *path, const mr__writing *w)
+static mr_status open_outs(out *outs, const mr_npy_out *arrays, int count, const mr__writing *w)
 {
-    mr_status s = mr__part_open(&o->file, path, w->resumed ? bytes_of(o, w) : 0);
-    return s == MR_OK && !w->resumed ? mr__part_write(&o->file, o->head, o->head_bytes) : s;
+    mr_status s = MR_OK;
+    for (int i = 0; s == MR_OK && i < count; i++) {
+        s = mr__part_open(&outs[i].file, arrays[i].path, w->resumed ? bytes_of(&outs[i], w) : 0);
+        for (int j = 0; s == MR_OK && j < i; j++)
+            if (mr__part_same(&outs[i].file, &outs[j].file))
+                s = mr_fail(MR_ERR_ARGUMENT, "%s: fields '%s' and '%s' go to one file, '%s'", call,
+                            arrays[j].field, arrays[i].field, arrays[i].path);
+        if (s == MR_OK && !w->resumed)
+            s = mr__part_write(&outs[i].file, outs[i].head, outs[i].head_bytes);
+    }
+    return s;
 }
 
 static mr_status write_rows(mr__writing *w, out *outs, int count)
@@ -126,9 +135,7 @@ static mr_status run(mr_dataset *dataset, const mr_npy_out *arrays, int count, c
         return mr_error_status();
     if (numbers[COMPLETE])
         return finish(w, outs, arrays, count);
-    mr_status s = MR_OK;
-    for (int i = 0; s == MR_OK && i < count; i++)
-        s = open_out(&outs[i], arrays[i].path, w);
+    mr_status s = open_outs(outs, arrays, count, w);
     s = s == MR_OK ? write_all(w, outs, count) : s;
     return s == MR_OK ? finish(w, outs, arrays, count) : s;
 }

@@ -38,6 +38,12 @@ mr_status mr__part_open(mr__part_file *file, const char *path, int64_t bytes)
     return MR_OK;
 }
 
+bool mr__part_same(const mr__part_file *a, const mr__part_file *b)
+{
+    struct stat x, y;
+    return fstat(a->fd, &x) == 0 && fstat(b->fd, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 mr_status mr__part_write(mr__part_file *file, const void *bytes, size_t size)
 {
     if (mr__write_bytes(file->fd, file->part, bytes, size) < 0)

@@ -13,6 +13,9 @@ typedef struct mr__part_file {
 /* Opens it with its first `bytes` bytes; the rest is cut off. Where fewer are there it fails, and leaves them. 0: a new one. */
 mr_status mr__part_open(mr__part_file *file, const char *path, int64_t bytes);
 
+/* Whether two that are open are one file. */
+bool mr__part_same(const mr__part_file *a, const mr__part_file *b);
+
 mr_status mr__part_write(mr__part_file *file, const void *bytes, size_t size);
 
 /* Writes over its first bytes. */

@@ -429,6 +429,13 @@ static void test_refused(void)
                   "cannot create '/nowhere/x.npy.part'");
     check_refused(mr_npy_write(d, &(mr_npy_out){ "x", path }, 1, &(mr_write_opts){ .workers = -1 }),
                   "-1 workers");
+    char other[300];
+    snprintf(other, sizeof other, "%s/./f", files_folder);
+    for (int i = 0; i < 2; i++) {
+        check_refused(mr_npy_write(d, (mr_npy_out[]){ { "x", path }, { "n", i ? other : path } }, 2, NULL),
+                      "npy_write: fields 'x' and 'n' go to one file, '");
+        CHECK(!file_exists(path));
+    }
     check_refused(mr_tokens_write(d, "x", path, NULL),
                   "tokens_write: field 'x' has float32, no whole numbers");
     check_refused(mr_tokens_write(d, "n", NULL, NULL), "tokens_write: path is NULL");

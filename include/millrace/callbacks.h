@@ -139,8 +139,9 @@ typedef struct mr_model_checkpoint_opts {
     bool save_on_exception; /* as exception.safetensors; it goes on behind the batch that failed */
     const char *dir;        /* default: checkpoints in the version folder */
     /* {epoch}, {step} and {METRIC} stand for "epoch=3", …; {val_loss:.2f} and {epoch:02d} for that with a format; other text for itself.
-     * A slash in a metric's name becomes _. Default "best-{epoch}-{step}". ".safetensors" comes behind it, and "-v1" before that where a file of that name is kept by
-     * another one of these, or by this one. If `dir` had such files when the fit began, all new ones have a higher version, and
+     * A slash in a metric's name becomes _. Default "best-{epoch}-{step}". ".safetensors" comes behind it, and "-v1", "-v2", …
+     * before that where a file of that name is kept by another one of these, or by this one; one that keeps all remembers its last
+     * 1024 names. If `dir` had such files when the fit began, all new ones have a higher version, and
      * last.safetensors too. */
     const char *filename;
     bool verbose; /* a line for each that is written */

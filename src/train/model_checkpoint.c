@@ -3,6 +3,7 @@
 #include "monitor.h"
 #include "resume.h"
 #include "setup.h"
+#include "used_names.h"
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -14,7 +15,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { KEPT_NAME = 256, MOST_KEPT = 1000, MOST_VERSIONS = 1000000 };
+enum { KEPT_NAME = 256, MOST_KEPT = 1000, MOST_USED = 1024, MOST_VERSIONS = 1000000 };
 
 /* One that is kept, without the folder, which is no part of the state. */
 typedef struct kept {
@@ -33,6 +34,7 @@ typedef struct keeper {
     int64_t room, count; /* of those that are kept; all are kept where room is 0 */
     char (*names)[KEPT_NAME];
     double *scores;
+    mr__used_names used; /* where all are kept */
     char best_name[KEPT_NAME];
     double best_score;
     int64_t version; /* that names have at least, where others were there before; -1: it is not known yet */
@@ -75,33 +77,41 @@ static const keeper *neighbour(const keeper *k, const mr_trainer *t, size_t i)
 }
 
 /* One that is kept in the same folder, but for number `out` of this one's own. */
-static bool is_taken(const keeper *k, const mr_trainer *t, const char *name, int64_t out)
+static bool is_taken(const keeper *k, const mr_trainer *t, const char *text, int version, const char *name,
+                     int64_t out)
 {
     for (size_t i = 0; i < t->callbacks; i++) {
         const keeper *other = neighbour(k, t, i);
-        if (other && is_kept(other, name))
+        if (other && (is_kept(other, name) ||
+                      (version >= other->version && version < mr__used_names_next(&other->used, text))))
             return true;
     }
     return is_kept(k, name) && (out < 0 || strcmp(k->names[out], name) != 0);
 }
 
 /* The name for now, with a version where another that stays has it. `out`: which of those that are kept does not; -1: all do. */
-static mr_status make_name(const keeper *k, const mr_step *step, int64_t out, char name[KEPT_NAME])
+static mr_status make_name(keeper *k, const mr_step *step, int64_t out, char name[KEPT_NAME])
 {
     mr__strbuf text = { 0 };
     int64_t epoch, number;
     mr_status status = mr__file_name(&text, k->filename, value_of, step);
-    for (int version = (int)k->version; !status; version++) {
+    const int first = status ? 0 : (int)mr__used_names_next(&k->used, mr__strbuf_text(&text));
+    for (int version = first > k->version ? first : (int)k->version; !status; version++) {
         int length = version
                          ? snprintf(name, KEPT_NAME, "%s-v%d.safetensors", mr__strbuf_text(&text), version)
                          : snprintf(name, KEPT_NAME, "%s.safetensors", mr__strbuf_text(&text));
         if (length < 0 || length >= KEPT_NAME)
             status = mr__raise(MR_ERR_ARGUMENT, "the file name '%.60s…' is too long", mr__strbuf_text(&text));
+        else if (version > MOST_VERSIONS)
+            status = mr__raise(MR_ERR_ARGUMENT, "the file name '%.100s' has too many versions",
+                               mr__strbuf_text(&text));
         else if (mr__checkpoint_step(name, &epoch, &number))
             status = mr__raise(MR_ERR_ARGUMENT,
                                "the file name '%.100s' is that of the trainer's own checkpoints", name);
-        else if (!is_taken(k, step->trainer, name, out))
+        else if (!is_taken(k, step->trainer, mr__strbuf_text(&text), version, name, out)) {
+            mr__used_names_add(&k->used, mr__strbuf_text(&text), version);
             break;
+        }
     }
     mr__strbuf_free(&text);
     return status;
@@ -125,6 +135,7 @@ static mr_status begin(void *self, mr_step *step)
     memset(k->names, 0, (size_t)k->room * sizeof *k->names);
     memset(k->scores, 0, (size_t)k->room * sizeof *k->scores);
     memset(k->best_name, 0, sizeof k->best_name);
+    mr__used_names_clear(&k->used);
     k->best_score = NAN;
     k->version = -1;
     mr__fit *fit = (mr__fit *)step;
@@ -142,6 +153,8 @@ static mr_params state(void *self)
     const bool listed = mr__state_add(s, "", "kept", MR_INT64, MR_SCALAR, &k->count) &&
                         mr__state_add(s, "", "names", MR_UINT8, MR_SHAPE(k->room, KEPT_NAME), k->names) &&
                         mr__state_add(s, "", "scores", MR_FLOAT64, MR_SHAPE(k->room), k->scores) &&
+                        mr__state_add(s, "", "used", MR_INT64, MR_SHAPE(k->used.room), k->used.item) &&
+                        mr__state_add(s, "", "used_names", MR_INT64, MR_SCALAR, &k->used.count) &&
                         mr__state_add(s, "", "best_name", MR_UINT8, MR_SHAPE(KEPT_NAME), k->best_name) &&
                         mr__state_add(s, "", "best_score", MR_FLOAT64, MR_SCALAR, &k->best_score) &&
                         mr__state_add(s, "", "checks", MR_INT64, MR_SCALAR, &k->seen.count) &&
@@ -175,7 +188,8 @@ static mr_status restored(void *self, mr_step *step)
 {
     keeper *k = self;
     (void)step;
-    if (k->count < 0 || k->count > k->room || k->version < -1 || k->version > MOST_VERSIONS)
+    if (k->count < 0 || k->count > k->room || k->used.count < 0 || k->used.count > k->used.room ||
+        k->version < -1 || k->version > MOST_VERSIONS)
         return mr__raise(MR_ERR_FORMAT, "its state makes no sense");
     for (int64_t i = 0; i < k->room; i++)
         k->names[i][KEPT_NAME - 1] = '\0';
@@ -216,18 +230,10 @@ static mr_status look_into_dir(keeper *k)
                : mr__raise(MR_ERR_ARGUMENT, "the files in '%.200s' have too many versions", k->folder);
 }
 
-/* Of two with the same names, of which one keeps all, and so does not know them any more, each has its own version. */
-static mr_status find_version(keeper *k, const mr_trainer *t)
+static mr_status find_version(keeper *k)
 {
     k->version = 0;
-    mr_status status = k->dir ? look_into_dir(k) : MR_OK;
-    for (size_t i = 0; i < t->callbacks && keeper_of(t->callback[i]) != k; i++) {
-        const keeper *other = neighbour(k, t, i);
-        if (other && strcmp(other->filename, k->filename) == 0 &&
-            (other->opts.save_top_k < 0 || k->opts.save_top_k < 0))
-            k->version = k->version > other->version ? k->version : other->version + 1;
-    }
-    return status;
+    return k->dir ? look_into_dir(k) : MR_OK;
 }
 
 static mr_status train_begins(void *self, mr_step *step)
@@ -240,7 +246,7 @@ static mr_status train_begins(void *self, mr_step *step)
             mr__raise(MR_ERR_ARGUMENT,
                       "the trainer makes no checkpoints, without csv and save_dir or with no_checkpoint");
     if (!status && k->version < 0)
-        status = find_version(k, step->trainer);
+        status = find_version(k);
     return status ? status : find_best_path(k);
 }
 
@@ -417,6 +423,7 @@ static void destroy(void *self)
     mr__free(k->filename);
     mr__free(k->names);
     mr__free(k->scores);
+    mr__used_names_free(&k->used);
 }
 
 static const mr_callback_vtable vtable = { .name = "ModelCheckpoint",
@@ -465,7 +472,8 @@ mr_callback *mr_model_checkpoint_new(const mr_model_checkpoint_opts *opts)
     k.filename = mr__strdup(k.opts.filename);
     k.names = mr__alloc_zeroed((size_t)(k.room + 1) * sizeof *k.names);
     k.scores = mr__alloc_zeroed((size_t)(k.room + 1) * sizeof *k.scores);
-    if ((!k.opts.monitor || k.monitor) && (!k.opts.dir || k.dir) && k.filename && k.names && k.scores)
+    if ((!k.opts.monitor || k.monitor) && (!k.opts.dir || k.dir) && k.filename && k.names && k.scores &&
+        mr__used_names_init(&k.used, k.opts.save_top_k < 0 ? MOST_USED : 0))
         callback = mr_callback_new(&vtable, &k, sizeof k);
     if (!callback)
         destroy(&k);

@@ -3,6 +3,7 @@
 #include "fit.h"
 
 #include "train/file_name.h"
+#include "train/used_names.h"
 
 #include <stdatomic.h>
 #include <time.h>
@@ -186,6 +187,80 @@ static void test_more_files(void)
                 OWN "same-v1.safetensors same-v2.safetensors same.safetensors ", "same.safetensors");
     check_files((mr_model_checkpoint_opts){ .monitor = "val_loss", .filename = "same" },
                 OWN "same.safetensors ", "same.safetensors");
+}
+
+/* Where all are kept, those of the same name have versions: a name without braces, one that comes again later. */
+static void test_all(void)
+{
+    static const double values[] = { 5, 3, 4, 2, 3, 3 };
+    curve = values;
+    check_files((mr_model_checkpoint_opts){ .save_top_k = -1, .filename = "same" },
+                OWN "same-v1.safetensors same-v2.safetensors same-v3.safetensors same-v4.safetensors "
+                    "same-v5.safetensors same.safetensors ",
+                "same-v5.safetensors");
+    check_files(
+        (mr_model_checkpoint_opts){ .monitor = "val_loss", .save_top_k = -1, .filename = "{val_loss:.0f}" },
+        OWN "val_loss=2.safetensors val_loss=3-v1.safetensors val_loss=3-v2.safetensors "
+            "val_loss=3.safetensors val_loss=4.safetensors val_loss=5.safetensors ",
+        "val_loss=2.safetensors");
+}
+
+/* A training that is resumed gives them the names that it had given them: those that came behind the checkpoint are written again. */
+static void test_all_resumed(void)
+{
+    static const double values[] = { 5, 3, 4, 2, 3, 3 };
+    char command[1500], from[700];
+    curve = values;
+    const mr_model_checkpoint_opts opts = {
+        .save_top_k = -1, .filename = "same", .every = "2ba", .within_epochs = true
+    };
+    CHECK_EQ_I64(train("all_whole", &opts, 6, NULL), MR_OK);
+    CHECK_EQ_I64(train("all_part", &opts, 4, NULL), MR_OK);
+    snprintf(from, sizeof from, "%s/same-v2.safetensors", in_folder("all_part/version_0/checkpoints"));
+    CHECK_EQ_I64(train("all_part", &opts, 6, from), MR_OK);
+    CHECK_EQ_STR(
+        listing("all_part/version_0/checkpoints"), OWN
+        "same-v1.safetensors same-v2.safetensors same-v3.safetensors same-v4.safetensors "
+        "same-v5.safetensors same-v6.safetensors same-v7.safetensors same-v8.safetensors same.safetensors ");
+    snprintf(command, sizeof command, "diff -rq '%s' '%s'", in_folder("all_whole"), in_folder("all_part"));
+    CHECK(system(command) == 0);
+}
+
+/* Of many names it knows the latest. */
+static void test_used_names(void)
+{
+    mr__used_names used;
+    char name[20];
+    CHECK(mr__used_names_init(&used, 100));
+    for (int round = 0; round < 3; round++)
+        for (int i = 0; i < 100; i++) {
+            snprintf(name, sizeof name, "name%d", i);
+            CHECK_EQ_I64(mr__used_names_next(&used, name), round);
+            mr__used_names_add(&used, name, round);
+        }
+    mr__used_names_add(&used, "name0", 999999);
+    mr__used_names_add(&used, "another", 0);
+    CHECK_EQ_I64(mr__used_names_next(&used, "name0"), 1000000);
+    CHECK_EQ_I64(mr__used_names_next(&used, "another"), 1);
+    CHECK_EQ_I64(mr__used_names_next(&used, "name1"), 0); /* it had to go */
+    CHECK_EQ_I64(mr__used_names_next(&used, "name2"), 3);
+    mr__used_names_clear(&used);
+    CHECK_EQ_I64(mr__used_names_next(&used, "name2"), 0);
+    mr__used_names_free(&used);
+}
+
+/* Two that keep all, under one name without braces. */
+static void test_two_that_keep_all(void)
+{
+    static const double values[] = { 5, 3 };
+    const mr_model_checkpoint_opts opts = { .save_top_k = -1, .filename = "same" };
+    curve = values;
+    another = &opts;
+    CHECK_EQ_I64(train("two_all", &opts, 2, NULL), MR_OK);
+    CHECK_EQ_STR(listing("two_all/version_0/checkpoints"),
+                 "epoch=1-step=6.safetensors same-v1.safetensors same-v2.safetensors same-v3.safetensors "
+                 "same.safetensors ");
+    another = NULL;
 }
 
 /* Two in one folder leave each other's files alone, whether they know their names or keep all. */
@@ -455,6 +530,10 @@ int main(void)
     RUN(test_names);
     RUN(test_files);
     RUN(test_more_files);
+    RUN(test_all);
+    RUN(test_all_resumed);
+    RUN(test_used_names);
+    RUN(test_two_that_keep_all);
     RUN(test_two);
     RUN(test_dir);
     RUN(test_within_epochs);

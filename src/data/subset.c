@@ -2,6 +2,7 @@
 #include "inner.h"
 
 #include "base/alloc.h"
+#include "base/float_text.h"
 #include "base/log.h"
 
 #include <math.h>
@@ -163,17 +164,19 @@ mr_status mr_random_split_fractions(mr_dataset *dataset, const double *fractions
                                     mr_dataset **parts)
 {
     double sum = 0;
+    char text[MR__FLOAT_TEXT_BYTES];
     mr_status status = splittable(dataset, fractions, count, rng, parts);
     if (status)
         return status;
     for (int i = 0; i < count; i++) {
         if (!(fractions[i] >= 0 && fractions[i] <= 1))
-            return mr__raise(MR_ERR_ARGUMENT, "%s: fraction %g of part %d is not 0 to 1", split, fractions[i],
-                             i);
+            return mr__raise(MR_ERR_ARGUMENT, "%s: fraction %s of part %d is not 0 to 1", split,
+                             mr__format_double(text, fractions[i]), i);
         sum += fractions[i];
     }
     if (fabs(sum - 1) > 1e-9)
-        return mr__raise(MR_ERR_ARGUMENT, "%s: the fractions add up to %.17g, not 1", split, sum);
+        return mr__raise(MR_ERR_ARGUMENT, "%s: the fractions add up to %s, not 1", split,
+                         mr__format_double(text, sum));
     int64_t samples = mr_dataset_len(dataset), left = samples;
     int64_t *lengths = mr__alloc_array((size_t)count, sizeof *lengths);
     if (!lengths)
@@ -182,8 +185,8 @@ mr_status mr_random_split_fractions(mr_dataset *dataset, const double *fractions
         left -= lengths[i] = (int64_t)floor((double)samples * fractions[i]);
     if (left < 0) { /* a sum that is hardly more than 1, of many samples */
         mr__free(lengths);
-        return mr__raise(MR_ERR_ARGUMENT, "%s: the fractions add up to %.17g, which is %lld samples too many",
-                         split, sum, (long long)-left);
+        return mr__raise(MR_ERR_ARGUMENT, "%s: the fractions add up to %s, which is %lld samples too many",
+                         split, mr__format_double(text, sum), (long long)-left);
     }
     for (int i = 0; i < left; i++)
         lengths[i % count]++;

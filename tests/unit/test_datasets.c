@@ -207,7 +207,7 @@ static void test_split_of_many(void)
     mr_dataset *data = numbers(4000000000, false), *part[2];
     mr_set_allocator(&little);
     CHECK_EQ_I64(mr_random_split_fractions(data, fractions, 2, rng, part), MR_ERR_ARGUMENT);
-    check_error("random_split: the fractions add up to 1.0000000009000001, which is 3 samples too many");
+    check_error("random_split: the fractions add up to 1.0000000009, which is 3 samples too many");
     mr_set_allocator(NULL);
     mr_dataset_free(data);
     mr_rng_free(rng);
@@ -216,7 +216,8 @@ static void test_split_of_many(void)
 static void test_split_errors(void)
 {
     const int64_t lengths[] = { 3, 6 }, negative[] = { 11, -1 };
-    const double fractions[] = { 0.5, 0.6 }, above[] = { 1.5, -0.5 }, nearly[] = { 0.2, 0.4, 0.3, 0.1 };
+    const double fractions[] = { 0.5, 0.6 }, above[] = { 1.5, -0.5 }, small[] = { 0.5, 0.49999999 },
+                 hardly[] = { 1.0000001, 0 }, nearly[] = { 0.2, 0.4, 0.3, 0.1 };
     mr_rng *rng = mr_rng_new(0);
     mr_dataset *data = numbers(10, false), *part[3], *stream = fixture_stream_new(good);
     mr_dataset *large = numbers(INT64_C(1) << 32, false);
@@ -234,9 +235,13 @@ static void test_split_errors(void)
     CHECK(mr_random_split(large, lengths, 2, rng, part) < 0);
     check_error("random_split: torch's permutation takes at most 2^32-1 samples, not 4294967296");
     CHECK(mr_random_split_fractions(data, fractions, 2, rng, part) < 0);
-    check_error("random_split: the fractions add up to 1.1000000000000001, not 1");
+    check_error("random_split: the fractions add up to 1.1, not 1");
     CHECK(mr_random_split_fractions(data, above, 2, rng, part) < 0);
     check_error("random_split: fraction 1.5 of part 0 is not 0 to 1");
+    CHECK(mr_random_split_fractions(data, small, 2, rng, part) < 0);
+    check_error("random_split: the fractions add up to 0.9999999900000001, not 1");
+    CHECK(mr_random_split_fractions(data, hardly, 2, rng, part) < 0);
+    check_error("random_split: fraction 1.0000001 of part 0 is not 0 to 1");
     CHECK(mr_random_split_fractions(data, NULL, 2, rng, part) < 0);
     check_error("random_split: no parts");
     /* their sum is a little more than 1, where torch takes them for lengths and fails */

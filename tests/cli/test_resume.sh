@@ -110,8 +110,8 @@ interrupted()
     rm -rf "$work/killed"
     times=0 status=$2
     while [ "$status" = "$2" ] && [ "$times" -lt 100 ]; do
-        status=0 times=$((times + 1))
-        timeout --preserve-status -s "$1" "0.0$((3 + $(random 7)))" "$curve" --no-progress --log-dir "$work/killed" $all \
+        status=0 times=$((times + 1)) ms=$((30 + $(random 70) + times * times / 2)) # on a slow machine it needs more
+        timeout --preserve-status -s "$1" "$(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))" "$curve" --no-progress --log-dir "$work/killed" $all \
             >"$work/out" 2>"$work/err" || status=$?
     done
     echo "note: $times runs by SIG$1"

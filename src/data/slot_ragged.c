@@ -50,7 +50,7 @@ static mr_tensor *larger_tensor(const mr__slot_batch *slot, int f, int64_t items
     const int64_t room = slot->ragged_room[f] + slot->ragged_room[f] / 2;
     mr_shape shape = mr__shape_of(slot->tensor[f]);
     shape.dim[0] = room < items ? items : room;
-    mr_tensor *larger = mr__tensor_raw("loader_next", mr_tensor_dtype(slot->tensor[f]), &shape);
+    mr_tensor *larger = mr__tensor_untouched("loader_next", mr_tensor_dtype(slot->tensor[f]), &shape);
     if (larger)
         mr_tensor_set_name(larger, slot->name[f]);
     return larger;

@@ -15,32 +15,37 @@ static mr_tensor *new_header(mr_dtype dtype, const mr_shape *shape)
     return x;
 }
 
-static mr_tensor *with_memory(const char *call, mr_dtype dtype, const mr_shape *shape,
-                              mr__memory *(*memory_new)(size_t bytes))
+/* Gives a header its elements; frees it when there is no memory. */
+static mr_tensor *with_memory(mr_tensor *x, mr__memory *memory, void *data)
 {
-    int64_t n = mr__numel(call, shape, dtype);
-    if (n < 0)
-        return NULL;
-    mr_tensor *x = new_header(dtype, shape);
-    if (!x)
-        return NULL;
-    x->memory = memory_new((size_t)n * mr_dtype_size(dtype));
-    if (!x->memory) {
+    if (!memory) {
         mr__free(x);
         return NULL;
     }
-    x->data = mr__memory_data(x->memory);
+    x->memory = memory;
+    x->data = data;
     return x;
 }
 
 mr_tensor *mr__tensor_alloc(const char *call, mr_dtype dtype, const mr_shape *shape)
 {
-    return with_memory(call, dtype, shape, mr__memory_new);
+    const int64_t n = mr__numel(call, shape, dtype);
+    mr_tensor *x = n < 0 ? NULL : new_header(dtype, shape);
+    if (!x)
+        return NULL;
+    mr__memory *memory = mr__memory_new((size_t)n * mr_dtype_size(dtype));
+    return with_memory(x, memory, memory ? mr__memory_data(memory) : NULL);
 }
 
-mr_tensor *mr__tensor_raw(const char *call, mr_dtype dtype, const mr_shape *shape)
+mr_tensor *mr__tensor_untouched(const char *call, mr_dtype dtype, const mr_shape *shape)
 {
-    return with_memory(call, dtype, shape, mr__memory_raw);
+    const int64_t n = mr__numel(call, shape, dtype);
+    mr_tensor *x = n < 0 ? NULL : new_header(dtype, shape);
+    if (!x)
+        return NULL;
+    void *data;
+    mr__memory *memory = mr__memory_untouched((size_t)n * mr_dtype_size(dtype), &data);
+    return with_memory(x, memory, data);
 }
 
 mr_tensor *mr_tensor_wrap(mr_dtype dtype, mr_shape shape, void *data)

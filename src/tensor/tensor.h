@@ -41,7 +41,11 @@ typedef struct mr__memory {
 } mr__memory;
 
 mr__memory *mr__memory_new(size_t bytes); /* zeroed; one holder */
-mr__memory *mr__memory_raw(size_t bytes); /* with anything in it */
+
+/* With anything in it, for whoever writes it from front to back: a large block begins on a page of 2 MB, and the system is asked for
+ * such pages, each of which costs as much as one of 4 KB. What is never written costs none. `data`: where the bytes begin. */
+mr__memory *mr__memory_untouched(size_t bytes, void **data);
+
 void mr__memory_hold(mr__memory *memory);
 void mr__memory_drop(mr__memory *memory);
 
@@ -147,8 +151,8 @@ static inline char *mr__address(const void *data)
 /* A tensor off the tape, zeroed; dtype may be any. */
 mr_tensor *mr__tensor_alloc(const char *call, mr_dtype dtype, const mr_shape *shape);
 
-/* The same with anything in it, for whoever writes all of it: memory that is never touched costs next to nothing. */
-mr_tensor *mr__tensor_raw(const char *call, mr_dtype dtype, const mr_shape *shape);
+/* The same in memory by mr__memory_untouched. */
+mr_tensor *mr__tensor_untouched(const char *call, mr_dtype dtype, const mr_shape *shape);
 
 /* Puts a tensor's elements, and its gradient, into memory shared with others (an optimizer's flat range).
  * Values and gradient are copied; the old memory goes. */

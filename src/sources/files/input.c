@@ -8,7 +8,8 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-enum { BUFFER = 1 << 17, ZLIB_WINDOW_OF_GZIP = 15 + 16 };
+/* Bytes that are read to see whether a file is packed, and of one that is. */
+enum { FIRST = 1 << 12, BUFFER = 1 << 17, ZLIB_WINDOW_OF_GZIP = 15 + 16 };
 
 typedef enum packing { PLAIN, GZIP, ZSTANDARD } packing;
 
@@ -22,7 +23,7 @@ struct mr__input {
     z_stream gzip;
     ZSTD_DStream *zstandard;
     unsigned char *buffer; /* what has been read and not been given out */
-    size_t at, filled;
+    size_t at, filled, room;
 };
 
 /* ---- the file ---- */
@@ -38,7 +39,7 @@ static mr_status fill(mr__input *input)
 {
     if (input->at == input->filled)
         input->at = input->filled = 0;
-    int64_t n = mr_file_read(input->file, input->buffer + input->filled, BUFFER - input->filled);
+    int64_t n = mr_file_read(input->file, input->buffer + input->filled, input->room - input->filled);
     if (n < 0)
         return mr_error_status();
     input->filled += (size_t)n;
@@ -158,11 +159,23 @@ bool mr__is_packed(const void *first, size_t count)
     return packing_of(first, count) != PLAIN;
 }
 
+static mr_status make_room(mr__input *input, size_t room)
+{
+    unsigned char *larger = mr_grow(input->buffer, input->filled, room);
+    if (!larger)
+        return mr_error_status();
+    input->buffer = larger;
+    input->room = room;
+    return MR_OK;
+}
+
 static mr_status begin(mr__input *input, bool headless)
 {
     const bool said = mr_file_known(input->file)->packed || mr__is_packed_name(mr_file_name(input->file));
     if (headless && !said)
         return MR_OK;
+    if (make_room(input, FIRST) < 0)
+        return mr_error_status();
     while (!input->end && input->filled < MR__PACKED_HEAD)
         if (fill(input) < 0)
             return mr_error_status();
@@ -175,7 +188,7 @@ static mr_status begin(mr__input *input, bool headless)
     if (found == ZSTANDARD && !(input->zstandard = ZSTD_createDStream()))
         return mr_fail(MR_ERR_MEMORY, "'%s': no memory to unpack it", mr_file_name(input->file));
     input->packing = found;
-    return MR_OK;
+    return found == PLAIN ? MR_OK : make_room(input, BUFFER);
 }
 
 static mr__input *make(mr_file *file, bool headless)
@@ -186,8 +199,7 @@ static mr__input *make(mr_file *file, bool headless)
         return NULL;
     }
     input->file = file;
-    input->buffer = mr_alloc(BUFFER);
-    if (input->buffer && begin(input, headless) == MR_OK)
+    if (begin(input, headless) == MR_OK)
         return input;
     mr__input_close(input);
     return NULL;

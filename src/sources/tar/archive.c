@@ -4,14 +4,16 @@
 #include <errno.h>
 #include <string.h>
 
-enum { BUFFER = 1 << 18 };
+/* Bytes that are read at once: few where reading begins, since often only a head is wanted there. */
+enum { FIRST = 1 << 14, BUFFER = 1 << 18 };
 
 /* ---- bytes for libarchive ---- */
 
 static la_ssize_t give(struct archive *archive, void *user, const void **bytes)
 {
     mr__tar *tar = user;
-    int64_t n = mr__input_read(tar->input, tar->buffer, BUFFER);
+    const int64_t n = mr__input_read(tar->input, tar->buffer, tar->at_once);
+    tar->at_once = tar->at_once * 2 < BUFFER ? tar->at_once * 2 : BUFFER;
     if (n < 0)
         archive_set_error(archive, EIO, "the file cannot be read"); /* what it was is pending */
     else
@@ -25,7 +27,7 @@ static la_int64_t skip(struct archive *archive, void *user, la_int64_t wanted)
 {
     mr__tar *tar = user;
     (void)archive;
-    if (tar->size < 0 || wanted < BUFFER)
+    if (tar->size < 0 || wanted < 2 * FIRST)
         return 0;
     const int64_t left = tar->size - tar->at, passed = wanted < left ? wanted : left;
     if (passed <= 0)
@@ -33,6 +35,7 @@ static la_int64_t skip(struct archive *archive, void *user, la_int64_t wanted)
     if (mr__input_seek(tar->input, (uint64_t)(tar->at + passed)) < 0)
         return ARCHIVE_FATAL;
     tar->at += passed;
+    tar->at_once = FIRST;
     return passed;
 }
 
@@ -48,7 +51,7 @@ static mr_status failed(const mr__tar *tar, const char *what, int64_t at)
 
 mr_status mr__tar_take(mr__tar *tar, mr__input *input, const char *path)
 {
-    *tar = (mr__tar){ .path = path, .input = input };
+    *tar = (mr__tar){ .path = path, .input = input, .at_once = FIRST };
     tar->buffer = input ? mr_alloc(BUFFER) : NULL;
     if (!tar->buffer)
         return mr_error_status();

@@ -16,6 +16,7 @@ typedef struct mr__tar {
     struct archive *archive; /* NULL: there is nothing behind the place where reading began */
     locale_t locale;
     char *buffer;
+    size_t at_once; /* bytes of it that are filled next */
     int64_t begin; /* where reading began, among the unpacked bytes */
     int64_t at;    /* up to where the input was read */
     int64_t size;  /* of a plain file, as far as it is known; -1 */

@@ -17,7 +17,8 @@ static mr__field_facts facts_of(const mr_tar_field *f)
                               .dtype = bytes ? MR_UINT8 : f->dtype,
                               .any_dtype = f->content == MR_MEMBER_RAW,
                               .words = f->words != NULL,
-                              .missing = f->missing };
+                              .missing = f->missing,
+                              .word_count = f->word_count };
 }
 
 static mr_status check_field(const mr_tar_field *f)

@@ -1,13 +1,13 @@
 # Sources of data, beside what is there to read them with.
 
-# beside NAME FILE PEER COMMAND...: ours (bench-source_NAME) and a peer in turn, five processes of each; both print milliseconds and
+# beside NAME FILE PEER COMMAND...: ours (bench-source_NAME; of tar-gz, bench-source_tar) and a peer in turn, five processes of each; both print milliseconds and
 # what they have read, which must be the same. The best counts.
 beside()
 {
-    local name=$1 file=$2 peer=$3 round line ours=() theirs=() a= b=
+    local name=$1 file=$2 peer=$3 program=$BIN/bench-source_${1%%-*} round line ours=() theirs=() a= b=
     shift 3
     for round in 1 2 3 4 5; do
-        line=$("$BIN/bench-source_$name" "$file") || { disagree "source/$name: no figure, ours failed"; return; }
+        line=$("$program" "$file") || { disagree "source/$name: no figure, ours failed"; return; }
         ours+=("${line% *}") a=${line#* }
         line=$(timeout 60 "$@" "$file") || { disagree "source/$name: no figure, $peer failed"; return; }
         theirs+=("${line% *}") b=${line#* }
@@ -19,8 +19,9 @@ beside()
 # begin_source NAME FILE: is it asked for? Makes the file.
 begin_source()
 {
-    benchmark "source/$1" && have "source/$1" "$BIN/bench-source_$1" || return
-    "$BIN/bench-source_$1" "$2" --make && return
+    local program=$BIN/bench-source_${1%%-*}
+    benchmark "source/$1" && have "source/$1" "$program" || return
+    "$program" "$2" --make && return
     disagree "source/$1: no figure, the file could not be made"
     return 1
 }
@@ -57,6 +58,15 @@ source_tar()
     rm -f "$file"
 }
 
+# source_tar_packed SUFFIX: 110 MB of text in samples of 110 KB, packed.
+source_tar_packed()
+{
+    local file=$WORK/samples.tar.$1
+    begin_source "tar-$1" "$file" || return 0
+    have "source/tar-$1" "$BIN/peer-tar_libarchive" && beside "tar-$1" "$file" libarchive "$BIN/peer-tar_libarchive"
+    rm -f "$file"
+}
+
 # source_jpeg NAME [OPTION]: photographs of 500 x 375 to batches of RandomResizedCrop(224), in microseconds for an image; two workers
 # beside torchvision's best number of them, the best of three processes each, in turn. First the pixels are compared.
 source_jpeg()
@@ -87,5 +97,7 @@ source_jpeg()
 source_csv
 source_sqlite
 source_tar
+source_tar_packed gz
+source_tar_packed zst
 source_jpeg source/jpeg
 source_jpeg source/jpeg-draft --draft

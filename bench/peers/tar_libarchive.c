@@ -1,5 +1,5 @@
 /* libarchive by itself goes through a tar file: peer-tar_libarchive FILE prints milliseconds, and the sum of the labels and of all
- * pictures' sizes. Each member is read to the same memory. */
+ * contents' sizes. Each member is read to the same memory. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <stdio.h>
@@ -24,6 +24,8 @@ int main(int argc, char **argv)
     struct archive *archive = archive_read_new();
     struct archive_entry *entry;
     archive_read_support_format_tar(archive);
+    archive_read_support_filter_gzip(archive);
+    archive_read_support_filter_zstd(archive);
     if (archive_read_open_filename(archive, argv[1], 1 << 18) != ARCHIVE_OK)
         return 1;
     while (archive_read_next_header(archive, &entry) == ARCHIVE_OK) {

@@ -92,7 +92,7 @@ static mr_status add_field(mr__table *table, const char *call, int i, const mr_t
     return mr__field_words(&table->words[i], call, from->name, from->words, from->word_count);
 }
 
-mr_status mr__table_begin(mr__table *table, const char *source, const char *what)
+mr_status mr__table_name(mr__table *table, const char *source, const char *what)
 {
     table->source = mr_strdup(source);
     table->what = mr_strdup(what);
@@ -248,14 +248,16 @@ static mr_status put_bytes(const mr__row *row, int column, const mr__value *valu
 static mr_status put_word(const mr__row *row, int column, const mr__value *value)
 {
     enum { SHOWN = 40 };
+    char words[MR__WORDS_SHOWN];
     const int field = row->table->target[column].field;
     const mr_dtype dtype = row->table->field[field].dtype;
     if (value->kind != MR__TEXT)
         return unwanted(row, column, value, "a word");
     int64_t number = mr__words_find(&row->table->words[field], value->at, value->size);
     if (number < 0)
-        return mr__row_wrong(row, column, "'%.*s' is none of the words",
-                             value->size > SHOWN ? SHOWN : (int)value->size, (const char *)value->at);
+        return mr__row_wrong(row, column, "'%.*s' is none of the words %s",
+                             value->size > SHOWN ? SHOWN : (int)value->size, (const char *)value->at,
+                             mr__words_show(&row->table->words[field], words));
     const bool fits = mr__put_int(dtype, room_of(row, column), number);
     assert(fits); /* mr__field_check has looked at that */
     (void)fits;

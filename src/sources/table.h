@@ -30,7 +30,7 @@ typedef struct mr__table {
 
 /* Names the source and what of it is read, for messages: "'a.db'", "people". Zeroed before. What is made from then on is freed by
  * mr__table_free, also after a failure. */
-mr_status mr__table_begin(mr__table *table, const char *source, const char *what);
+mr_status mr__table_name(mr__table *table, const char *source, const char *what);
 
 /* Takes the fields; failures are in the name of `call`. */
 mr_status mr__table_make(mr__table *table, const char *call, const mr_table_field *fields, int field_count);

@@ -1,5 +1,6 @@
 #include "words.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,20 @@ mr_status mr__words_sort(mr__words *words)
         return MR_OK;
     qsort(words->word, (size_t)words->count, sizeof *words->word, by_bytes);
     return rehash(words, words->slots);
+}
+
+const char *mr__words_show(const mr__words *words, char *text)
+{
+    enum { MOST = 60 };
+    size_t used = 0;
+    int64_t i = 0;
+    for (; i < words->count && used + strlen(words->word[i]) + 4 < MOST; i++)
+        used += (size_t)snprintf(text + used, MOST - used, "%s'%s'", i ? ", " : "", words->word[i]);
+    text[used] = 0;
+    if (i < words->count)
+        snprintf(text + used, MR__WORDS_SHOWN - used, i ? " and %lld more" : "there are %lld",
+                 (long long)(words->count - i));
+    return text;
 }
 
 void mr__words_free(mr__words *words)

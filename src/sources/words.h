@@ -17,6 +17,10 @@ int64_t mr__words_find(const mr__words *words, const char *text, size_t length);
 /* Adds a word unless it is there; its number, -1 after a failure. */
 int64_t mr__words_add(mr__words *words, const char *text, size_t length);
 
+/* For messages: "'red', 'green'" of them, as many as fit into 60 bytes, "and 7 more". Gives `text`, of MR__WORDS_SHOWN bytes. */
+#define MR__WORDS_SHOWN 100
+const char *mr__words_show(const mr__words *words, char *text);
+
 /* Numbers them anew in the order of their bytes. */
 mr_status mr__words_sort(mr__words *words);
 

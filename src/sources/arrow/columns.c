@@ -154,7 +154,7 @@ mr_status mr__arrow_columns_make(mr__arrow_columns *c, const struct ArrowSchema 
     if (check_schema(schema) < 0)
         return mr_error_status();
     c->children = schema->n_children;
-    mr_status s = mr__table_begin(&c->table, "arrow", "the stream");
+    mr_status s = mr__table_name(&c->table, "arrow", "the stream");
     if (s == MR_OK)
         s = fields ? mr__table_make(&c->table, call, fields, field_count) : make_guessed(c, schema);
     if (s < 0)

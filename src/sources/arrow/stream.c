@@ -71,6 +71,22 @@ static void *cursor_open(void *self, int64_t shard, int64_t shards)
     return c;
 }
 
+/* Asks for a record batch: MR_OK, MR_END or a failure. */
+static mr_status next_batch(arrow_cursor *c)
+{
+    const int code = c->from.get_next(&c->from, &c->batch);
+    if (code) {
+        c->batch.release = NULL;
+        return failed(&c->from, code);
+    }
+    if (!c->batch.release)
+        return MR_END;
+    if (mr__arrow_columns_check(&c->stream->columns, &c->batch) == MR_OK)
+        return MR_OK;
+    batch_free(c);
+    return mr_error_status();
+}
+
 /* Goes to the next row: MR_OK, MR_END or a failure. */
 static mr_status step(arrow_cursor *c)
 {
@@ -79,17 +95,11 @@ static mr_status step(arrow_cursor *c)
         c->next = 0;
         if (!c->from.release)
             return MR_END;
-        int code = c->from.get_next(&c->from, &c->batch);
-        if (code) {
-            c->batch.release = NULL;
-            return failed(&c->from, code);
-        }
-        if (!c->batch.release)
-            return MR_END;
-        if (mr__arrow_columns_check(&c->stream->columns, &c->batch) < 0) {
-            batch_free(c);
-            return mr_error_status();
-        }
+        const mr_status s = next_batch(c);
+        if (s < 0)
+            mr_fail_context("behind row %lld", (long long)c->rows);
+        if (s != MR_OK)
+            return s < 0 ? mr_error_status() : s;
     }
     c->next++;
     c->rows++;

@@ -13,6 +13,9 @@
 
 enum { SHOWN = 40 };
 
+/* What is wrong with a cell, where what was expected follows. */
+static const char too_large[] = "does not fit ", no_word[] = "is none of the words ";
+
 /* "'a.csv': line 17, column 'age': " in front of what is wrong. */
 static mr_status wrong(const mr__csv_plan *plan, int64_t line, int64_t column, const mr__csv_cell *cell,
                        const char *what)
@@ -20,9 +23,15 @@ static mr_status wrong(const mr__csv_plan *plan, int64_t line, int64_t column, c
     char number[32];
     snprintf(number, sizeof number, "#%lld", (long long)column);
     const char *name = plan->column ? plan->column[column] : number;
+    const int field = plan->target[column].field;
+    char words[MR__WORDS_SHOWN];
+    const char *wanted = what == too_large ? mr_dtype_name(plan->field[field].dtype)
+                         : what == no_word ? mr__words_show(&plan->words[field], words)
+                                           : "";
     size_t length = (size_t)(cell->end - cell->at);
-    return mr_fail(MR_ERR_FORMAT, "'%s': line %lld, column '%s': '%.*s%s' %s", plan->path, (long long)line,
-                   name, length > SHOWN ? SHOWN : (int)length, cell->at, length > SHOWN ? "..." : "", what);
+    return mr_fail(MR_ERR_FORMAT, "'%s': line %lld, column '%s': '%.*s%s' %s%s", plan->path, (long long)line,
+                   name, length > SHOWN ? SHOWN : (int)length, cell->at, length > SHOWN ? "..." : "", what,
+                   wanted);
 }
 
 static bool read_bool(const mr__csv_cell *cell, int64_t *value)
@@ -70,7 +79,7 @@ static mr_status read_word(const mr__csv_plan *plan, const mr__csv_cell *cell, i
         return mr_error_status();
     if (number < 0 && mr__csv_is_missing(cell))
         return none(plan, field, to, what);
-    *what = "is none of the words";
+    *what = no_word;
     if (number < 0)
         return MR_ERR_FORMAT;
     const bool fits = mr__put_int(plan->field[field].dtype, to, number);
@@ -96,7 +105,7 @@ static mr_status read_cell(const mr__csv_plan *plan, const mr__csv_cell *cell, i
             return MR_OK;
         }
     } else {
-        *what = "does not fit the field's type";
+        *what = too_large;
         if (mr__read_int64(cell->at, cell->end, &whole) || (dtype == MR_BOOL && read_bool(cell, &whole)))
             return mr__put_int(dtype, to, whole) ? MR_OK : MR_ERR_FORMAT;
         *what = "is no whole number";

@@ -19,12 +19,15 @@ mr_status mr__idx_header(mr__array_file *a, const char *path, size_t *data)
             a->element_bytes = types[i].bytes;
         }
     if (!a->element_bytes)
-        return mr_fail(MR_ERR_FORMAT, "'%s': an IDX file of type 0x%02x, which is none", path, at[2]);
+        return mr_fail(MR_ERR_FORMAT,
+                       "'%s': an IDX file of type 0x%02x, which is none of 0x08, 0x09, 0x0b to 0x0e", path,
+                       at[2]);
     if (at[3] > MR_MAX_DIMS)
         return mr_fail(MR_ERR_SHAPE, "'%s': %d dimensions, more than %d", path, at[3], MR_MAX_DIMS);
     *data = 4 + 4 * (size_t)at[3];
     if (a->bytes.size < *data)
-        return mr_fail(MR_ERR_FORMAT, "'%s': the file ends in the header", path);
+        return mr_fail(MR_ERR_FORMAT, "'%s': an IDX file ends in its header: %zu bytes of %zu", path,
+                       a->bytes.size, *data);
     a->shape.ndim = at[3];
     for (int d = 0; d < a->shape.ndim; d++) {
         const unsigned char *p = at + 4 + 4 * d;

@@ -59,13 +59,14 @@ static mr_status write_value(const place *p, const json_t *value, void *to)
 {
     const mr_dtype dtype = p->f->field->dtype;
     const mr__words *words = p->f->words;
+    char shown[MR__WORDS_SHOWN];
     if (words->count) {
         if (!json_is_string(value))
             return wrong(p, value, "a word");
         int64_t number = mr__words_find(words, json_string_value(value), json_string_length(value));
         if (number < 0)
-            return failed(p->where, ", key '%s': '%.40s' is none of the words", p->f->key,
-                          json_string_value(value));
+            return failed(p->where, ", key '%s': '%.40s' is none of the words %s", p->f->key,
+                          json_string_value(value), mr__words_show(words, shown));
         if (!mr__put_int(dtype, to, number))
             return failed(p->where, ", key '%s': word number %lld does not fit %s", p->f->key,
                           (long long)number, mr_dtype_name(dtype));

@@ -114,12 +114,18 @@ static mr_status bad(const char *path, const char *what)
     return mr_fail(MR_ERR_FORMAT, "'%s': an NPY file's header: %s", path, what);
 }
 
+static mr_status bad_literal(const mr__array_file *a, const char *path, const literal *l, const char *what)
+{
+    return mr_fail(MR_ERR_FORMAT, "'%s': an NPY file's header, at byte %zu: %s", path,
+                   (size_t)(l->at - a->bytes.at), what);
+}
+
 static mr_status read_literal(mr__array_file *a, const char *path, literal l)
 {
     char key[32], descr[64] = "";
     bool fortran = false, shape = false, order = false, too_many = false;
     if (!take(&l, "{"))
-        return bad(path, "it does not begin with {");
+        return bad_literal(a, path, &l, "it does not begin with {");
     while (!take(&l, "}")) {
         bool ok = take_string(&l, key, sizeof key) && take(&l, ":");
         if (ok && strcmp(key, "descr") == 0) {
@@ -138,12 +144,12 @@ static mr_status read_literal(mr__array_file *a, const char *path, literal l)
         if (too_many)
             return mr_fail(MR_ERR_SHAPE, "'%s': more than %d dimensions", path, MR_MAX_DIMS);
         if (!ok)
-            return bad(path, "it is not of descr, fortran_order and shape");
+            return bad_literal(a, path, &l, "it is not of descr, fortran_order and shape");
         if (!take(&l, ",") && (blanks(&l), l.at == l.end || *l.at != '}'))
-            return bad(path, "it is not of descr, fortran_order and shape");
+            return bad_literal(a, path, &l, "it is not of descr, fortran_order and shape");
     }
     if (!*descr || !shape || !order)
-        return bad(path, "it is not of descr, fortran_order and shape");
+        return bad_literal(a, path, &l, "it is not of descr, fortran_order and shape");
     if (!set_type(a, descr))
         return mr_fail(MR_ERR_DTYPE, "'%s': elements of type '%s', which Millrace has not", path, descr);
     int wide = 0;

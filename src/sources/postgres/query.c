@@ -159,6 +159,10 @@ static mr_status step(query_cursor *c)
     if (!c->begun && begin(c) < 0)
         return mr_error_status();
     mr_status s = mr__pg_rows_next(&c->rows);
+    if (s < 0) {
+        mr_fail_context("the query, behind row %lld", (long long)c->passed);
+        return mr_error_status();
+    }
     if (s == MR_OK && c->query->key)
         s = note_key(c);
     c->passed += s == MR_OK;

@@ -62,7 +62,7 @@ mr_status mr__postgres_make(mr__postgres *postgres, const char *call, const char
         return mr_fail(MR_ERR_ARGUMENT, "%s: %s is NULL", call, server ? "table or query" : "server");
     char *source = shown(call, server);
     postgres->server = source ? mr_strdup(server) : NULL;
-    mr_status s = postgres->server ? mr__table_begin(&postgres->table, source, what) : mr_error_status();
+    mr_status s = postgres->server ? mr__table_name(&postgres->table, source, what) : mr_error_status();
     mr_free(source);
     return s == MR_OK && fields ? mr__table_make(&postgres->table, call, fields, field_count) : s;
 }

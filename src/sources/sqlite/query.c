@@ -86,7 +86,11 @@ static mr_status step(query_cursor *c)
         c->rows++;
         return MR_OK;
     }
-    return code == SQLITE_DONE ? MR_END : mr__sqlite_failed(&c->query->sqlite, c->db);
+    if (code == SQLITE_DONE)
+        return MR_END;
+    mr__sqlite_failed(&c->query->sqlite, c->db);
+    mr_fail_context("the query, behind row %lld", (long long)c->rows);
+    return mr_error_status();
 }
 
 static mr_status cursor_next(void *self, const mr_sample *sample)

@@ -14,7 +14,7 @@ mr_status mr__sqlite_make(mr__sqlite *sqlite, const char *call, const char *path
         return mr_error_status();
     snprintf(source, room, "'%s'", path);
     sqlite->path = mr_strdup(path);
-    mr_status s = sqlite->path ? mr__table_begin(&sqlite->table, source, what) : mr_error_status();
+    mr_status s = sqlite->path ? mr__table_name(&sqlite->table, source, what) : mr_error_status();
     mr_free(source);
     return s == MR_OK && fields ? mr__table_make(&sqlite->table, call, fields, field_count) : s;
 }

@@ -103,7 +103,11 @@ static mr_status go_to(const table *t, reader *r, int64_t rowid)
     while (code == SQLITE_ROW && sqlite3_column_int64(r->statement, 0) < rowid);
     if (code == SQLITE_ROW)
         return sqlite3_column_int64(r->statement, 0) == rowid ? MR_OK : changed(t, rowid, "is gone");
-    return code == SQLITE_DONE ? changed(t, rowid, "is gone") : mr__sqlite_failed(&t->sqlite, r->db);
+    if (code == SQLITE_DONE)
+        return changed(t, rowid, "is gone");
+    mr__sqlite_failed(&t->sqlite, r->db);
+    mr_fail_context("row %lld of %s", (long long)rowid, t->sqlite.table.what);
+    return mr_error_status();
 }
 
 static mr_status read_all(const table *t, reader *r, const int64_t *indices, int64_t count,

@@ -52,7 +52,9 @@ static void test_producers(void)
     const mr_batch *b;
     CHECK_EQ_I64(mr_cursor_next(cursor, &b), MR_OK);
     CHECK(mr_cursor_next(cursor, &b) < 0);
-    check_said("arrow: the producer failed: the connection is lost");
+    CHECK_EQ_STR(mr_error(),
+                 "cursor_next: sample 1: behind row 1: arrow: the producer failed: the connection is lost");
+    mr_error_clear();
     mr_cursor_free(cursor);
     mr_dataset_free(d);
     check_released();
@@ -288,6 +290,33 @@ static void test_dictionaries(void)
     }
 }
 
+/* In the third of several batches: an array that is not sound, and a value that does not fit. */
+static void test_planted(void)
+{
+    static const int32_t back[] = { 0, 2, 1, 3, 4 }, ends[] = { 0, 1, 2, 3, 4 };
+    static const char *const wanted[] = {
+        "cursor_next: sample 8: behind row 8: arrow: column 'x': an array that is too short",
+        "cursor_next: sample 9: arrow: row 10 of the stream, column 'x': offsets that go back"
+    };
+    for (int i = 0; i < 2; i++) {
+        struct ArrowArray *bad = array(i ? 4 : 3, 3, NULL, i ? back : ends, "abcd", 0);
+        struct ArrowArrayStream stream =
+            stream_of(one(schema("u", "x", 0)), 3, BATCH(4, 1, array(4, 3, NULL, ends, "abcd", 0)),
+                      BATCH(4, 1, array(4, 3, NULL, ends, "abcd", 0)), BATCH(4, 1, bad));
+        mr_dataset *d = mr_arrow_stream_new(&stream, NULL, 0);
+        mr_cursor *cursor = mr_stream_open(d);
+        const mr_batch *b;
+        for (int row = 0; row < 8 + i; row++)
+            CHECK_EQ_I64(mr_cursor_next(cursor, &b), MR_OK);
+        CHECK(mr_cursor_next(cursor, &b) < 0);
+        CHECK_EQ_STR(mr_error(), wanted[i]);
+        mr_error_clear();
+        mr_cursor_free(cursor);
+        mr_dataset_free(d);
+        check_released();
+    }
+}
+
 /* A bad batch is a bad sample: those behind it are read. */
 static void test_left_out(void)
 {
@@ -355,6 +384,7 @@ int main(void)
     RUN(test_batches);
     RUN(test_lists);
     RUN(test_dictionaries);
+    RUN(test_planted);
     RUN(test_left_out);
     RUN(test_memory);
     return check_report();

@@ -167,11 +167,11 @@ static void test_faults(void)
     PUT("\0\0\x08");
     check_refused(in_folder("a"), "/a' is neither an NPY nor an IDX file");
     PUT("\0\0\x07\1\0\0\0\1x");
-    check_refused(in_folder("a"), "an IDX file of type 0x07, which is none");
+    check_refused(in_folder("a"), "/a': an IDX file of type 0x07, which is none of 0x08, 0x09, 0x0b to 0x0e");
     PUT("\0\0\x08\x09");
     check_refused(in_folder("a"), "9 dimensions, more than 8");
     PUT("\0\0\x08\2\0\0\0\1");
-    check_refused(in_folder("a"), "the file ends in the header");
+    check_refused(in_folder("a"), "/a': an IDX file ends in its header: 8 bytes of 12");
     PUT("\0\0\x08\1\0\0\0\3xy");
     check_refused(in_folder("a"), "/a' should have 3 bytes of elements, 2 are there");
     PUT("\0\0\x0e\3\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
@@ -183,9 +183,10 @@ static void test_faults(void)
     PUT("\x93NUMPY\1\0\x40\0{}");
     check_refused(in_folder("a"), "an NPY file's header: the file ends in it");
     PUT("\x93NUMPY\1\0\2\0{}");
-    check_refused(in_folder("a"), "an NPY file's header: it is not of descr, fortran_order and shape");
+    check_refused(in_folder("a"),
+                  "/a': an NPY file's header, at byte 12: it is not of descr, fortran_order and shape");
     PUT("\x93NUMPY\1\0\2\0()");
-    check_refused(in_folder("a"), "an NPY file's header: it does not begin with {");
+    check_refused(in_folder("a"), "/a': an NPY file's header, at byte 10: it does not begin with {");
     PUT("\x93NUMPY\1\0\x24\0{'shape':(1,1,1,1,1,1,1,1,1),'x':1,}");
     check_refused(in_folder("a"), "more than 8 dimensions");
     CHECK(!mr_npy_load(NULL));

@@ -383,7 +383,7 @@ static void test_faults(void)
     check_fault("x\n1\n\n\"two\nlines\"\n", &x, 1, NULL, 1,
                 "': line 4, column 'x': 'two lines' is no number");
     check_fault("x\n1.5\n", &whole, 1, NULL, 0, "': line 2, column 'x': '1.5' is no whole number");
-    check_fault("x\n256\n", &whole, 1, NULL, 0, "': line 2, column 'x': '256' does not fit the field's type");
+    check_fault("x\n256\n", &whole, 1, NULL, 0, "': line 2, column 'x': '256' does not fit uint8");
     check_fault("x\nNA\n", &x, 1, NULL, 0,
                 "': line 2, column 'x': 'NA' is missing (the field's .missing may be MR_MISSING_FILL, "
                 "MR_MISSING_NAN or "
@@ -396,7 +396,7 @@ static void test_faults(void)
     check_fault("x\n\"1\"2\n", &x, 1, NULL, 0,
                 "': line 2, cell 1: a quote that is not closed, or text behind it");
     check_fault("x\nc\n", &(mr_csv_field){ .name = "x", .words = words, .word_count = 2 }, 1, NULL, 0,
-                "': line 2, column 'x': 'c' is none of the words");
+                "': line 2, column 'x': 'c' is none of the words 'a', 'b'");
     check_fault("\"x\n1\n", &x, 1, NULL, -1, "': line 1: a quote that is not closed, or text behind it");
     check_fault("1\nx\n", &(mr_csv_field){ .name = "#0" }, 1, &(mr_csv_opts){ .no_header = true }, 1,
                 "': line 2, column '#0': 'x' is no number");

@@ -182,7 +182,8 @@ static void test_faults(void)
     check_fault("{\"x\":[1,true]}", &two, "': line 1, key 'x': true or false, not a number");
     check_fault("{\"x\":1.5}", &whole, "': line 1, key 'x': a number, not a whole one");
     check_fault("{\"x\":256}", &whole, "': line 1, key 'x': 256 does not fit uint8");
-    check_fault("{\"x\":\"blue\"}", &word, "': line 1, key 'x': 'blue' is none of the words");
+    check_fault("{\"x\":\"blue\"}", &word,
+                "': line 1, key 'x': 'blue' is none of the words 'red', 'gr\xc3\xbcn'");
     check_fault("{\"x\":3}", &word, "': line 1, key 'x': a number, not a word");
     check_fault("{\"x\":1}\n{\"x\":", &x, "': line 2, column 5: unexpected token near end of file");
 }

@@ -324,6 +324,39 @@ static void test_packed_on_the_way(void)
     free((char *)(uintptr_t)s.bytes);
 }
 
+/* A fault in the middle of a file whose connections break: URL, line, column, and what was expected. */
+static void test_planted(void)
+{
+    FILE *csv = fopen(in_folder("bad.csv"), "w");
+    fputs("n,square\n", csv);
+    for (int i = 0; i < ROWS; i++)
+        fprintf(csv, i == 5000 ? "%d,none\n" : "%d,4\n", i);
+    fclose(csv);
+    stub s = serve("bad.csv");
+    stub_begin(&s);
+    mr_storage *web = mr_storage_from_http(&hasty);
+    const mr_csv_field column = { .name = "square" };
+    for (int stream = 0; stream < 2; stream++) {
+        const mr_csv_opts opts = { .storage = web };
+        mr_dataset *d =
+            stream ? mr_csv_stream_new(s.url, &column, 1, &opts) : mr_csv_new(s.url, &column, 1, &opts);
+        mr_loader *loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 100, .workers = 1 });
+        const mr_batch *b;
+        char wanted[300];
+        while (mr_loader_next(loader, &b) == MR_OK)
+            ;
+        snprintf(wanted, sizeof wanted,
+                 "loader: sample 5000: '%s': line 5002, column 'square': 'none' is no number", s.url);
+        CHECK_EQ_STR(mr_error(), wanted);
+        mr_error_clear();
+        mr_loader_free(loader);
+        mr_dataset_free(d);
+    }
+    mr_storage_free(web);
+    stub_end(&s);
+    free((char *)(uintptr_t)s.bytes);
+}
+
 /* ---- what is no longer the file that a state is of ---- */
 
 static void test_changed(void)
@@ -401,6 +434,7 @@ int main(void)
     make_tokens();
     RUN(test_names);
     RUN(test_packed_on_the_way);
+    RUN(test_planted);
     RUN(test_changed);
     RUN(test_endless);
     mr_rng_free(rng);

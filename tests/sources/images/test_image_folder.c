@@ -182,6 +182,47 @@ static void test_options(void)
     mr_dataset_free(all);
 }
 
+/* One damaged file among others: it is named, with the byte, and the others come. */
+static void check_planted(const char *name, size_t at, const char *bad, size_t count, const char *text)
+{
+    char path[600], wanted[900];
+    size_t size;
+    uint8_t *bytes = picture_bytes(name, &size);
+    memcpy(bytes + at, bad, count);
+    snprintf(path, sizeof path, "%s/planted/a/2%s", files_folder, strrchr(name, '.'));
+    file_put(path, bytes, size);
+    free(bytes);
+    mr_transform small = mr_transform_resize(6, 5, NULL);
+    mr_dataset *d = mr_image_folder_new(in_folder("planted"), &small, 1, NULL);
+    mr_rng *rng = mr_rng_new(1);
+    mr_loader *loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 1 });
+    const mr_batch *b;
+    CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK);
+    CHECK(mr_loader_next(loader, &b) < 0);
+    snprintf(wanted, sizeof wanted, "loader: sample 1: '%s': %s", path, text);
+    CHECK_EQ_STR(mr_error(), wanted);
+    mr_error_clear();
+    mr_loader_free(loader);
+    loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 3, .on_bad_sample = MR_BAD_SKIP });
+    CHECK(mr_loader_next(loader, &b) == MR_OK && b->rows == 2);
+    mr_loader_free(loader);
+    mr_rng_free(rng);
+    mr_dataset_free(d);
+    unlink(path);
+}
+
+static void test_planted(void)
+{
+    put("../planted/a/1.jpg", "rgb_444.jpg");
+    put("../planted/a/3.png", "kind2_8bit.png");
+    check_planted("rgb_444.jpg", 1500, "\xaa\xaa\xff\xd9\xaa", 5,
+                  "a JPEG, near byte 1487: corrupt JPEG data: premature end of data segment");
+    check_planted("rgb_444.jpg", 20, "\xff\xff", 2,
+                  "a JPEG, near byte 623: quantization table 0x00 was not defined");
+    check_planted("kind2_8bit.png", 200, "\xff\xff", 2, "a PNG, before byte 554: IDAT: incorrect data check");
+    check_planted("kind2_8bit.png", 20, "\xff\xff", 2, "a PNG, before byte 33: IHDR: CRC error");
+}
+
 /* The same samples with any number of workers. */
 static void test_workers(void)
 {
@@ -451,6 +492,7 @@ int main(void)
     make_steps();
     RUN(test_beside_torchvision);
     RUN(test_options);
+    RUN(test_planted);
     RUN(test_workers);
     RUN(test_loops);
     RUN(test_large_files);

@@ -139,8 +139,49 @@ static void test_values(void)
     bad_value("1.5", &small, "': row 1 of the query, column 'x': a number, not a whole number");
     bad_value("2::float8", &small, "': row 1 of the query, column 'x': a number, not a whole number");
     bad_value("'\\x00'::bytea", &bytes, "': row 1 of the query, column 'x': 1 bytes, not 8");
-    bad_value("'b'", &word, "': row 1 of the query, column 'x': 'b' is none of the words");
+    bad_value("'b'", &word, "': row 1 of the query, column 'x': 'b' is none of the words 'a'");
     bad_value("1 / (random()::int * 0)", &x, "': division by zero");
+}
+
+/* Row 2000 of 5000, of a table and of a query: a value that does not fit, and one that the server cannot compute. */
+static void test_planted(void)
+{
+    static const char values[] =
+        "SELECT n, CASE WHEN n = 2000 THEN 1e300 ELSE n END::float8 AS x, "
+        "CASE WHEN n = 2000 THEN NULL ELSE n END AS y FROM generate_series(1, 5000) AS n";
+    static const mr_table_field whole = { .name = "y", .dtype = MR_INT64 };
+    char text[400];
+    server_do("CREATE TABLE planted (n integer PRIMARY KEY, x float8, y integer)");
+    snprintf(text, sizeof text, "INSERT INTO planted %s", values);
+    server_do(text);
+    for (int i = 0; i < 3; i++) {
+        mr_dataset *d =
+            i == 0   ? mr_postgres_new(server_name, "planted", "n", &whole, 1)
+            : i == 1 ? mr_postgres_stream_new(server_name, values, &whole, 1, NULL)
+                     : mr_postgres_stream_new(server_name,
+                                              "SELECT 1 / (n - 2000) AS y FROM generate_series(1, 5000) AS n",
+                                              &whole, 1, NULL);
+        mr_rng *rng = mr_rng_new(1);
+        mr_loader *loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 1 });
+        const mr_batch *b;
+        int64_t rows = 0;
+        while (mr_loader_next(loader, &b) == MR_OK)
+            rows++;
+        if (i < 2)
+            CHECK_EQ_I64(rows, 1999);
+        snprintf(text, sizeof text,
+                 i < 2 ? "': row 2000 of %s, column 'y': NULL, not a value (the field's .missing may be "
+                         "MR_MISSING_FILL, MR_MISSING_NAN or MR_MISSING_SKIP)"
+                       : "the query, behind row %s: '",
+                 i == 0   ? "planted"
+                 : i == 1 ? "the query"
+                          : "1864");
+        said(text);
+        mr_loader_free(loader);
+        mr_rng_free(rng);
+        mr_dataset_free(d);
+    }
+    server_do("DROP TABLE planted");
 }
 
 /* Rows that are small, and then large ones: of these few are asked for at once, too. */
@@ -306,6 +347,7 @@ int main(void)
         RUN(test_servers);
         RUN(test_statements);
         RUN(test_values);
+        RUN(test_planted);
         RUN(test_growing_rows);
         RUN(test_keys);
         RUN(test_changes);

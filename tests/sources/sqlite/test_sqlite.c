@@ -197,7 +197,8 @@ static void test_faults(void)
     check_fault("12", &letters, "/a.db': row 1 of t, column 'x': a whole number, not bytes or a text");
     check_fault("-32769", &(mr_table_field){ .name = "x", .dtype = MR_INT16 },
                 "/a.db': row 1 of t, column 'x': -32769 does not fit int16");
-    check_fault("'Rom'", &word, "/a.db': row 1 of t, column 'x': 'Rom' is none of the words");
+    check_fault("'Rom'", &word,
+                "/a.db': row 1 of t, column 'x': 'Rom' is none of the words 'K\xc3\xb6ln', 'Bonn'");
     check_fault("1", &word, "/a.db': row 1 of t, column 'x': a whole number, not a word");
 
     const char *path = make("CREATE TABLE t (x);");
@@ -226,7 +227,12 @@ static void test_faults(void)
     check_said("sqlite_new: a list of no fields: NULL instead of it takes every column");
     CHECK(!mr_sqlite_new(path, "s", NULL, 0));
     check_said("/a.db': no such table: s");
+}
 
+static void test_queries_refused(void)
+{
+    const mr_table_field x = { .name = "x" };
+    const char *path = make("CREATE TABLE t (x)");
     CHECK(!mr_sqlite_stream_new(path, "SELECT", &x, 1));
     check_said("/a.db': incomplete input");
     CHECK(!mr_sqlite_stream_new(path, "SELECT x AS y FROM t", &x, 1));
@@ -307,6 +313,90 @@ static void test_wrong_fields(void)
         "int8, uint8, bool");
     check_refused((mr_table_field){ .name = "x", .columns = "x,y", .words = cities, .word_count = 2 },
                   "sqlite_new: field 'x': bytes and words are of one column");
+}
+
+/* ---- in the middle ---- */
+
+enum { MANY = 5000, BAD = 2999 };
+
+static void check_planted(const char *wanted_by_row, const char *wanted_by_query)
+{
+    static const mr_table_field columns[] = { { .name = "n", .dtype = MR_INT64 }, { .name = "x" } };
+    for (int stream = 0; stream < 2; stream++) {
+        mr_dataset *d = stream ? mr_sqlite_stream_new(in_folder("a.db"), "SELECT * FROM t", columns, 2)
+                               : mr_sqlite_new(in_folder("a.db"), "t", columns, 2);
+        mr_loader *loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 1 });
+        const mr_batch *b;
+        char wanted[900];
+        int64_t rows = 0;
+        while (mr_loader_next(loader, &b) == MR_OK)
+            rows++;
+        CHECK_EQ_I64(rows, BAD);
+        snprintf(wanted, sizeof wanted, stream ? wanted_by_query : wanted_by_row, in_folder("a.db"));
+        CHECK_EQ_STR(mr_error(), wanted);
+        mr_error_clear();
+        mr_loader_free(loader);
+        mr_dataset_free(d);
+    }
+}
+
+static void test_planted(void)
+{
+    make("CREATE TABLE t (n INTEGER PRIMARY KEY, x);"
+         "WITH RECURSIVE s (n) AS (SELECT 10 UNION ALL SELECT n + 10 FROM s LIMIT 5000)"
+         "INSERT INTO t SELECT n, n / 2 FROM s; UPDATE t SET x = 'many' WHERE n = 30000");
+    check_planted("loader: sample 2999: '%s': row 30000 of t, column 'x': a text, not a number",
+                  "loader: sample 2999: '%s': row 3000 of the query, column 'x': a text, not a number");
+    run("UPDATE t SET x = 1 WHERE n < 30000; UPDATE t SET x = NULL WHERE n = 30000");
+    check_planted(
+        "loader: sample 2999: '%s': row 30000 of t, column 'x': NULL, not a value (the field's .missing "
+        "may be MR_MISSING_FILL, MR_MISSING_NAN or MR_MISSING_SKIP)",
+        "loader: sample 2999: '%s': row 3000 of the query, column 'x': NULL, not a value (the field's "
+        ".missing may be MR_MISSING_FILL, MR_MISSING_NAN or MR_MISSING_SKIP)");
+}
+
+/* A page of the file in the middle of the table has become something else. */
+static void test_damaged_page(void)
+{
+    char page[1024], name[300];
+    const mr_table_field x = { .name = "x" };
+    make("PRAGMA page_size = 1024; CREATE TABLE t (n INTEGER PRIMARY KEY, x);"
+         "WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s LIMIT 5000)"
+         "INSERT INTO t SELECT n, n / 2 FROM s");
+    mr_dataset *table = mr_sqlite_new(in_folder("a.db"), "t", &x, 1);
+    FILE *file = fopen(in_folder("a.db"), "r+");
+    fseek(file, 0, SEEK_END);
+    const long middle = ftell(file) / 2 / 1024 * 1024;
+    memset(page, 0x77, sizeof page);
+    fseek(file, middle, SEEK_SET);
+    CHECK(fwrite(page, 1, sizeof page, file) == sizeof page);
+    fclose(file);
+    snprintf(name, sizeof name, ": '%s': database disk image is malformed", in_folder("a.db"));
+    int bad = 0;
+    for (int64_t i = 0; i < 5000; i += 10) {
+        char wanted[400];
+        mr_batch *b = mr_dataset_get(table, i);
+        snprintf(wanted, sizeof wanted, "dataset_get: sample %d: row %d of t%s", (int)i, (int)i + 1, name);
+        if (!b && !bad++)
+            CHECK_EQ_STR(mr_error(), wanted);
+        mr_error_clear();
+        mr_batch_free(b);
+    }
+    CHECK(bad > 0 && bad < 100);
+    mr_dataset_free(table);
+    mr_dataset *query = mr_sqlite_stream_new(in_folder("a.db"), "SELECT * FROM t", &x, 1);
+    mr_cursor *cursor = mr_stream_open(query);
+    const mr_batch *b;
+    int rows = 0;
+    while (mr_cursor_next(cursor, &b) == MR_OK)
+        rows++;
+    char wanted[400];
+    snprintf(wanted, sizeof wanted, "cursor_next: sample %d: the query, behind row %d%s", rows, rows, name);
+    CHECK_EQ_STR(mr_error(), wanted);
+    CHECK(rows > 1000 && rows < 4000);
+    mr_error_clear();
+    mr_cursor_free(cursor);
+    mr_dataset_free(query);
 }
 
 /* ---- without fields: every column ---- */
@@ -414,7 +504,10 @@ int main(void)
     RUN(test_workers);
     RUN(test_shards);
     RUN(test_faults);
+    RUN(test_queries_refused);
     RUN(test_changes);
+    RUN(test_planted);
+    RUN(test_damaged_page);
     RUN(test_wrong_fields);
     RUN(test_every_column);
     RUN(test_odd_columns);

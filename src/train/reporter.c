@@ -1,6 +1,8 @@
 #include "reporter.h"
 
 #include "base/alloc.h"
+
+#include <sched.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +31,7 @@ static void fail(mr__reporter *r)
 }
 
 enum { HEAD_WORDS = 3, KIND_SHIFT = 32 }; /* epoch, step, kind and count */
+enum { TICK_NANOSECONDS = 100 * 1000 * 1000 };
 
 /* The words of the row. */
 static size_t write_row(mr__reporter *r, const uint64_t *word)
@@ -152,10 +155,30 @@ static void drop_targets(mr__targets *to)
     to->own = false;
 }
 
+/* Has the system find the memory of a copy that is not taken yet, for as long as a tick; false: it has. */
+static bool touch(mr__reporter *r, int which)
+{
+    const double until = mr__now() + TICK_NANOSECONDS * 1e-9;
+    bool more = r->snapshot;
+    while (more && mr__now() < until) {
+        while (atomic_load_explicit(&r->wanted, memory_order_relaxed))
+            sched_yield();
+        pthread_mutex_lock(&r->mutex);
+        more = !r->stop && mr__snapshot_touch(r->snapshot, which);
+        pthread_mutex_unlock(&r->mutex);
+    }
+    return more;
+}
+
 /* Writes what waits: the rows before the snapshot, then the checkpoint. A snapshot that is not seen here was taken behind
  * `end`, the rows that had been written before. */
 static void write_checkpoint(mr__reporter *r)
 {
+    pthread_mutex_lock(&r->mutex);
+    const bool waits = r->waiting >= 0;
+    pthread_mutex_unlock(&r->mutex);
+    while (waits && touch(r, 1))
+        ; /* which the next one may need while this one is being written */
     pthread_mutex_lock(&r->mutex);
     int which = r->writing = r->waiting;
     r->waiting = -1;
@@ -197,9 +220,8 @@ static mr_status keep_ends(mr__reporter *r)
 
 static void *work(void *user)
 {
-    enum { TICK_NANOSECONDS = 100 * 1000 * 1000 };
     mr__reporter *r = user;
-    bool stop = !open_loggers(r);
+    bool stop = !open_loggers(r), more = !stop && touch(r, 0);
     while (!stop) {
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
@@ -207,11 +229,12 @@ static void *work(void *user)
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
         pthread_mutex_lock(&r->mutex);
-        if (!r->stop && !r->full && !(r->waiting >= 0 && (r->prompt || r->to[r->waiting].saves)))
+        if (!more && !r->stop && !r->full && !(r->waiting >= 0 && (r->prompt || r->to[r->waiting].saves)))
             pthread_cond_timedwait(&r->wake, &r->mutex, &until);
         stop = r->stop;
         pthread_mutex_unlock(&r->mutex);
         atomic_fetch_add_explicit(&r->ticks, 1, memory_order_relaxed);
+        more = more && touch(r, 0);
         const size_t end = mr__row_queue_written(&r->rows);
         write_checkpoint(r);
         write_rows(r, end);
@@ -266,10 +289,18 @@ mr_status mr__reporter_start(mr__reporter *r)
     return mr__reporter_status(r);
 }
 
+/* The reporter, which takes the mutex again and again while it touches memory, lets go for this. */
+static void lock(mr__reporter *r)
+{
+    atomic_store_explicit(&r->wanted, true, memory_order_relaxed);
+    pthread_mutex_lock(&r->mutex);
+    atomic_store_explicit(&r->wanted, false, memory_order_relaxed);
+}
+
 /* Another block, when the reporter has given one back if need be. It is woken in any case: there is work. */
 static void begin_block(mr__reporter *r)
 {
-    pthread_mutex_lock(&r->mutex);
+    lock(r);
     pthread_cond_signal(&r->wake);
     while ((r->full = !mr__row_queue_extend(&r->rows)))
         pthread_cond_wait(&r->free, &r->mutex);
@@ -310,7 +341,7 @@ mr_status mr__reporter_snapshot(mr__reporter *r, int64_t epoch, bool own, const 
 {
     if (!r->snapshot)
         return MR_OK;
-    pthread_mutex_lock(&r->mutex);
+    lock(r);
     make_way(r, !own);
     const int which = r->writing == 0; /* the one that is not being written */
     r->mark[which] = r->through[which] = mr__row_queue_written(&r->rows);
@@ -334,7 +365,7 @@ void mr__reporter_finish_snapshot(mr__reporter *r)
 {
     if (r->last < 0)
         return;
-    pthread_mutex_lock(&r->mutex);
+    lock(r);
     while (r->writing == r->last || (r->waiting == r->last && r->to[r->last].saves)) {
         pthread_cond_signal(&r->wake);
         pthread_cond_wait(&r->free, &r->mutex);
@@ -350,7 +381,7 @@ mr_status mr__reporter_finish(mr__reporter *r)
 {
     if (!r->running)
         return MR_OK;
-    pthread_mutex_lock(&r->mutex);
+    lock(r);
     r->stop = true;
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->mutex);

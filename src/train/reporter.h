@@ -52,6 +52,7 @@ typedef struct mr__reporter {
     pthread_mutex_t mutex;
     pthread_cond_t wake; /* there is work, or the end */
     pthread_cond_t free; /* there is room again */
+    atomic_bool wanted;  /* the training thread waits for the mutex */
     bool running, stop;
     bool opened;       /* the loggers, or they have failed */
     bool full;         /* the training thread waits for room */

@@ -20,6 +20,7 @@ typedef struct copy {
     size_t count;
     mr_params optims[MR_MAX_OPTIMIZERS]; /* the optimizers' states, when the entries were made */
     char *memory;                        /* the entries' values one after the other, each aligned */
+    size_t bytes, touched;               /* of that; all, once it was taken */
     mr_rng *rng;
     uint8_t *gradients;
     mr__loader_bytes loader[MR__MAX_SAVED_LOADERS];
@@ -72,7 +73,7 @@ static void drop_entries(copy *c)
     c->entries = NULL;
     c->sources = NULL;
     c->memory = NULL;
-    c->count = 0;
+    c->count = c->bytes = c->touched = 0;
     memset(c->optims, 0, sizeof c->optims);
 }
 
@@ -85,6 +86,7 @@ static bool place_entries(copy *c)
     c->memory = mr__alloc(total);
     if (!c->memory)
         return false;
+    c->bytes = total;
     char *at = c->memory;
     for (size_t i = 0; i < c->count; i++) {
         c->entries[i].data = at;
@@ -193,6 +195,18 @@ void mr__snapshot_free(mr__snapshot *s)
 
 /* ---- taking ---- */
 
+bool mr__snapshot_touch(mr__snapshot *s, int which)
+{
+    enum { PART = 1 << 20 };
+    copy *c = &s->copy[which];
+    const size_t left = c->bytes - c->touched, part = left < PART ? left : PART;
+    if (!part)
+        return false;
+    memset(c->memory + c->touched, 0, part);
+    c->touched += part;
+    return true;
+}
+
 mr_status mr__snapshot_take(mr__snapshot *s, int which, int64_t epoch)
 {
     const mr__fit *fit = s->fit;
@@ -206,6 +220,7 @@ mr_status mr__snapshot_take(mr__snapshot *s, int which, int64_t epoch)
     c->step = fit->step.global_step;
     c->marked = false;
     memset(c->end.item, 0, sizeof c->end.item);
+    c->touched = c->bytes;
     if (MR__UNLIKELY(fit->saved.gradients))
         mr__gradients_take(fit->params, fit->saved.gradients);
     for (size_t i = 0; i < c->count; i++)

@@ -1,8 +1,8 @@
 /*
  * Copies of everything a checkpoint holds, made by the training thread between two steps, so that the
  * reporter can write them while training goes on. There is room for two: while one is being written, the other
- * may be taken. Memory and names are made when fit starts, and again only when there is more to be saved; the system
- * need not find memory for a copy that is never taken.
+ * may be taken. Memory and names are made when fit starts, and again only when there is more to be saved. So that no step waits
+ * until the system has found the memory, the reporter touches it before.
  */
 #ifndef MILLRACE_TRAIN_SNAPSHOT_H
 #define MILLRACE_TRAIN_SNAPSHOT_H
@@ -23,6 +23,9 @@ void mr__snapshot_free(mr__snapshot *snapshot);
 
 /* Copies the current values into copy `which`. `epoch` is that of the last step, which names the file. */
 mr_status mr__snapshot_take(mr__snapshot *snapshot, int which, int64_t epoch);
+
+/* Touches some more of the memory of copy `which`; false when it has all been touched, or taken. Not while one is taken. */
+bool mr__snapshot_touch(mr__snapshot *snapshot, int which);
 
 /* Says that of copy `which`, which was taken, nothing is left to be done. */
 void mr__snapshot_finish(mr__snapshot *snapshot, int which);

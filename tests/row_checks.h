@@ -46,6 +46,29 @@ static inline double sum_of_rows(mr_dataset *d, mr_status *status)
     return sum;
 }
 
+/* Of a stream that breaks off, where bad samples are left out: `rows` rows, and what is then said, once. */
+static inline void check_breaks_off(mr_dataset *d, int workers, int64_t rows, const char *wanted)
+{
+    mr_rng *rng = mr_rng_new(1);
+    mr_loader *loader = mr_loader_new(
+        d, rng,
+        &(mr_loader_opts){ .batch_size = 7, .workers = workers, .shards = 1, .on_bad_sample = MR_BAD_SKIP });
+    const mr_batch *b;
+    const mr_bad_sample *bad = NULL;
+    int64_t given = 0, listed = 0;
+    mr_status s;
+    while ((s = mr_loader_next(loader, &b)) == MR_OK)
+        given += b->rows;
+    if (!CHECK_EQ_I64(s, MR_END))
+        printf("    %s\n", mr_error());
+    CHECK_EQ_I64(given, rows);
+    CHECK_EQ_I64(mr_loader_bad_samples(loader, &bad, &listed), 1);
+    if (CHECK(listed > 0) && (!CHECK(strstr(bad->message, wanted)) || !CHECK_EQ_I64(bad->index, rows)))
+        printf("    %s\n", bad->message);
+    mr_loader_free(loader);
+    mr_rng_free(rng);
+}
+
 /* The values 0 to count - 1, each once, in an order that does not hang on the workers. */
 static inline void check_each_once(mr_dataset *d, mr_loader_opts opts, int64_t count)
 {

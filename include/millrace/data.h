@@ -89,7 +89,8 @@ typedef struct mr_stream_vtable {
     /* A cursor at the beginning of shard `shard` of `shards`; a stream that cannot be split gives all its
      * samples to shard 0. NULL after mr_fail(…). */
     void *(*open)(void *self, int64_t shard, int64_t shards);
-    /* Writes the next sample: MR_OK, MR_END when there is none, or mr_fail(…). */
+    /* Writes the next sample: MR_OK, MR_END when there is none, or mr_fail(…). Where bad samples are left out it is called again after
+     * a failure, for the sample behind: a cursor that cannot come to it says MR_END. */
     mr_status (*next)(void *cursor, const mr_sample *sample);
     /* Frees a cursor; the stream may be gone by then. */
     void (*close)(void *cursor);
@@ -189,7 +190,8 @@ MR_API void mr_sampler_free(mr_sampler *sampler);
 
 /* What becomes of a sample that its callback fails for: the epoch ends with the failure; or it is left out. Then its batch is
  * shorter, and all others are what they would have been (a batch of which nothing is left is not delivered); a stream
- * goes on with its next sample, so that its batches are full, but ends the epoch when it fails a thousand times in a row. */
+ * goes on with its next sample, so that its batches are full, but ends the epoch with the failure when it fails a thousand times in a
+ * row. A file that is damaged, or a connection that breaks off, is one bad sample of a stream, and what is behind it in the shard is lost. */
 typedef enum mr_bad_policy { MR_BAD_STOP = 0, MR_BAD_SKIP = 1 } mr_bad_policy;
 
 typedef struct mr_loader_opts {

@@ -11,7 +11,7 @@
 
 enum {
     MR__BAD_LISTED = 1000,  /* of which the text is kept */
-    MR__BAD_IN_A_ROW = 1000 /* that a stream may give before it counts as broken */
+    MR__BAD_IN_A_ROW = 1000 /* with which a stream counts as broken; lane.c says the number */
 };
 
 typedef struct mr__fault {

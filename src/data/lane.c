@@ -179,14 +179,14 @@ static mr_status next_sample(mr__lane *lane, mr__filler *filler, const mr_sample
             lane->read = 0;
             continue;
         }
-        status = failed(lane, status, "");
-        if (!filler->skip || (slot && !mr__fault_note(slot, row, shard_at(lane, lane->shard), lane->read)))
+        const bool gives_up = filler->skip && ++bad == MR__BAD_IN_A_ROW;
+        status =
+            failed(lane, status, gives_up ? "the stream has failed 1000 times in a row, at last in " : "");
+        if (!filler->skip || gives_up ||
+            (slot && !mr__fault_note(slot, row, shard_at(lane, lane->shard), lane->read)))
             return status;
         mr_error_clear();
         lane->read++;
-        if (++bad == MR__BAD_IN_A_ROW)
-            return mr__raise(MR_ERR_CALLBACK, "loader: the stream has failed %d times in a row",
-                             MR__BAD_IN_A_ROW);
     }
     return MR_END;
 }

@@ -292,24 +292,76 @@ static void test_broken_stream(void)
         const mr_batch *b;
         CHECK_EQ_I64(mr_loader_next(l, &b), MR_OK);
         CHECK_EQ_I64(mr_loader_next(l, &b), MR_OK);
-        CHECK_EQ_I64(mr_loader_next(l, &b), MR_ERR_CALLBACK);
-        CHECK_EQ_STR(mr_error(), "loader: the stream has failed 1000 times in a row");
+        CHECK_EQ_I64(mr_loader_next(l, &b), MR_ERR_IO);
+        CHECK_EQ_STR(mr_error(),
+                     "loader: the stream has failed 1000 times in a row, at last in sample 1011: the "
+                     "line is dead");
         const mr_bad_sample *list;
         int64_t listed;
         CHECK_EQ_I64(mr_loader_next(l, &b), MR_OK);
         CHECK_EQ_I64(b->epoch, 1);
         CHECK_EQ_I64(mr_loader_next(l, &b), MR_OK);
-        CHECK_EQ_I64(mr_loader_next(l, &b), MR_ERR_CALLBACK);
+        CHECK_EQ_I64(mr_loader_next(l, &b), MR_ERR_IO);
         CHECK_EQ_I64(mr_loader_bad_samples(l, &list, &listed),
-                     2000); /* and the list is no longer than this: */
+                     1998); /* and the list is no longer than this: */
         CHECK_EQ_I64(listed, 1000);
         CHECK_EQ_I64(list[0].index, 12);
         CHECK_EQ_I64(list[0].shard, 0);
-        CHECK_EQ_STR(list[999].message, "loader: sample 1011: the line is dead");
+        CHECK_EQ_STR(list[998].message, "loader: sample 1010: the line is dead");
+        CHECK_EQ_I64(list[999].epoch, 1);
         mr_loader_free(l);
         mr_dataset_free(d);
         mr_rng_free(rng);
     }
+}
+
+/* A stream that promises as many samples as there would be, and one that is more than it promises. */
+static mr_status ending_next(void *cursor, const mr_sample *sample)
+{
+    fixture_cursor *c = cursor;
+    if (c->next > c->f.bad)
+        return MR_END;
+    if (c->next == c->f.bad && c->next++)
+        return mr_fail(MR_ERR_IO, "the line is dead");
+    fixture_write(sample, c->next++);
+    return MR_OK;
+}
+
+static int64_t promised;
+
+static int64_t promised_len(void *self)
+{
+    (void)self;
+    return promised;
+}
+
+static void test_ended_stream(void)
+{
+    static const mr_stream_vtable vtable = {
+        .open = fixture_open, .next = ending_next, .close = fixture_close, .len = promised_len
+    };
+    for (int workers = 0; workers < 3; workers++)
+        for (promised = 12; promised < 15; promised++) {
+            setup s = { .f = fine, .batch_size = 5 };
+            s.f.bad = 12; /* the thirteenth */
+            mr_rng *rng = mr_rng_new(3);
+            mr_dataset *d = mr_stream_new(&vtable, &s.f, sizeof s.f, fixture_fields, 2);
+            mr_loader *l = loader_new(d, rng, &s, workers);
+            const mr_batch *b;
+            int64_t rows = 0;
+            mr_status status;
+            while ((status = mr_loader_next(l, &b)) == MR_OK)
+                rows += b->rows;
+            CHECK_EQ_I64(status, promised < 13 ? MR_ERR_CALLBACK : MR_END);
+            if (promised < 13)
+                CHECK_EQ_STR(mr_error(), "loader: the stream promised 12 samples, and has given 13");
+            else
+                CHECK_EQ_I64(rows, 12);
+            CHECK_EQ_I64(mr_loader_bad_samples(l, NULL, NULL), 1);
+            mr_loader_free(l);
+            mr_dataset_free(d);
+            mr_rng_free(rng);
+        }
 }
 
 /* ---- very many, in any order, of several threads ---- */
@@ -418,7 +470,7 @@ static void check_careless(mr_loader *loader, bool stream, bool skip)
     int64_t rows = 0;
     while ((status = mr_loader_next(loader, &b)) == MR_OK)
         rows += b->rows;
-    CHECK_EQ_I64(status, !skip ? MR_ERR_FORMAT : stream ? MR_ERR_CALLBACK : MR_END);
+    CHECK_EQ_I64(status, !skip ? MR_ERR_FORMAT : stream ? MR_ERR_IO : MR_END);
     if (!skip)
         CHECK_EQ_STR(mr_error(), "loader: sample 5: no such word");
     if (stream || !skip)
@@ -481,6 +533,7 @@ int main(void)
     RUN(test_rows);
     RUN(test_too_many);
     RUN(test_broken_stream);
+    RUN(test_ended_stream);
     RUN(test_order_of_many);
     RUN(test_wrong_options);
     RUN(test_careless);

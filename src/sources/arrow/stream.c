@@ -75,9 +75,12 @@ static void *cursor_open(void *self, int64_t shard, int64_t shards)
 static mr_status next_batch(arrow_cursor *c)
 {
     const int code = c->from.get_next(&c->from, &c->batch);
-    if (code) {
+    if (code) { /* then a producer is only to be released */
         c->batch.release = NULL;
-        return failed(&c->from, code);
+        failed(&c->from, code);
+        release(&c->from);
+        c->from.release = NULL;
+        return mr_error_status();
     }
     if (!c->batch.release)
         return MR_END;

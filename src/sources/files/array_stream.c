@@ -20,9 +20,11 @@ static mr_status cursor_next(void *self, const mr_sample *sample)
     if (number >= s->array.shape.dim[0])
         return MR_END;
     mr_status status = mr__piece_next(reader, &row.data);
-    if (status == MR_END && number < reader->end)
+    if (status == MR_END && number < reader->end) {
+        reader->end = number;
         return mr_fail(MR_ERR_FORMAT, "'%s' ends before row %lld of %lld", s->path, (long long)number,
                        (long long)s->array.shape.dim[0]);
+    }
     if (status == MR_OK && mr__array_file_read(&row, 0, s->row, sample->field[0]) < 0) {
         mr_fail_context("'%s': row %lld", s->path, (long long)number);
         return mr_error_status();

@@ -119,7 +119,7 @@ static bool come_to(mr__window *w, uint64_t place, mr_status *s)
     return true;
 }
 
-mr_status mr__piece_next(mr__piece_reader *reader, const char **at)
+static mr_status find_piece(mr__piece_reader *reader, const char **at)
 {
     const mr__pieces *p = reader->pieces;
     mr__window *w = &reader->window;
@@ -140,6 +140,14 @@ mr_status mr__piece_next(mr__piece_reader *reader, const char **at)
     *at = w->bytes + w->at;
     reader->next++;
     return MR_OK;
+}
+
+mr_status mr__piece_next(mr__piece_reader *reader, const char **at)
+{
+    const mr_status s = find_piece(reader, at);
+    if (s < 0)
+        reader->end = reader->next;
+    return s;
 }
 
 /* ---- places ---- */

@@ -38,7 +38,7 @@ typedef struct mr__piece_reader {
     int64_t next, end; /* numbers of pieces */
 } mr__piece_reader;
 
-/* The next piece: MR_OK, MR_END, or a failure. It stays until the next call. */
+/* The next piece: MR_OK, MR_END, or a failure, behind which there are none. It stays until the next call. */
 mr_status mr__piece_next(mr__piece_reader *reader, const char **at);
 
 /* A reader's place, for a cursor's state. */

@@ -129,7 +129,8 @@ mr_status mr__reader_next(mr__reader *reader, const mr_sample *sample)
     for (;;) {
         const char *at, *end;
         int64_t line;
-        mr_status s = next_record(reader, &at, &end, &line);
+        mr_status s = reader->broken ? MR_END : next_record(reader, &at, &end, &line);
+        reader->broken = reader->broken || s < 0;
         if (s != MR_OK)
             return s;
         s = kind->read(kind->format, at, end, line, sample);

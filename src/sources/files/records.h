@@ -50,13 +50,14 @@ typedef struct mr__reader {
     mr__window window;
     uint64_t begin, end; /* of his part; UINT64_MAX: to the end */
     int64_t line;        /* of the record at window.at, counted from the part's beginning on */
+    bool broken;         /* it has failed in a way that leaves no next record */
 } mr__reader;
 
 mr_status mr__reader_open(mr__reader *reader, mr__records *records, int64_t shard, int64_t shards);
 void mr__reader_close(mr__reader *reader);
 
 /* Writes the next record into a sample: MR_OK, MR_END, or a failure, which says where lines are counted from if that is not the
- * file's beginning. */
+ * file's beginning. Behind one of the file itself there are no records. */
 mr_status mr__reader_next(mr__reader *reader, const mr_sample *sample);
 
 /* A reader's place, for a cursor's state. */

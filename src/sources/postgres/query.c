@@ -152,16 +152,25 @@ static mr_status note_key(query_cursor *c)
     return MR_OK;
 }
 
+/* Behind a failure of the server's there are no rows: its transaction is over. */
+static mr_status give_up(query_cursor *c)
+{
+    mr__pg_rows_close(&c->rows);
+    PQfinish(c->conn);
+    c->conn = NULL;
+    return mr_error_status();
+}
+
 static mr_status step(query_cursor *c)
 {
     if (!c->conn)
         return MR_END;
     if (!c->begun && begin(c) < 0)
-        return mr_error_status();
+        return give_up(c);
     mr_status s = mr__pg_rows_next(&c->rows);
     if (s < 0) {
         mr_fail_context("the query, behind row %lld", (long long)c->passed);
-        return mr_error_status();
+        return give_up(c);
     }
     if (s == MR_OK && c->query->key)
         s = note_key(c);

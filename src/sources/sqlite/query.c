@@ -79,6 +79,7 @@ static void *cursor_open(void *self, int64_t shard, int64_t shards)
     return NULL;
 }
 
+/* Behind a failure there are no rows: another step would begin the query anew. */
 static mr_status step(query_cursor *c)
 {
     int code = c->statement ? sqlite3_step(c->statement) : SQLITE_DONE;
@@ -90,6 +91,8 @@ static mr_status step(query_cursor *c)
         return MR_END;
     mr__sqlite_failed(&c->query->sqlite, c->db);
     mr_fail_context("the query, behind row %lld", (long long)c->rows);
+    sqlite3_finalize(c->statement);
+    c->statement = NULL;
     return mr_error_status();
 }
 

@@ -121,6 +121,7 @@ static struct producer {
     int batches, at;
     int schema_code, batch_code; /* failures: of get_schema; of get_next, behind the batches */
     const char *says;
+    int failures; /* of get_next */
 } producer;
 
 static int producer_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out)
@@ -138,6 +139,7 @@ static int producer_next(struct ArrowArrayStream *stream, struct ArrowArray *out
     struct producer *p = stream->private_data;
     *out = (struct ArrowArray){ 0 };
     if (p->at == p->batches) {
+        p->failures += p->batch_code != 0;
         out->release = p->batch_code ? array_release : NULL; /* a failure says nothing about *out */
         return p->batch_code;
     }

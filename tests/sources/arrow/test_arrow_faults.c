@@ -60,6 +60,20 @@ static void test_producers(void)
     check_released();
 }
 
+/* A producer that has failed is asked no more. */
+static void test_broken_producer(void)
+{
+    struct ArrowArrayStream stream =
+        stream_of(schema("+s", "", 1, schema("i", "x", 0)), 1, BATCH(4, 1, numbers(4, NULL, four)));
+    producer.batch_code = EIO;
+    producer.says = "the connection is lost";
+    mr_dataset *d = mr_arrow_stream_new(&stream, &x, 1);
+    check_breaks_off(d, 0, 4, "arrow: the producer failed: the connection is lost");
+    CHECK_EQ_I64(producer.failures, 1);
+    mr_dataset_free(d);
+    check_released();
+}
+
 /* ---- schemas ---- */
 
 static void bad_schema(struct ArrowSchema *root, const char *wanted)
@@ -378,6 +392,7 @@ static void test_memory(void)
 int main(void)
 {
     RUN(test_producers);
+    RUN(test_broken_producer);
     RUN(test_schemas);
     RUN(test_any_format);
     RUN(test_columns);

@@ -493,6 +493,19 @@ static void test_odd_columns(void)
     check_said("sqlite_stream_new: path is NULL");
 }
 
+/* A query that fails in the middle is not begun anew. */
+static void test_broken_query(void)
+{
+    mr_dataset *d = mr_sqlite_stream_new(
+        make("CREATE TABLE t (id INTEGER PRIMARY KEY, x);"
+             "WITH RECURSIVE r(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM r WHERE i < 99)"
+             "INSERT INTO t SELECT i, CASE i WHEN 60 THEN -9223372036854775808 ELSE i END FROM r"),
+        "SELECT abs(x) AS n FROM t ORDER BY id", &(mr_table_field){ .name = "n", .dtype = MR_INT64 }, 1);
+    for (int workers = 0; workers < 2; workers++)
+        check_breaks_off(d, workers, 60, "a.db': integer overflow");
+    mr_dataset_free(d);
+}
+
 int main(void)
 {
     if (!files_begin())
@@ -511,6 +524,7 @@ int main(void)
     RUN(test_wrong_fields);
     RUN(test_every_column);
     RUN(test_odd_columns);
+    RUN(test_broken_query);
     mr_rng_free(rng);
     return files_report();
 }

@@ -22,6 +22,14 @@ typedef struct mr_write_opts {
     int64_t batch_size; /* samples that are read at a time; default 64 */
     int64_t shards;     /* of a stream, as a loader's */
     double save_every;  /* seconds from one note of where it stands to the next; default 10 */
+
+    /* Of a sample that cannot be had: the writing fails, and goes on there when it is called again; or it is left out, and the files are those
+     * of the others. What cannot be written (a token that does not fit) always fails. */
+    mr_bad_policy on_bad_sample; /* default MR_BAD_STOP */
+    int64_t max_bad_samples;     /* left out, at most: one more is a failure; default: any number */
+    /* Optional: told when all is written and samples were left out: how many, and views the first `listed` of them, at most a thousand. */
+    void (*left_out)(void *user, int64_t count, const mr_bad_sample *list, int64_t listed);
+    void *user;
 } mr_write_opts;
 
 /* One array, of a field whose samples have one shape. */

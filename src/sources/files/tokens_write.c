@@ -86,7 +86,7 @@ static mr_status write_row(tokens *t, const mr__writing *w)
         const int64_t number = number_at(t->from, data, i);
         if (!fits(t->to, number))
             return mr_fail(MR_ERR_FORMAT, "%s: sample %lld: token %lld is %lld, which does not fit %s", call,
-                           (long long)w->rows, (long long)(i - first), (long long)number,
+                           (long long)mr__writing_sample(w), (long long)(i - first), (long long)number,
                            mr_dtype_name(t->to));
         if (put(t, number) < 0)
             return mr_error_status();

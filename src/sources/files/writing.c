@@ -102,7 +102,11 @@ mr_status mr__writing_open(mr__writing *w, const char *call, mr_dataset *dataset
     *w = (mr__writing){ .save_every = opts->save_every > 0 ? opts->save_every : 10, .saved = now() };
     const mr_loader_opts loader = { .batch_size = opts->batch_size ? opts->batch_size : 64,
                                     .workers = opts->workers,
-                                    .shards = opts->shards };
+                                    .shards = opts->shards,
+                                    .on_bad_sample = opts->on_bad_sample,
+                                    .max_bad_samples = opts->max_bad_samples };
+    w->left_out = opts->left_out;
+    w->user = opts->user;
     w->plan = mr__writing_plan_text(plan, call);
     for (int i = 0; i < mr_dataset_field_count(dataset); i++)
         w->plan = mr__writing_plan_text(w->plan, mr_dataset_fields(dataset)[i].name);
@@ -151,6 +155,11 @@ mr_status mr__writing_next(mr__writing *w)
     return MR_OK;
 }
 
+int64_t mr__writing_sample(const mr__writing *w)
+{
+    return w->batch->indices[w->row];
+}
+
 /* ---- saving ---- */
 
 bool mr__writing_is_due(const mr__writing *w)
@@ -176,8 +185,12 @@ mr_status mr__writing_save(mr__writing *w, const int64_t *numbers, int count)
 
 void mr__writing_close(mr__writing *w, bool complete)
 {
+    const mr_bad_sample *list = NULL;
+    int64_t listed = 0, count = 0;
     if (complete && w->path)
         unlink(w->path);
+    if (complete && w->left_out && (count = mr_loader_bad_samples(w->loader, &list, &listed)) > 0)
+        w->left_out(w->user, count, list, listed);
     mr_loader_free(w->loader);
     mr_rng_free(w->rng);
     mr_free(w->path);

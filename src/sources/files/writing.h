@@ -21,6 +21,10 @@ typedef struct mr__writing {
 
     void *before; /* the loader's state before the batch */
     size_t before_size, before_room;
+
+    void (*left_out)(void *user, int64_t count, const mr_bad_sample *list,
+                     int64_t listed); /* mr_write_opts */
+    void *user;
 } mr__writing;
 
 /* Begins, or goes on: then `numbers` are those that were saved. `target` is the path that the state lies beside; `plan`, made by
@@ -32,6 +36,9 @@ mr_status mr__writing_open(mr__writing *writing, const char *call, mr_dataset *d
 uint64_t mr__writing_plan(uint64_t plan, const void *bytes, size_t size);
 uint64_t mr__writing_plan_text(uint64_t plan, const char *text);
 
+/* Which sample of the dataset the row is. */
+int64_t mr__writing_sample(const mr__writing *writing);
+
 /* Makes writing->batch one that has rows to be written, from writing->row on: whoever writes them moves `row` on, and `rows`. MR_OK, MR_END, or
  * a failure. */
 mr_status mr__writing_next(mr__writing *writing);
@@ -42,7 +49,7 @@ bool mr__writing_is_due(const mr__writing *writing);
 /* Keeps where it stands: the rows that were written are on the disk. */
 mr_status mr__writing_save(mr__writing *writing, const int64_t *numbers, int count);
 
-/* The end; if all is written, the state is removed. */
+/* The end; if all is written, the state is removed, and what was left out is told. */
 void mr__writing_close(mr__writing *writing, bool complete);
 
 /* The place of a field of a dataset; -1 after a failure. */

@@ -203,7 +203,7 @@ static mr_status write_sample(writer *w, const mr__writing *in)
         if (!shares(w, i))
             s = write_member(w, in, i);
     if (s < 0)
-        mr_fail_context("%s: sample %lld", call, (long long)in->rows);
+        mr_fail_context("%s: sample %lld", call, (long long)mr__writing_sample(in));
     strcpy(w->before, w->name);
     w->samples++;
     return s;

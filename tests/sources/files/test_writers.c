@@ -18,12 +18,13 @@ enum { ROWS = 1000 };
 static atomic_int asked;
 static int64_t breaks = -1; /* the sample that cannot be had */
 static int64_t dies = -1;   /* the sample at which the program ends */
+static bool spoiled;        /* each thirteenth sample cannot be had */
 
 static mr_status put_sample(int64_t i, const mr_sample *sample)
 {
     float *x = sample->field[0];
     atomic_fetch_add(&asked, 1);
-    if (i == breaks)
+    if (i == breaks || (spoiled && i % 13 == 5))
         return mr_fail(MR_ERR_FORMAT, "row is damaged");
     if (i == dies)
         _exit(9);
@@ -393,6 +394,83 @@ static void test_states(void)
     CHECK(same_files("a.npy", "x.npy"));
 }
 
+/* ---- samples that cannot be had ---- */
+
+static int64_t told, first_told;
+
+static void left_out(void *user, int64_t count, const mr_bad_sample *list, int64_t listed)
+{
+    CHECK(user == &told && listed == count);
+    told = count;
+    first_told = list[0].index;
+    CHECK(strstr(list[0].message, "sample 5: row is damaged") != NULL);
+}
+
+/* The arrays of the others, whether it was all done at once or gone on with. */
+static void check_others(void)
+{
+    mr_tensor *x = mr_npy_load(in_folder("a.npy")), *n = mr_npy_load(in_folder("b.npy"));
+    int64_t row = 0;
+    CHECK(mr_tensor_shape(x).dim[0] == ROWS - 77 && mr_tensor_shape(n).dim[0] == ROWS - 77);
+    for (int64_t i = 0; i < ROWS; i++)
+        if (i % 13 != 5) {
+            CHECK(((float *)mr_tensor_data(x))[6 * row] == (float)(6 * i));
+            CHECK_EQ_I64(((int64_t *)mr_tensor_data(n))[row++], i % 300);
+        }
+    CHECK_EQ_I64(told, 77);
+    CHECK_EQ_I64(first_told, 5);
+    told = 0;
+    mr_tensor_free(x);
+    mr_tensor_free(n);
+}
+
+static void test_left_out(void)
+{
+    mr_write_opts opts = { .batch_size = 16, .save_every = 1e-9, .on_bad_sample = MR_BAD_SKIP };
+    opts.left_out = left_out;
+    opts.user = &told;
+    spoiled = true;
+    for (int kind = 0; kind < 6; kind++) {
+        opts.workers = kind % 3;
+        CHECK_EQ_I64(write_arrays(kind < 3 ? by_index() : as_stream(), "a.npy", "b.npy", &opts), MR_OK);
+        check_others();
+    }
+
+    /* By another policy it stops at the first, and goes on without it; or ends somewhere, and goes on. */
+    CHECK_EQ_I64(write_arrays(by_index(), "a.npy", "b.npy", &often), MR_ERR_FORMAT);
+    check_said("sample 5: row is damaged");
+    CHECK_EQ_I64(write_arrays(by_index(), "a.npy", "b.npy", &opts), MR_OK);
+    check_others();
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        dies = 777;
+        write_arrays(by_index(), "a.npy", "b.npy", &opts);
+        _exit(1);
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 9);
+    CHECK_EQ_I64(write_arrays(by_index(), "a.npy", "b.npy", &opts), MR_OK);
+    check_others();
+
+    /* There may be too many, and what does not fit is a failure all the same, of the sample that it is. */
+    opts.max_bad_samples = 76;
+    CHECK_EQ_I64(write_arrays(by_index(), "a.npy", "b.npy", &opts), MR_ERR_CALLBACK);
+    check_said("sample 993: row is damaged; bad samples in epoch 0: 77, and 76 are allowed");
+    opts.max_bad_samples = 0;
+    CHECK_EQ_I64(write_arrays(by_index(), "a.npy", "b.npy", &opts), MR_OK);
+    check_others();
+    mr_dataset *d = by_index();
+    CHECK_EQ_I64(
+        mr_tokens_write(d, "n", in_folder("e"), &(mr_tokens_write_opts){ .dtype = MR_UINT8, .write = opts }),
+        MR_ERR_FORMAT);
+    check_said("tokens_write: sample 256: token 0 is 256, which does not fit uint8");
+    unlink(in_folder("e.state"));
+    CHECK_EQ_I64(told, 0);
+    mr_dataset_free(d);
+    spoiled = false;
+}
+
 /* The disk is full, and then it is not. */
 static void test_full(void)
 {
@@ -480,6 +558,7 @@ int main(void)
     RUN(test_named);
     RUN(test_lost);
     RUN(test_states);
+    RUN(test_left_out);
     RUN(test_full);
     RUN(test_refused);
     RUN(test_out_of_memory);

@@ -328,6 +328,33 @@ static void test_out_of_memory(void)
     refuse_end();
 }
 
+/* A sample that cannot be had is left out, and the numbers of the others have no gap. */
+static void test_left_out(void)
+{
+    const mr_tar_field back[] = {
+        { .name = "key", .extension = "__key__" },
+        { .name = "label", .extension = "cls", .content = MR_MEMBER_TEXT, .dtype = MR_INT64 }
+    };
+    breaks = 33;
+    CHECK_EQ_I64(
+        write_files("left-##.tar", (mr_tar_write_opts){ .samples = 40, .write.on_bad_sample = MR_BAD_SKIP }),
+        MR_OK);
+    breaks = -1;
+    mr_dataset *d = mr_tar_stream_new(in_folder("left-*.tar"), back, 2, NULL);
+    mr_cursor *cursor = mr_stream_open(d);
+    const mr_batch *b;
+    char name[16];
+    int i = 0;
+    for (; mr_cursor_next(cursor, &b) == MR_OK; i++) {
+        snprintf(name, sizeof name, "%09d", i);
+        CHECK(memcmp(mr_tensor_data(b->field[0]), name, 9) == 0);
+        CHECK_EQ_I64(*(int64_t *)mr_tensor_data(b->field[1]), (i + (i >= 33)) * 1000003 - 50);
+    }
+    CHECK_EQ_I64(i, ROWS - 1);
+    mr_cursor_free(cursor);
+    mr_dataset_free(d);
+}
+
 int main(void)
 {
     if (!files_begin_in_memory())
@@ -339,6 +366,7 @@ int main(void)
     RUN(test_full);
     RUN(test_refused);
     RUN(test_out_of_memory);
+    RUN(test_left_out);
     mr_rng_free(rng);
     return files_report();
 }

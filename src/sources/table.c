@@ -1,6 +1,7 @@
 #include "table.h"
 
 #include "field.h"
+#include "tensor/half.h"
 
 #include <millrace/ragged.h>
 
@@ -264,15 +265,25 @@ static mr_status put_word(const mr__row *row, int column, const mr__value *value
     return MR_OK;
 }
 
+static void put_number(mr_dtype dtype, void *to, double number)
+{
+    if (dtype == MR_FLOAT16)
+        *(uint16_t *)to = mr__to_float16((float)number);
+    else if (dtype == MR_BFLOAT16)
+        *(uint16_t *)to = mr__to_bfloat16((float)number);
+    else
+        mr__put_double(dtype, to, number);
+}
+
 mr_status mr__row_put_item(const mr__row *row, int column, const mr__value *value, void *to)
 {
     const mr_dtype dtype = row->table->field[row->table->target[column].field].dtype;
     if (value->kind == MR__NULL)
         return put_none(row, column, to);
-    if (mr__is_floating(dtype)) {
+    if (mr__is_floating(dtype) || dtype == MR_FLOAT16 || dtype == MR_BFLOAT16) {
         if (value->kind != MR__NUMBER && value->kind != MR__WHOLE)
             return unwanted(row, column, value, "a number");
-        mr__put_double(dtype, to, value->kind == MR__WHOLE ? (double)value->whole : value->number);
+        put_number(dtype, to, value->kind == MR__WHOLE ? (double)value->whole : value->number);
         return MR_OK;
     }
     if (value->kind != MR__WHOLE)

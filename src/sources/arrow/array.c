@@ -1,24 +1,42 @@
 #include "type.h"
 
-#include "sources/cell.h"
+#include "decimal.h"
+#include "tensor/half.h"
 
 #include <string.h>
 
 /* ---- sound? ---- */
 
+static bool is_bytes(const mr__arrow_type *type)
+{
+    return type->kind == MR__ARROW_TEXT || type->kind == MR__ARROW_BYTES;
+}
+
+/* How many buffers it has; with views of bytes at least: others lie before the last one, which has their lengths. */
 static int64_t buffers_of(const mr__arrow_type *type)
 {
-    switch (type->kind) {
-    case MR__ARROW_NULL:
+    if (type->kind == MR__ARROW_NULL)
         return 0;
-    case MR__ARROW_FIXED_LIST:
+    if (type->kind == MR__ARROW_FIXED_LIST)
         return 1;
-    case MR__ARROW_TEXT:
-    case MR__ARROW_BYTES:
-        return 3;
-    default:
-        return 2;
-    }
+    return is_bytes(type) || type->view ? 3 : 2;
+}
+
+static bool has_buffers(const mr__arrow_type *type, const struct ArrowArray *array)
+{
+    const int64_t count = buffers_of(type);
+    return (array->n_buffers == count || (is_bytes(type) && type->view && array->n_buffers > count)) &&
+           (!count || array->buffers);
+}
+
+/* Those behind the bitmap that are there if anything is: of texts in one piece the last may be missing, where all are empty. */
+static bool has_what_is_needed(const mr__arrow_type *type, const struct ArrowArray *array)
+{
+    if (!array->length || array->n_buffers < 2)
+        return true;
+    if (is_bytes(type) && array->n_buffers > 3 && !array->buffers[array->n_buffers - 1])
+        return false;
+    return array->buffers[1] && (type->kind != MR__ARROW_LIST || !type->view || array->buffers[2]);
 }
 
 /* The length that the items of the first `end` lists have together, where that is known. */
@@ -40,11 +58,11 @@ const char *mr__arrow_check(const mr__arrow_type *type, const struct ArrowArray 
         return "an array with a length, an offset or a number of nulls that is none";
     if (array->length < length)
         return "an array that is too short";
-    if (array->n_buffers != buffers_of(type) || (array->n_buffers && !array->buffers))
+    if (!has_buffers(type, array))
         return "an array with another number of buffers than its type has";
     if (array->n_buffers && array->null_count > 0 && !array->buffers[0])
         return "an array with nulls and without a bitmap of them";
-    if (array->length > 0 && array->n_buffers > 1 && !array->buffers[1])
+    if (!has_what_is_needed(type, array))
         return "an array without its buffer";
     if (array->n_children != (mr__arrow_is_list(type) ? 1 : 0) || (array->n_children && !array->children))
         return "an array with another number of children than its type has";
@@ -97,23 +115,12 @@ static int64_t signed_of(uint64_t bits, int width)
                         : (int64_t)bits;
 }
 
-/* IEEE 754's binary16: 5 bits of an exponent, 10 of a fraction. */
-static double half(uint64_t bits)
-{
-    const int exponent = (int)(bits >> 10 & 31);
-    const double fraction = (double)(bits & 1023);
-    double size = exponent == 31  ? bits & 1023 ? NAN : HUGE_VAL
-                  : exponent == 0 ? ldexp(fraction, -24)
-                                  : ldexp(1024 + fraction, exponent - 25);
-    return bits >> 15 ? -size : size;
-}
-
 static double floating(const void *at, int width)
 {
     float narrow;
     double wide;
     if (width == 2)
-        return half(bits_at(at, 2));
+        return (double)mr__from_float16((uint16_t)bits_at(at, 2));
     if (width == 4) {
         memcpy(&narrow, at, sizeof narrow);
         return (double)narrow;
@@ -161,16 +168,40 @@ static const char *offsets(const mr__arrow_type *type, const struct ArrowArray *
     return *first >= 0 && *end >= *first ? NULL : "offsets that go back";
 }
 
+/* Texts that say each how long they are; the bytes of short ones follow, of others where they are. */
+static const char *viewed(const struct ArrowArray *array, int64_t index, mr__value *value)
+{
+    enum { VIEW = 16, SHORT = 12 };
+    const char *at = (const char *)array->buffers[1] + (array->offset + index) * VIEW;
+    const int64_t size = signed_of(bits_at(at, 4), 4), buffer = signed_of(bits_at(at + 8, 4), 4),
+                  first = signed_of(bits_at(at + 12, 4), 4);
+    if (size < 0)
+        return "a view with a length that is none";
+    value->size = (size_t)size;
+    value->at = at + 4;
+    if (size <= SHORT)
+        return NULL;
+    if (buffer < 0 || buffer >= array->n_buffers - 3 || !array->buffers[2 + buffer])
+        return "a view of a buffer that is not there";
+    const char *lengths = array->buffers[array->n_buffers - 1];
+    if (first < 0 || first + size > signed_of(bits_at(lengths + buffer * 8, 8), 8))
+        return "a view that ends behind its buffer";
+    value->at = (const char *)array->buffers[2 + buffer] + first;
+    return NULL;
+}
+
 static const char *bytes_of(const mr__arrow_type *type, const struct ArrowArray *array, int64_t index,
                             mr__value *value)
 {
     int64_t first, end;
+    value->kind = type->kind == MR__ARROW_TEXT ? MR__TEXT : MR__BYTES;
+    if (type->view)
+        return viewed(array, index, value);
     const char *fault = offsets(type, array, index, &first, &end);
     if (fault)
         return fault;
     if (end > first && !array->buffers[2])
         return "an array without its buffer";
-    value->kind = type->kind == MR__ARROW_TEXT ? MR__TEXT : MR__BYTES;
     value->at = end > first ? (const char *)array->buffers[2] + first : "";
     value->size = (size_t)(end - first);
     return NULL;
@@ -187,6 +218,10 @@ const char *mr__arrow_value(const mr__arrow_type *type, const struct ArrowArray 
     case MR__ARROW_FLOAT:
         value->kind = MR__NUMBER;
         value->number = floating((const char *)array->buffers[1] + at * type->width, type->width);
+        return NULL;
+    case MR__ARROW_DECIMAL:
+        *value =
+            mr__arrow_decimal((const char *)array->buffers[1] + at * type->width, type->width, type->scale);
         return NULL;
     case MR__ARROW_FIXED_BYTES:
         value->kind = MR__BYTES;
@@ -206,6 +241,18 @@ const char *mr__arrow_value(const mr__arrow_type *type, const struct ArrowArray 
                                        : "an index outside its dictionary";
 }
 
+/* Lists that say each where it begins, in one buffer, and in another how long it is. */
+static const char *list_viewed(const mr__arrow_type *type, const struct ArrowArray *array, int64_t index,
+                               int64_t *first, int64_t *end)
+{
+    const int64_t at = (array->offset + index) * type->width;
+    *first = signed_of(bits_at((const char *)array->buffers[1] + at, type->width), type->width);
+    const int64_t size = signed_of(bits_at((const char *)array->buffers[2] + at, type->width), type->width);
+    return *first < 0 || size < 0 || __builtin_add_overflow(*first, size, end)
+               ? "a list with an offset or a length that is none"
+               : NULL;
+}
+
 const char *mr__arrow_items(const mr__arrow_type *type, const struct ArrowArray *array, int64_t index,
                             int64_t *first, int64_t *count)
 {
@@ -215,9 +262,12 @@ const char *mr__arrow_items(const mr__arrow_type *type, const struct ArrowArray 
         *count = type->size;
         return NULL;
     }
-    const char *fault = offsets(type, array, index, first, &end);
+    const char *fault =
+        type->view ? list_viewed(type, array, index, first, &end) : offsets(type, array, index, first, &end);
+    if (fault)
+        return fault;
     *count = end - *first;
-    return fault ? fault : end > array->children[0]->length ? "a list that ends behind its items" : NULL;
+    return end > array->children[0]->length ? "a list that ends behind its items" : NULL;
 }
 
 /* ---- many ---- */

@@ -32,6 +32,9 @@ static bool number_dtype(const mr__arrow_type *type, mr_dtype *dtype)
     case MR__ARROW_FLOAT:
         *dtype = type->width == 8 ? MR_FLOAT64 : MR_FLOAT32;
         return true;
+    case MR__ARROW_DECIMAL:
+        *dtype = type->scale > 0 ? MR_FLOAT64 : MR_INT64;
+        return true;
     default:
         return false;
     }

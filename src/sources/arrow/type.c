@@ -1,6 +1,7 @@
 #include "type.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,12 +28,37 @@ static const format formats[] = {
     { "C", MR__ARROW_UINT, 1 },         { "S", MR__ARROW_UINT, 2 },   { "I", MR__ARROW_UINT, 4 },
     { "L", MR__ARROW_UINT, 8 },         { "e", MR__ARROW_FLOAT, 2 },  { "f", MR__ARROW_FLOAT, 4 },
     { "g", MR__ARROW_FLOAT, 8 },        { "u", MR__ARROW_TEXT, 4 },   { "U", MR__ARROW_TEXT, 8 },
-    { "z", MR__ARROW_BYTES, 4 },        { "Z", MR__ARROW_BYTES, 8 },
+    { "z", MR__ARROW_BYTES, 4 },        { "Z", MR__ARROW_BYTES, 8 },  { "vu", MR__ARROW_TEXT, 0 },
+    { "vz", MR__ARROW_BYTES, 0 },       { "+vl", MR__ARROW_LIST, 4 }, { "+vL", MR__ARROW_LIST, 8 },
+    { "d:", MR__ARROW_DECIMAL, 0 },
 };
 
 static mr_status wrong(const char *column, const char *what)
 {
     return mr_fail(MR_ERR_FORMAT, "arrow: column '%s': %s", column, what);
+}
+
+/* "19,10", or with the number of bits: "19,10,256". */
+static mr_status read_decimal(mr__arrow_type *type, const char *text, const char *column)
+{
+    enum { MOST_DIGITS = 76, LARGEST_SCALE = 1000 };
+    int digits = 0, scale = 0, bits = 128, end = -1;
+    sscanf(text, "d:%4d,%5d%n,%4d%n", &digits, &scale, &end, &bits, &end);
+    if (end < 0 || text[end] || digits < 1 || digits > MOST_DIGITS || scale < -LARGEST_SCALE ||
+        scale > LARGEST_SCALE || (bits != 32 && bits != 64 && bits != 128 && bits != 256))
+        return mr_fail(MR_ERR_FORMAT, "arrow: column '%s': the format '%.40s' is no decimal's", column, text);
+    type->scale = scale;
+    type->width = bits / 8;
+    return MR_OK;
+}
+
+static mr_status read_size(mr__arrow_type *type, const char *text, const char *number, const char *column)
+{
+    char *end;
+    type->size = strtoll(number, &end, 10);
+    return isdigit((unsigned char)*number) && !*end && type->size <= INT32_MAX
+               ? MR_OK
+               : mr_fail(MR_ERR_FORMAT, "arrow: column '%s': the format '%.40s' has no size", column, text);
 }
 
 static mr_status read_format(mr__arrow_type *type, const char *text, const char *column)
@@ -46,13 +72,10 @@ static mr_status read_format(mr__arrow_type *type, const char *text, const char 
             continue;
         type->kind = formats[i].kind;
         type->width = formats[i].width;
-        if (type->kind != MR__ARROW_FIXED_LIST && type->kind != MR__ARROW_FIXED_BYTES)
-            return MR_OK;
-        char *end;
-        type->size = strtoll(text + length, &end, 10);
-        if (!isdigit((unsigned char)text[length]) || *end || type->size > INT32_MAX)
-            return mr_fail(MR_ERR_FORMAT, "arrow: column '%s': the format '%.40s' has no size", column, text);
-        return MR_OK;
+        type->view = strchr(formats[i].begins, 'v') != NULL;
+        return type->kind == MR__ARROW_DECIMAL       ? read_decimal(type, text, column)
+               : more && type->kind != MR__ARROW_INT ? read_size(type, text, text + length, column)
+                                                     : MR_OK;
     }
     return MR_OK; /* another one */
 }

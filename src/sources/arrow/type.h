@@ -13,6 +13,7 @@ typedef enum mr__arrow_kind {
     MR__ARROW_INT,
     MR__ARROW_UINT,
     MR__ARROW_FLOAT,
+    MR__ARROW_DECIMAL,
     MR__ARROW_TEXT,
     MR__ARROW_BYTES,
     MR__ARROW_FIXED_BYTES,
@@ -23,6 +24,8 @@ typedef enum mr__arrow_kind {
 typedef struct mr__arrow_type {
     mr__arrow_kind kind;
     int width;                     /* bytes of a number, or of an offset */
+    bool view;                     /* texts, bytes and lists that say each where it is, in any order */
+    int scale;                     /* of decimals: digits behind the point */
     int64_t size;                  /* of what has a fixed one */
     struct mr__arrow_type *inner;  /* of a list's items */
     struct mr__arrow_type *values; /* of a dictionary; the type itself is that of its indices */

@@ -88,8 +88,8 @@ static struct ArrowSchema *one(struct ArrowSchema *column)
 
 static void test_schemas(void)
 {
-    static const char *const formats[] = { "d:19,10", "+s", "+m",  "+ud:0,1", "vu",   "+vl", "+r",
-                                           "tiM",     "ii", "tdX", "?",       "\xff", "bb" };
+    static const char *const formats[] = { "+s",  "+m", "+ud:0,1", "v", "vx",   "+r",
+                                           "tiM", "ii", "tdX",     "?", "\xff", "bb" };
     char text[100];
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
         snprintf(text, sizeof text,
@@ -113,7 +113,16 @@ static void test_schemas(void)
     bad_schema(one(schema("w:2x", "x", 0)), "arrow: column 'x': the format 'w:2x' has no size");
     bad_schema(one(schema("+w:99999999999999999999", "x", 1, schema("i", "", 0))),
                "arrow: column 'x': the format '+w:99999999999999999999' has no size");
+    static const char *const decimals[] = {
+        "d:",     "d:9",       "d:9,",        "d:x,2",   "d:0,0",    "d:77,2",    "d:9,2x",
+        "d:9,2,", "d:9,2,100", "d:9,2,128,1", "d:-9,-2", "d:9,1001", "d:9,-1001", "d:999999999999,2"
+    };
+    for (size_t i = 0; i < sizeof decimals / sizeof *decimals; i++) {
+        snprintf(text, sizeof text, "arrow: column 'x': the format '%s' is no decimal's", decimals[i]);
+        bad_schema(one(schema(decimals[i], "x", 0)), text);
+    }
     bad_schema(one(schema("+l", "x", 0)), "arrow: column 'x': a list whose schema has no child");
+    bad_schema(one(schema("+vL", "x", 0)), "arrow: column 'x': a list whose schema has no child");
     bad_schema(one(schema("+l", "x", 1, NULL)), "arrow: column 'x': a schema that is not there");
     bad_schema(one(schema("+l", "x", 1, schema("+l", "", 1, schema("i", "", 0)))),
                "arrow: column 'x' has the format '+l', which is no field's: name the fields");
@@ -137,7 +146,7 @@ static void test_schemas(void)
 /* Any format is a type, another one, or a fault. */
 static void test_any_format(void)
 {
-    static const char alphabet[] = "+lLwsudtmnbcefgziZSIDX:0123456789-, ";
+    static const char alphabet[] = "+lLwsudvtmnbcefgziZSIDX:0123456789-, ";
     char format[8];
     mr_rng *rng = mr_rng_new(1);
     int64_t made = 0;
@@ -331,6 +340,83 @@ static void test_planted(void)
     }
 }
 
+/* Three views of which the second is bad. */
+static void bad_view(int32_t size, int32_t buffer, int32_t first, int buffers, const char *wanted)
+{
+    static const int64_t lengths[] = { 20, 20 };
+    static const char bytes[] = "12345678901234567890";
+    const void *all[] = { NULL, NULL, bytes, NULL, lengths };
+    const void *none[] = { NULL, NULL, NULL };
+    int32_t views[3][4] = { { 0 }, { size, 0, buffer, first }, { 0 } };
+    struct ArrowArray *column = array(3, buffers, NULL, NULL, NULL, 0);
+    all[1] = none[1] = views;
+    column->buffers = buffers == 3 ? none : all;
+    bad_batch("vu", NULL, BATCH(3, 1, column), wanted);
+}
+
+static void test_views(void)
+{
+    static const int32_t starts[] = { 0, 3, 3, 0 }, sizes[] = { 1, 1, 2, 0 }, below[] = { 0, -1, 0, 0 };
+    static const int64_t wide[] = { 0, INT64_MAX, 0, 0 }, ones[] = { 1, 1, 1, 1 };
+    const char *const
+        none = "arrow: row 2 of the stream, column 'x': a view of a buffer that is not there",
+        *const behind = "arrow: row 2 of the stream, column 'x': a view that ends behind its buffer",
+        *const odd = "arrow: row 2 of the stream, column 'x': a list with an offset or a length that is none";
+    bad_view(-1, 0, 0, 5, "arrow: row 2 of the stream, column 'x': a view with a length that is none");
+    bad_view(13, -1, 0, 5, none);
+    bad_view(13, 2, 0, 5, none);
+    bad_view(13, 1, 0, 5, none);
+    bad_view(13, 0, 0, 3, none);
+    bad_view(13, 0, 8, 5, behind);
+    bad_view(13, 0, -1, 5, behind);
+    bad_view(INT32_MAX, 0, INT32_MAX, 5, behind);
+    bad_batch("vu", NULL, BATCH(1, 1, numbers(1, NULL, four)),
+              "arrow: column 'x': an array with another number of buffers than its type has");
+    const void *some[] = { NULL, four, four, NULL };
+    struct ArrowArray *column = array(1, 4, NULL, NULL, NULL, 0);
+    column->buffers = some;
+    bad_batch("vz", NULL, BATCH(1, 1, column), "arrow: column 'x': an array without its buffer");
+
+    bad_batch("+vl", schema("i", "", 0),
+              BATCH(4, 1, array(4, 3, NULL, starts, sizes, 1, numbers(4, NULL, four))),
+              "arrow: row 3 of the stream, column 'x': a list that ends behind its items");
+    bad_batch("+vl", schema("i", "", 0),
+              BATCH(4, 1, array(4, 3, NULL, below, sizes, 1, numbers(4, NULL, four))), odd);
+    bad_batch("+vl", schema("i", "", 0),
+              BATCH(4, 1, array(4, 3, NULL, sizes, below, 1, numbers(4, NULL, four))), odd);
+    bad_batch("+vL", schema("i", "", 0),
+              BATCH(4, 1, array(4, 3, NULL, wide, ones, 1, numbers(4, NULL, four))), odd);
+    bad_batch("+vl", schema("i", "", 0),
+              BATCH(4, 1, array(4, 3, NULL, sizes, NULL, 1, numbers(4, NULL, four))),
+              "arrow: column 'x': an array without its buffer");
+    bad_batch("+vl", schema("i", "", 0),
+              BATCH(4, 1, array(4, 2, NULL, sizes, NULL, 1, numbers(4, NULL, four))),
+              "arrow: column 'x': an array with another number of buffers than its type has");
+}
+
+/* Decimals with a fraction, or of more than 64 bits, are no whole numbers. */
+static void test_decimals(void)
+{
+    static const uint64_t large[] = { 0, 1 }, half[] = { 15, 0 };
+    const mr_table_field whole = { .name = "x", .dtype = MR_INT64 };
+    const struct {
+        const char *format;
+        const void *data;
+    } cases[] = { { "d:38,0", large }, { "d:38,1", half } };
+    for (int i = 0; i < 2; i++) {
+        struct ArrowArrayStream stream =
+            stream_of(one(schema(cases[i].format, "x", 0)), 1, BATCH(1, 1, numbers(1, NULL, cases[i].data)));
+        mr_dataset *d = mr_arrow_stream_new(&stream, &whole, 1);
+        mr_cursor *cursor = mr_stream_open(d);
+        const mr_batch *b;
+        CHECK(mr_cursor_next(cursor, &b) < 0);
+        check_said("arrow: row 1 of the stream, column 'x': a number, not a whole number");
+        mr_cursor_free(cursor);
+        mr_dataset_free(d);
+        check_released();
+    }
+}
+
 /* A bad batch is a bad sample: those behind it are read. */
 static void test_left_out(void)
 {
@@ -400,6 +486,8 @@ int main(void)
     RUN(test_lists);
     RUN(test_dictionaries);
     RUN(test_planted);
+    RUN(test_views);
+    RUN(test_decimals);
     RUN(test_left_out);
     RUN(test_memory);
     return check_report();

@@ -43,6 +43,8 @@ typedef struct mr_tar_field {
 typedef struct mr_tar_opts {
     mr_storage *storage; /* where the files are, which is held; default: the disk */
     int64_t max_member;  /* bytes of a member that a field has, its holes too, at most; default 1 GB */
+    int64_t
+        max_held; /* bytes of a packed file's samples that wait for other readers of it, at most; default 192 MB */
 } mr_tar_opts;
 
 /* Makes a stream of the samples of files. `files` names one, or several by braces: "train-{000..127}.tar", "{a,b}.tar.gz"; on the
@@ -50,8 +52,10 @@ typedef struct mr_tar_opts {
  *
  * A loader that has fewer shards than there are files gives some to each; with more, plain files of a known size are cut into
  * parts at bytes (found by the heads of members behind them; a cut that turns out to be within a member, of a tar file
- * within a tar file, fails), and packed ones are read by several, each taking its samples. By default there are as many shards as files,
- * or if these are few and plain up to eight, of 4 MB at least.
+ * within a tar file, fails). A packed one is unpacked once for all its readers, whose samples are 32 in a row and then those of the others:
+ * one unpacks at a time, while the others do what maps above the stream want. What is unpacked for a reader who is late waits for
+ * him, up to `max_held`; beyond it he unpacks for himself, and gets the same. By default there are as many shards as files, or if these
+ * are few up to eight, of packed ones four, of 4 MB at least.
  *
  * It resumes where it stands: in a plain file by going there, in a packed one by unpacking it up to there. A sample that
  * cannot be had is named: "'a.tar': member 'train/0001.cls' at byte 1536, field 'label': 'x' is no number". What is behind

@@ -260,6 +260,11 @@ int64_t mr__input_size(const mr__input *input)
     return input->packing == PLAIN && known->access == MR_ACCESS_SEEK ? known->size : -1;
 }
 
+int64_t mr__input_file_size(const mr__input *input)
+{
+    return mr__input_can_seek(input) ? mr_file_known(input->file)->size : -1;
+}
+
 /* Of files of up to BLOCKS * BLOCK bytes all are looked at. 0 when they cannot be. */
 static uint64_t stamp_of(int fd, int64_t size)
 {

@@ -36,6 +36,9 @@ int64_t mr__input_size(const mr__input *input);
  * last among them: so a copy of it elsewhere has the same one. */
 uint64_t mr__input_stamp(mr__input *input);
 
+/* Bytes of the file as it lies there, packed or not; -1: not known, or it is a pipe. */
+int64_t mr__input_file_size(const mr__input *input);
+
 const char *mr__input_path(const mr__input *input);
 mr_file *mr__input_file(mr__input *input); /* a view */
 void mr__input_close(mr__input *input);

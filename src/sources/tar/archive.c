@@ -160,8 +160,19 @@ mr_status mr__tar_next(mr__tar *tar, mr__member *m)
     }
 }
 
+static int64_t read_held(mr__tar *tar, void *bytes, size_t size)
+{
+    const size_t n = size < tar->held_bytes ? size : tar->held_bytes;
+    memcpy(bytes, tar->held, n);
+    tar->held += n;
+    tar->held_bytes -= n;
+    return (int64_t)n;
+}
+
 int64_t mr__tar_read(mr__tar *tar, const mr__member *m, void *bytes, size_t size)
 {
+    if (tar->held)
+        return read_held(tar, bytes, size);
     la_ssize_t n = archive_read_data(tar->archive, bytes, size);
     if (n < 0) {
         const char *said = archive_error_string(tar->archive);

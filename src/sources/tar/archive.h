@@ -12,14 +12,16 @@
 
 typedef struct mr__tar {
     const char *path;
+    const char *held; /* no archive: the contents of a member, or what is left of them */
+    size_t held_bytes;
     mr__input *input;
     struct archive *archive; /* NULL: there is nothing behind the place where reading began */
     locale_t locale;
     char *buffer;
     size_t at_once; /* bytes of it that are filled next */
-    int64_t begin; /* where reading began, among the unpacked bytes */
-    int64_t at;    /* up to where the input was read */
-    int64_t size;  /* of a plain file, as far as it is known; -1 */
+    int64_t begin;  /* where reading began, among the unpacked bytes */
+    int64_t at;     /* up to where the input was read */
+    int64_t size;   /* of a plain file, as far as it is known; -1 */
 } mr__tar;
 
 /* A file that has samples' contents. */

@@ -67,7 +67,10 @@ mr_status mr__tar_plan_make(mr__tar_plan *plan, const mr_tar_field *fields, int 
         return mr_fail(MR_ERR_ARGUMENT, "%s: there is at least one field", call);
     if (opts && opts->max_member < 0)
         return mr_fail(MR_ERR_ARGUMENT, "%s: max_member is %lld", call, (long long)opts->max_member);
+    if (opts && opts->max_held < 0)
+        return mr_fail(MR_ERR_ARGUMENT, "%s: max_held is %lld", call, (long long)opts->max_held);
     plan->most = opts && opts->max_member ? opts->max_member : (int64_t)1 << 30;
+    plan->most_held = opts && opts->max_held ? opts->max_held : (int64_t)192 << 20;
     plan->field = mr_calloc((size_t)field_count, sizeof *plan->field);
     plan->options = mr_calloc((size_t)field_count, sizeof *plan->options);
     plan->words = mr_calloc((size_t)field_count, sizeof *plan->words);

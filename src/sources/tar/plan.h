@@ -14,6 +14,7 @@ typedef struct mr__tar_plan {
     mr_tar_field *options; /* of each field; `extension` and `key` are owned, other strings gone */
     mr__words *words;      /* of each field */
     int64_t most;          /* bytes of a member */
+    int64_t most_held;     /* bytes of samples that wait for a reader */
 } mr__tar_plan;
 
 mr_status mr__tar_plan_make(mr__tar_plan *plan, const mr_tar_field *fields, int field_count,

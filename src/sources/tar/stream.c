@@ -1,12 +1,12 @@
 /* Samples of tar files, one after the other. */
 #include "cut.h"
 #include "pattern.h"
-#include "plan.h"
+#include "share.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
-enum { FEW_FILES = 8 };
+enum { FEW_FILES = 8, FEW_PACKED = 4 };
 static const int64_t SMALLEST_PART = 4 << 20;
 
 /* A pipe, which has one reader: what has been read of it, until somebody reads on. */
@@ -21,6 +21,8 @@ typedef struct tar_stream {
     mr_storage *storage;       /* held */
     int64_t shards;            /* it is best read in */
     pipe_file pipe[FEW_FILES]; /* of the first files, if they are pipes */
+    mr__shared *shared;        /* of those that cannot be cut: */
+    atomic_bool *uncut;        /* which of all these are known to be */
 } tar_stream;
 
 typedef struct tar_cursor {
@@ -31,15 +33,10 @@ typedef struct tar_cursor {
     int64_t which;       /* of its files is being read; `count`: it is through */
 
     bool open;
-    mr__tar tar;
-    int64_t begin, end; /* of its part: heads of samples from here on, before there */
-    bool each;          /* it cannot be cut: of its samples, `part` and each `parts`th from there on */
-    int64_t number;     /* of the next sample */
-    bool begun;         /* the head of the next member has been read: */
-    mr__member next;    /* it; and */
-    mr__member now;     /* the last one before, or of the sample in hand */
-    int64_t passed;     /* samples of which no field wants anything */
-    bool *seen;         /* which fields have had their member */
+    bool whole; /* all of the file is its own */
+    mr__samples samples;
+    mr__share share; /* of a file that cannot be cut; its path is NULL otherwise */
+    bool *seen;
     mr__scratch scratch;
 } tar_cursor;
 
@@ -52,8 +49,11 @@ static const char *path_of(const tar_cursor *c)
 
 static void close_file(tar_cursor *c)
 {
-    mr__tar_close(&c->tar);
-    c->open = c->begun = false;
+    mr__samples_close(&c->samples);
+    if (c->share.path)
+        mr__share_leave(&c->share);
+    c->share.path = NULL;
+    c->open = false;
 }
 
 /* Leaves the file that is being read, for the next one. */
@@ -61,7 +61,6 @@ static void leave_file(tar_cursor *c)
 {
     close_file(c);
     c->which++;
-    c->number = 0;
 }
 
 static mr_status open_pipe(tar_cursor *c, pipe_file *pipe, int64_t at)
@@ -73,158 +72,134 @@ static mr_status open_pipe(tar_cursor *c, pipe_file *pipe, int64_t at)
     mr__input *input = atomic_exchange(&pipe->input, NULL);
     if (!input)
         return mr_fail(MR_ERR_STATE, "'%s' can be read once only", path_of(c));
-    return mr__tar_take(&c->tar, input, path_of(c)) == MR_OK ? mr__tar_start(&c->tar, 0) : mr_error_status();
+    mr__tar *tar = &c->samples.tar;
+    return mr__tar_take(tar, input, path_of(c)) == MR_OK ? mr__tar_start(tar, 0) : mr_error_status();
 }
 
-/* Whether a place is one of this part, of the file as it is. */
-static mr_status check_place(const tar_cursor *c, int64_t at, uint64_t stamp)
+/* What it needs to have its part of a file that is cut. */
+static mr_status cut(tar_cursor *c, int64_t size, int64_t *begin)
 {
-    const uint64_t now = mr__input_stamp(c->tar.input);
-    if (now && stamp && now != stamp)
-        return mr_fail(MR_ERR_STATE, "'%s' has changed since it was read up to byte %lld", path_of(c),
-                       (long long)at);
-    if (at < c->begin || at > c->end)
-        return mr_fail(MR_ERR_STATE, "'%s' has nothing at byte %lld for this shard: it has changed",
-                       path_of(c), (long long)at);
+    mr_storage *storage = c->stream->storage;
+    if (mr__tar_cut(storage, path_of(c), size, c->part, c->parts, begin) < 0 ||
+        mr__tar_cut(storage, path_of(c), size, c->part + 1, c->parts, &c->samples.end) < 0)
+        return mr_error_status();
+    if (*begin == INT64_MAX)
+        *begin = c->samples.end = size; /* there is nothing in it */
     return MR_OK;
 }
 
-/* Opens a file at its part's beginning, or at `at` if that is not negative: a place in the file that had this stamp. */
-static mr_status open_file(tar_cursor *c, int64_t at, uint64_t stamp)
+/* A place in a file. */
+typedef struct place {
+    int64_t which, at; /* -1: the beginning of the file, or of the part */
+    int64_t number;
+    uint64_t stamp; /* of the file */
+} place;
+
+static mr_status changed(const char *path, const place *to)
 {
-    mr_storage *storage = c->stream->storage;
+    return mr_fail(MR_ERR_STATE, "'%s' has changed since it was read up to byte %lld", path,
+                   (long long)to->at);
+}
+
+/* Whether a place is one of this part, which begins at `begin`, of the file as it is. */
+static mr_status check_place(const tar_cursor *c, const place *to, int64_t begin)
+{
+    const uint64_t now = mr__input_stamp(c->samples.tar.input);
+    if (now && to->stamp && now != to->stamp)
+        return changed(path_of(c), to);
+    if (to->at < begin || to->at > c->samples.end)
+        return mr_fail(MR_ERR_STATE, "'%s' has nothing at byte %lld for this shard: it has changed",
+                       path_of(c), (long long)to->at);
+    return MR_OK;
+}
+
+/* One that cannot be cut is shared. */
+static mr_status open_shared(tar_cursor *c, const place *to)
+{
+    mr__samples_close(&c->samples);
+    c->share = (mr__share){
+        .shared = c->stream->shared, .path = path_of(c), .part = c->part, .parts = c->parts, .at = -1
+    };
+    return to->at < 0 ? MR_OK : mr__share_seek(&c->share, to->at, to->number, to->stamp);
+}
+
+/* Opens a file at a place, or at its part's beginning. */
+static mr_status open_file(tar_cursor *c, const place *to)
+{
     const char *path = path_of(c);
     const int64_t number = c->first + c->which * c->step;
     pipe_file *pipe = number < FEW_FILES && c->stream->pipe[number].is_one ? &c->stream->pipe[number] : NULL;
-    c->begin = 0;
-    c->end = INT64_MAX;
-    c->passed = 0;
-    c->each = false;
-    c->open = true;
+    int64_t begin = 0;
+    mr__samples *s = &c->samples;
+    *s = (mr__samples){ .plan = &c->stream->plan, .end = INT64_MAX, .number = to->number };
+    c->open = c->whole = true;
     if (pipe)
-        return open_pipe(c, pipe, at);
-    if (mr__tar_open(&c->tar, storage, path) < 0)
+        return open_pipe(c, pipe, to->at);
+    if (c->parts > 1 && atomic_load(&c->stream->uncut[number]))
+        return open_shared(c, to);
+    if (mr__tar_open(&s->tar, c->stream->storage, path) < 0)
         return mr_error_status();
-    if (c->parts > 1) {
-        const int64_t size = c->tar.size;
-        c->each = size < 0;
-        if (!c->each && (mr__tar_cut(storage, path, size, c->part, c->parts, &c->begin) < 0 ||
-                         mr__tar_cut(storage, path, size, c->part + 1, c->parts, &c->end) < 0))
-            return mr_error_status();
-        if (c->begin == INT64_MAX)
-            c->begin = c->end = size; /* there is nothing in it */
+    if (c->parts > 1 && s->tar.size < 0) {
+        atomic_store(&c->stream->uncut[number], true);
+        return open_shared(c, to);
     }
-    if (at >= 0 && check_place(c, at, stamp) < 0)
+    if (c->parts > 1 && cut(c, s->tar.size, &begin) < 0)
         return mr_error_status();
-    return mr__tar_start(&c->tar, at < 0 ? c->begin : at);
-}
-
-static mr_status cannot_cut(const tar_cursor *c)
-{
-    return mr_fail(MR_ERR_FORMAT,
-                   "'%s': a sample is at byte %lld, and the next shard begins at %lld: the file cannot be "
-                   "cut into that many "
-                   "shards",
-                   path_of(c), (long long)c->next.at, (long long)c->end);
-}
-
-/* Reads the head of the next member: MR_OK, MR_END behind the last one of the part, or a failure. */
-static mr_status fetch(tar_cursor *c)
-{
-    const bool behind = c->begun; /* another member */
-    const mr__member held = c->now;
-    if (behind) {
-        c->now = c->next;
-        c->next = held;
-    }
-    mr_status s = mr__tar_next(&c->tar, &c->next);
-    c->begun = s == MR_OK;
-    if (s != MR_OK || c->next.at < c->end)
-        return s;
-    c->begun = false;
-    if (c->next.at > c->end || (behind && mr__member_same_key(&c->now, &c->next)))
-        return cannot_cut(c);
-    return MR_END;
+    c->whole = begin == 0 && s->end == INT64_MAX;
+    if (to->at >= 0 && check_place(c, to, begin) < 0)
+        return mr_error_status();
+    return mr__tar_start(&s->tar, to->at < 0 ? begin : to->at);
 }
 
 /* ---- samples ---- */
 
-static bool wanted(const tar_cursor *c, const mr__member *m)
+/* Reads the sample whose first head was read. MR_END: it is left out, or nobody wants it. */
+static mr_status read_sample(tar_cursor *c, mr__target *target)
 {
-    for (int i = 0; i < c->stream->plan.field_count; i++)
-        if (mr__tar_plan_wants(&c->stream->plan, i, m))
-            return true;
-    return false;
+    mr__samples *s = &c->samples;
+    mr__sample_read read;
+    memset(c->seen, 0, (size_t)c->stream->plan.field_count * sizeof *c->seen);
+    mr__samples_read(s, mr__target_take, target, &read);
+    mr_status status = read.any        ? mr__target_finish(target, &s->tar, &s->now, &read)
+                       : read.more < 0 ? read.more
+                                       : MR_END;
+    if (read.more == MR_OK)
+        return status;
+    if (read.more == MR_END && c->whole && status >= 0 && mr__samples_check_any(s) < 0)
+        status = mr_error_status();
+    leave_file(c);
+    return status;
 }
 
-/* Reads the members of the sample whose first head was read, and the head behind them. *any: some field wants one of them;
- * MR_END: it is to be left out. */
-static mr_status read_sample(tar_cursor *c, const mr_sample *sample, bool mine, bool *any)
+/* The same of what comes next in the file. MR_END: there is none in it, too. */
+static mr_status read_next(tar_cursor *c, mr__target *target)
 {
-    const mr__tar_plan *plan = &c->stream->plan;
-    const int64_t at = c->next.at;
-    mr_status s = MR_OK, more;
-    memset(c->seen, 0, (size_t)plan->field_count * sizeof *c->seen);
-    do {
-        bool wants = wanted(c, &c->next);
-        *any = *any || wants;
-        if (wants && mine && s >= 0) {
-            mr_status t = mr__tar_read_member(plan, &c->tar, &c->next, &c->scratch, c->seen, sample->field);
-            s = t == MR_OK ? s : t;
-        }
-        more = fetch(c);
-    } while (more == MR_OK && mr__member_same_key(&c->now, &c->next));
-    if (mine && s >= 0 && more >= 0 && *any) {
-        const char end = c->now.name[c->now.key];
-        c->now.name[c->now.key] = 0;
-        mr_status t = mr__tar_read_missing(plan, &c->tar, c->now.name, at, c->seen, sample->field);
-        c->now.name[c->now.key] = end;
-        s = t == MR_OK ? s : t;
+    const place beginning = { .at = -1 };
+    mr_status status = c->open ? MR_OK : open_file(c, &beginning);
+    if (status == MR_OK && c->share.path) {
+        status = mr__share_next(&c->share, target);
+        if (c->share.through)
+            leave_file(c);
+        return status;
     }
-    c->number += *any;
-    c->passed += !*any;
-    if (more != MR_OK) {
-        const bool whole = c->begin == 0 && c->end == INT64_MAX, none = whole && more == MR_END && !c->number;
-        if (none && s >= 0)
-            s = mr_fail(MR_ERR_FORMAT,
-                        "'%s': %lld samples, and no field wants any of their members, '%s' being the last",
-                        path_of(c), (long long)c->passed, c->now.name);
-        leave_file(c);
-    }
-    return more < 0 ? more : s;
-}
-
-/* Comes to the head of the next sample: MR_OK, MR_END when there is none in any file, or a failure. */
-static mr_status find_sample(tar_cursor *c)
-{
-    while (c->which < c->count) {
-        mr_status s = c->open ? MR_OK : open_file(c, -1, 0);
-        if (s == MR_OK && c->begun)
-            return MR_OK;
-        if (s == MR_OK)
-            s = fetch(c);
-        if (s == MR_OK)
-            return s;
-        leave_file(c);
-        if (s < 0)
-            return s;
-    }
-    return MR_END;
+    if (status == MR_OK && !c->samples.begun)
+        status = mr__samples_fetch(&c->samples);
+    if (status == MR_OK)
+        return read_sample(c, target);
+    leave_file(c);
+    return status;
 }
 
 static mr_status cursor_next(void *self, const mr_sample *sample)
 {
     tar_cursor *c = self;
-    for (;;) {
-        bool any = false;
-        mr_status s = find_sample(c);
-        if (s != MR_OK)
-            return s;
-        const bool mine = !c->each || c->number % c->parts == c->part;
-        s = read_sample(c, sample, mine, &any);
-        if (s < 0 || (s == MR_OK && any && mine))
-            return s;
-    }
+    mr__target target = {
+        .plan = &c->stream->plan, .scratch = &c->scratch, .seen = c->seen, .field = sample->field
+    };
+    mr_status status = MR_END;
+    while (status == MR_END && c->which < c->count)
+        status = read_next(c, &target);
+    return status;
 }
 
 /* ---- the cursor ---- */
@@ -233,8 +208,6 @@ static void cursor_close(void *self)
 {
     tar_cursor *c = self;
     close_file(c);
-    mr__member_free(&c->next);
-    mr__member_free(&c->now);
     mr_free(c->seen);
     mr_free(c->scratch.bytes);
     mr_free(c);
@@ -262,20 +235,18 @@ static void *cursor_open(void *self, int64_t shard, int64_t shards)
     return NULL;
 }
 
-typedef struct place {
-    int64_t which, at; /* -1: the beginning of the file, or of the part */
-    int64_t number;
-    uint64_t stamp; /* of the file */
-} place;
-
 static void cursor_tell(void *self, void *state)
 {
     const tar_cursor *c = self;
     place here = { .which = c->which, .at = -1 };
-    if (c->begun) {
-        here.at = c->next.at;
-        here.number = c->number;
-        here.stamp = mr__input_stamp(c->tar.input);
+    if (c->share.path && c->share.at >= 0) {
+        here.at = c->share.at;
+        here.number = c->share.number;
+        here.stamp = c->share.stamp;
+    } else if (c->samples.begun) {
+        here.at = c->samples.next.at;
+        here.number = c->samples.number;
+        here.stamp = mr__input_stamp(c->samples.tar.input);
     }
     memcpy(state, &here, sizeof here);
 }
@@ -287,11 +258,10 @@ static mr_status cursor_seek(void *self, const void *state)
     memcpy(&to, state, sizeof to);
     close_file(c);
     c->which = to.which;
-    c->number = to.number;
     if (c->which < 0 || c->which > c->count || (c->which == c->count && to.at >= 0))
         return mr_fail(MR_ERR_FORMAT, "tar_stream: file %lld of %lld in the state", (long long)to.which,
                        (long long)c->count);
-    return to.at < 0 ? MR_OK : open_file(c, to.at, to.stamp);
+    return to.at < 0 ? MR_OK : open_file(c, &to);
 }
 
 /* ---- making ---- */
@@ -303,10 +273,12 @@ static int64_t shards(void *self)
 
 static void stream_free(tar_stream *s)
 {
+    mr__shared_free(s->shared);
     mr__tar_plan_free(&s->plan);
     for (int i = 0; i < FEW_FILES; i++)
         mr__input_close(atomic_load(&s->pipe[i].input));
     mr__names_free(&s->files);
+    mr_free(s->uncut);
     mr_storage_free(s->storage);
     mr_free(s);
 }
@@ -316,18 +288,24 @@ static void destroy(void *self)
     stream_free(*(tar_stream **)self);
 }
 
-/* As many as files, or if they are few some of each, as far as they are plain and large enough. */
+/* As many as files, or if they are few some of each, as far as they are large enough. */
 static mr_status count_shards(tar_stream *s)
 {
-    const int64_t files = s->files.count, most = (FEW_FILES + files - 1) / files;
+    const int64_t files = s->files.count, most = (FEW_FILES + files - 1) / files,
+                  most_packed = (FEW_PACKED + files - 1) / files;
     int64_t parts = most;
+    s->uncut = mr_calloc((size_t)files, sizeof *s->uncut);
+    if (!s->uncut)
+        return mr_error_status();
     for (int64_t i = 0; i < files && most > 1; i++) {
         mr__input *input = mr__input_open(s->storage, s->files.name[i]);
         if (!input)
             return mr_error_status();
-        const int64_t size = mr__input_can_seek(input) ? mr__input_size(input) : -1,
-                      fit = size / SMALLEST_PART;
+        const int64_t fit = mr__input_file_size(input) / SMALLEST_PART;
         parts = fit < parts ? fit : parts;
+        if (mr__input_size(input) < 0 && most_packed < parts)
+            parts = most_packed;
+        atomic_init(&s->uncut[i], mr__input_size(input) < 0);
         s->pipe[i].is_one = !mr__input_can_seek(input);
         if (s->pipe[i].is_one)
             atomic_store(&s->pipe[i].input, input);
@@ -358,7 +336,8 @@ mr_dataset *mr_tar_stream_new(const char *files, const mr_tar_field *fields, int
         return NULL;
     mr_dataset *dataset = NULL;
     s->storage = mr_storage_hold(opts ? opts->storage : NULL);
-    if (mr__tar_plan_make(&s->plan, fields, field_count, opts) == MR_OK &&
+    s->shared = mr__shared_new(&s->plan, s->storage);
+    if (s->shared && mr__tar_plan_make(&s->plan, fields, field_count, opts) == MR_OK &&
         mr__names_of(&s->files, files, !s->storage) == MR_OK && count_shards(s) == MR_OK)
         dataset = mr_stream_new(&vtable, &s, sizeof s, s->plan.field, s->plan.field_count);
     if (!dataset)

@@ -279,6 +279,7 @@ static mr_status run_epoch(mr__fit *fit)
     mr__reporter *r = fit->reporter;
     if (r->bar) {
         mr__reporter_progress(r, fit->step.batch_index);
+        atomic_store_explicit(&r->initial, fit->step.batch_index, memory_order_relaxed);
         atomic_store_explicit(&r->epoch, fit->step.epoch, memory_order_relaxed);
         atomic_store_explicit(&r->epoch_began, mr__now(), memory_order_relaxed);
     }

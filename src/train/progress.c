@@ -110,7 +110,7 @@ static void append_clock(struct text *to, double seconds)
 /* Batches a second, 0 when that is not known. */
 static double rate_of(const mr__progress_state *state)
 {
-    return state->elapsed > 0.0 ? (double)state->done / state->elapsed : 0.0;
+    return state->elapsed > 0.0 ? (double)(state->done - state->initial) / state->elapsed : 0.0;
 }
 
 static void append_rate(struct text *to, double rate)

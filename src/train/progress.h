@@ -18,6 +18,7 @@
 typedef struct mr__progress_state {
     int64_t epoch;
     int64_t done;    /* batches of this epoch */
+    int64_t initial; /* … of which the fit has found so many done, in no time, when it was resumed */
     int64_t total;   /* -1: unknown */
     double elapsed;  /* seconds since the epoch began */
     int64_t version; /* v_num; -1: none */

@@ -88,6 +88,7 @@ static void draw_bar(mr__reporter *r, bool last)
     const mr__progress_state state = {
         .epoch = atomic_load_explicit(&r->epoch, memory_order_relaxed),
         .done = atomic_load_explicit(&r->done, memory_order_relaxed),
+        .initial = atomic_load_explicit(&r->initial, memory_order_relaxed),
         .total = r->total,
         .elapsed = now - atomic_load_explicit(&r->epoch_began, memory_order_relaxed),
         .version = r->version,

@@ -71,7 +71,8 @@ typedef struct mr__reporter {
     bool bar;
     mr__progress progress;
     int64_t version, total;
-    atomic_int_least64_t epoch, done;
+    atomic_int_least64_t epoch, done,
+        initial; /* of the epoch: batches; those that were done when it began here */
     _Atomic double epoch_began;
 
     /* checkpoints */

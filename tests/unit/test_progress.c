@@ -117,6 +117,18 @@ static void test_slow(void)
     CHECK_EQ_STR(line, "Epoch 0: 5it [00:20,  0.25it/s]");
 }
 
+/* What was done before a resumption took no time here (tqdm's initial). */
+static void test_resumed(void)
+{
+    char line[MR__PROGRESS_BYTES];
+    mr__progress_state state = { .done = 26, .initial = 16, .total = 32, .elapsed = 5.0, .version = -1 };
+    mr__progress_render(line, &state, 0);
+    CHECK_EQ_STR(line, "Epoch 0:  81%|████████▏ | 26/32 [00:05<00:03,  2.00it/s]");
+    state.done = 16;
+    mr__progress_render(line, &state, 0);
+    CHECK_EQ_STR(line, "Epoch 0:  50%|█████     | 16/32 [00:05<?, ?it/s]");
+}
+
 /* ---- drawing ---- */
 
 static void read_back(FILE *file, char *text, size_t room)
@@ -219,6 +231,7 @@ int main(void)
     RUN(test_long_line);
     RUN(test_missing_metrics);
     RUN(test_slow);
+    RUN(test_resumed);
     RUN(test_plain);
     RUN(test_terminal);
     return check_report();

@@ -288,6 +288,28 @@ static void test_slow_first_step(void)
     CHECK(zero);
 }
 
+/* A rate is that of the batches that the fit has made, not of those that it has found done. */
+static void test_resumed_within_an_epoch(void)
+{
+    mr_trainer_opts opts = into("resumed");
+    static const char before[] = "<00:00, ";
+    opts.no_checkpoint = false;
+    opts.no_summary = true;
+    opts.max_epochs = 1;
+    opts.max_steps = 390;
+    CHECK_EQ_I64(run_into_files(1600, &opts), MR_OK);
+    opts.max_steps = -1;
+    opts.resume = "last";
+    step_ms = 10;
+    CHECK_EQ_I64(run_into_files(1600, &opts), MR_OK);
+    step_ms = 0;
+    const char *line = file_contents(in_folder("out"), NULL);
+    const char *at = strstr(line, before);
+    const double rate = at ? strtod(at + strlen(before), NULL) : 0;
+    if (!CHECK(rate > 0 && rate <= 100))
+        printf("    %s", line);
+}
+
 int main(void)
 {
     if (!files_begin())
@@ -297,5 +319,6 @@ int main(void)
     RUN(test_sparse);
     RUN(test_terminal);
     RUN(test_slow_first_step);
+    RUN(test_resumed_within_an_epoch);
     return files_report();
 }

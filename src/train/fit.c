@@ -11,6 +11,7 @@
 
 #include <signal.h>
 
+/* A limit that was reached comes before who has asked for the end, and may have had to wait for it (Lightning's order). */
 static void say_why(const mr__fit *fit, mr_status status)
 {
     const mr_trainer *t = fit->trainer;
@@ -18,16 +19,16 @@ static void say_why(const mr__fit *fit, mr_status status)
         return;
     if (status == MR_INTERRUPTED)
         mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: %s.", t->signal == SIGINT ? "SIGINT" : "SIGTERM");
+    else if (mr__reached(t->max_steps, fit->step.global_step))
+        mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: `max_steps=%lld` reached.", (long long)t->max_steps);
+    else if (mr__reached(t->max_epochs, fit->step.epoch))
+        mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: `max_epochs=%lld` reached.", (long long)t->max_epochs);
     else if (fit->time_over)
         mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: `max_time=%g` seconds reached.", t->max_time.amount);
     else if (fit->stop)
         mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: a callback has asked for it.");
-    else if (status == MR_END)
-        mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: No training batches.");
-    else if (mr__reached(t->max_steps, fit->step.global_step))
-        mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: `max_steps=%lld` reached.", (long long)t->max_steps);
     else
-        mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: `max_epochs=%lld` reached.", (long long)t->max_epochs);
+        mr__log(MR_LOG_INFO, "`Trainer.fit` stopped: No training batches.");
 }
 
 /* Samples that were left out since there were so many. */

@@ -469,6 +469,44 @@ static void test_logging(void)
     fit_free(&f);
 }
 
+static mr_status ask_in_second(void *self, mr_step *s)
+{
+    (void)self;
+    if (s->epoch == 1)
+        mr_trainer_stop(s->trainer);
+    return MR_OK;
+}
+
+/* Who asks for the end is named where that is why it came, and not a limit. */
+static void test_why_it_stops(void)
+{
+    static const struct {
+        int64_t max_epochs, max_steps, min_epochs;
+        const char *why;
+    } cases[] = {
+        { 4, 0, 0, "a callback has asked for it.\n" }, { 4, 0, 3, "a callback has asked for it.\n" },
+        { 4, 0, 4, "`max_epochs=4` reached.\n" },      { 2, 0, 0, "`max_epochs=2` reached.\n" },
+        { -1, 7, 5, "`max_steps=7` reached.\n" },      { -1, 6, 0, "`max_steps=6` reached.\n" },
+        { -1, 0, 3, "a callback has asked for it.\n" }
+    };
+    mr_set_log_hook(hear, NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fit f = fit_new(10);
+        mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){ .max_epochs = cases[i].max_epochs,
+                                                           .max_steps = cases[i].max_steps,
+                                                           .min_epochs = cases[i].min_epochs,
+                                                           .no_progress = true });
+        (void)mr_trainer_add_callback(
+            t, mr_lambda_callback_new(&(mr_callback_vtable){ .on_train_epoch_end = ask_in_second }, NULL));
+        CHECK_EQ_I64(mr_trainer_fit(t, f.task, f.loader), MR_OK);
+        const char *said = strstr(heard, "stopped: ");
+        CHECK_EQ_STR(said ? said + strlen("stopped: ") : heard, cases[i].why);
+        mr_trainer_free(t);
+        fit_free(&f);
+    }
+    mr_set_log_hook(NULL, NULL);
+}
+
 static mr_schedule *halving(void *self, mr_optim *optim)
 {
     (void)self;
@@ -511,6 +549,7 @@ int main(void)
     RUN(test_best_behind_a_stop);
     RUN(test_early_stopping_says);
     RUN(test_early_stopping_refuses);
+    RUN(test_why_it_stops);
     RUN(test_logging);
     RUN(test_rates_of_epochs);
     return files_report();

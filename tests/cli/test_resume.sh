@@ -172,6 +172,11 @@ rm -rf "$work/folder"
 run folder --epochs 5 --log-every 1
 run folder --epochs 300 --log-every 1 --resume "$work/folder/my_lt_module/version_0"
 check 'folder: the same' same whole folder
+"$curve" --help >"$work/help"
+check 'elsewhere: help says so' grep -q 'whatever --log-dir$' "$work/help"
+run elsewhere --epochs 301 --log-every 1 --resume "$work/folder/my_lt_module/version_0"
+check 'elsewhere: goes on where it was' [ "$(names folder)" = 'epoch=300-step=9632.safetensors' ]
+check 'elsewhere: not where it was told' [ ! -e "$work/elsewhere" ]
 cp "$checkpoint" "$work/moved.safetensors"
 run moved --epochs 301 --log-every 1 --resume "$work/moved.safetensors"
 check 'moved: a log of its own' [ "$(wc -l <"$work/moved/my_lt_module/version_0/metrics.csv")" = 33 ]

@@ -84,7 +84,8 @@ typedef struct mr_tar_write_opts {
 } mr_tar_write_opts;
 
 /* Writes samples to tar files, <millrace/sources/writers.h> says how: `files` has the place of a number, "train-######.tar", and may end in .gz
- * or .zst. A file that is complete stays, whatever happens then. */
+ * or .zst. A file that is complete stays, whatever happens then. Where writing stands is noted behind each, not every so many seconds
+ * (save_every): what goes on begins with the file that was not complete. */
 MR_API MR_CHECKED mr_status mr_tar_write(mr_dataset *dataset, const char *files, const mr_tar_out *members,
                                          int count, const mr_tar_write_opts *opts);
 

@@ -21,7 +21,8 @@ typedef struct mr_write_opts {
     int workers;        /* threads that read samples; default 0: the calling one */
     int64_t batch_size; /* samples that are read at a time; default 64 */
     int64_t shards;     /* of a stream, as a loader's */
-    double save_every;  /* seconds from one note of where it stands to the next; default 10 */
+    /* Seconds from one note of where it stands to the next; default 10. mr_tar_write makes one behind each file. */
+    double save_every;
 
     /* Of a sample that cannot be had: the writing fails, and goes on there when it is called again; or it is left out, and the files are those
      * of the others. What cannot be written (a token that does not fit) always fails. */

@@ -58,6 +58,12 @@ static inline void mr__put_missing(mr_dtype dtype, void *to, mr_missing missing,
         mr__put_int(dtype, to, (int64_t)fill);
 }
 
+/* Whether samples have any number of items. */
+static inline bool mr__is_ragged(const mr_shape *shape)
+{
+    return shape->ndim > 0 && shape->dim[0] == -1;
+}
+
 /* How many elements a field has; what is not sound comes out as some number, and is refused when the dataset is made. */
 static inline int64_t mr__numel(const mr_shape *shape)
 {

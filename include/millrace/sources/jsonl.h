@@ -2,7 +2,8 @@
  * Millrace, sources: files with a JSON object in each line (JSON lines), also packed as .gz or .zst. Link with
  * millrace-files.
  *
- * A line has up to 16 MB, since it takes 40 times as much while it is read.
+ * A line has up to 16 MB. Of keys that no field names only the form is looked at: numbers of any size, and what stands in strings, are no
+ * matter. NaN, Infinity and -Infinity, which Python writes, are numbers; NaN counts as null. Of a key that is there twice the last counts. A byte order mark is passed over.
  *
  * Threads: the dataset's callbacks may run on several at once.
  */
@@ -15,13 +16,18 @@
 extern "C" {
 #endif
 
-/* One field of the samples: a number, true or false, an array of them (of arrays, …) with the field's shape, or a word. */
+/* One field of the samples: a number, true (1) or false (0), an array of them (of arrays, …) with the field's shape, a word, or a
+ * text. */
 typedef struct mr_jsonl_field {
     const char *name;
-    const char *key;    /* of an object inside another: "user.age"; default: the name */
-    mr_dtype dtype;     /* default float32; with words int64 */
-    mr_shape shape;     /* default: a single value */
-    mr_missing missing; /* of a key that is not there, and of null */
+    const char *key; /* of an object inside another: "user.age"; default: the name */
+    mr_dtype dtype;  /* default float32; with words int64 */
+    /* Default: a single value. A first dimension of -1: as many as there are (<millrace/ragged.h>). MR_UINT8 with MR_SHAPE(-1) is also a
+     * string, as its bytes in UTF-8. */
+    mr_shape shape;
+    mr_missing
+        missing; /* of a key that is not there, and of null; an array is filled, one of any length then empty. Null among
+                         * the numbers of an array is filled, too */
     double fill;
     const char *const *words; /* strings count as their places in this list */
     int word_count;

@@ -31,8 +31,10 @@ typedef struct mr_tar_field {
      * "__key__" is no member, but the sample's name, as MR_MEMBER_BYTES. */
     const char *extension;
     mr_member content;
-    mr_dtype dtype;     /* but of bytes: default float32; with words int64 */
-    mr_shape shape;     /* but of bytes; default: a single value */
+    mr_dtype dtype; /* but of bytes: default float32; with words int64 */
+    /* But of bytes; default: a single value. A first dimension of -1: as many as there are (<millrace/ragged.h>), none where they are
+     * filled in. */
+    mr_shape shape;
     const char *key;    /* of JSON, as in mr_jsonl_field; default: the name */
     mr_missing missing; /* of a member, or a key, that is not there; bytes can be filled in with none */
     double fill;

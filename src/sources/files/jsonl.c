@@ -108,45 +108,17 @@ static void destroy(void *self)
     jsonl_free(*(jsonl **)self);
 }
 
-/* Room for one sample, to see whether a row is left out. */
-static void **sample_room(const mr__jsonl_plan *plan, char **memory)
-{
-    size_t bytes = 0;
-    void **field = mr_calloc((size_t)plan->field_count, sizeof *field);
-    for (int pass = 0; field && pass < 2; pass++) {
-        bytes = 0;
-        for (int i = 0; i < plan->field_count; i++) {
-            size_t each = mr_dtype_size(plan->field[i].dtype);
-            for (int d = 0; d < plan->field[i].shape.ndim; d++)
-                each *= (size_t)plan->field[i].shape.dim[d];
-            if (pass)
-                field[i] = *memory + bytes;
-            bytes += (each + 63) / 64 * 64;
-        }
-        if (!pass && !(*memory = mr_alloc(bytes))) {
-            mr_free(field);
-            return NULL;
-        }
-    }
-    return field;
-}
-
 static mr_status make_index(jsonl *j)
 {
-    char *memory = NULL;
-    void **field = j->plan.skips ? sample_room(&j->plan, &memory) : NULL;
-    if (j->plan.skips && !field)
-        return mr_error_status();
     mr_status s = MR_OK;
     j->rows.index.step =
         j->plan.skips ? 1 : MR__INDEX_STEP; /* what is left out is not between two lines that are kept */
     const char *end, *at = mr__rows_next(&j->rows, j->rows.bytes.at, &end);
     for (; at && s >= 0; at = mr__rows_next(&j->rows, end, &end)) {
-        const bool left_out = field && mr__jsonl_read_row(&j->plan, at, end, 0, field, 0) == MR_END;
-        s = left_out ? MR_OK : mr__row_index_add(&j->rows.index, (uint64_t)(at - j->rows.bytes.at));
+        s = j->plan.skips ? mr__jsonl_is_left_out(&j->plan, at, end) : MR_OK;
+        if (s == MR_OK)
+            s = mr__row_index_add(&j->rows.index, (uint64_t)(at - j->rows.bytes.at));
     }
-    mr_free(memory);
-    mr_free(field);
     return s < 0 ? s : MR_OK;
 }
 

@@ -25,6 +25,10 @@ void mr__jsonl_plan_free(mr__jsonl_plan *plan);
 mr_status mr__jsonl_read_row(const mr__jsonl_plan *plan, const char *at, const char *end, int64_t line,
                              void *const *field, int64_t row);
 
+/* Whether a row is left out, whatever it has for other fields: MR_END, or MR_OK, also of a line that fails when it is read; or a failure of
+ * memory. */
+mr_status mr__jsonl_is_left_out(const mr__jsonl_plan *plan, const char *at, const char *end);
+
 /* Whether there is nothing but blanks in it. */
 bool mr__jsonl_is_blank(const char *at, const char *end);
 

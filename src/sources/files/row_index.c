@@ -44,6 +44,8 @@ static mr_status read_row(const mr__rows *rows, const char *at, const char *end,
         return MR_OK;
     if (s == MR_END)
         return mr_fail(MR_ERR_STATE, "'%s' has changed since its rows were counted", rows->path);
+    if (s != MR_ERR_FORMAT)
+        return s;
     return rows->kind.read(rows->plan, at, end, line_of(rows, at), field, row);
 }
 

@@ -66,12 +66,12 @@ static mr_status read_all(mr__tar *tar, const mr__member *m, char *to)
 /* The same into memory that grows as bytes come: what a head says is not believed. */
 static mr_status read_bytes(const place *p, mr__tar *tar, int64_t most, mr_ragged *to)
 {
-    const int64_t size = p->member->size;
+    const int64_t size = p->member->size, item = (int64_t)to->item_bytes;
     if (size > most)
         return wrong(p, "%lld bytes, more than max_member, %lld", (long long)size, (long long)most);
     int64_t got = 0, room = size < FIRST_PIECE ? size : FIRST_PIECE;
     for (;;) {
-        char *bytes = mr_ragged_resize(to, room);
+        char *bytes = mr_ragged_resize(to, (room + item - 1) / item);
         if (!bytes)
             return mr_error_status();
         mr__member piece = *p->member;
@@ -127,39 +127,58 @@ static mr_status write_number(const place *p, const char *at, const char *end, v
                : wrong(p, "%lld does not fit %s", (long long)whole, mr_dtype_name(dtype));
 }
 
+/* Where the number at `at` ends; *next is where another begins, or `end`. */
+static const char *number_end(const char *at, const char *end, const char **next)
+{
+    while (at < end && !is_between(*at))
+        at++;
+    *next = at;
+    while (*next < end && is_between(**next))
+        ++*next;
+    return at;
+}
+
+static mr_status write_word(const place *p, const mr__words *words, const char *at, const char *end, void *to)
+{
+    const int64_t number = mr__words_find(words, at, (size_t)(end - at));
+    if (number < 0)
+        return wrong(p, "'%.*s' is none of the words", end - at > 40 ? 40 : (int)(end - at), at);
+    return mr__put_int(p->field->dtype, to, number)
+               ? MR_OK
+               : wrong(p, "word number %lld does not fit %s", (long long)number,
+                       mr_dtype_name(p->field->dtype));
+}
+
 static mr_status write_text(const place *p, const mr__words *words, const char *at, const char *end, char *to)
 {
     const size_t size = mr_dtype_size(p->field->dtype);
-    const int64_t wanted = mr__numel(&p->field->shape);
+    const bool ragged = mr__is_ragged(&p->field->shape);
+    const int64_t wanted =
+        ragged ? (int64_t)(((mr_ragged *)(void *)to)->item_bytes / size) : mr__numel(&p->field->shape);
     int64_t count = 0;
+    const char *next;
     while (at < end && is_between(*at))
         at++;
     while (end > at && is_between(end[-1]))
         end--;
-    if (words->count) {
-        int64_t number = mr__words_find(words, at, (size_t)(end - at));
-        if (number < 0)
-            return wrong(p, "'%.*s' is none of the words", end - at > 40 ? 40 : (int)(end - at), at);
-        const bool fits = mr__put_int(p->field->dtype, to, number);
-        assert(fits); /* mr__field_check has looked at that */
-        (void)fits;
-        return MR_OK;
-    }
-    for (; at < end; count++) {
-        const char *stop = at;
-        while (stop < end && !is_between(*stop))
-            stop++;
-        if (count < wanted && write_number(p, at, stop, to + (size_t)count * size) < 0)
+    if (words->count)
+        return write_word(p, words, at, end, to);
+    for (const char *from = at; from < end; from = next, count++)
+        number_end(from, end, &next);
+    if (ragged ? !wanted || count % wanted : count != wanted)
+        return wrong(p, "%lld numbers, not %s%lld", (long long)count, ragged ? "a multiple of " : "",
+                     (long long)wanted);
+    if (ragged && !(to = mr_ragged_resize((mr_ragged *)(void *)to, count / wanted)))
+        return mr_error_status();
+    for (; at < end; at = next, to += size)
+        if (write_number(p, at, number_end(at, end, &next), to) < 0)
             return mr_error_status();
-        for (at = stop; at < end && is_between(*at);)
-            at++;
-    }
-    return count == wanted ? MR_OK : wrong(p, "%lld numbers, not %lld", (long long)count, (long long)wanted);
+    return MR_OK;
 }
 
 /* ---- all that a member is wanted for ---- */
 
-static mr_status write_json(const mr__tar_plan *plan, int i, const place *p, const json_t *object, void *to)
+static mr_status write_json(const mr__tar_plan *plan, int i, const place *p, const mr__json *object, void *to)
 {
     const mr__json_field f = { .field = &plan->field[i],
                                .key = plan->options[i].key,
@@ -172,7 +191,7 @@ static mr_status write_json(const mr__tar_plan *plan, int i, const place *p, con
 
 /* From bytes that have been read. */
 static mr_status write_field(const mr__tar_plan *plan, int i, const place *p, const mr__scratch *scratch,
-                             json_t **object, void *to)
+                             mr__json *object, void *to)
 {
     const char *end = scratch->bytes + p->member->size;
     const mr__where where = { say_place, p };
@@ -180,15 +199,16 @@ static mr_status write_field(const mr__tar_plan *plan, int i, const place *p, co
     case MR_MEMBER_TEXT:
         return write_text(p, &plan->words[i], scratch->bytes, end, to);
     case MR_MEMBER_JSON:
-        if (!*object && !(*object = mr__json_parse(scratch->bytes, end, &where)))
+        if (!object->read && mr__json_parse(object, scratch->bytes, end, &where) < 0)
             return mr_error_status();
-        return write_json(plan, i, p, *object, to);
-    case MR_MEMBER_BYTES:
-        if (!mr_ragged_resize(to, p->member->size))
-            return mr_error_status();
-        memcpy(((mr_ragged *)to)->data, scratch->bytes, (size_t)p->member->size);
-        return MR_OK;
+        return write_json(plan, i, p, object, to);
     default:
+        if (mr__is_ragged(&p->field->shape)) {
+            mr_ragged *items = to;
+            to = mr_ragged_resize(items, p->member->size / (int64_t)items->item_bytes);
+            if (!to)
+                return mr_error_status();
+        }
         memcpy(to, scratch->bytes, (size_t)p->member->size);
         return MR_OK;
     }
@@ -197,9 +217,16 @@ static mr_status write_field(const mr__tar_plan *plan, int i, const place *p, co
 /* As far as it says something about the contents. */
 static mr_status check_size(const place *p, mr_member content)
 {
-    const int64_t size = p->member->size, elements = (int64_t)mr__json_field_bytes(p->field);
-    if (content == MR_MEMBER_RAW && size != elements)
-        return wrong(p, "%lld bytes, not %lld", (long long)size, (long long)elements);
+    const mr_shape *shape = &p->field->shape;
+    const int64_t size = p->member->size;
+    if (content == MR_MEMBER_RAW) {
+        int64_t item = (int64_t)mr_dtype_size(p->field->dtype);
+        for (int d = mr__is_ragged(shape); d < shape->ndim; d++)
+            item *= shape->dim[d];
+        if (mr__is_ragged(shape) ? !item || size % item : size != item)
+            return wrong(p, "%lld bytes, not %s%lld", (long long)size,
+                         mr__is_ragged(shape) ? "a multiple of " : "", (long long)item);
+    }
     if (content == MR_MEMBER_JSON && size > MOST_JSON)
         return wrong(p, "JSON of %lld bytes, more than %d", (long long)size, MOST_JSON);
     return MR_OK;
@@ -225,17 +252,19 @@ mr_status mr__tar_read_member(const mr__tar_plan *plan, mr__tar *tar, const mr__
     if (!wanted)
         return MR_OK;
     p.field = &plan->field[last];
-    if (wanted == 1 && plan->options[last].content == MR_MEMBER_BYTES)
+    const mr_member content = plan->options[last].content;
+    if (wanted == 1 &&
+        (content == MR_MEMBER_BYTES || (content == MR_MEMBER_RAW && mr__is_ragged(&plan->field[last].shape))))
         return read_bytes(&p, tar, plan->most, field[last]);
-    if (wanted == 1 && plan->options[last].content == MR_MEMBER_RAW)
+    if (wanted == 1 && content == MR_MEMBER_RAW)
         return read_all(tar, member, field[last]);
     mr_status s = read_scratch(&p, tar, plan->most, scratch), left_out = MR_OK;
-    json_t *object = NULL;
+    mr__json object = { 0 };
     for (int i = 0; s >= 0 && i < plan->field_count; i++) {
         p.field = &plan->field[i];
         s = mr__tar_plan_wants(plan, i, member) ? write_field(plan, i, &p, scratch, &object, field[i]) : s;
         left_out = s == MR_END ? s : left_out;
     }
-    json_decref(object);
+    mr__json_free(&object);
     return s < 0 ? s : left_out;
 }

@@ -140,7 +140,7 @@ mr_status mr__tar_read_missing(const mr__tar_plan *plan, const mr__tar *tar, con
                         tar->path, key, (long long)at, o->extension, f->name);
         } else if (o->missing == MR_MISSING_SKIP) {
             s = MR_END;
-        } else if (o->content == MR_MEMBER_BYTES) {
+        } else if (mr__is_ragged(&f->shape)) {
             s = mr_ragged_resize(field[i], 0) ? s : mr_error_status();
         } else {
             for (int64_t j = 0; j < mr__numel(&f->shape); j++)

@@ -177,11 +177,12 @@ static void test_json_word(void)
     const mr_field field = { "x", MR_UINT8, { 0 } };
     const mr__json_field f = { .field = &field, .key = "x", .words = &known };
     static const char text[] = "{\"x\": \"w299\"}";
-    json_t *object = mr__json_parse(text, text + strlen(text), &where);
+    mr__json object = { 0 };
     uint8_t to;
-    CHECK_EQ_I64(mr__json_write(object, &f, &where, &to), MR_ERR_FORMAT);
+    CHECK_EQ_I64(mr__json_parse(&object, text, text + strlen(text), &where), MR_OK);
+    CHECK_EQ_I64(mr__json_write(&object, &f, &where, &to), MR_ERR_FORMAT);
     check_said("here, key 'x': word number 299 does not fit uint8");
-    json_decref(object);
+    mr__json_free(&object);
     mr__words_free(&known);
 }
 

@@ -65,7 +65,7 @@ static void test_contents(void)
     check_content("s/1.x", "bird", &word, 1, "field 'x': 'bird' is none of the words");
     check_content("s/1.x", "1234567", &raw, 1,
                   "/a.tar': member 's/1.x' at byte 0, field 'x': 7 bytes, not 8");
-    check_content("s/1.x", "{", &json, 1, "/a.tar': member 's/1.x' at byte 0, field 'x', column 1: ");
+    check_content("s/1.x", "{", &json, 1, "/a.tar': member 's/1.x' at byte 0, field 'x', column 2: ");
     check_content("s/1.x", "[1]", &json, 1, "field 'x' is an array, not an object");
     check_content("s/1.x", "{\"a\": {\"b\": \"c\"}}", &json, 1,
                   "field 'x', key 'a.b': a string, not a number");
@@ -97,6 +97,48 @@ static void test_contents(void)
                  MR_END);
 }
 
+/* As many elements as there are. */
+static void test_any_length(void)
+{
+    const mr_tar_field fields[] = {
+        { .name = "raw", .content = MR_MEMBER_RAW, .dtype = MR_INT16, .shape = { 1, { -1 } } },
+        { .name = "text", .content = MR_MEMBER_TEXT, .shape = { 2, { -1, 2 } } },
+        { .name = "ids",
+          .extension = "json",
+          .content = MR_MEMBER_JSON,
+          .dtype = MR_INT32,
+          .shape = { 1, { -1 } } },
+        { .name = "words",
+          .extension = "json",
+          .content = MR_MEMBER_JSON,
+          .dtype = MR_UINT8,
+          .shape = { 1, { -1 } } },
+        { .name = "none", .content = MR_MEMBER_TEXT, .shape = { 1, { -1 } }, .missing = MR_MISSING_FILL },
+    };
+    static const int16_t raw[] = { 1, -2, 3 };
+    FILE *file = begin("any.tar");
+    put_member(file, "s.raw", raw, sizeof raw);
+    put_text(file, "s.text", "1 2\n3 4\n");
+    put_text(file, "s.json", "{\"ids\": [5, 6], \"words\": \"abc\"}");
+    put_end(file);
+    mr_dataset *d = mr_tar_stream_new(in_folder("any.tar"), fields, 5, NULL);
+    mr_cursor *cursor = mr_stream_open(d);
+    const mr_batch *b;
+    if (CHECK_EQ_I64(mr_cursor_next(cursor, &b), MR_OK)) {
+        static const int64_t counts[] = { 3, 2, 2, 3, 0 };
+        for (int i = 0; i < 5; i++)
+            CHECK_EQ_I64(mr_tensor_size(b->field[i], 0), counts[i]);
+        CHECK(memcmp(mr_tensor_data(b->field[0]), raw, sizeof raw) == 0);
+        CHECK(((const float *)mr_tensor_data(b->field[1]))[3] == 4);
+        CHECK_EQ_I64(((const int32_t *)mr_tensor_data(b->field[2]))[1], 6);
+        CHECK(memcmp(mr_tensor_data(b->field[3]), "abc", 3) == 0);
+    }
+    mr_cursor_free(cursor);
+    mr_dataset_free(d);
+    check_content("s.raw", "123", fields, 1, "field 'raw': 3 bytes, not a multiple of 2");
+    check_content("s.text", "1 2 3", fields + 1, 1, "field 'text': 3 numbers, not a multiple of 2");
+}
+
 /* What is said has the place, however long the path is. */
 static void test_long_path(void)
 {
@@ -115,7 +157,7 @@ static void test_long_path(void)
     for (int i = 0; i < 2; i++) {
         const mr_tar_field x = { .name = "x", .content = i ? MR_MEMBER_JSON : MR_MEMBER_TEXT };
         CHECK(read_file(path, &x, 1, NULL, &samples) < 0);
-        check_said(i ? "ddd/a.tar': member 's/1.x' at byte 0, field 'x', column 1: "
+        check_said(i ? "ddd/a.tar': member 's/1.x' at byte 0, field 'x', column 2: "
                      : "ddd/a.tar': member 's/1.x' at byte 0, field 'x': '{' is no number");
     }
 }
@@ -383,6 +425,7 @@ int main(void)
         return 1;
     rng = mr_rng_new(1);
     RUN(test_contents);
+    RUN(test_any_length);
     RUN(test_long_path);
     RUN(test_skipped);
     RUN(test_lies);

@@ -24,8 +24,11 @@ typedef struct mr_csv_field {
      * column of the field's name. */
     const char *columns;
     mr_dtype dtype; /* default float32; with classes int64 */
-    mr_missing
-        missing; /* of a cell that is empty, not a number, or says NA, N/A, null, NULL, <NA>, and what else pandas takes for it */
+    /* MR_SHAPE(-1) with MR_UINT8: the bytes of a cell's text, of one column (<millrace/ragged.h>). None otherwise: columns make it. */
+    mr_shape shape;
+    /* Of a cell that is empty, not a number, or says NA, N/A, null, NULL, <NA>, and what else pandas takes for it. Of texts: of one that
+     * is empty and has no quotes; it is filled in with none. */
+    mr_missing missing;
     double fill;
     /* Words instead of numbers: a cell counts as its place in this list. */
     const char *const *words;

@@ -4,6 +4,7 @@
 
 #include <millrace/sources/csv.h>
 
+#include "sources/cell.h"
 #include "sources/words.h"
 
 #include "window.h"
@@ -43,7 +44,10 @@ typedef struct mr__csv_cell {
  * the quotes are wrong. */
 bool mr__csv_next_cell(const mr__csv_format *format, const char **at, const char *end, mr__csv_cell *cell);
 
-/* The cell's text with single quotes, in `out`, whose room is the cell's length + 1; gives `out`. */
+/* The cell's text with single quotes, in `out`, whose room is the cell's length; its own length. */
+size_t mr__csv_cell_bytes(const mr__csv_format *format, const mr__csv_cell *cell, char *out);
+
+/* The same with a byte 0 behind it, for which there is room; gives `out`. */
 char *mr__csv_cell_text(const mr__csv_format *format, const mr__csv_cell *cell, char *out);
 
 bool mr__csv_is_missing(const mr__csv_cell *cell);
@@ -75,6 +79,12 @@ typedef struct mr__csv_plan {
     mr__words *words;      /* of each field */
     bool plain;            /* all columns are */
 } mr__csv_plan;
+
+/* Whether a field is a cell's text. */
+static inline bool mr__csv_is_text(const mr__csv_plan *plan, int field)
+{
+    return mr__is_ragged(&plan->field[field].shape);
+}
 
 /* Begins a plan. */
 mr_status mr__csv_plan_begin(mr__csv_plan *plan, const char *call, const char *path, const mr_csv_opts *opts);

@@ -51,6 +51,8 @@ static uint64_t hash_of_plan(const mr__csv_plan *plan)
         h = mix(h, (uint64_t)plan->target[i].field);
     for (int i = 0; i < plan->field_count; i++) {
         h = mix(mix(h, plan->options[i].missing == MR_MISSING_SKIP), plan->options[i].classes);
+        if (mr__csv_is_text(plan, i)) /* where other cells are missing */
+            h = mix(h, 2);
         for (int64_t k = 0; k < plan->words[i].count; k++)
             h = hash(h, plan->words[i].word[k], strlen(plan->words[i].word[k]));
     }

@@ -4,6 +4,8 @@
 #include "sources/cell.h"
 #include "sources/field.h"
 
+#include <millrace/ragged.h>
+
 #include <string.h>
 
 /* ---- columns by their names ---- */
@@ -94,13 +96,21 @@ static mr_status add_field(mr__csv_plan *plan, int i, const mr_csv_field *from)
                                     .word_count = from->words ? from->word_count : 0 };
     if (mr__field_check(plan->call, &facts) < 0)
         return mr_error_status();
+    if (from->shape.ndim &&
+        (from->shape.ndim > 1 || !mr__is_ragged(&from->shape) || facts.words || facts.dtype != MR_UINT8))
+        return mr_fail(
+            MR_ERR_SHAPE,
+            "%s: field '%s': a shape is MR_SHAPE(-1), of MR_UINT8, for a cell's text; several columns "
+            "make an array without one",
+            plan->call, from->name);
     mr_field *to = &plan->field[i];
     to->dtype = mr__field_dtype(&facts);
     to->name = mr_strdup(from->name);
     if (!to->name)
         return mr_error_status();
-    plan->options[i] =
-        (mr_csv_field){ .missing = from->missing, .fill = from->fill, .classes = from->classes };
+    plan->options[i] = (mr_csv_field){
+        .shape = from->shape, .missing = from->missing, .fill = from->fill, .classes = from->classes
+    };
     return mr__field_words(&plan->words[i], plan->call, from->name, from->words, from->word_count);
 }
 
@@ -138,7 +148,11 @@ static mr_status claim_named(mr__csv_plan *plan, const mr_csv_field *fields)
                 continue;
             if ((rest ? claim_rest(plan, i, &count) : claim_names(plan, i, names, &count)) < 0)
                 return mr_error_status();
-            plan->field[i].shape = rest || count > 1 ? MR_SHAPE(count) : MR_SCALAR;
+            const bool text = plan->options[i].shape.ndim > 0;
+            if (text && count > 1)
+                return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': a text is of one column, not of %lld",
+                               plan->call, plan->field[i].name, (long long)count);
+            plan->field[i].shape = text ? MR_SHAPE(-1) : rest || count > 1 ? MR_SHAPE(count) : MR_SCALAR;
         }
     return MR_OK;
 }
@@ -160,7 +174,9 @@ static void place_columns(mr__csv_plan *plan)
         target->offset *= mr_dtype_size(f->dtype);
         target->follows = i > 0 && target[-1].field == target->field &&
                           target->offset == target[-1].offset + mr_dtype_size(f->dtype);
-        target->stride = (size_t)(f->shape.ndim ? f->shape.dim[0] : 1) * mr_dtype_size(f->dtype);
+        target->stride = mr__csv_is_text(plan, target->field)
+                             ? sizeof(mr_ragged)
+                             : (size_t)(f->shape.ndim ? f->shape.dim[0] : 1) * mr_dtype_size(f->dtype);
     }
 }
 

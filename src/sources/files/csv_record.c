@@ -112,14 +112,22 @@ int64_t mr__csv_count_cells(const mr__csv_format *format, const char *at, const 
     return count;
 }
 
-char *mr__csv_cell_text(const mr__csv_format *format, const mr__csv_cell *cell, char *out)
+size_t mr__csv_cell_bytes(const mr__csv_format *format, const mr__csv_cell *cell, char *out)
 {
     size_t n = 0;
-    for (const char *p = cell->at; p < cell->end; p++) {
-        out[n++] = *p;
-        p += cell->quoted && *p == format->quote && p + 1 < cell->end;
+    for (const char *p = cell->at; p < cell->end;) {
+        const char *quote = cell->quoted ? find(p, cell->end, format->quote) : NULL;
+        const char *stop = quote ? quote + 1 : cell->end;
+        memcpy(out + n, p, (size_t)(stop - p));
+        n += (size_t)(stop - p);
+        p = stop + (quote && stop < cell->end);
     }
-    out[n] = 0;
+    return n;
+}
+
+char *mr__csv_cell_text(const mr__csv_format *format, const mr__csv_cell *cell, char *out)
+{
+    out[mr__csv_cell_bytes(format, cell, out)] = 0;
     return out;
 }
 

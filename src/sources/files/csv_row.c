@@ -7,6 +7,8 @@
 #include "number.h"
 #include "number_plain.h"
 
+#include <millrace/ragged.h>
+
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -67,6 +69,8 @@ static mr_status none(const mr__csv_plan *plan, int field, void *to, const char 
     *what = "is missing" MR__MISSING_REMEDY;
     if (options->missing == MR_MISSING_FAIL)
         return MR_ERR_FORMAT;
+    if (mr__csv_is_text(plan, field))
+        return mr_ragged_resize(to, 0) ? MR_OK : mr_error_status();
     mr__put_missing(plan->field[field].dtype, to, options->missing, options->fill);
     return MR_OK;
 }
@@ -88,6 +92,22 @@ static mr_status read_word(const mr__csv_plan *plan, const mr__csv_cell *cell, i
     return MR_OK;
 }
 
+static bool is_no_text(const mr__csv_cell *cell)
+{
+    return cell->at == cell->end && !cell->quoted;
+}
+
+static mr_status read_text(const mr__csv_plan *plan, const mr__csv_cell *cell, int field, mr_ragged *to,
+                           const char **what)
+{
+    if (is_no_text(cell))
+        return none(plan, field, to, what);
+    char *text = mr_ragged_resize(to, cell->end - cell->at);
+    if (!text || !mr_ragged_resize(to, (int64_t)mr__csv_cell_bytes(&plan->format, cell, text)))
+        return mr_error_status();
+    return MR_OK;
+}
+
 static mr_status read_cell(const mr__csv_plan *plan, const mr__csv_cell *cell, int field, void *to,
                            const char **what)
 {
@@ -96,6 +116,8 @@ static mr_status read_cell(const mr__csv_plan *plan, const mr__csv_cell *cell, i
     double value;
     if (plan->words[field].count)
         return read_word(plan, cell, field, to, what);
+    if (mr__csv_is_text(plan, field))
+        return read_text(plan, cell, field, to, what);
     if (mr__is_floating(dtype)) {
         *what = "is no number";
         if (mr__read_double(cell->at, cell->end, &value)) {
@@ -116,6 +138,8 @@ static mr_status read_cell(const mr__csv_plan *plan, const mr__csv_cell *cell, i
 bool mr__csv_has_none(const mr__csv_plan *plan, int field, const mr__csv_cell *cell)
 {
     double value;
+    if (mr__csv_is_text(plan, field))
+        return is_no_text(cell);
     if (plan->options[field].classes || plan->words[field].count)
         return mr__csv_is_missing(cell) && number_of_word(plan, field, cell) < 0;
     return mr__csv_is_missing(cell) || (mr__is_floating(plan->field[field].dtype) &&

@@ -19,7 +19,7 @@ extern "C" {
 /* One field of the samples. */
 typedef struct mr_csv_field {
     const char *name;
-    /* Its columns: names with commas between them, "x1:x9" for those from one to another, "*" for all that no other field
+    /* Its columns: names, each of which is there once, with commas between them, "x1:x9" for those from one to another, "*" for all that no other field
      * names; "#3" is the column with number 3, from 0. One column makes a number, several an array of as many. Default: the
      * column of the field's name. */
     const char *columns;

@@ -6,33 +6,64 @@
 
 #include <millrace/ragged.h>
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- columns by their names ---- */
 
-/* "#3" or a name; -1 when there is none. */
+enum { NO_COLUMN = -1, SEVERAL_COLUMNS = -2 };
+
+/* "#3" or a name. */
 static int64_t find_column(const mr__csv_plan *plan, const char *at, size_t length)
 {
-    if (plan->column)
-        for (int64_t i = 0; i < plan->columns; i++)
-            if (strlen(plan->column[i]) == length && memcmp(plan->column[i], at, length) == 0)
-                return i;
+    int64_t found = NO_COLUMN;
+    for (int64_t i = 0; plan->column && i < plan->columns; i++)
+        if (strlen(plan->column[i]) == length && memcmp(plan->column[i], at, length) == 0)
+            found = found == NO_COLUMN ? i : SEVERAL_COLUMNS;
     int64_t number = 0;
-    if (length < 2 || *at != '#' || length > 12)
-        return -1;
+    if (found != NO_COLUMN || length < 2 || *at != '#' || length > 12)
+        return found;
     for (size_t i = 1; i < length; i++) {
         if (at[i] < '0' || at[i] > '9')
-            return -1;
+            return NO_COLUMN;
         number = number * 10 + (at[i] - '0');
     }
-    return number < plan->columns ? number : -1;
+    return number < plan->columns ? number : NO_COLUMN;
 }
 
-static mr_status no_column(const mr__csv_plan *plan, const char *field, const char *at, size_t length)
+/* The columns that there are, as many as fit; of a header that seems to have another delimiter, that. */
+static void list_columns(const mr__csv_plan *plan, char *list, size_t room)
 {
+    static const char delimiters[] = ",;\t|";
+    size_t used = (size_t)snprintf(list, room, ": %s", plan->columns == 1 ? "it has" : "it has the columns");
+    for (int64_t i = 0; i < plan->columns; i++) {
+        const char *name = plan->column[i];
+        if (used + strlen(name) + 32 > room) {
+            snprintf(list + used, room - used, "%s %lld more", i ? " and" : "",
+                     (long long)(plan->columns - i));
+            return;
+        }
+        used += (size_t)snprintf(list + used, room - used, "%s '%s'", i ? "," : "", name);
+    }
+    const char *other = plan->columns == 1 ? strpbrk(plan->column[0], delimiters) : NULL;
+    if (other)
+        snprintf(list + used, room - used,
+                 *other == '\t' ? " (.delimiter may be '\\t')" : " (.delimiter may be '%c')", *other);
+}
+
+/* A failure where a name is that of no column, or of several. */
+static mr_status no_column(const mr__csv_plan *plan, const char *field, const char *at, size_t length,
+                           int64_t found)
+{
+    char list[256] = ": without a header columns are #0, #1 and so on";
+    if (found == SEVERAL_COLUMNS)
+        return mr_fail(MR_ERR_ARGUMENT,
+                       "%s: field '%s': '%s' has several columns '%.*s': \"#0\", \"#1\" and so on name one",
+                       plan->call, field, plan->path, (int)length, at);
+    if (plan->column)
+        list_columns(plan, list, sizeof list);
     return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': '%s' has no column '%.*s'%s", plan->call, field,
-                   plan->path, (int)length, at,
-                   plan->column ? "" : ": without a header columns are #0, #1 and so on");
+                   plan->path, (int)length, at, list);
 }
 
 static mr_status claim(mr__csv_plan *plan, int field, int64_t column, int64_t *count)
@@ -51,15 +82,15 @@ static mr_status claim_range(mr__csv_plan *plan, int field, const char *at, size
     int64_t first = find_column(plan, at, length), last = first;
     if (first < 0) {
         const char *colon = memchr(at, ':', length);
-        if (!colon)
-            return no_column(plan, plan->field[field].name, at, length);
+        if (!colon || first == SEVERAL_COLUMNS)
+            return no_column(plan, plan->field[field].name, at, length, first);
         size_t left = (size_t)(colon - at), right = length - left - 1;
         first = find_column(plan, at, left);
         last = find_column(plan, colon + 1, right);
         if (first < 0)
-            return no_column(plan, plan->field[field].name, at, left);
+            return no_column(plan, plan->field[field].name, at, left, first);
         if (last < 0)
-            return no_column(plan, plan->field[field].name, colon + 1, right);
+            return no_column(plan, plan->field[field].name, colon + 1, right, last);
         if (last < first)
             return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': '%.*s' goes from column %lld back to %lld",
                            plan->call, plan->field[field].name, (int)length, at, (long long)first,
@@ -73,7 +104,7 @@ static mr_status claim_range(mr__csv_plan *plan, int field, const char *at, size
 
 static mr_status claim_names(mr__csv_plan *plan, int field, const char *names, int64_t *count)
 {
-    if (find_column(plan, names, strlen(names)) >= 0) /* one whose name has a comma, too */
+    if (find_column(plan, names, strlen(names)) != NO_COLUMN) /* one whose name has a comma, too */
         return claim_range(plan, field, names, strlen(names), count);
     while (names) {
         const char *comma = strchr(names, ',');

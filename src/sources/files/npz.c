@@ -74,8 +74,11 @@ static mr_status not_found(mr__zip zip, const char *name)
                                  n > 60 ? 60 : (int)n, m.name);
     }
     mr_error_clear();
-    return mr_fail(MR_ERR_ARGUMENT, "'%s' has the arrays %s%s: %s%s%s is none of them", zip.path, list,
-                   zip.left ? ", …" : "", name ? "'" : "", name ? name : "no name", name ? "'" : "");
+    if (!name)
+        return mr_fail(MR_ERR_ARGUMENT, "'%s' has the arrays %s%s: one is to be named (.member)", zip.path,
+                       list, zip.left ? ", …" : "");
+    return mr_fail(MR_ERR_ARGUMENT, "'%s' has the arrays %s%s: '%s' is none of them", zip.path, list,
+                   zip.left ? ", …" : "", name);
 }
 
 /* As numpy: of several with one name the last, and one that is called exactly so before one that is without its ".npy". */

@@ -415,11 +415,12 @@ static void check_refused(const mr_csv_field *fields, int count, const char *wan
 static void test_wrong_fields(void)
 {
     const char *const twice[] = { "a", "a" };
-    check_refused(&(mr_csv_field){ .name = "z" }, 1, "csv_new: field 'z': '%s' has no column 'z'");
+    check_refused(&(mr_csv_field){ .name = "z" }, 1,
+                  "csv_new: field 'z': '%s' has no column 'z': it has the columns 'x', 'y'");
     check_refused(&(mr_csv_field){ .name = "z", .columns = "x:z" }, 1,
-                  "csv_new: field 'z': '%s' has no column 'z'");
+                  "csv_new: field 'z': '%s' has no column 'z': it has the columns 'x', 'y'");
     check_refused(&(mr_csv_field){ .name = "z", .columns = "#2" }, 1,
-                  "csv_new: field 'z': '%s' has no column '#2'");
+                  "csv_new: field 'z': '%s' has no column '#2': it has the columns 'x', 'y'");
     check_refused(&(mr_csv_field){ .name = "z", .columns = "y:x" }, 1,
                   "csv_new: field 'z': 'y:x' goes from column 1 back to 0");
     check_refused((mr_csv_field[]){ { .name = "x" }, { .name = "z", .columns = "y,x" } }, 2,

@@ -150,6 +150,31 @@ static void test_shapes(void)
                   "csv_new: field 'a': a text is of one column, not of 2");
 }
 
+static void test_columns(void)
+{
+    char many[600] = "a0", wanted[600] = "has no column 'z': it has the columns 'a0'";
+    for (int i = 1; i < 100; i++)
+        snprintf(many + strlen(many), sizeof many - strlen(many), ",a%d", i);
+    strcat(many, "\n");
+    for (int i = 1; i < 29; i++)
+        snprintf(wanted + strlen(wanted), sizeof wanted - strlen(wanted), ", 'a%d'", i);
+    check_refused(many, (mr_csv_field){ .name = "z" }, wanted);
+    check_refused(many, (mr_csv_field){ .name = "z" }, " more");
+    check_refused("age;height\n1;2\n", (mr_csv_field){ .name = "age" },
+                  "has no column 'age': it has 'age;height' (.delimiter may be ';')");
+    check_refused("age\theight\n1\t2\n", (mr_csv_field){ .name = "age" }, "(.delimiter may be '\\t')");
+    check_refused("x,y,x\n1,2,3\n", (mr_csv_field){ .name = "x" },
+                  "a.csv' has several columns 'x': \"#0\", \"#1\" and so on name one");
+    check_refused("x,y,x\n1,2,3\n", (mr_csv_field){ .name = "z", .columns = "y:x" },
+                  "has several columns 'x'");
+    check_refused("x,y,x\n1,2,3\n", (mr_csv_field){ .name = "z", .columns = "y,x" },
+                  "has several columns 'x'");
+    mr_dataset *d =
+        mr_csv_new(put("x,y,x\n1,2,3\n"), &(mr_csv_field){ .name = "z", .columns = "y,#2" }, 1, NULL);
+    CHECK(d != NULL);
+    mr_dataset_free(d);
+}
+
 int main(void)
 {
     if (!files_begin())
@@ -159,5 +184,6 @@ int main(void)
     RUN(test_resumed);
     RUN(test_memory);
     RUN(test_shapes);
+    RUN(test_columns);
     return files_report();
 }

@@ -138,7 +138,7 @@ static void test_faults(void)
                "others.npz' has the arrays 'x', 'y': 'a' is none of them");
     check_said(mr_npz_load(golden("bad_nothing.npz"), NULL), "bad_nothing.npz' has no arrays");
     check_said(mr_npz_load(golden("savez.npz"), NULL),
-               "savez.npz' has the arrays 'x', 'y': no name is none of them");
+               "savez.npz' has the arrays 'x', 'y': one is to be named (.member)");
     check_said(mr_npz_load(golden("expected.txt"), "x"),
                "expected.txt' is no NPZ file, and has no array 'x'");
     check_said(mr_npz_new(golden("expected.txt"), NULL), "expected.txt' is no NPZ file");

@@ -1,7 +1,8 @@
 /*
  * Millrace, sources: tables and queries of SQLite. Link with millrace-sqlite.
  *
- * Databases are opened for reading alone, with a connection for each thread that reads.
+ * Databases are opened for reading alone, with a connection for each thread that reads. Where another connection has the database for
+ * itself, to write, reading waits for it, a minute at most: then it fails, "'a.db': database is locked".
  */
 #ifndef MILLRACE_SOURCES_SQLITE_H
 #define MILLRACE_SOURCES_SQLITE_H

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { WAIT_MILLISECONDS = 60 * 1000 }; /* for who writes */
+
 mr_status mr__sqlite_make(mr__sqlite *sqlite, const char *call, const char *path, const char *what,
                           const mr_table_field *fields, int field_count)
 {
@@ -38,6 +40,7 @@ sqlite3 *mr__sqlite_open(const mr__sqlite *sqlite)
     sqlite3 *db = NULL;
     const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI;
     if (sqlite3_open_v2(sqlite->path, &db, flags, NULL) == SQLITE_OK) {
+        sqlite3_busy_timeout(db, WAIT_MILLISECONDS);
         sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL); /* "x" is a column, never a text */
         return db;
     }

@@ -5,6 +5,8 @@
 #include "files.h"
 #include "row_checks.h"
 
+#include <pthread.h>
+#include <semaphore.h>
 #include <sqlite3.h>
 
 static mr_rng *rng;
@@ -290,6 +292,45 @@ static void check_refused(mr_table_field field, const char *wanted)
     check_said(wanted);
 }
 
+/* Has the database for itself for a while; says when it has. */
+static void *writer(void *locked)
+{
+    sqlite3 *db = NULL;
+    CHECK(sqlite3_open(in_folder("a.db"), &db) == SQLITE_OK);
+    CHECK(sqlite3_exec(db, "BEGIN EXCLUSIVE; INSERT INTO t VALUES (2);", NULL, NULL, NULL) == SQLITE_OK);
+    sem_post(locked);
+    sqlite3_sleep(100);
+    CHECK(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK);
+    sqlite3_close(db);
+    return NULL;
+}
+
+/* Who reads while another writes waits for it. */
+static void test_locked(void)
+{
+    const mr_table_field x = { .name = "x", .dtype = MR_INT64 };
+    const char *path = make("CREATE TABLE t (x); INSERT INTO t VALUES (1);");
+    for (int by_index = 0; by_index < 2; by_index++) {
+        pthread_t thread;
+        sem_t locked;
+        int64_t values[4] = { 0 };
+        sem_init(&locked, 0, 0);
+        CHECK(pthread_create(&thread, NULL, writer, &locked) == 0);
+        while (sem_wait(&locked) != 0)
+            ;
+        mr_dataset *d =
+            by_index ? mr_sqlite_new(path, "t", &x, 1) : mr_sqlite_stream_new(path, "SELECT x FROM t", &x, 1);
+        if (CHECK(d != NULL))
+            CHECK_EQ_I64(rows_of(d, NULL, values, 4), 2 + by_index);
+        else
+            check_said("");
+        CHECK_EQ_I64(values[1], 2);
+        mr_dataset_free(d);
+        pthread_join(thread, NULL);
+        sem_destroy(&locked);
+    }
+}
+
 static void test_wrong_fields(void)
 {
     const char *const twice[] = { "a", "a" };
@@ -521,6 +562,7 @@ int main(void)
     RUN(test_changes);
     RUN(test_planted);
     RUN(test_damaged_page);
+    RUN(test_locked);
     RUN(test_wrong_fields);
     RUN(test_every_column);
     RUN(test_odd_columns);

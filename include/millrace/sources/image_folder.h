@@ -27,6 +27,7 @@ typedef struct mr_image_folder_opts {
     const char *const
         *extensions; /* of files that count, in small letters with the point; default: torchvision's */
     int extension_count;
+    bool bytes; /* give the files as they are, without steps: see below */
 } mr_image_folder_opts;
 
 /* Makes a dataset of a folder with a folder of pictures for each class (torchvision's ImageFolder), up to 64 folders deep
@@ -34,7 +35,12 @@ typedef struct mr_image_folder_opts {
  * Classes are numbered in the order of their names; samples are class after class, folders and then files in the order of the bytes
  * of their names. Fields: "image", as the steps make it (all pictures have one size, so there is a crop or a resize to height x width
  * among them), and "label", int64. A picture that cannot be had is a bad sample, and named. MR_ERR_FORMAT for a folder without
- * classes and for a class without files. */
+ * classes and for a class without files.
+ *
+ * With `bytes` there are no steps, and "image" is a file's bytes, whatever they are: uint8 (-1), for mr_decode_images_new, and for
+ * mr_tar_write, which names samples by a third field then: "key", uint8 (-1), the file's path from its class on, without what is
+ * behind the last point of its name; other points of the name become underlines: "cat/more/0001_front" of "cat/more/0001.front.jpg". Two
+ * files of a folder that differ in their extensions only have the same key. */
 MR_API mr_dataset *mr_image_folder_new(const char *path, const mr_transform *steps, int step_count,
                                        const mr_image_folder_opts *opts);
 

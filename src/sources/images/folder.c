@@ -5,16 +5,19 @@
 #include "pipeline.h"
 #include "read_file.h"
 
+#include <millrace/ragged.h>
 #include <millrace/random.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { IMAGE, LABEL, FIELDS };
+enum { IMAGE, LABEL, KEY, FIELDS };
 
 typedef struct folder {
     mr__listing listing;
     mr__pipeline pipeline;
+    bool bytes;  /* of files, without a pipeline */
+    size_t root; /* of a path, before the class: bytes */
     uint64_t seed;
     mr_rng *rng;        /* of the user's */
     atomic_int readers; /* threads */
@@ -50,6 +53,21 @@ static mr_status read_image(const folder *f, int64_t index, const mr_sample *sam
     return mr_error_status();
 }
 
+/* Its path from the class on, as the name of a sample: the last part without its extension, and without points. */
+static mr_status put_key(const folder *f, const char *path, mr_ragged *to)
+{
+    const char *at = path + f->root, *last = strrchr(at, '/') + 1, *point = strrchr(last, '.');
+    const size_t length = point > last ? (size_t)(point - at) : strlen(at);
+    char *key = mr_ragged_resize(to, (int64_t)length);
+    if (!key)
+        return mr_error_status();
+    memcpy(key, at, length);
+    for (char *p = key + (last - at); p < key + length; p++)
+        if (*p == '.')
+            *p = '_';
+    return MR_OK;
+}
+
 static mr_status get(void *self, int64_t index, const mr_sample *sample)
 {
     const folder *f = *(folder **)self;
@@ -58,7 +76,10 @@ static mr_status get(void *self, int64_t index, const mr_sample *sample)
         return mr_fail(MR_ERR_IO, "'%s/…': a path of more than %zu bytes", f->listing.folders.at[0],
                        sizeof path);
     *(int64_t *)sample->field[LABEL] = f->listing.file[index].label;
-    return read_image(f, index, sample, path);
+    if (!f->bytes)
+        return read_image(f, index, sample, path);
+    mr_status s = put_key(f, path, sample->field[KEY]);
+    return s == MR_OK ? mr__read_file_items(path, sample->field[IMAGE]) : s;
 }
 
 static void *worker_open(void *self)
@@ -100,41 +121,52 @@ static const mr_dataset_vtable vtable = {
 
 /* ---- making ---- */
 
-static mr_status open_folder(folder *f, const char *path, const mr_transform *steps, int step_count,
-                             const mr_image_folder_opts *opts)
+static mr_status list(folder *f, const char *path, const mr_image_folder_opts *opts)
 {
     static const char *const torchvision[] = { ".jpg", ".jpeg", ".png",  ".ppm", ".bmp",
                                                ".pgm", ".tif",  ".tiff", ".webp" };
     const char *const *extensions = torchvision;
     int extension_count = sizeof torchvision / sizeof *torchvision;
-    if (!path)
-        return mr_fail(MR_ERR_ARGUMENT, "path is NULL");
     if (opts && opts->extensions) {
         extensions = opts->extensions;
         extension_count = opts->extension_count;
     }
     if (extension_count < 1)
         return mr_fail(MR_ERR_ARGUMENT, "%d extensions", extension_count);
-    if (mr__pipeline_make(&f->pipeline, steps, step_count, NULL, opts ? &opts->image : NULL,
-                          opts && opts->draft) < 0 ||
-        mr__listing_make(&f->listing, path, extensions, extension_count) < 0)
+    const size_t length = strlen(path);
+    f->root = length + (length && path[length - 1] != '/');
+    return mr__listing_make(&f->listing, path, extensions, extension_count);
+}
+
+static mr_status open_folder(folder *f, const char *path, const mr_transform *steps, int step_count,
+                             const mr_image_folder_opts *opts)
+{
+    if (!path)
+        return mr_fail(MR_ERR_ARGUMENT, "path is NULL");
+    f->bytes = opts && opts->bytes;
+    if (f->bytes && step_count)
+        return mr_fail(MR_ERR_ARGUMENT, "%d steps, and bytes are as they are in the files", step_count);
+    if (!f->bytes && mr__pipeline_make(&f->pipeline, steps, step_count, NULL, opts ? &opts->image : NULL,
+                                       opts && opts->draft) < 0)
         return mr_error_status();
     f->seed = opts ? opts->seed : 0;
-    f->rng = opts ? opts->rng : NULL;
-    return MR_OK;
+    f->rng = opts && !f->bytes ? opts->rng : NULL;
+    return list(f, path, opts);
 }
 
 mr_dataset *mr_image_folder_new(const char *path, const mr_transform *steps, int step_count,
                                 const mr_image_folder_opts *opts)
 {
+    static const mr_field bytes = { "image", MR_UINT8, { 1, { -1 } } };
     folder *f = mr_calloc(1, sizeof *f);
     if (!f)
         return NULL;
     mr_dataset *dataset = NULL;
     if (open_folder(f, path, steps, step_count, opts) == MR_OK) {
-        const mr_field fields[FIELDS] = { mr__pipeline_field(&f->pipeline, "image"),
-                                          { "label", MR_INT64, { 0 } } };
-        dataset = mr_dataset_new(&vtable, &f, sizeof f, fields, FIELDS);
+        const mr_field fields[FIELDS] = { f->bytes ? bytes : mr__pipeline_field(&f->pipeline, "image"),
+                                          { "label", MR_INT64, { 0 } },
+                                          { "key", MR_UINT8, { 1, { -1 } } } };
+        dataset = mr_dataset_new(&vtable, &f, sizeof f, fields, f->bytes ? FIELDS : KEY);
     } else {
         mr_fail_context("image_folder_new");
     }

@@ -31,6 +31,13 @@ static mr_status read_all(int fd, const char *path, uint8_t *to, size_t *size)
     return MR_OK;
 }
 
+static mr_status check_size(const char *path, size_t size)
+{
+    return size > LARGEST
+               ? mr_fail(MR_ERR_MEMORY, "cannot read '%s': %zu bytes, more than %d", path, size, LARGEST)
+               : MR_OK;
+}
+
 /* Reads a file that begins like a picture; of others no more than that. */
 static mr_status read_picture(int fd, const char *path, mr__room *room, size_t *size)
 {
@@ -40,8 +47,8 @@ static mr_status read_picture(int fd, const char *path, mr__room *room, size_t *
         return mr_error_status();
     if (!mr__is_jpeg(first, begin) && !mr__is_png(first, begin))
         *size = begin;
-    if (*size > LARGEST)
-        return mr_fail(MR_ERR_MEMORY, "cannot read '%s': %zu bytes, more than %d", path, *size, LARGEST);
+    if (check_size(path, *size) < 0)
+        return mr_error_status();
     if (!mr__room_for(room, *size + 1))
         return mr_error_status();
     memcpy(room->at, first, begin);
@@ -51,19 +58,49 @@ static mr_status read_picture(int fd, const char *path, mr__room *room, size_t *
     return s;
 }
 
-mr_status mr__read_file(const char *path, mr__room *room, size_t *size)
+/* A regular file and its size; -1 after a failure. */
+static int open_file(const char *path, size_t *size)
 {
     struct stat about;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return failed("open", path, errno);
-    mr_status s = fstat(fd, &about) < 0 ? failed("read", path, errno) : MR_OK;
-    if (s == MR_OK && !S_ISREG(about.st_mode))
-        s = mr_fail(MR_ERR_IO, "cannot read '%s': it is no regular file", path);
-    if (s == MR_OK) {
+    if (fd < 0) {
+        failed("open", path, errno);
+        return -1;
+    }
+    if (fstat(fd, &about) < 0) {
+        failed("read", path, errno);
+    } else if (!S_ISREG(about.st_mode)) {
+        mr_fail(MR_ERR_IO, "cannot read '%s': it is no regular file", path);
+    } else {
         *size = (size_t)about.st_size;
-        s = read_picture(fd, path, room, size);
+        return fd;
     }
     close(fd);
+    return -1;
+}
+
+mr_status mr__read_file(const char *path, mr__room *room, size_t *size)
+{
+    int fd = open_file(path, size);
+    if (fd < 0)
+        return mr_error_status();
+    mr_status s = read_picture(fd, path, room, size);
+    close(fd);
     return s;
+}
+
+mr_status mr__read_file_items(const char *path, mr_ragged *to)
+{
+    size_t size, got;
+    int fd = open_file(path, &size);
+    if (fd < 0)
+        return mr_error_status();
+    uint8_t *bytes = NULL;
+    if (check_size(path, size) == MR_OK && (bytes = mr_ragged_resize(to, (int64_t)size))) {
+        got = size;
+        if (read_all(fd, path, bytes, &got) < 0 || (got < size && !mr_ragged_resize(to, (int64_t)got)))
+            bytes = NULL;
+    }
+    close(fd);
+    return bytes ? MR_OK : mr_error_status();
 }

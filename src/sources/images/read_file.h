@@ -4,7 +4,12 @@
 
 #include "decoder.h"
 
-/* Reads a regular file into `room`. */
+#include <millrace/ragged.h>
+
+/* Reads a regular file into `room`; of one that does not begin like a picture the first bytes only. */
 mr_status mr__read_file(const char *path, mr__room *room, size_t *size);
+
+/* Reads a regular file, whatever it is, as the items of a sample. */
+mr_status mr__read_file_items(const char *path, mr_ragged *to);
 
 #endif

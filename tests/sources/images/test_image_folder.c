@@ -281,6 +281,55 @@ static void test_large_files(void)
     }
 }
 
+/* ---- bytes of files ---- */
+
+static void check_bytes(mr_dataset *d, int64_t index, const char *bytes, size_t size, const char *key)
+{
+    mr_batch *b = mr_dataset_get(d, index);
+    if (!CHECK(b != NULL)) {
+        printf("    %s\n", mr_error());
+        return;
+    }
+    CHECK_EQ_I64(mr_tensor_numel(b->field[0]), (int64_t)size);
+    CHECK(!size || memcmp(mr_tensor_data(b->field[0]), bytes, size) == 0);
+    CHECK_EQ_I64(mr_tensor_numel(b->field[2]), (int64_t)strlen(key));
+    CHECK(memcmp(mr_tensor_data(b->field[2]), key, strlen(key)) == 0);
+    mr_batch_free(b);
+}
+
+/* Files are what they are, pictures or not. */
+static void test_bytes(void)
+{
+    static const char *const text = "this is no picture, but here it need not be one";
+    static const char *const files[] = { "bytes/a/.jpg", "bytes/a/.x.jpg", "bytes/a/empty.png",
+                                         "bytes/a/one.two.jpg" };
+    static const char *const keys[] = { "a/_jpg", "a/_x", "a/empty", "a/one_two" };
+    CHECK(mkdir(in_folder("bytes"), 0777) == 0 && mkdir(in_folder("bytes/a"), 0777) == 0);
+    for (int i = 0; i < 4; i++)
+        file_put(in_folder(files[i]), text, i == 2 ? 0 : strlen(text));
+    for (int slash = 0; slash < 2; slash++) {
+        mr_dataset *d = mr_image_folder_new(in_folder(slash ? "bytes/" : "bytes"), NULL, 0,
+                                            &(mr_image_folder_opts){ .bytes = true });
+        CHECK_EQ_I64(mr_dataset_len(d), 4);
+        for (int i = 0; i < 4; i++)
+            check_bytes(d, i, text, i == 2 ? 0 : strlen(text), keys[i]);
+        mr_dataset_free(d);
+    }
+    CHECK(!mr_image_folder_new(in_folder("bytes"), train, 5, &(mr_image_folder_opts){ .bytes = true }));
+    CHECK_EQ_STR(mr_error(), "image_folder_new: 5 steps, and bytes are as they are in the files");
+    mr_dataset *d =
+        mr_image_folder_new(in_folder("bytes"), NULL, 0, &(mr_image_folder_opts){ .bytes = true });
+    unlink(in_folder(files[0]));
+    CHECK(truncate(in_folder(files[1]), 5000000000) == 0);
+    CHECK(!mr_dataset_get(d, 0));
+    CHECK(strstr(mr_error(), "/bytes/a/.jpg': No such file or directory") != NULL);
+    CHECK(!mr_dataset_get(d, 1));
+    CHECK(strstr(mr_error(), "/bytes/a/.x.jpg': 5000000000 bytes, more than 1073741824") != NULL);
+    mr_error_clear();
+    unlink(in_folder(files[1]));
+    mr_dataset_free(d);
+}
+
 /* ---- pictures out of bytes ---- */
 
 typedef struct files {
@@ -496,6 +545,7 @@ int main(void)
     RUN(test_workers);
     RUN(test_loops);
     RUN(test_large_files);
+    RUN(test_bytes);
     RUN(test_decode_images);
     RUN(test_faults);
     RUN(test_bad_samples);

@@ -3,8 +3,8 @@
 #include <millrace/sources/image_folder.h>
 #include <millrace/sources/tar.h>
 
-#include "check.h"
 #include "files.h"
+#include "sources/images/pictures.h"
 
 enum { PICTURES = 40, SIDE = 9 };
 
@@ -101,6 +101,100 @@ static void test_pictures(void)
     mr_rng_free(rng);
 }
 
+/* ---- a folder of classes ---- */
+
+enum { CLASSES = 2, FILES = 5 };
+
+static const char *const class_files[CLASSES][FILES] = {
+    { "grey.jpg", "kind2_8bit.png", "more/cmyk.jpg", "more/optimized.jpg", "pixel.jpg" },
+    { "comment.jpg", "gamma.png", "grey.jpg", "kind3_8bit.png", "kind6_16bit_interlaced.png" },
+};
+/* One name has several points. */
+static const char *const keys[] = {
+    "cat/grey",      "cat/kind2_8bit", "cat/pixel",  "cat/more/a_cmyk",  "cat/more/optimized",
+    "dog.s/comment", "dog.s/gamma",    "dog.s/grey", "dog.s/kind3_8bit", "dog.s/kind6_16bit_interlaced"
+};
+
+static void make_folder(void)
+{
+    static const char *const folders[] = { "photos", "photos/cat", "photos/cat/more", "photos/dog.s" };
+    for (int i = 0; i < 4; i++)
+        CHECK(mkdir(in_folder(folders[i]), 0777) == 0);
+    for (int c = 0; c < CLASSES; c++)
+        for (int i = 0; i < FILES; i++) {
+            const char *file = class_files[c][i];
+            const bool more = strncmp(file, "more/", 5) == 0, named = more && strstr(file, "cmyk");
+            char path[200];
+            size_t size;
+            uint8_t *bytes = picture_bytes(more ? file + 5 : file, &size);
+            snprintf(path, sizeof path, "photos/%s/%s", c ? "dog.s" : "cat",
+                     named ? "more/a.cmyk.jpg" : file);
+            file_put(in_folder(path), bytes, size);
+            free(bytes);
+        }
+}
+
+static void check_keys(const mr_batch *b)
+{
+    const int64_t *ends = mr_tensor_data(b->field[3]); /* the key's offsets: behind the fields */
+    const char *letters = mr_tensor_data(b->field[2]);
+    CHECK_EQ_STR(b->name[3], "key.offsets");
+    for (int i = 0; i < CLASSES * FILES; i++) {
+        char key[100] = "";
+        memcpy(key, letters + ends[i], (size_t)(ends[i + 1] - ends[i]));
+        CHECK_EQ_STR(key, keys[i]);
+    }
+}
+
+/* What the folder gives by itself comes out of tar files, too: the same pixels, draws and labels, in the same order. */
+static void test_folder(void)
+{
+    const mr_transform steps[] = { mr_transform_resize(30, 30, NULL),
+                                   mr_transform_random_crop(SIDE, SIDE, NULL),
+                                   mr_transform_random_horizontal_flip(0.5), mr_transform_to_tensor() };
+    const mr_tar_out members[] = { { .field = "image", .extension = "jpg" },
+                                   { .field = "label", .extension = "cls", .content = MR_MEMBER_TEXT } };
+    const mr_tar_field fields[] = {
+        { .name = "image", .extension = "jpg" },
+        { .name = "label", .extension = "cls", .content = MR_MEMBER_TEXT, .dtype = MR_INT64 },
+        { .name = "key", .extension = "__key__" }
+    };
+    make_folder();
+    mr_dataset *files =
+        mr_image_folder_new(in_folder("photos"), NULL, 0, &(mr_image_folder_opts){ .bytes = true });
+    CHECK_EQ_I64(mr_dataset_len(files), CLASSES * FILES);
+    CHECK_EQ_I64(mr_tar_write(files, in_folder("photos-#.tar"), members, 2,
+                              &(mr_tar_write_opts){ .key = "key", .write.workers = 2 }),
+                 MR_OK);
+    mr_dataset_free(files);
+
+    mr_dataset *direct =
+                   mr_image_folder_new(in_folder("photos"), steps, 4, &(mr_image_folder_opts){ .seed = 7 }),
+               *members_of = mr_tar_stream_new(in_folder("photos-0.tar"), fields, 3, NULL),
+               *decoded =
+                   mr_decode_images_new(members_of, "image", steps, 4, &(mr_decode_images_opts){ .seed = 7 });
+    mr_dataset_free(members_of);
+    mr_rng *rng = mr_rng_new(1);
+    mr_loader *one = mr_loader_new(direct, rng, &(mr_loader_opts){ .batch_size = 16 }),
+              *other = mr_loader_new(decoded, rng, &(mr_loader_opts){ .batch_size = 16, .shards = 1 });
+    const mr_batch *a = NULL, *b = NULL;
+    if (CHECK_EQ_I64(mr_loader_next(one, &a), MR_OK) && CHECK_EQ_I64(mr_loader_next(other, &b), MR_OK)) {
+        CHECK_EQ_I64(a->rows, CLASSES * FILES);
+        CHECK_EQ_I64(b->rows, CLASSES * FILES);
+        CHECK(memcmp(mr_tensor_data(a->field[0]), mr_tensor_data(b->field[0]),
+                     (size_t)a->rows * 3 * SIDE * SIDE * sizeof(float)) == 0);
+        CHECK(memcmp(mr_tensor_data(a->field[1]), mr_tensor_data(b->field[1]), (size_t)a->rows * 8) == 0);
+        check_keys(b);
+    } else {
+        printf("    %s\n", mr_error());
+    }
+    mr_loader_free(one);
+    mr_loader_free(other);
+    mr_dataset_free(direct);
+    mr_dataset_free(decoded);
+    mr_rng_free(rng);
+}
+
 int main(void)
 {
     if (!files_begin_in_memory())
@@ -108,5 +202,6 @@ int main(void)
     make_pictures();
     write_pictures();
     RUN(test_pictures);
+    RUN(test_folder);
     return files_report();
 }

@@ -58,8 +58,9 @@ typedef struct mr_image_grid_opts {
         *stddev; /* three of each, which mr_transform_normalize was given; default: it was not */
 } mr_image_grid_opts;
 
-/* Makes one picture of a batch, side by side with two black pixels between: of float32 [rows, channels, height, width], where 0 is black
- * and 1 white, or of uint8, which may also be [rows, height, width, channels]; 1 or 3 channels. (torchvision's make_grid) */
+/* Makes one picture of a batch, as torchvision's make_grid: side by side, with two black pixels between and around, but around one
+ * that is alone; always of 3 channels, grey being repeated. Of float32 [rows, channels, height, width], where 0 is black and 1 white, or of
+ * uint8, which may also be [rows, height, width, channels]; 1 or 3 channels. Of grey the first of `mean` and `stddev` count. */
 MR_API mr_image *mr_image_grid(const mr_tensor *batch, const mr_image_grid_opts *opts);
 
 #ifdef __cplusplus

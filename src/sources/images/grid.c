@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { BETWEEN = 2, COLUMNS = 8 };
+enum { BETWEEN = 2, COLUMNS = 8, COLORS = 3 };
 
 /* How a batch lies in memory. */
 typedef struct layout {
@@ -60,9 +60,11 @@ static void put(const layout *l, const void *data, int64_t row, mr_image *grid, 
 {
     for (int64_t y = 0; y < l->height; y++)
         for (int64_t x = 0; x < l->width; x++)
-            for (int64_t c = 0; c < l->channels; c++)
-                grid->pixels[((top + y) * grid->width + left + x) * l->channels + c] =
+            for (int64_t color = 0; color < COLORS; color++) {
+                const int64_t c = color % l->channels; /* grey is all three */
+                grid->pixels[((top + y) * grid->width + left + x) * COLORS + color] =
                     byte_at(l, data, row * l->row + y * l->line + x * l->pixel + c * l->channel, c);
+            }
 }
 
 mr_image *mr_image_grid(const mr_tensor *batch, const mr_image_grid_opts *opts)
@@ -80,11 +82,11 @@ mr_image *mr_image_grid(const mr_tensor *batch, const mr_image_grid_opts *opts)
         return NULL;
     }
     columns = columns < l.rows ? columns : l.rows;
-    const int64_t lines = (l.rows + columns - 1) / columns;
-    mr_image *grid = mr_image_new(lines * (l.height + BETWEEN) + BETWEEN,
-                                  columns * (l.width + BETWEEN) + BETWEEN, l.channels);
+    const int64_t lines = (l.rows + columns - 1) / columns, between = l.rows > 1 ? BETWEEN : 0;
+    mr_image *grid =
+        mr_image_new(lines * (l.height + between) + between, columns * (l.width + between) + between, COLORS);
     for (int64_t row = 0; grid && row < l.rows; row++)
-        put(&l, mr_tensor_data(batch), row, grid, BETWEEN + row / columns * (l.height + BETWEEN),
-            BETWEEN + row % columns * (l.width + BETWEEN));
+        put(&l, mr_tensor_data(batch), row, grid, between + row / columns * (l.height + between),
+            between + row % columns * (l.width + between));
     return grid;
 }

@@ -445,6 +445,42 @@ static void test_grid(void)
     mr_tensor_free(y);
 }
 
+/* One picture has no border, and grey is repeated: as make_grid has it. */
+static void test_small_grids(void)
+{
+    static const double mean[3] = { 0.5, 9, 9 }, stddev[3] = { 0.5, 9, 9 };
+    mr_tensor *color = mr_tensor_zeros(MR_UINT8, MR_SHAPE(1, 3, 2, 4)),
+              *grey = mr_tensor_zeros(MR_FLOAT32, MR_SHAPE(2, 1, 2, 4)),
+              *one = mr_tensor_zeros(MR_UINT8, MR_SHAPE(1, 2, 4, 1));
+    for (int i = 0; i < 24; i++)
+        ((uint8_t *)mr_tensor_data(color))[i] = (uint8_t)(i * 10);
+    for (int i = 0; i < 16; i++)
+        ((float *)mr_tensor_data(grey))[i] = (float)i / 16;
+    for (int i = 0; i < 8; i++)
+        ((uint8_t *)mr_tensor_data(one))[i] = (uint8_t)(i * 20);
+    mr_image *grid = mr_image_grid(color, NULL);
+    if (CHECK(grid && grid->height == 2 && grid->width == 4 && grid->channels == 3))
+        for (int i = 0; i < 24; i++)
+            CHECK_EQ_I64(grid->pixels[i], (i % 3 * 8 + i / 3) * 10);
+    mr_image_free(grid);
+    grid = mr_image_grid(one, NULL);
+    if (CHECK(grid && grid->height == 2 && grid->width == 4 && grid->channels == 3))
+        for (int i = 0; i < 24; i++)
+            CHECK_EQ_I64(grid->pixels[i], i / 3 * 20);
+    mr_image_free(grid);
+    grid = mr_image_grid(grey, &(mr_image_grid_opts){ .mean = mean, .stddev = stddev });
+    if (CHECK(grid && grid->height == 6 && grid->width == 14 && grid->channels == 3))
+        for (int c = 0; c < 3; c++) {
+            CHECK_EQ_I64(grid->pixels[c], 0);
+            CHECK_EQ_I64(grid->pixels[(2 * 14 + 2) * 3 + c], 128);
+            CHECK_EQ_I64(grid->pixels[(3 * 14 + 11) * 3 + c], 247);
+        }
+    mr_image_free(grid);
+    mr_tensor_free(color);
+    mr_tensor_free(grey);
+    mr_tensor_free(one);
+}
+
 int main(void)
 {
     if (!files_begin())
@@ -461,5 +497,6 @@ int main(void)
     RUN(test_one_after_the_other);
     RUN(test_save);
     RUN(test_grid);
+    RUN(test_small_grids);
     return files_report();
 }

@@ -215,33 +215,6 @@ static void check_opts(mr_trainer_opts opts, const char *text)
     CHECK_EQ_STR(mr_error(), text);
 }
 
-/* Samples that are left out are told of when the fit ends. */
-static mr_status third_is_bad(int64_t index)
-{
-    return index == 3 || index == 7 ? mr_fail(MR_ERR_FORMAT, "file '%d' is damaged", (int)index) : MR_OK;
-}
-
-static void test_left_out(void)
-{
-    fit f = fit_new(10);
-    hook.sample = third_is_bad;
-    mr_loader *loader =
-        mr_loader_new(f.data, f.rng, &(mr_loader_opts){ .batch_size = 4, .on_bad_sample = MR_BAD_SKIP });
-    mr_trainer *t =
-        mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 2, .no_progress = true, .no_summary = true });
-    mr_set_log_hook(hear, NULL);
-    for (int i = 0; i < 2; i++) { /* each fit tells of its own */
-        *heard = '\0';
-        CHECK_EQ_I64(mr_trainer_fit(t, f.task, loader), MR_OK);
-        CHECK_EQ_STR(heard,
-                     "fit: 4 bad samples were left out, the first: loader: sample 3: file '3' is damaged\n");
-    }
-    mr_set_log_hook(NULL, NULL);
-    mr_trainer_free(t);
-    mr_loader_free(loader);
-    fit_free(&f);
-}
-
 /* Such a task is for predictions, say. */
 static void check_cannot_train(const fit *f, const mr_task_vtable *vtable, const char *text)
 {
@@ -604,7 +577,6 @@ int main(void)
     RUN(test_training_step);
     RUN(test_optimizers);
     RUN(test_samples);
-    RUN(test_left_out);
     RUN(test_arguments);
     RUN(test_null_handles);
     RUN(test_failed_model);

@@ -184,6 +184,41 @@ static void test_without_a_check(void)
     monitor = "val_loss";
 }
 
+static int64_t signal_behind; /* so many batches; 0: never */
+
+static mr_status look_and_signal(void *self, mr_step *s)
+{
+    (void)self;
+    look_at(s->model, behind[0]);
+    if (s->batch_index + 1 == signal_behind)
+        raise(SIGINT);
+    return MR_OK;
+}
+
+static void strict_alone(mr_trainer *t)
+{
+    (void)mr_trainer_add_callback(
+        t, mr_early_stopping_new("val_loss", &(mr_early_stopping_opts){ .restore_best = true }));
+    (void)mr_trainer_add_callback(
+        t, mr_lambda_callback_new(&(mr_callback_vtable){ .on_train_batch_end = look_and_signal }, NULL));
+}
+
+/* An end within the first epoch, before any validation: the model keeps what it has learned by then, and does not get the weights
+ * that it began with. */
+static void test_end_before_a_check(void)
+{
+    memset(at_end, 0, sizeof at_end);
+    memset(behind, 0, sizeof behind);
+    CHECK_EQ_I64(train("by_steps", strict_alone, (mr_trainer_opts){ .max_steps = 5 }), MR_OK);
+    CHECK(behind[0][0] != 0 && equal(at_end, behind[0]));
+    memset(at_end, 0, sizeof at_end);
+    signal_behind = 3;
+    CHECK_EQ_I64(train("by_signal", strict_alone, (mr_trainer_opts){ .handle_signals = true }),
+                 MR_INTERRUPTED);
+    signal_behind = 0;
+    CHECK(behind[0][0] != 0 && equal(at_end, behind[0]));
+}
+
 /* ---- what does not go together ---- */
 
 static mr_swa_opts swa_opts;
@@ -385,6 +420,7 @@ int main(void)
     RUN(test_late_average);
     RUN(test_monitor_of_training);
     RUN(test_without_a_check);
+    RUN(test_end_before_a_check);
     RUN(test_refuses);
     RUN(test_killed);
     RUN(test_load);

@@ -31,11 +31,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
           .shape = MR_SHAPE(2),
           .missing = MR_MISSING_FILL },
     };
-    const mr_tar_opts opts = { .max_member = 1 << 20 };
+    const mr_tar_opts opts = { .max_member = 1 << 20 }, little = { .max_member = 1 << 20, .max_held = 5000 };
     fuzz_file f = fuzz_open(bytes, size);
     fuzz_read_stream(mr_tar_stream_new(f.path, fields, 4, &opts));
     fuzz_read_stream(mr_tar_stream_new(f.path, fields, 5, &opts));
     read_shards(mr_tar_stream_new(f.path, fields, 3, &opts));
+    read_shards(mr_tar_stream_new(f.path, fields, 5, &little));
     fuzz_close(&f);
     return 0;
 }

@@ -111,6 +111,9 @@ typedef void (*mr_log_hook)(void *user, mr_log_level level, const char *line);
  * thread while nothing else runs. `user` is borrowed. */
 MR_API void mr_set_log_hook(mr_log_hook hook, void *user);
 
+/* Gives the hook a line with a printf-style text, of up to 1023 bytes, for datasets and callbacks of one's own. */
+MR_API void mr_log_line(mr_log_level level, const char *format, ...) MR_PRINTF(2, 3);
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 /* How many threads large operations are divided among, at most 1024; 0 restores the default, the processors that are there (or

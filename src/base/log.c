@@ -21,12 +21,25 @@ void mr_set_log_hook(mr_log_hook hook, void *user)
     target.user = user;
 }
 
-void mr__log(mr_log_level level, const char *format, ...)
+static void say(mr_log_level level, const char *format, va_list args)
 {
     char line[1024];
+    vsnprintf(line, sizeof line, format, args);
+    target.hook(target.user, level, line);
+}
+
+void mr__log(mr_log_level level, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    say(level, format, args);
     va_end(args);
-    target.hook(target.user, level, line);
+}
+
+void mr_log_line(mr_log_level level, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say(level, format, args);
+    va_end(args);
 }

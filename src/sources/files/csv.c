@@ -225,6 +225,8 @@ static mr_status open_csv(csv *c, const char *path, const mr_csv_field *fields, 
         c->rows.kind.quick = read_plain;
     if (s == MR_OK)
         s = index_rows(c, path, opts);
+    if (s == MR_OK && !fields)
+        s = mr__csv_plan_tell(&c->plan, c->rows.bytes.at + c->data, c->rows.bytes.at + c->rows.bytes.size);
     return s < 0 ? s : check_words(c);
 }
 

@@ -112,6 +112,10 @@ mr_status mr__csv_plan_fields(mr__csv_plan *plan, const mr_csv_field *fields, in
 mr_status mr__csv_plan_each(mr__csv_plan *plan,
                             const mr_csv_field *fields); /* one for each column, in their order */
 mr_status mr__csv_plan_guess(mr__csv_plan *plan, const char *at, const char *end, bool classes);
+
+/* After a guess, and when words are known: a line of the log for each column that has become words although some of its cells begin as
+ * numbers. */
+mr_status mr__csv_plan_tell(const mr__csv_plan *plan, const char *at, const char *end);
 void mr__csv_plan_free(mr__csv_plan *plan);
 
 /* Writes a record into a sample. MR_OK, MR_END when the row is to be left out, or a failure that names the line; with a line of 0

@@ -175,6 +175,46 @@ static void test_columns(void)
     mr_dataset_free(d);
 }
 
+/* ---- columns that are taken for words ---- */
+
+static char heard[2000];
+
+static void hear(void *user, mr_log_level level, const char *line)
+{
+    (void)user;
+    CHECK_EQ_I64(level, MR_LOG_WARNING);
+    snprintf(heard + strlen(heard), sizeof heard - strlen(heard), "%s\n", line);
+}
+
+static void test_guess(void)
+{
+    char wanted[2000];
+    heard[0] = 0;
+    mr_set_log_hook(hear, NULL);
+    const char *path = put("age,name,price,x\n17,ann,\"1,5\",NA\nTRUE,bob,\"2,5\",2\n0x10,cid,\"2,5\",3\n");
+    mr_dataset *d = mr_csv_new(path, NULL, 0, NULL);
+    snprintf(wanted, sizeof wanted,
+             "csv_new: '%s': column 'age' is taken for words, 3 of them, since 'TRUE' is no number: name "
+             "fields if it has "
+             "numbers\n"
+             "csv_new: '%s': column 'price' is taken for words, 2 of them, since '1,5' is no number: name "
+             "fields if it has "
+             "numbers\n",
+             path, path);
+    CHECK_EQ_STR(heard, wanted);
+    mr_dataset_free(d);
+
+    heard[0] = 0;
+    d = mr_csv_new(put("a,b,c,d,e,f,g,h,i,j\n1x,1x,1x,1x,1x,1x,1x,1x,1x,1x\n"), NULL, 0, NULL);
+    CHECK(strstr(heard, "a.csv': so are 2 more columns\n") != NULL);
+    CHECK(strstr(heard, "column 'i'") == NULL);
+    mr_dataset_free(d);
+    heard[0] = 0;
+    mr_dataset_free(mr_csv_new(put("x,name\n1,a\n-.5,b\n"), NULL, 0, NULL));
+    CHECK_EQ_STR(heard, "");
+    mr_set_log_hook(NULL, NULL);
+}
+
 int main(void)
 {
     if (!files_begin())
@@ -185,5 +225,6 @@ int main(void)
     RUN(test_memory);
     RUN(test_shapes);
     RUN(test_columns);
+    RUN(test_guess);
     return files_report();
 }

@@ -4,14 +4,17 @@
 
 #include <millrace/base.h>
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
-static size_t largest_block;
+static atomic_size_t largest_block;
 
 static inline void *largest_block_allocate(void *user, size_t bytes, size_t alignment)
 {
     (void)user;
-    largest_block = bytes > largest_block ? bytes : largest_block;
+    for (size_t most = atomic_load(&largest_block);
+         bytes > most && !atomic_compare_exchange_weak(&largest_block, &most, bytes);)
+        continue;
     return aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
 }
 
@@ -24,14 +27,14 @@ static inline void largest_block_release(void *user, void *memory)
 static inline void largest_block_begin(void)
 {
     static const mr_allocator watched = { largest_block_allocate, largest_block_release, NULL };
-    largest_block = 0;
+    atomic_store(&largest_block, 0);
     mr_set_allocator(&watched);
 }
 
 static inline size_t largest_block_end(void)
 {
     mr_set_allocator(NULL);
-    return largest_block;
+    return atomic_load(&largest_block);
 }
 
 #endif

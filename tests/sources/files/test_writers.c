@@ -1,6 +1,7 @@
 /* Datasets written to NPY and token files: what is in them, with any workers; stopped anywhere, and gone on with. */
 #include <millrace/millrace.h>
 #include <millrace/sources/arrays.h>
+#include <millrace/sources/records.h>
 #include <millrace/sources/writers.h>
 
 #include "check.h"
@@ -219,6 +220,31 @@ static void test_files(void)
 }
 
 /* ---- stopping, and going on ---- */
+
+/* Out of a pipe, which a worker reads, into a file. */
+static void test_from_pipe(void)
+{
+    enum { NUMBERS = 50000 };
+    static const mr_field field[] = { { "n", MR_INT64, { 0 } } };
+    char command[900];
+    int64_t *numbers = malloc(NUMBERS * sizeof *numbers);
+    for (int64_t i = 0; i < NUMBERS; i++)
+        numbers[i] = 7 * i;
+    file_put(in_folder("numbers"), numbers, NUMBERS * sizeof *numbers);
+    CHECK(mkfifo(in_folder("pipe"), 0600) == 0);
+    snprintf(command, sizeof command, "cat '%s' >'%s' &", in_folder("numbers"), in_folder("pipe"));
+    CHECK(system(command) == 0);
+    mr_dataset *d = mr_records_stream_new(in_folder("pipe"), field, 1, NULL);
+    CHECK_EQ_I64(mr_npy_write(d, &(mr_npy_out){ "n", in_folder("piped.npy") }, 1,
+                              &(mr_write_opts){ .workers = 3, .batch_size = 100 }),
+                 MR_OK);
+    mr_dataset_free(d);
+    mr_tensor *n = mr_npy_load(in_folder("piped.npy"));
+    CHECK(n && mr_tensor_numel(n) == NUMBERS &&
+          memcmp(mr_tensor_data(n), numbers, NUMBERS * sizeof *numbers) == 0);
+    mr_tensor_free(n);
+    free(numbers);
+}
 
 static const mr_write_opts often = { .batch_size = 16, .save_every = 1e-9 };
 
@@ -552,6 +578,7 @@ int main(void)
         return 1;
     make_expected();
     RUN(test_files);
+    RUN(test_from_pipe);
     RUN(test_failed_and_went_on);
     RUN(test_died_and_went_on);
     RUN(test_complete);

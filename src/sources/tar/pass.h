@@ -50,6 +50,7 @@ struct mr__shared {
     const mr__tar_plan *plan;
     mr_storage *storage;
     pthread_mutex_t lock; /* of all below, and of passes but what `reading` says */
+    int holders;
     pthread_cond_t changed;
     mr__pass *passes;
     mr__held *spare;

@@ -262,14 +262,28 @@ mr__shared *mr__shared_new(const mr__tar_plan *plan, mr_storage *storage)
         return NULL;
     shared->plan = plan;
     shared->storage = storage;
+    shared->holders = 1;
     pthread_mutex_init(&shared->lock, NULL);
     pthread_cond_init(&shared->changed, NULL);
+    return shared;
+}
+
+mr__shared *mr__shared_hold(mr__shared *shared)
+{
+    pthread_mutex_lock(&shared->lock);
+    shared->holders++;
+    pthread_mutex_unlock(&shared->lock);
     return shared;
 }
 
 void mr__shared_free(mr__shared *shared)
 {
     if (!shared)
+        return;
+    pthread_mutex_lock(&shared->lock);
+    const int left = --shared->holders;
+    pthread_mutex_unlock(&shared->lock);
+    if (left > 0)
         return;
     mr__passes_free(shared);
     pthread_mutex_destroy(&shared->lock);

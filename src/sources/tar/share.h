@@ -15,8 +15,11 @@
 /* The passes of a stream's files. */
 typedef struct mr__shared mr__shared;
 
-/* Borrows both. */
+/* Borrows both, which may be gone when all that is left to do is that readers leave. */
 mr__shared *mr__shared_new(const mr__tar_plan *plan, mr_storage *storage);
+
+/* For a reader, who may outlive the stream; the last who lets go of it frees it. */
+mr__shared *mr__shared_hold(mr__shared *shared);
 void mr__shared_free(mr__shared *shared);
 
 /* A reader of a file, by one thread at a time. Where he stands is what he has read up to. */

@@ -50,8 +50,10 @@ static const char *path_of(const tar_cursor *c)
 static void close_file(tar_cursor *c)
 {
     mr__samples_close(&c->samples);
-    if (c->share.path)
+    if (c->share.path) {
         mr__share_leave(&c->share);
+        mr__shared_free(c->share.shared);
+    }
     c->share.path = NULL;
     c->open = false;
 }
@@ -117,9 +119,11 @@ static mr_status check_place(const tar_cursor *c, const place *to, int64_t begin
 static mr_status open_shared(tar_cursor *c, const place *to)
 {
     mr__samples_close(&c->samples);
-    c->share = (mr__share){
-        .shared = c->stream->shared, .path = path_of(c), .part = c->part, .parts = c->parts, .at = -1
-    };
+    c->share = (mr__share){ .shared = mr__shared_hold(c->stream->shared),
+                            .path = path_of(c),
+                            .part = c->part,
+                            .parts = c->parts,
+                            .at = -1 };
     return to->at < 0 ? MR_OK : mr__share_seek(&c->share, to->at, to->number, to->stamp);
 }
 

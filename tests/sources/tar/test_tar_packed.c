@@ -382,6 +382,21 @@ static void test_left(void)
     mr_dataset_free(d);
 }
 
+/* Readers who outlive the stream. */
+static void test_stream_gone(void)
+{
+    for (int workers = 0; workers < 2; workers++) {
+        mr_dataset *d = open_packed("a.tar.gz", 0);
+        const mr_loader_opts opts = of_shards(3, workers);
+        mr_loader *loader = mr_loader_new(d, rng, &opts);
+        const mr_batch *b;
+        for (int i = 0; i < 4; i++)
+            CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK);
+        mr_dataset_free(d);
+        mr_loader_free(loader);
+    }
+}
+
 /* A file that has become another one since is not gone on in. */
 static void test_changed(void)
 {
@@ -403,7 +418,7 @@ static void test_changed(void)
     mr_loader_free(second);
     mr_loader_free(loader);
     mr_dataset_free(d);
-    make("c.tar", 20, -1, 0); /* on the disk, which has no stamp */
+    make("c.tar", 20, -1, 0); /* the same on the disk */
     d = mr_tar_stream_new(in_folder("c.tar.gz"), fields, 2, NULL);
     make("c.tar", 300, -1, 0);
     loader = mr_loader_new(d, rng, &opts);
@@ -414,7 +429,7 @@ static void test_changed(void)
     second = mr_loader_new(d, rng, &opts);
     CHECK_EQ_I64(mr_loader_restore(second, state, size), MR_OK);
     CHECK_EQ_I64(mr_loader_next(second, &b), MR_ERR_STATE);
-    check_said("bytes, and there was something at byte ");
+    check_said("/c.tar.gz' has changed since it was read up to byte ");
     mr_loader_free(second);
     mr_loader_free(loader);
     mr_dataset_free(d);
@@ -523,6 +538,7 @@ int main(void)
     RUN(test_damage);
     RUN(test_replicas);
     RUN(test_left);
+    RUN(test_stream_gone);
     RUN(test_changed);
     RUN(test_at_once);
     RUN(test_default);

@@ -68,8 +68,8 @@ static mr_tensor *watch(const mr_module *module, mr_tape *tape, mr_tensor *y)
 static mr_tensor *run(mr_module *module, mr_tape *tape, mr_tensor *x)
 {
     if (MR__UNLIKELY(!module->vtable->forward))
-        return mr__module_gave(
-            module, tape, mr__fail(tape, MR_ERR_STATE, "forward: %s has no forward", module->vtable->type));
+        return mr__module_gave(module, tape,
+                               mr__fail(tape, MR_ERR_STATE, "forward: the module has no forward function"));
     return mr__module_gave(module, tape, module->vtable->forward(module, tape, x));
 }
 

@@ -173,7 +173,7 @@ static void test_without_forward(void)
     CHECK_EQ_I64(mr_module_parameters(m).count, 4);
     mr_tensor *x = mr_tensor_ones(MR_FLOAT32, MR_SHAPE(1, 2));
     CHECK(mr_forward(mr_module_child(m, 0, NULL), tape, x) != NULL);
-    check_null(mr_forward(m, tape, x), MR_ERR_STATE, "forward: Pair has no forward");
+    check_null(mr_forward(m, tape, x), MR_ERR_STATE, "Pair: forward: the module has no forward function");
     mr_error_clear();
     mr_tensor_free(x);
     mr_module_free(m);

@@ -113,7 +113,7 @@ static void test_jsonl(void)
     check_jsonl("{\"in\": {}, \"b\": [1, 2], \"c\": \"red\"}",
                 "': line 7000 has no 'in.a' (the field's .missing may be MR_MISSING_FILL, MR_MISSING_NAN or "
                 "MR_MISSING_SKIP)");
-    check_jsonl("{\"in\": {\"a\": 1}, \"b\": [1, 2}", "': line 7000, column 28: ']' expected near '}'");
+    check_jsonl("{\"in\": {\"a\": 1}, \"b\": [1, 2}", "': line 7000, column 28: ',' or ']' expected");
     check_jsonl("[]", "': line 7000 is an array, not an object");
 }
 

@@ -353,7 +353,8 @@ static mr_status text_ranges(void *self, const mr_file_range *ranges, int64_t co
     const text_reader *r = self;
     asked = ranges;
     for (int64_t i = 0; i < count && !silent; i++)
-        memcpy(ranges[i].bytes, r->text + ranges[i].offset, ranges[i].size);
+        if (ranges[i].size) /* its bytes may be NULL otherwise */
+            memcpy(ranges[i].bytes, r->text + ranges[i].offset, ranges[i].size);
     return silent ? MR_ERR_IO : MR_OK;
 }
 

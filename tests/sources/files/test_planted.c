@@ -32,10 +32,12 @@ static void check_fault(mr_dataset *d, const char *name, const char *text)
     CHECK_EQ_I64(rows, BAD);
     check_text("loader", name, text);
     mr_loader_free(loader);
-    if (mr_dataset_len(d) > 0 && mr_dataset_get(d, 0)) {
+    mr_batch *first = mr_dataset_len(d) > 0 ? mr_dataset_get(d, 0) : NULL;
+    if (first) {
         CHECK(!mr_dataset_get(d, BAD));
         check_text("dataset_get", name, text);
     }
+    mr_batch_free(first);
     mr_error_clear();
     loader = mr_loader_new(
         d, rng, &(mr_loader_opts){ .batch_size = 100, .workers = 2, .on_bad_sample = MR_BAD_SKIP });

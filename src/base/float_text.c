@@ -1,5 +1,7 @@
 #include "float_text.h"
 
+#include "digits.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdbool.h>
@@ -12,7 +14,7 @@ enum { MOST_DIGITS = 17, SAFE_DIGITS = DBL_DIG };
 
 /* A positive number as 0.DIGITS times ten to the power of `point`. */
 struct decimal {
-    char digits[MOST_DIGITS + 1];
+    char digits[2 * MOST_DIGITS]; /* what is behind `count` means nothing, but may be copied */
     int count;
     int point;
 };
@@ -58,7 +60,6 @@ static void shortest(struct decimal *d, double x)
             d->digits[d->count++] = *c;
     while (d->count > 1 && d->digits[d->count - 1] == '0')
         d->count--;
-    d->digits[d->count] = '\0';
     d->point = atoi(exponent + 1) + 1;
 }
 
@@ -66,7 +67,8 @@ static void shortest(struct decimal *d, double x)
 
 __extension__ typedef unsigned __int128 wide;
 
-enum { MOST_POWER = 22 }; /* 2^54 10^22 is less than 2^128 */
+enum { MOST_POWER = 22 };                       /* 2^54 10^22 is less than 2^128 */
+#define MOST_VALUE UINT64_C(100000000000000000) /* the first number with more than 17 digits */
 
 static wide power_of_ten(int k)
 {
@@ -95,54 +97,74 @@ static wide power_of_ten(int k)
     return k < 20 ? powers[k] : (wide)powers[19] * powers[k - 19];
 }
 
-/* The digits of value, which is not 0, without zeros at the end; `point` belongs to MOST_DIGITS of them. */
+/* The 17 digits of value, which has so many or is the power of ten above them, without zeros at the end. */
 static void take_digits(struct decimal *d, uint64_t value, int point)
 {
-    char text[24];
-    int count = 0;
-    for (; value; value /= 10)
-        text[count++] = (char)('0' + value % 10);
-    d->point = point + count - MOST_DIGITS;
-    d->count = 0;
-    while (count > 0 && d->count < MOST_DIGITS)
-        d->digits[d->count++] = text[--count];
+    d->point = point;
+    if (value == MOST_VALUE) {
+        value /= 10;
+        d->point++;
+    }
+    uint32_t low = (uint32_t)(value % 100000000), high = (uint32_t)(value / 100000000);
+    for (int at = MOST_DIGITS - 2; at >= MOST_DIGITS - 8; at -= 2, low /= 100)
+        mr__put_pair(d->digits + at, low % 100);
+    for (int at = MOST_DIGITS - 10; at > 0; at -= 2, high /= 100)
+        mr__put_pair(d->digits + at, high % 100);
+    d->digits[0] = (char)('0' + high);
+    d->count = MOST_DIGITS;
     while (d->count > 1 && d->digits[d->count - 1] == '0')
         d->count--;
-    d->digits[d->count] = '\0';
+}
+
+/* 17 digits and what is behind them, in units of 2^-shift of the last one; half the distance to the next number is `half`. */
+struct scaled {
+    uint64_t digits;
+    wide rest, half;
+    int shift;
+    bool even; /* the number itself: what is as far away as half the distance reads back as it then */
+};
+
+/* The nearest multiple of `unit`, a power of ten; whether it reads back. */
+static inline bool nearest(const struct scaled *s, uint64_t unit, uint64_t *multiple)
+{
+    const wide below = ((wide)(s->digits % unit) << s->shift) + s->rest, whole = (wide)unit << s->shift;
+    const uint64_t times = s->digits / unit;
+    const bool up = 2 * below > whole || (2 * below == whole && times % 2);
+    const wide off = up ? whole - below : below;
+    *multiple = (times + up) * unit;
+    return off < s->half || (off == s->half && s->even);
 }
 
 /* With x = m 2^e, and k such that x 10^k has 17 digits before the point: 2m 10^k is that in units of 2^(e-1), of which
  * 10^k are half the distance to the next number: what is nearer reads back as x. False for what does not fit. */
 static bool shortest_by_integers(struct decimal *d, double x)
 {
-    static const uint64_t last[] = { 100, 10, 1 };
-    int exponent;
-    const uint64_t m = (uint64_t)ldexp(frexp(x, &exponent), 53);
-    const int shift = 54 - exponent; /* e is exponent - 53 */
-    int k = 16 - (int)floor((exponent - 1) * 0.30102999566398120);
-    if (m == UINT64_C(1) << 52 || shift <= 0 || shift > 120 || k < 1 || k > MOST_POWER)
+    uint64_t bits, value;
+    memcpy(&bits, &x, sizeof bits);
+    const uint64_t fraction = bits & ((UINT64_C(1) << 52) - 1), m = fraction | UINT64_C(1) << 52;
+    const int exponent = (int)(bits >> 52) - 1022, shift = 54 - exponent; /* e is exponent - 53 */
+    if (fraction == 0 || shift <= 0 || shift > 120)
         return false; /* the numbers below a power of two are twice as near */
-    wide ten = power_of_ten(k), whole = 2 * (wide)m * ten;
-    if ((uint64_t)(whole >> shift) >= UINT64_C(100000000000000000)) {
-        ten = power_of_ten(--k);
-        whole = 2 * (wide)m * ten;
-    }
-    const uint64_t digits = (uint64_t)(whole >> shift);
-    const wide rest = whole & (((wide)1 << shift) - 1);
-    if (digits < UINT64_C(10000000000000000) || digits >= UINT64_C(100000000000000000))
+    int k = 16 - (int)floor((exponent - 1) * 0.30102999566398120);
+    if (k < 1 || k > MOST_POWER)
         return false;
-    for (int i = 0; i < 3; i++) {
-        const wide below = ((wide)(digits % last[i]) << shift) + rest, unit = (wide)last[i] << shift;
-        const uint64_t floor_of = digits / last[i];
-        const bool up = 2 * below > unit || (2 * below == unit && floor_of % 2);
-        const wide off = up ? unit - below : below;
-        if (i == 2 || off < ten || (off == ten && m % 2 == 0)) {
-            take_digits(d, (floor_of + up) * last[i], MOST_DIGITS - k);
-            return true;
-        }
+    struct scaled s = { .half = power_of_ten(k), .shift = shift, .even = m % 2 == 0 };
+    wide whole = 2 * (wide)m * s.half;
+    if ((uint64_t)(whole >> shift) >= MOST_VALUE) {
+        s.half = power_of_ten(--k);
+        whole = 2 * (wide)m * s.half;
     }
-    return false;
+    s.digits = (uint64_t)(whole >> shift);
+    s.rest = whole & (((wide)1 << shift) - 1);
+    if (s.digits < MOST_VALUE / 10 || s.digits >= MOST_VALUE)
+        return false;
+    if (!nearest(&s, 100, &value) && !nearest(&s, 10, &value))
+        (void)nearest(&s, 1, &value);
+    take_digits(d, value, MOST_DIGITS - k);
+    return true;
 }
+
+/* ---- text: digits are copied MOST_DIGITS at a time, and what is behind `count` is then overwritten ---- */
 
 static char *put_zeros(char *to, int count)
 {
@@ -151,67 +173,70 @@ static char *put_zeros(char *to, int count)
     return to;
 }
 
-static char *put_digits(char *to, const char *digits, int count)
+static char *put_fixed(char *to, const struct decimal *d)
 {
-    for (int i = 0; i < count; i++)
-        *to++ = digits[i];
-    return to;
-}
-
-static void put_fixed(char *to, const struct decimal *d)
-{
-    int whole = d->point < 0 ? 0 : d->point < d->count ? d->point : d->count; /* digits before the point */
+    const int whole = d->point < 0          ? 0
+                      : d->point < d->count ? d->point
+                                            : d->count; /* digits before the point */
     if (d->point <= 0)
         *to++ = '0';
-    to = put_digits(to, d->digits, whole);
-    to = put_zeros(to, d->point - whole);
+    memcpy(to, d->digits, MOST_DIGITS);
+    to = put_zeros(to + whole, d->point - whole);
     *to++ = '.';
     to = put_zeros(to, -d->point);
-    to = put_digits(to, d->digits + whole, d->count - whole);
-    if (whole == d->count)
-        *to++ = '0';
-    *to = '\0';
+    memcpy(to, d->digits + whole, MOST_DIGITS);
+    to += d->count - whole;
+    return whole == d->count ? put_zeros(to, 1) : to;
 }
 
-static void put_exponent(char *to, const struct decimal *d)
+static char *put_exponent(char *to, const struct decimal *d)
 {
-    int exponent = d->point - 1, magnitude = abs(exponent);
+    const int exponent = d->point - 1, magnitude = abs(exponent);
     *to++ = d->digits[0];
     if (d->count > 1) {
         *to++ = '.';
-        to = put_digits(to, d->digits + 1, d->count - 1);
+        memcpy(to, d->digits + 1, MOST_DIGITS);
+        to += d->count - 1;
     }
     *to++ = 'e';
     *to++ = exponent < 0 ? '-' : '+';
     if (magnitude >= 100)
         *to++ = (char)('0' + magnitude / 100);
-    *to++ = (char)('0' + magnitude / 10 % 10);
-    *to++ = (char)('0' + magnitude % 10);
-    *to = '\0';
+    mr__put_pair(to, (uint32_t)magnitude % 100);
+    return to + 2;
+}
+
+static char *put_word(char *to, const char *word)
+{
+    memcpy(to, word, 3);
+    return to + 3;
+}
+
+/* The end of the text, which ends there without '\0'. */
+static char *put(char *to, double x, bool by_integers)
+{
+    struct decimal d;
+    if (isnan(x))
+        return put_word(to, "nan");
+    if (signbit(x))
+        *to++ = '-';
+    if (isinf(x))
+        return put_word(to, "inf");
+    if (x == 0)
+        return put_word(to, "0.0");
+    if (!by_integers || !shortest_by_integers(&d, fabs(x)))
+        shortest(&d, fabs(x));
+    return d.point > -4 && d.point <= 16 ? put_fixed(to, &d) : put_exponent(to, &d);
+}
+
+size_t mr__put_double(char out[MR__FLOAT_TEXT_BYTES], double x)
+{
+    return (size_t)(put(out, x, true) - out);
 }
 
 static char *format(char *out, double x, bool by_integers)
 {
-    struct decimal d;
-    char *to = out;
-    if (isnan(x)) {
-        memcpy(out, "nan", 4);
-        return out;
-    }
-    if (signbit(x))
-        *to++ = '-';
-    if (isinf(x)) {
-        memcpy(to, "inf", 4);
-    } else if (x == 0) {
-        memcpy(to, "0.0", 4);
-    } else {
-        if (!by_integers || !shortest_by_integers(&d, fabs(x)))
-            shortest(&d, fabs(x));
-        if (d.point > -4 && d.point <= 16)
-            put_fixed(to, &d);
-        else
-            put_exponent(to, &d);
-    }
+    *put(out, x, by_integers) = '\0';
     return out;
 }
 

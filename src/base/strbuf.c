@@ -1,7 +1,9 @@
 #include "strbuf.h"
 
 #include "alloc.h"
+#include "digits.h"
 #include "error.h"
+#include "float_text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -52,12 +54,21 @@ void mr__strbuf_append_integer(mr__strbuf *buf, int64_t value)
 {
     char text[24], *at = text + sizeof text;
     uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
-    do
-        *--at = (char)('0' + rest % 10);
-    while (rest /= 10);
+    for (; rest >= 10; rest /= 100)
+        mr__put_pair(at -= 2, (uint32_t)(rest % 100));
+    if (rest || at == text + sizeof text)
+        *--at = (char)('0' + rest);
     if (value < 0)
         *--at = '-';
     mr__strbuf_append_bytes(buf, at, (size_t)(text + sizeof text - at));
+}
+
+void mr__strbuf_append_double(mr__strbuf *buf, double value)
+{
+    if (!reserve(buf, MR__FLOAT_TEXT_BYTES))
+        return;
+    buf->length += mr__put_double(buf->text + buf->length, value);
+    buf->text[buf->length] = '\0';
 }
 
 void mr__strbuf_appendf_va(mr__strbuf *buf, const char *format, va_list args)

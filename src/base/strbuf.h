@@ -30,6 +30,9 @@ void mr__strbuf_appendf_va(mr__strbuf *buf, const char *format, va_list args) MR
 /* A whole number, many times faster than by a format. */
 void mr__strbuf_append_integer(mr__strbuf *buf, int64_t value);
 
+/* A number as Python writes it (float_text.h). */
+void mr__strbuf_append_double(mr__strbuf *buf, double value);
+
 /* Empties it and keeps its memory, for the next line. A failure sticks. */
 void mr__strbuf_clear(mr__strbuf *buf);
 

@@ -1,17 +1,22 @@
 #include "csv_table.h"
 
 #include "base/alloc.h"
-#include "base/float_text.h"
 
 #include <string.h>
 
 /* ---- columns ---- */
 
+/* Rows have the same names in the same order, so the search begins behind what was found last. */
 static mr__csv_column *find_column(mr__csv_table *table, const char *name)
 {
-    for (size_t i = 0; i < table->count; i++)
-        if (strcmp(table->column[i].name, name) == 0)
-            return &table->column[i];
+    size_t at = table->next;
+    for (size_t i = 0; i < table->count; i++, at++) {
+        at = at < table->count ? at : 0;
+        if (strcmp(table->column[at].name, name) == 0) {
+            table->next = at + 1;
+            return &table->column[at];
+        }
+    }
     return NULL;
 }
 
@@ -46,13 +51,14 @@ void mr__csv_table_free(mr__csv_table *table)
 {
     mr__csv_drop_columns(table, 0);
     mr__free(table->column);
-    *table = (mr__csv_table){ NULL, 0, 0 };
+    *table = (mr__csv_table){ .column = NULL };
 }
 
 /* ---- the row ---- */
 
 void mr__csv_clear_row(mr__csv_table *table)
 {
+    table->next = 0;
     for (size_t i = 0; i < table->count; i++)
         table->column[i].cell.kind = MR__CSV_EMPTY;
 }
@@ -70,9 +76,20 @@ void mr__csv_release_row(mr__csv_table *table)
         table->column[i].cell = table->column[i].held;
 }
 
+/* That of a name in a row, which is the same name where it is the same pointer. */
+static inline mr__csv_column *column_of(mr__csv_table *table, const char *name)
+{
+    if (table->next < table->count && table->column[table->next].in_rows == name)
+        return &table->column[table->next++];
+    mr__csv_column *column = mr__csv_column_of(table, name);
+    if (column)
+        column->in_rows = name;
+    return column;
+}
+
 static bool set_real(mr__csv_table *table, const char *name, double value)
 {
-    mr__csv_column *column = mr__csv_column_of(table, name);
+    mr__csv_column *column = column_of(table, name);
     if (column)
         column->cell = (mr__csv_cell){ .kind = MR__CSV_REAL, .real = value };
     return column;
@@ -80,10 +97,16 @@ static bool set_real(mr__csv_table *table, const char *name, double value)
 
 static bool set_integer(mr__csv_table *table, const char *name, int64_t value)
 {
-    mr__csv_column *column = mr__csv_column_of(table, name);
+    mr__csv_column *column = column_of(table, name);
     if (column)
         column->cell = (mr__csv_cell){ .kind = MR__CSV_INTEGER, .integer = value };
     return column;
+}
+
+/* Most names differ in the first letter. */
+static inline bool is_name(const char *name, const char *wanted)
+{
+    return *name == *wanted && strcmp(name, wanted) == 0;
 }
 
 bool mr__csv_set_row(mr__csv_table *table, const mr_log_row *row)
@@ -91,12 +114,13 @@ bool mr__csv_set_row(mr__csv_table *table, const mr_log_row *row)
     const double *own_step = NULL;
     bool own_epoch = false;
     for (size_t i = 0; i < row->count; i++) {
-        if (strcmp(row->names[i], "step") == 0) {
+        const char *name = row->names[i];
+        if (is_name(name, "step")) {
             own_step = &row->values[i];
             continue;
         }
-        own_epoch |= strcmp(row->names[i], "epoch") == 0;
-        if (!set_real(table, row->names[i], row->values[i]))
+        own_epoch |= is_name(name, "epoch");
+        if (!set_real(table, name, row->values[i]))
             return false;
     }
     if (!own_epoch && !own_step && row->epoch >= 0 && !set_integer(table, "epoch", row->epoch))
@@ -133,17 +157,16 @@ void mr__csv_append_header(const mr__csv_table *table, mr__strbuf *text)
 
 void mr__csv_append_row(const mr__csv_table *table, mr__strbuf *text)
 {
-    char real[MR__FLOAT_TEXT_BYTES];
     for (size_t i = 0; i < table->count; i++) {
         const mr__csv_cell *cell = &table->column[i].cell;
         if (i)
-            mr__strbuf_append(text, ",");
+            mr__strbuf_append_bytes(text, ",", 1);
         if (cell->kind == MR__CSV_REAL)
-            mr__strbuf_append(text, mr__format_double(real, cell->real));
+            mr__strbuf_append_double(text, cell->real);
         else if (cell->kind == MR__CSV_INTEGER)
             mr__strbuf_append_integer(text, cell->integer);
     }
-    mr__strbuf_append(text, MR__CSV_LINE_END);
+    mr__strbuf_append_bytes(text, MR__CSV_LINE_END, strlen(MR__CSV_LINE_END));
 }
 
 void mr__csv_append_widened(mr__strbuf *to, const char *lines, size_t bytes, size_t commas)

@@ -20,13 +20,15 @@ typedef struct mr__csv_cell {
 
 typedef struct mr__csv_column {
     char *name;
-    mr__csv_cell cell; /* of the row in the making */
-    mr__csv_cell held; /* of one that waits */
+    const char *in_rows; /* the pointer that a row had last for it */
+    mr__csv_cell cell;   /* of the row in the making */
+    mr__csv_cell held;   /* of one that waits */
 } mr__csv_column;
 
 typedef struct mr__csv_table {
     mr__csv_column *column;
     size_t count, room;
+    size_t next; /* where the search for a name begins */
 } mr__csv_table;
 
 /* The column of that name, made if there is none; NULL when memory is out. */
@@ -44,7 +46,8 @@ void mr__csv_hold_row(mr__csv_table *table);
 void mr__csv_release_row(mr__csv_table *table);
 
 /* Puts values into the row, and makes columns that are missing: metrics, then epoch, then step. A metric that is itself called
- * "epoch" or "step" stands for the row's own; with a "step" of its own a row has no epoch unless it is a metric too.
+ * "epoch" or "step" stands for the row's own; with a "step" of its own a row has no epoch unless it is a metric too. Names are
+ * borrowed for as long as the table is used.
  * False when memory is out. */
 bool mr__csv_set_row(mr__csv_table *table, const mr_log_row *row);
 

@@ -3,7 +3,6 @@
 #include "logger.h"
 
 #include "base/error.h"
-#include "base/float_text.h"
 #include "base/utf8.h"
 
 #include <math.h>
@@ -32,9 +31,8 @@ static bool put_string(mr__strbuf *out, const char *text)
 
 static void put_number(mr__strbuf *out, double value)
 {
-    char text[MR__FLOAT_TEXT_BYTES];
     if (isfinite(value))
-        mr__strbuf_append(out, mr__format_double(text, value));
+        mr__strbuf_append_double(out, value);
     else
         mr__strbuf_append(out, isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
 }

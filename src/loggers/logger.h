@@ -42,6 +42,8 @@ mr_status mr__loggers_check(const mr__loggers *loggers, const mr_log_run *run, c
 /* Opens them, with the position of each; what was opened is closed again after a failure. All these return the first failure,
  * pending. */
 mr_status mr__loggers_open(mr__loggers *loggers, const mr_log_run *run, const mr__position *positions);
+
+/* The row's names are borrowed until the loggers are closed, and do not change. */
 mr_status mr__loggers_row(const mr__loggers *loggers, const mr_log_row *row);
 mr_status mr__loggers_flush(const mr__loggers *loggers);
 

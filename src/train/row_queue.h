@@ -19,15 +19,24 @@ typedef struct mr__row_block {
     uint64_t word[MR__BLOCK_WORDS];
 } mr__row_block;
 
+enum { MR__CACHE_LINE = 64 };
+
+/* What the one changes at every row lies apart from what the other does, or each would wait for the other's processor. */
 typedef struct mr__row_queue {
-    mr__row_block *head; /* the writer's, and how many of its words are used */
-    size_t head_used;
-    mr__row_block *tail; /* the reader's, and how many of its words are read */
-    size_t tail_read;
-    atomic_size_t written; /* rows */
-    size_t read;           /* rows; the reader's */
-    mr__row_block *block;  /* all of them */
-    size_t begun;          /* how many have ever been used; the writer's */
+    /* the writer's */
+    mr__row_block *head;
+    size_t head_used;      /* words of it */
+    atomic_size_t written; /* rows; the reader looks at it now and then */
+    size_t begun;          /* how many blocks have ever been used */
+    char apart[MR__CACHE_LINE];
+
+    /* the reader's */
+    mr__row_block *tail;
+    size_t tail_read; /* words of it */
+    size_t read;      /* rows */
+    char behind[MR__CACHE_LINE];
+
+    mr__row_block *block; /* all of them */
     mr__row_block *_Atomic free;
 } mr__row_queue;
 

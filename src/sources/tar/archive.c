@@ -7,12 +7,21 @@
 /* Bytes that are read at once: few where reading begins, since often only a head is wanted there. */
 enum { FIRST = 1 << 14, BUFFER = 1 << 18 };
 
+/* Contents are read to where they are wanted, if so many of them have not been read yet; and so much behind them. */
+enum { LARGE = 1 << 14, BEHIND = 1 << 13 };
+
 /* ---- bytes for libarchive ---- */
 
 static la_ssize_t give(struct archive *archive, void *user, const void **bytes)
 {
     mr__tar *tar = user;
-    const int64_t n = mr__input_read(tar->input, tar->buffer, tar->at_once);
+    int64_t n = -1;
+    if (tar->ahead) /* libarchive passes over contents by skip */
+        mr_fail(MR_ERR_FORMAT, "'%s': byte %lld is wanted again", tar->path,
+                (long long)(tar->at - tar->ahead));
+    else
+        n = tar->filled ? (int64_t)tar->filled : mr__input_read(tar->input, tar->buffer, tar->at_once);
+    tar->filled = 0;
     tar->at_once = tar->at_once * 2 < BUFFER ? tar->at_once * 2 : BUFFER;
     if (n < 0)
         archive_set_error(archive, EIO, "the file cannot be read"); /* what it was is pending */
@@ -22,11 +31,16 @@ static la_ssize_t give(struct archive *archive, void *user, const void **bytes)
     return (la_ssize_t)n;
 }
 
-/* Passes over contents that nobody wants, never beyond the end: there a member is cut off. */
+/* Passes over contents that have been read or that nobody wants, never beyond the end: there a member is cut off. */
 static la_int64_t skip(struct archive *archive, void *user, la_int64_t wanted)
 {
     mr__tar *tar = user;
     (void)archive;
+    if (tar->ahead) {
+        const int64_t read = tar->ahead < wanted ? tar->ahead : wanted;
+        tar->ahead -= read;
+        return read;
+    }
     if (tar->size < 0 || wanted < 2 * FIRST)
         return 0;
     const int64_t left = tar->size - tar->at, passed = wanted < left ? wanted : left;
@@ -36,6 +50,7 @@ static la_int64_t skip(struct archive *archive, void *user, la_int64_t wanted)
         return ARCHIVE_FATAL;
     tar->at += passed;
     tar->at_once = FIRST;
+    tar->filled = 0;
     return passed;
 }
 
@@ -155,6 +170,8 @@ mr_status mr__tar_next(mr__tar *tar, mr__member *m)
         if (m->size < 0)
             return mr_fail(MR_ERR_FORMAT, "'%s': member '%.200s' at byte %lld: a size of %lld bytes",
                            tar->path, m->name, (long long)m->at, (long long)m->size);
+        tar->next = tar->begin + archive_filter_bytes(tar->archive, 0);
+        tar->left = archive_entry_sparse_reset(entry) ? -1 : m->size;
         if (split(m))
             return MR_OK;
     }
@@ -169,16 +186,54 @@ static int64_t read_held(mr__tar *tar, void *bytes, size_t size)
     return (int64_t)n;
 }
 
-int64_t mr__tar_read(mr__tar *tar, const mr__member *m, void *bytes, size_t size)
+static int64_t read_archive(mr__tar *tar, const mr__member *m, void *bytes, size_t size)
 {
-    if (tar->held)
-        return read_held(tar, bytes, size);
     la_ssize_t n = archive_read_data(tar->archive, bytes, size);
     if (n < 0) {
         const char *said = archive_error_string(tar->archive);
         mr_fail(MR_ERR_FORMAT, "'%s': member '%.200s' at byte %lld: %s", tar->path, m->name, (long long)m->at,
                 said ? said : "it is damaged");
         return -1;
+    }
+    return n;
+}
+
+/* Without libarchive and its copy. */
+static int64_t read_input(mr__tar *tar, const mr__member *m, char *bytes, size_t size, size_t spare)
+{
+    const size_t behind = (int64_t)size < tar->left ? 0 : spare < BEHIND ? spare : BEHIND;
+    const int64_t got = size ? mr__input_read(tar->input, bytes, size + behind) : 0;
+    const int64_t n = got < (int64_t)size ? got : (int64_t)size;
+    if (!n && size) {
+        mr_fail(MR_ERR_FORMAT,
+                "'%s': member '%.200s' at byte %lld: the file ends, and %lld bytes of it are missing",
+                tar->path, m->name, (long long)m->at, (long long)tar->left);
+        return -1;
+    }
+    if (n < 0)
+        return -1;
+    tar->at += n;
+    tar->ahead += n;
+    tar->at_once = FIRST;
+    tar->filled = (size_t)(got - n);
+    memcpy(tar->buffer, bytes + n, tar->filled);
+    return n;
+}
+
+int64_t mr__tar_read(mr__tar *tar, const mr__member *m, void *bytes, size_t size, size_t spare)
+{
+    if (tar->held)
+        return read_held(tar, bytes, size);
+    if (tar->left < 0)
+        return read_archive(tar, m, bytes, size);
+    size = (int64_t)size < tar->left ? size : (size_t)tar->left;
+    const int64_t buffered = tar->at - tar->next;
+    const bool past = tar->ahead || (int64_t)size - buffered >= LARGE;
+    const int64_t n = past && !buffered ? read_input(tar, m, bytes, size, spare)
+                                        : read_archive(tar, m, bytes, past ? (size_t)buffered : size);
+    if (n > 0) {
+        tar->next += n;
+        tar->left -= n;
     }
     return n;
 }

@@ -18,10 +18,15 @@ typedef struct mr__tar {
     struct archive *archive; /* NULL: there is nothing behind the place where reading began */
     locale_t locale;
     char *buffer;
-    size_t at_once; /* bytes of it that are filled next */
+    size_t at_once; /* bytes of it that are filled next; */
+    size_t filled;  /* or what is in it already, and was read behind `at` */
     int64_t begin;  /* where reading began, among the unpacked bytes */
     int64_t at;     /* up to where the input was read */
     int64_t size;   /* of a plain file, as far as it is known; -1 */
+    /* the contents of the member that was begun last, of which large ones do not go through libarchive: */
+    int64_t next,
+        left; /* where the next byte of them is, and how many there are; left is -1 if they do not lie there as they are */
+    int64_t ahead; /* how far the input is ahead of what libarchive knows of */
 } mr__tar;
 
 /* A file that has samples' contents. */
@@ -44,8 +49,9 @@ void mr__tar_close(mr__tar *tar);
 /* The next member that is a file and belongs to a sample: MR_OK, MR_END, or a failure, after which nothing more can be read. */
 mr_status mr__tar_next(mr__tar *tar, mr__member *member);
 
-/* Reads up to `size` bytes of the member's contents: their number, 0 at their end; -1 after a failure, as above. */
-int64_t mr__tar_read(mr__tar *tar, const mr__member *member, void *bytes, size_t size);
+/* Reads up to `size` bytes of the member's contents: their number, 0 at their end; -1 after a failure, as above. There is room for
+ * `spare` bytes more, which may be written, too: so one call of the system can read contents and the next head. */
+int64_t mr__tar_read(mr__tar *tar, const mr__member *member, void *bytes, size_t size, size_t spare);
 
 /* Whether two members are of one sample. */
 bool mr__member_same_key(const mr__member *a, const mr__member *b);

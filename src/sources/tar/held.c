@@ -87,7 +87,7 @@ mr_status mr__held_take(void *held, mr__tar *tar, const mr__member *member)
     for (int64_t left = member->size; left > 0;) {
         const size_t piece = left < FIRST_PIECE ? (size_t)left : FIRST_PIECE;
         char *to = make_room(h, piece);
-        const int64_t n = to ? mr__tar_read(tar, member, to, piece) : -1;
+        const int64_t n = to ? mr__tar_read(tar, member, to, piece, h->room - h->used - piece) : -1;
         if (n < 0)
             return mr_error_status();
         if (n == 0)

@@ -49,12 +49,12 @@ static mr_status wrong(const place *p, const char *format, ...)
     return mr_fail(MR_ERR_FORMAT, "%s: %s", here, what);
 }
 
-/* Reads as much as the member has, and knows that it has no more. */
-static mr_status read_all(mr__tar *tar, const mr__member *m, char *to)
+/* Reads as much as the member has, and knows that it has no more. Behind that there is room for `spare` bytes. */
+static mr_status read_all(mr__tar *tar, const mr__member *m, char *to, size_t spare)
 {
     int64_t got = 0, n = 1;
     for (; got < m->size && n > 0; got += n > 0 ? n : 0)
-        n = mr__tar_read(tar, m, to + got, (size_t)(m->size - got));
+        n = mr__tar_read(tar, m, to + got, (size_t)(m->size - got), spare);
     if (n < 0)
         return mr_error_status();
     if (got < m->size)
@@ -76,7 +76,7 @@ static mr_status read_bytes(const place *p, mr__tar *tar, int64_t most, mr_ragge
             return mr_error_status();
         mr__member piece = *p->member;
         piece.size = room - got;
-        if (read_all(tar, &piece, bytes + got) < 0)
+        if (read_all(tar, &piece, bytes + got, to->room - (size_t)room) < 0)
             return mr_error_status();
         got = room;
         if (got == size)
@@ -98,7 +98,7 @@ static mr_status read_scratch(const place *p, mr__tar *tar, int64_t most, mr__sc
         scratch->bytes = larger;
         scratch->room = (size_t)size * 2 + 256;
     }
-    return read_all(tar, p->member, scratch->bytes);
+    return read_all(tar, p->member, scratch->bytes, scratch->room - (size_t)size);
 }
 
 /* ---- text ---- */
@@ -257,7 +257,7 @@ mr_status mr__tar_read_member(const mr__tar_plan *plan, mr__tar *tar, const mr__
         (content == MR_MEMBER_BYTES || (content == MR_MEMBER_RAW && mr__is_ragged(&plan->field[last].shape))))
         return read_bytes(&p, tar, plan->most, field[last]);
     if (wanted == 1 && content == MR_MEMBER_RAW)
-        return read_all(tar, member, field[last]);
+        return read_all(tar, member, field[last], 0);
     mr_status s = read_scratch(&p, tar, plan->most, scratch), left_out = MR_OK;
     mr__json object = { 0 };
     for (int i = 0; s >= 0 && i < plan->field_count; i++) {

@@ -57,6 +57,8 @@ typedef struct mr_storage_vtable {
     /* Optional, of files with MR_ACCESS_SEEK: reads ranges, several at once where that pays; they lie within the file's size, and
      * may overlap. Where `read` goes on stays as it is. From any number of threads at a time, but not while one reads or seeks. */
     mr_status (*read_ranges)(void *file, const mr_file_range *ranges, int64_t count);
+    /* Optional: `read` will not be called for bytes at `end` and behind it, or only for a few; so what reads ahead may stop there. */
+    void (*expect_end)(void *file, int64_t end);
 } mr_storage_vtable;
 
 /* Makes a storage. `vtable` is borrowed; the `size` bytes at `self` are copied. */
@@ -92,6 +94,10 @@ MR_API int64_t mr_file_read(mr_file *file, void *bytes, size_t size);
 /* Goes to a byte: reading up to it, from the front again if need be, where the file cannot seek. Where that cannot be either: "'-' is
  * read once, from front to back: it cannot go from byte 900 to 400". MR_ERR_STATE when the file has become shorter, or another one. */
 MR_API mr_status mr_file_seek(mr_file *file, int64_t offset);
+
+/* Says that nothing at this byte or behind it is going to be read, or little: so that a web server is not asked for it ahead of time.
+ * It can be read all the same. Whoever reads a part of a file says so. */
+MR_API void mr_file_expect_end(mr_file *file, int64_t end);
 
 /* Reads ranges of a file that can seek, in full, in whatever order they are; where mr_file_read goes on stays as it is. From any number of
  * threads at a time, but not while one reads or seeks. MR_ERR_STATE when the file has become shorter, or another one. */

@@ -129,6 +129,12 @@ int64_t mr_file_read(mr_file *file, void *bytes, size_t size)
     return got;
 }
 
+void mr_file_expect_end(mr_file *file, int64_t end)
+{
+    if (file && file->reader && file->vtable->expect_end && end >= 0)
+        file->vtable->expect_end(file->reader, end);
+}
+
 const mr_file_facts *mr_file_known(const mr_file *file)
 {
     return file ? &file->facts : NULL;

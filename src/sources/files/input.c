@@ -249,6 +249,12 @@ mr_file *mr__input_file(mr__input *input)
 
 /* ---- going elsewhere ---- */
 
+void mr__input_expect_end(mr__input *input, uint64_t end)
+{
+    if (input->packing == PLAIN && end <= INT64_MAX)
+        mr_file_expect_end(input->file, (int64_t)end);
+}
+
 bool mr__input_can_seek(const mr__input *input)
 {
     return mr_file_known(input->file)->access != MR_ACCESS_ONCE;

@@ -26,6 +26,9 @@ int64_t mr__input_read(mr__input *input, void *bytes, size_t size);
 /* Goes to this place among the unpacked bytes. Packed files are read up to it. */
 mr_status mr__input_seek(mr__input *input, uint64_t offset);
 
+/* Says that bytes from this place on are not going to be read, or few. */
+void mr__input_expect_end(mr__input *input, uint64_t end);
+
 /* Whether it can go anywhere but on: it is no pipe. */
 bool mr__input_can_seek(const mr__input *input);
 

@@ -69,11 +69,14 @@ static mr_status open_reader(mr__piece_reader *reader, mr__pieces *p, int64_t sh
         reader->end = reader->next + each + (shard < more);
     } else if (shard > 0) {
         reader->end = 0;
-        return MR_OK;
     }
+    if (reader->next >= reader->end)
+        return MR_OK; /* there is nothing for it */
     if (!p->once) {
         if (open_window(p, p->storage, p->path, place_of(p, reader->next), &reader->window) < 0)
             return mr_error_status();
+        if (reader->end < INT64_MAX)
+            mr__input_expect_end(reader->window.input, place_of(p, reader->end - 1) + p->bytes);
     } else if (!p->first.input) {
         return mr_fail(MR_ERR_STATE, "'%s' can be read once only", p->path);
     } else {

@@ -55,6 +55,7 @@ static mr_status find_begin(const mr__records *r, int64_t shard, int64_t shards,
     }
     if (mr__window_open(&w, r->storage, r->path, cut - 1) < 0)
         return mr_error_status();
+    mr__input_expect_end(w.input, cut - 1 + LOOKED_AT);
     const char *at = NULL;
     mr_status s = MR_OK;
     for (size_t wanted = LOOKED_AT; s == MR_OK && !at; wanted *= 2) {
@@ -71,6 +72,14 @@ static mr_status find_begin(const mr__records *r, int64_t shard, int64_t shards,
     return s;
 }
 
+static mr_status cannot_cut(const mr__reader *reader, uint64_t from, uint64_t middle)
+{
+    return mr_fail(MR_ERR_FORMAT,
+                   "'%s': a record from byte %llu on is longer than it seems from its middle, byte %llu: "
+                   "the file cannot be cut into that many shards",
+                   reader->records->path, (unsigned long long)from, (unsigned long long)middle);
+}
+
 mr_status mr__reader_open(mr__reader *reader, mr__records *r, int64_t shard, int64_t shards)
 {
     *reader = (mr__reader){ .records = r, .begin = r->data, .end = UINT64_MAX, .line = r->line };
@@ -78,12 +87,18 @@ mr_status mr__reader_open(mr__reader *reader, mr__records *r, int64_t shard, int
         if (find_begin(r, shard, shards, &reader->begin) < 0 ||
             find_begin(r, shard + 1, shards, &reader->end) < 0)
             return mr_error_status();
+        if (reader->end < reader->begin) /* the middle of a record was taken for its end */
+            return cannot_cut(reader, reader->end, reader->begin);
         reader->line = reader->begin == r->data ? r->line : 1;
     } else if (shard > 0) {
         return MR_OK; /* without an input there are no records */
     }
-    if (!r->once)
-        return mr__window_open(&reader->window, r->storage, r->path, reader->begin);
+    if (!r->once) {
+        if (mr__window_open(&reader->window, r->storage, r->path, reader->begin) < 0)
+            return mr_error_status();
+        mr__input_expect_end(reader->window.input, reader->end);
+        return MR_OK;
+    }
     if (!r->first.input)
         return mr_fail(MR_ERR_STATE, "'%s' can be read once only", r->path);
     reader->window = r->first;
@@ -114,12 +129,7 @@ static mr_status next_record(mr__reader *reader, const char **at, const char **e
         reader->line++;
     w->at = (size_t)(*end - w->bytes);
     if (w->base + w->at > reader->end)
-        return mr_fail(MR_ERR_FORMAT,
-                       "'%s': a record from byte %llu on is longer than it seems from its middle, byte %llu: "
-                       "the file cannot "
-                       "be cut into that many shards",
-                       reader->records->path, (unsigned long long)(w->base + (size_t)(*at - w->bytes)),
-                       (unsigned long long)reader->end);
+        return cannot_cut(reader, w->base + (size_t)(*at - w->bytes), reader->end);
     return MR_OK;
 }
 

@@ -36,6 +36,7 @@ struct web_file {
     int64_t at;         /* the next byte to be read */
     int64_t next;       /* the first byte that has not been asked for */
     int64_t next_bytes; /* of the next part */
+    int64_t end;        /* nothing is asked for ahead from this byte on; -1: it is the file's */
 
     ranges_readers ranges;
 };
@@ -89,11 +90,25 @@ static mr_status add_part(web_file *f, int64_t offset, int64_t length, const mr_
     return MR_OK;
 }
 
+/* How many bytes are worth being asked for: up to the expected end, or if it has come to that, few at a time. */
+static int64_t left_to_ask_for(const web_file *f)
+{
+    const int64_t all = f->size - f->next;
+    const bool beyond = f->end >= 0 && f->next >= f->end;
+    if (beyond && f->count)
+        return 0;
+    if (f->end < 0 || f->end >= f->size || f->web->cache) /* a cache has whole blocks */
+        return all;
+    return !beyond ? f->end - f->next : all < FIRST_PART ? all : FIRST_PART;
+}
+
 /* As many as are wanted. */
 static mr_status add_parts(web_file *f)
 {
-    while (f->access == MR_ACCESS_SEEK && f->count < f->wanted && f->next < f->size) {
-        const int64_t left = f->size - f->next, length = left < f->next_bytes ? left : f->next_bytes;
+    while (f->access == MR_ACCESS_SEEK && f->count < f->wanted) {
+        const int64_t left = left_to_ask_for(f), length = left < f->next_bytes ? left : f->next_bytes;
+        if (left <= 0)
+            break;
         if (add_part(f, f->next, length, NULL) < 0)
             return mr_error_status();
         f->next += length;
@@ -214,7 +229,7 @@ static web_file *make(mr__web *web, const char *url)
     if (!f)
         return NULL;
     f->web = web;
-    f->size = f->ranges.expected = -1;
+    f->size = f->end = f->ranges.expected = -1;
     pthread_mutex_init(&f->ranges.lock, NULL);
     pthread_cond_init(&f->ranges.left, NULL);
     f->url = mr_strdup(url);
@@ -332,6 +347,11 @@ int64_t mr__web_read(void *self, void *bytes, size_t size)
         return (int64_t)n;
     }
     return mr__web_interrupted(f->url), -1;
+}
+
+void mr__web_expect_end(void *self, int64_t end)
+{
+    ((web_file *)self)->end = end;
 }
 
 mr_status mr__web_seek(void *self, int64_t offset)

@@ -17,6 +17,7 @@ typedef struct mr__web {
 void *mr__web_open(void *self, const char *url, mr_file_facts *facts);
 int64_t mr__web_read(void *file, void *bytes, size_t size);
 mr_status mr__web_seek(void *file, int64_t offset);
+void mr__web_expect_end(void *file, int64_t end);
 void mr__web_close(void *file);
 mr_status mr__web_read_ranges(void *file, const mr_file_range *ranges, int64_t count);
 

@@ -27,7 +27,8 @@ static const mr_storage_vtable vtable = { .open = mr__web_open,
                                           .seek = mr__web_seek,
                                           .destroy = destroy,
                                           .interrupt = interrupt,
-                                          .read_ranges = mr__web_read_ranges };
+                                          .read_ranges = mr__web_read_ranges,
+                                          .expect_end = mr__web_expect_end };
 
 static mr_status check(const mr_http_opts *o)
 {

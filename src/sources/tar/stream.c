@@ -150,6 +150,7 @@ static mr_status open_file(tar_cursor *c, const place *to)
     if (c->parts > 1 && cut(c, s->tar.size, &begin) < 0)
         return mr_error_status();
     c->whole = begin == 0 && s->end == INT64_MAX;
+    mr__input_expect_end(s->tar.input, (uint64_t)s->end);
     if (to->at >= 0 && check_place(c, to, begin) < 0)
         return mr_error_status();
     return mr__tar_start(&s->tar, to->at < 0 ? begin : to->at);

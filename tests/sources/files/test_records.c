@@ -325,6 +325,11 @@ static int64_t window_number_by_9(const mr_batch *b, int64_t row)
     return window_number(b, row) / 9;
 }
 
+static int64_t window_number_by_400(const mr_batch *b, int64_t row)
+{
+    return window_number(b, row) / 400;
+}
+
 static void test_tokens(void)
 {
     uint16_t tokens[ROWS];
@@ -339,6 +344,7 @@ static void test_tokens(void)
     check_stream(d, window_number_by_5, 199);
     check_stream(mr_tokens_stream_new(path, 5, &(mr_tokens_opts){ .stride = 1 }), window_number, 995);
     check_stream(mr_tokens_stream_new(path, 5, &(mr_tokens_opts){ .stride = 9 }), window_number_by_9, 111);
+    check_stream(mr_tokens_stream_new(path, 5, &(mr_tokens_opts){ .stride = 400 }), window_number_by_400, 3);
     check_stream(mr_tokens_stream_new(pack("tokens"), 5, &(mr_tokens_opts){ .stride = 9 }),
                  window_number_by_9, 111);
     piped p;

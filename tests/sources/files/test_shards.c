@@ -138,16 +138,22 @@ static void test_empty_parts(void)
 
 /* ---- faults ---- */
 
-static mr_status read_all(mr_dataset *d, int64_t shards)
+static mr_status count_rows(mr_dataset *d, int64_t shards, int64_t *rows)
 {
     mr_loader *loader = mr_loader_new(d, rng, &(mr_loader_opts){ .batch_size = 64, .shards = shards });
     const mr_batch *b;
     mr_status s;
     while ((s = mr_loader_next(loader, &b)) == MR_OK)
-        continue;
+        *rows += b->rows;
     mr_loader_free(loader);
     mr_dataset_free(d);
     return s;
+}
+
+static mr_status read_all(mr_dataset *d, int64_t shards)
+{
+    int64_t rows = 0;
+    return count_rows(d, shards, &rows);
 }
 
 static void test_faults(void)
@@ -179,6 +185,34 @@ static void test_faults(void)
     check_said(
         "/odd.csv': a record from byte 4 on is longer than it seems from its middle, byte 300008: the file "
         "cannot be cut into that many shards");
+}
+
+/* One cell over several cuts, the lines of which look like rows from the middle on, but not at its front: whoever finds himself there
+ * takes them for rows. The rows are all there once, or the file is refused. */
+static void test_long_cell(void)
+{
+    static const mr_csv_field text = { .name = "text", .dtype = MR_UINT8, .shape = { 1, { -1 } } };
+    FILE *file = fopen(in_folder("cell.csv"), "w");
+    int refused = 0;
+    fputs("text\n", file);
+    for (int i = 0; i < 400; i++) {
+        const int lines = i == 200 ? 5000 : 12;
+        for (int j = 0; j < lines; j++)
+            fprintf(file, "%s%s of text number %d%s", j ? "" : "\"",
+                    lines > 12 && j < 2000 ? "a line," : "a line", j, j + 1 < lines ? "\n" : "\"\n");
+    }
+    fclose(file);
+    for (int64_t shards = 1; shards < 17; shards++) {
+        int64_t rows = 0;
+        const mr_status s =
+            count_rows(mr_csv_stream_new(in_folder("cell.csv"), &text, 1, NULL), shards, &rows);
+        if (s == MR_END)
+            CHECK_EQ_I64(rows, 400);
+        else
+            check_said("the file cannot be cut into that many shards");
+        refused += s < 0;
+    }
+    CHECK(refused > 0 && refused < 16);
 }
 
 static void test_changed(void)
@@ -363,6 +397,7 @@ int main(void)
     RUN(test_packed);
     RUN(test_empty_parts);
     RUN(test_faults);
+    RUN(test_long_cell);
     RUN(test_changed);
     RUN(test_place_of_another_part);
     RUN(test_descriptor);

@@ -55,6 +55,44 @@ static void test_several_at_once(void)
     CHECK_EQ_I64(atomic_load(&s.most_open), 1);
 }
 
+/* Reads a part of the file, of which it says where it ends, and then all the same what is behind it. */
+static void check_part(const mr_http_opts *opts, int64_t most)
+{
+    enum { BEGIN = 500000, END = 1200000 };
+    static char bytes[END - BEGIN];
+    mr_http_counts counts;
+    stub s = good();
+    stub_begin(&s);
+    mr_storage *web = mr_storage_from_http(opts);
+    mr_file *file = mr_file_open(web, s.url);
+    mr_file_expect_end(file, END);
+    CHECK_EQ_I64(mr_file_seek(file, BEGIN), MR_OK);
+    for (size_t filled = 0; filled < sizeof bytes;) {
+        const int64_t n = mr_file_read(file, bytes + filled, sizeof bytes - filled);
+        if (!CHECK(n > 0))
+            break;
+        filled += (size_t)n;
+    }
+    CHECK(memcmp(bytes, content + BEGIN, sizeof bytes) == 0);
+    CHECK_EQ_I64(mr_http_count(web, &counts), MR_OK);
+    if (!CHECK(counts.bytes <= most))
+        printf("    %lld bytes\n", (long long)counts.bytes);
+    CHECK_EQ_I64(read_on(file, END, 50000), SIZE - END);
+    mr_file_close(file);
+    mr_storage_free(web);
+    stub_end(&s);
+}
+
+static void test_expected_end(void)
+{
+    enum { FIRST = 1 << 18, BLOCK = 1 << 20 };
+    char cache[512];
+    snprintf(cache, sizeof cache, "%s", in_folder("cache"));
+    check_part(&(mr_http_opts){ .part_bytes = 100000, .connections = 8 }, FIRST + 700000);
+    check_part(&(mr_http_opts){ .connections = 2 }, FIRST + 700000);
+    check_part(&(mr_http_opts){ .cache = cache, .connections = 4 }, 2 * BLOCK);
+}
+
 /* A file of fewer bytes than are asked for at once; and one of none. */
 static void test_small(void)
 {
@@ -483,6 +521,7 @@ int main(void)
     make_content();
     RUN(test_reading);
     RUN(test_several_at_once);
+    RUN(test_expected_end);
     RUN(test_small);
     RUN(test_no_part);
     RUN(test_cut);

@@ -35,9 +35,17 @@ static void free_all(mr__fault *fault)
     }
 }
 
+/* Mostly there is none, and an exchange would wait for all that this thread has stored. */
+static mr__fault *take_list(mr__slot_batch *slot)
+{
+    return atomic_load_explicit(&slot->faults, memory_order_relaxed)
+               ? atomic_exchange_explicit(&slot->faults, NULL, memory_order_acquire)
+               : NULL;
+}
+
 void mr__faults_clear(mr__slot_batch *slot)
 {
-    free_all(atomic_exchange_explicit(&slot->faults, NULL, memory_order_acquire));
+    free_all(take_list(slot));
 }
 
 /* ---- taking down ---- */
@@ -116,7 +124,7 @@ static int64_t close_gaps(mr__slot_batch *slot, const mr__fault *fault, int64_t 
 
 int64_t mr__faults_take(mr__bad *bad, mr__slot_batch *slot, int64_t rows, int64_t epoch, bool by_row)
 {
-    mr__fault *all = sorted(atomic_exchange_explicit(&slot->faults, NULL, memory_order_acquire));
+    mr__fault *all = sorted(take_list(slot));
     mr_status status = MR_OK;
     for (const mr__fault *fault = all; fault && status == MR_OK; fault = fault->next)
         status = keep(bad, fault, epoch);

@@ -58,6 +58,10 @@ typedef struct mr_dataset_vtable {
      * the callbacks of that thread as sample->worker until `worker_close`. NULL after mr_fail(…). */
     void *(*worker_open)(void *self);
     void (*worker_close)(void *self, void *worker);
+    /* Optional: where the sample at `index` comes from, such as "'data.csv': line 17", written as snprintf does; what the field of
+     * that number is made of, or with -1 the sample as a whole. 0: that is not known. Asked, by any thread, when a sample that `get` gave is
+     * refused by a function that gets it (mr_map_new): what `get` itself fails with names the place. */
+    int (*origin)(void *self, int64_t index, int field, char *text, size_t room);
 } mr_dataset_vtable;
 
 /* Makes a dataset. `vtable` is borrowed; the `size` bytes at `self` and the fields with their names are
@@ -83,6 +87,11 @@ MR_API int64_t mr_dataset_len(mr_dataset *dataset);
 MR_API const mr_field *mr_dataset_fields(const mr_dataset *dataset);
 MR_API int mr_dataset_field_count(const mr_dataset *dataset);
 
+/* Where the sample at `index` comes from, as far as the dataset knows: "'data.csv': line 17", "'photos/cat/3.jpg'". What the field of
+ * that number is made of, or with -1 the sample as a whole. Writes it to `text`, at most `room` bytes with the '\0'; its length, as
+ * snprintf; 0: it is not known; -1 after a failure. */
+MR_API int mr_dataset_origin(mr_dataset *dataset, int64_t index, int field, char *text, size_t room);
+
 /* ---- streams (torch's IterableDataset) ----------------------------------------------------------------- */
 
 typedef struct mr_stream_vtable {
@@ -106,6 +115,8 @@ typedef struct mr_stream_vtable {
     mr_status (*seek)(void *cursor, const void *state);
     /* Optional: how many shards the stream is best read in, say its files; a loader's `shards` goes before it. */
     int64_t (*shards)(void *self);
+    /* Optional: where the sample comes from that the cursor gave last, as a dataset's `origin` says it. */
+    int (*origin)(void *cursor, int field, char *text, size_t room);
 } mr_stream_vtable;
 
 /* Makes a dataset that is a stream; the rules are mr_dataset_new's. */
@@ -143,6 +154,9 @@ MR_API void mr_batch_free(mr_batch *batch);
 MR_API mr_cursor *mr_stream_open(mr_dataset *stream);
 MR_API MR_CHECKED mr_status mr_cursor_next(mr_cursor *cursor, const mr_batch **sample);
 MR_API void mr_cursor_free(mr_cursor *cursor);
+
+/* Where the sample that mr_cursor_next gave last comes from, as mr_dataset_origin. */
+MR_API int mr_cursor_origin(mr_cursor *cursor, int field, char *text, size_t room);
 
 /* ---- the order of samples ----------------------------------------------------------------------------------- */
 

@@ -3,7 +3,8 @@
  *
  * Each keeps what it is made of for as long as it is needed: so the inner ones may be freed at once, and in any order. What the inner
  * ones borrow themselves (tensors, a user's data) must live on. A sample that cannot be had is named at each
- * level: "loader: sample 117: concat: dataset 1: sample 17: row is damaged". Datasets take at most 64 fields.
+ * level: "loader: sample 117: concat: dataset 1: sample 17: row is damaged". Each passes on where its samples come from
+ * (mr_dataset_origin). Datasets take at most 64 fields.
  *
  * Threads: everything is called by the threads that call a dataset, the loader's workers among them (see data.h): functions of
  * yours by several at once for a dataset by index, by one at a time for a stream. What an inner dataset's worker_open makes
@@ -88,10 +89,14 @@ typedef struct mr_map_opts {
     int field_count;
     void (*release)(
         void *user); /* optional: frees `user` with the dataset, or at once when it cannot be made */
+    const char *
+        reads; /* the inner field that the function looks at, if it is one, for the messages of samples that it fails for */
 } mr_map_opts;
 
 /* Makes the dataset, or stream, of what `function` makes of each sample. `user` is borrowed, or adopted with a `release`. In a stream the index is the
- * sample's number: number n of shard s of k is s + n * k. */
+ * sample's number: number n of shard s of k is s + n * k. Where the function fails, the message says where the sample comes from, if what is
+ * below knows it (`origin` in data.h), and which field `reads` names: "map: sample 17: 'a.tar': member '0017.jpg' at byte 512, field
+ * 'picture': …". */
 MR_API mr_dataset *mr_map_new(mr_dataset *dataset, mr_map_function function, void *user,
                               const mr_map_opts *opts);
 

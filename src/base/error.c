@@ -19,6 +19,14 @@ mr_status mr__pending_status(void)
     return last.pending ? last.failure.status : MR_OK;
 }
 
+/* Makes one line of a text, whatever a user's callback, or a name in a file, wrote. */
+static void join_lines(char *text)
+{
+    for (char *c = text; *c; c++)
+        if (*c == '\n' || *c == '\r')
+            *c = ' ';
+}
+
 mr_status mr__raise_va(mr_status status, const char *format, va_list args)
 {
     if (last.pending)
@@ -28,9 +36,7 @@ mr_status mr__raise_va(mr_status status, const char *format, va_list args)
     memcpy(last.failure.text, text, sizeof text);
     last.pending = true;
     last.failure.status = status;
-    for (char *c = last.failure.text; *c; c++) /* one line, whatever a user's callback wrote */
-        if (*c == '\n' || *c == '\r')
-            *c = ' ';
+    join_lines(last.failure.text);
     return status;
 }
 
@@ -60,6 +66,7 @@ static void add_context(const char *format, va_list args)
     if (!last.pending)
         return;
     vsnprintf(context, sizeof context, format, args);
+    join_lines(context);
     memcpy(text, last.failure.text, sizeof text);
     size_t used = strlen(context);
     if (used > sizeof text - 3)

@@ -183,6 +183,11 @@ static int64_t len(void *self)
     return mr_dataset_len(((const cache *)self)->inner);
 }
 
+static int origin(void *self, int64_t index, int field, char *text, size_t room)
+{
+    return mr__origin_of(((const cache *)self)->inner, index, field, text, room);
+}
+
 static void *worker_open(void *self)
 {
     const mr_dataset *inner = ((const cache *)self)->inner;
@@ -260,8 +265,10 @@ mr_dataset *mr_cache_new(mr_dataset *dataset, const mr_cache_opts *opts)
         bytes += dataset->item_bytes[f] ? 0 : (int64_t)dataset->row_bytes[f];
     if (opts && opts->max_bytes && bytes > 0 && capacity > opts->max_bytes / bytes)
         capacity = opts->max_bytes / bytes;
-    cache c = { .vtable = { .len = len, .get = get, .get_many = get_many, .destroy = destroy },
-                .inner = dataset };
+    cache c = {
+        .vtable = { .len = len, .get = get, .get_many = get_many, .destroy = destroy, .origin = origin },
+        .inner = dataset
+    };
     if (dataset->map->worker_open) {
         c.vtable.worker_open = worker_open;
         c.vtable.worker_close = worker_close;

@@ -58,6 +58,13 @@ static mr_status concat_get(void *self, int64_t index, const mr_sample *sample)
     return MR__LIKELY(status == MR_OK) ? MR_OK : concat_failed(i, status, index);
 }
 
+static int concat_origin(void *self, int64_t index, int field, char *text, size_t room)
+{
+    const concat *s = self;
+    const int i = find(s, &index);
+    return mr__origin_of(s->all.inner[i], index, field, text, room);
+}
+
 /* Those that follow each other and are of one dataset are got together. */
 static mr_status concat_get_many(void *self, const int64_t *indices, int64_t count, const mr_sample *first)
 {
@@ -86,7 +93,10 @@ static mr_status concat_get_many(void *self, const int64_t *indices, int64_t cou
 mr_dataset *mr_concat_new(mr_dataset *const *datasets, int count)
 {
     static const char call[] = "concat_new";
-    concat s = { .all.vtable = { .len = concat_len, .get = concat_get, .destroy = concat_destroy } };
+    concat s = { .all.vtable = { .len = concat_len,
+                                 .get = concat_get,
+                                 .destroy = concat_destroy,
+                                 .origin = concat_origin } };
     int64_t end = 0;
     if (!mr__inners_alike(call, datasets, count, MR__BY_INDEX))
         return NULL;
@@ -131,6 +141,12 @@ static mr_status chain_next(void *cursor, const mr_sample *sample)
     return MR_END;
 }
 
+static int chain_origin(void *cursor, int field, char *text, size_t room)
+{
+    const chain_cursors *c = cursor;
+    return c->at < c->all.count ? mr__origin_of_last(&c->all.cursor[c->at], field, text, room) : 0;
+}
+
 static int64_t chain_len(void *self)
 {
     const mr__streams *s = self;
@@ -170,7 +186,8 @@ mr_dataset *mr_chain_new(mr_dataset *const *streams, int count)
                                    .next = chain_next,
                                    .close = mr__cursors_close,
                                    .len = chain_len,
-                                   .destroy = mr__streams_destroy };
+                                   .destroy = mr__streams_destroy,
+                                   .origin = chain_origin };
     if (!s.inner)
         return NULL;
     if (mr__streams_tell(&s, &most, &total)) {

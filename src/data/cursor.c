@@ -1,4 +1,5 @@
 /* A stream gone through by hand. */
+#include "inner.h"
 #include "slot.h"
 
 #include "tensor/tensor.h"
@@ -64,6 +65,21 @@ mr_status mr_cursor_next(mr_cursor *cursor, const mr_batch **sample)
     slot->index[0] = cursor->position++;
     *sample = &slot->batch;
     return MR_OK;
+}
+
+int mr_cursor_origin(mr_cursor *cursor, int field, char *text, size_t room)
+{
+    static const char call[] = "cursor_origin";
+    if (!cursor) {
+        mr__null(call, "cursor");
+        return -1;
+    }
+    if (field < -1 || field >= cursor->slot->batch.field_count) {
+        mr__raise(MR_ERR_ARGUMENT, "%s: field %d of %d", call, field, cursor->slot->batch.field_count);
+        return -1;
+    }
+    const mr__inner_cursor given = { cursor->position > 0 ? cursor->at : NULL, cursor->vtable };
+    return mr__ask_origin(NULL, &given, 0, field, text, room);
 }
 
 void mr_cursor_free(mr_cursor *cursor)

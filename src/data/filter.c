@@ -43,11 +43,18 @@ static mr_status filter_next(void *cursor, const mr_sample *sample)
             return MR_END;
         bool kept = status == MR_OK && c->keep(c->user, sample->field);
         const int64_t number = c->read++; /* one that fails counts as well */
-        if (status != MR_OK || mr__pending())
-            return mr__sample_failed("filter", mr_error_status(), number);
+        if (status == MR_OK && mr__pending())
+            status = mr__refused(MR_OK, c->stream, &c->inner, number, -1);
+        if (status != MR_OK)
+            return mr__sample_failed("filter", status, number);
         if (kept)
             return MR_OK;
     }
+}
+
+static int filter_origin(void *cursor, int field, char *text, size_t room)
+{
+    return mr__origin_of_last(&((const filter_cursor *)cursor)->inner, field, text, room);
 }
 
 static void filter_close(void *cursor)
@@ -99,7 +106,8 @@ mr_dataset *mr_filter_new(mr_dataset *stream, mr_filter_function keep, void *use
                                    .next = filter_next,
                                    .close = filter_close,
                                    .destroy = filter_destroy,
-                                   .shards = filter_shards };
+                                   .shards = filter_shards,
+                                   .origin = filter_origin };
     if (mr__inner_tells(stream)) {
         f.vtable.cursor_state_size = MR__STATE_NUMBER + stream->stream->cursor_state_size;
         f.vtable.tell = filter_tell;

@@ -132,7 +132,7 @@ mr_dataset *mr__stream_with_vtable(const void *self, size_t size, const mr_field
 
 /* ---- reading ---- */
 
-static mr_status with_text(mr_status status)
+mr_status mr__with_text(mr_status status)
 {
     status = mr__outcome(status);
     if (status == MR_OK || mr__pending())
@@ -142,14 +142,14 @@ static mr_status with_text(mr_status status)
 
 mr_status mr__inner_get(const mr_dataset *inner, int64_t index, const mr_sample *sample)
 {
-    return with_text(inner->map->get(inner->self, index, sample));
+    return mr__with_text(inner->map->get(inner->self, index, sample));
 }
 
 mr_status mr__inner_get_many(const mr_dataset *inner, const int64_t *indices, int64_t count,
                              const mr_sample *first)
 {
     if (inner->map->get_many)
-        return with_text(inner->map->get_many(inner->self, indices, count, first));
+        return mr__with_text(inner->map->get_many(inner->self, indices, count, first));
     void *row[MR__MOST_FIELDS];
     mr_sample sample = *first;
     sample.field = row;
@@ -186,7 +186,7 @@ static void *workers_open(void *self)
         workers[i] = s->inner[i]->map->worker_open(s->inner[i]->self);
         if (workers[i])
             continue;
-        with_text(MR_ERR_CALLBACK);
+        mr__with_text(MR_ERR_CALLBACK);
         workers_close(self, workers);
         return NULL;
     }
@@ -221,7 +221,7 @@ mr_status mr__inner_open(mr__inner_cursor *cursor, const mr_dataset *stream, int
 {
     cursor->vtable = *stream->stream;
     cursor->at = stream->stream->open(stream->self, shard, shards);
-    return cursor->at ? MR_OK : with_text(mr__pending() ? mr_error_status() : MR_ERR_CALLBACK);
+    return cursor->at ? MR_OK : mr__with_text(mr__pending() ? mr_error_status() : MR_ERR_CALLBACK);
 }
 
 void mr__inner_close(mr__inner_cursor *cursor)
@@ -234,7 +234,7 @@ void mr__inner_close(mr__inner_cursor *cursor)
 mr_status mr__inner_next(const mr__inner_cursor *cursor, const mr_sample *sample)
 {
     mr_status status = mr__outcome(cursor->vtable.next(cursor->at, sample));
-    return status == MR_END ? MR_END : with_text(status);
+    return status == MR_END ? MR_END : mr__with_text(status);
 }
 
 int64_t mr__inner_shards(const mr_dataset *stream)
@@ -257,7 +257,7 @@ mr_status mr__inner_seek(const mr__inner_cursor *cursor, const unsigned char **s
 {
     mr_status status = cursor->vtable.seek(cursor->at, *state);
     *state += cursor->vtable.cursor_state_size;
-    return with_text(status);
+    return mr__with_text(status);
 }
 
 void mr__put_number(unsigned char **state, int64_t number)

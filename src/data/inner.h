@@ -36,6 +36,9 @@ mr_dataset *mr__stream_with_vtable(const void *self, size_t size, const mr_field
 
 /* ---- reading ---- */
 
+/* What became of a callback, MR_OK or a failure that has a text. */
+mr_status mr__with_text(mr_status status);
+
 /* The sample at `index`, as a dataset's get does. */
 mr_status mr__inner_get(const mr_dataset *inner, int64_t index, const mr_sample *sample);
 
@@ -89,7 +92,28 @@ bool mr__inner_tells(const mr_dataset *stream);
 void mr__inner_tell(const mr__inner_cursor *cursor, unsigned char **state);
 mr_status mr__inner_seek(const mr__inner_cursor *cursor, const unsigned char **state);
 
-/* The same for a number. */
+/* ---- where samples come from ---- */
+
+enum { MR__ORIGIN_ROOM = 4096 + 512 }; /* for a path, and a place in a file */
+
+/* What the dataset's `origin` says of a sample, and that of a cursor of the one that was given last: as snprintf; "" and 0 when that is not
+ * known. */
+int mr__origin_of(const mr_dataset *dataset, int64_t index, int field, char *text, size_t room);
+int mr__origin_of_last(const mr__inner_cursor *cursor, int field, char *text, size_t room);
+
+/* The same of a sample of `dataset`, or if there is a cursor of the last one that it gave, whatever failure is pending, which stays what it is.
+ * -1 when there was none, and now there is. */
+int mr__ask_origin(const mr_dataset *dataset, const mr__inner_cursor *cursor, int64_t index, int field,
+                   char *text, size_t room);
+
+/* A function refused a sample that `inner` gave, by `cursor` if it is a stream: puts where it comes from, and the field that was
+ * read (-1: any), before the failure, whose status it gives. */
+mr_status mr__refused(mr_status status, const mr_dataset *inner, const mr__inner_cursor *cursor,
+                      int64_t index, int field);
+
+/* ---- states ---- */
+
+/* A number in a state. */
 enum { MR__STATE_NUMBER = 8 };
 void mr__put_number(unsigned char **state, int64_t number);
 int64_t mr__get_number(const unsigned char **state);

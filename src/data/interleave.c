@@ -86,6 +86,7 @@ typedef struct mixed_streams {
 typedef struct mixed_cursors {
     mr__cursors all;
     turns turns;
+    int last; /* that gave a sample */
 } mixed_cursors;
 
 static void streams_destroy(void *self)
@@ -119,11 +120,18 @@ static mr_status streams_next(void *cursor, const mr_sample *sample)
         mr_status status = mr__cursors_next(&c->all, i, sample);
         if (status == MR_OK)
             took(&c->turns, i);
+        c->last = i;
         if (status != MR_END)
             return status;
         has_ended(&c->turns, i, s->end);
     }
     return MR_END;
+}
+
+static int streams_origin(void *cursor, int field, char *text, size_t room)
+{
+    const mixed_cursors *c = cursor;
+    return mr__origin_of_last(&c->all.cursor[c->last], field, text, room);
 }
 
 static int64_t streams_len(void *self)
@@ -176,7 +184,8 @@ static mr_dataset *make_of_streams(mr_dataset *const *streams, double *share, in
                                        .next = streams_next,
                                        .close = cursors_close,
                                        .len = streams_len,
-                                       .destroy = streams_destroy };
+                                       .destroy = streams_destroy,
+                                       .origin = streams_origin };
     if (!s.all.inner) {
         streams_destroy(&s);
         return NULL;
@@ -217,14 +226,21 @@ static int64_t mixed_len(void *self)
     return ((const mixed *)self)->length;
 }
 
-static mr_status mixed_get(void *self, int64_t index, const mr_sample *sample)
+/* The index of a sample in the dataset that it is of, number `which`. */
+static int64_t inner_index(const mixed *m, int64_t index, uint8_t which)
 {
-    const mixed *m = self;
     const int64_t block = index / m->block;
-    const uint8_t which = m->which[index];
     int64_t inner = m->before[block * m->all.count + which];
     for (int64_t i = block * m->block; i < index; i++)
         inner += m->which[i] == which;
+    return inner;
+}
+
+static mr_status mixed_get(void *self, int64_t index, const mr_sample *sample)
+{
+    const mixed *m = self;
+    const uint8_t which = m->which[index];
+    const int64_t inner = inner_index(m, index, which);
     mr_sample one = *sample;
     one.worker = mr__several_worker(sample, which);
     mr_status status = mr__inner_get(m->all.inner[which], inner, &one);
@@ -233,6 +249,13 @@ static mr_status mixed_get(void *self, int64_t index, const mr_sample *sample)
     char call[48];
     snprintf(call, sizeof call, "interleave: dataset %d", which);
     return mr__sample_failed(call, status, inner);
+}
+
+static int mixed_origin(void *self, int64_t index, int field, char *text, size_t room)
+{
+    const mixed *m = self;
+    const uint8_t which = m->which[index];
+    return mr__origin_of(m->all.inner[which], inner_index(m, index, which), field, text, room);
 }
 
 /* Goes through the turns; `given` is room for a number for each dataset. */
@@ -269,7 +292,8 @@ static mr_status find_turns(mixed *m, turns *t, int64_t *given, mr_interleave_en
 static mr_dataset *make_by_index(mr_dataset *const *datasets, const double *share, int count,
                                  mr_interleave_end end)
 {
-    mixed m = { .all.vtable = { .len = mixed_len, .get = mixed_get, .destroy = mixed_destroy } };
+    mixed m = { .all.vtable = {
+                    .len = mixed_len, .get = mixed_get, .destroy = mixed_destroy, .origin = mixed_origin } };
     turns t = { 0 };
     if (count > MOST_DATASETS) {
         mr__raise(MR_ERR_ARGUMENT, "interleave_new: %d datasets by index, and %d are the most", count,

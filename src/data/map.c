@@ -16,6 +16,9 @@ typedef struct change {
     mr_map_function function;
     void *user;
     uint64_t seed;
+    mr_dataset *inner;              /* held by the map */
+    int reads;                      /* the field of the inner samples; -1: any */
+    int8_t origin[MR__MOST_FIELDS]; /* which of those each field is made of; -1 */
 } change;
 
 /* Room for one inner sample. */
@@ -32,19 +35,25 @@ typedef struct map {
         mr_dataset_vtable by_index;
         mr_stream_vtable stream;
     } vtable;
-    mr_dataset *inner; /* held */
     change change;
     void (*release)(void *user);
     bool in_place;
 } map;
 
-static mr_status apply(const change *c, void *const *in, const mr_sample *out, int64_t index)
+/* `cursor`: that gave the sample; NULL by index. */
+static mr_status apply(const change *c, const mr__inner_cursor *cursor, void *const *in, const mr_sample *out,
+                       int64_t index)
 {
     mr_random random = mr_random_at(c->seed, out->epoch, index);
     mr_status status = c->function(c->user, in, out->field, index, &random);
     if (MR__LIKELY(status == MR_OK && !mr__pending()))
         return MR_OK;
-    return status == MR_OK ? mr_error_status() : status;
+    return mr__refused(status, c->inner, cursor, index, c->reads);
+}
+
+static int inner_field(const change *c, int field)
+{
+    return field < 0 ? -1 : c->origin[field];
 }
 
 /* ---- room ---- */
@@ -95,15 +104,15 @@ static void room_empty(const room *r)
 
 static int64_t map_len(void *self)
 {
-    return mr_dataset_len(((const map *)self)->inner);
+    return mr_dataset_len(((const map *)self)->change.inner);
 }
 
 static mr_status get_in_place(void *self, int64_t index, const mr_sample *sample)
 {
     const map *m = self;
-    mr_status status = mr__inner_get(m->inner, index, sample);
+    mr_status status = mr__inner_get(m->change.inner, index, sample);
     if (MR__LIKELY(status == MR_OK))
-        status = apply(&m->change, sample->field, sample, index);
+        status = apply(&m->change, NULL, sample->field, sample, index);
     return MR__LIKELY(status == MR_OK) ? MR_OK : mr__sample_failed("map", status, index);
 }
 
@@ -113,11 +122,11 @@ static mr_status get_many_in_place(void *self, const int64_t *indices, int64_t c
     void *row[MR__MOST_FIELDS];
     mr_sample sample = *first;
     sample.field = row;
-    mr_status status = mr__inner_get_many(m->inner, indices, count, first);
+    mr_status status = mr__inner_get_many(m->change.inner, indices, count, first);
     for (int64_t i = 0; status == MR_OK && i < count; i++) {
-        for (int f = 0; f < m->inner->field_count; f++)
-            row[f] = mr__row(m->inner, first, f, i);
-        status = apply(&m->change, row, &sample, indices[i]);
+        for (int f = 0; f < m->change.inner->field_count; f++)
+            row[f] = mr__row(m->change.inner, first, f, i);
+        status = apply(&m->change, NULL, row, &sample, indices[i]);
     }
     return status;
 }
@@ -130,21 +139,21 @@ static mr_status get_by_way_of_room(void *self, int64_t index, const mr_sample *
     inner.field = r->field;
     inner.worker = r->worker;
     room_empty(r);
-    mr_status status = mr__inner_get(m->inner, index, &inner);
+    mr_status status = mr__inner_get(m->change.inner, index, &inner);
     if (MR__LIKELY(status == MR_OK))
-        status = apply(&m->change, r->field, sample, index);
+        status = apply(&m->change, NULL, r->field, sample, index);
     return MR__LIKELY(status == MR_OK) ? MR_OK : mr__sample_failed("map", status, index);
 }
 
 static void *inner_worker_open(void *self)
 {
-    const mr_dataset *inner = ((const map *)self)->inner;
+    const mr_dataset *inner = ((const map *)self)->change.inner;
     return inner->map->worker_open(inner->self);
 }
 
 static void inner_worker_close(void *self, void *worker)
 {
-    const mr_dataset *inner = ((const map *)self)->inner;
+    const mr_dataset *inner = ((const map *)self)->change.inner;
     if (inner->map->worker_close)
         inner->map->worker_close(inner->self, worker);
 }
@@ -162,21 +171,27 @@ static void *room_worker_open(void *self)
 {
     const map *m = self;
     room *r = mr__alloc(sizeof *r);
-    if (!r || !room_init(r, m->inner)) {
+    if (!r || !room_init(r, m->change.inner)) {
         mr__free(r);
         return NULL;
     }
-    if (m->inner->map->worker_open && !(r->worker = inner_worker_open(self))) {
+    if (m->change.inner->map->worker_open && !(r->worker = inner_worker_open(self))) {
         room_worker_close(self, r);
         return NULL;
     }
     return r;
 }
 
+static int map_origin(void *self, int64_t index, int field, char *text, size_t bytes)
+{
+    const change *c = &((const map *)self)->change;
+    return mr__origin_of(c->inner, index, inner_field(c, field), text, bytes);
+}
+
 static void map_destroy(void *self)
 {
     map *m = self;
-    mr__dataset_release(m->inner);
+    mr__dataset_release(m->change.inner);
     if (m->release)
         m->release(m->change.user);
 }
@@ -184,18 +199,20 @@ static void map_destroy(void *self)
 static mr_dataset *map_by_index(map *m, const mr_field *fields, int field_count)
 {
     mr_dataset_vtable *v = &m->vtable.by_index;
-    *v = (mr_dataset_vtable){ .len = map_len, .get = get_in_place, .destroy = map_destroy };
+    *v = (mr_dataset_vtable){
+        .len = map_len, .get = get_in_place, .destroy = map_destroy, .origin = map_origin
+    };
     if (!m->in_place) {
         v->get = get_by_way_of_room;
         v->worker_open = room_worker_open;
         v->worker_close = room_worker_close;
-    } else if (m->inner->map->worker_open) {
+    } else if (m->change.inner->map->worker_open) {
         v->worker_open = inner_worker_open;
         v->worker_close = inner_worker_close;
     }
-    if (m->in_place && m->inner->map->get_many)
+    if (m->in_place && m->change.inner->map->get_many)
         v->get_many = get_many_in_place;
-    mr__dataset_hold(m->inner);
+    mr__dataset_hold(m->change.inner);
     return mr__dataset_with_vtable(m, sizeof *m, fields, field_count);
 }
 
@@ -225,11 +242,11 @@ static void *stream_open(void *self, int64_t shard, int64_t shards)
     c->change = m->change;
     c->number = shard;
     c->step = shards;
-    if (!m->in_place && !room_init(&c->room, m->inner)) {
+    if (!m->in_place && !room_init(&c->room, m->change.inner)) {
         mr__free(c);
         return NULL;
     }
-    if (mr__inner_open(&c->inner, m->inner, shard, shards) == MR_OK)
+    if (mr__inner_open(&c->inner, m->change.inner, shard, shards) == MR_OK)
         return c;
     mr__add_context("map");
     stream_close(c);
@@ -248,16 +265,22 @@ static mr_status stream_next(void *cursor, const mr_sample *sample)
     if (status == MR_END)
         return MR_END;
     if (status == MR_OK)
-        status = apply(&c->change, inner.field, sample, c->number);
+        status = apply(&c->change, &c->inner, inner.field, sample, c->number);
     const int64_t number = c->number;
     c->number +=
         c->step; /* one that fails counts as well: those behind it keep their numbers when it is left out */
     return status == MR_OK ? MR_OK : mr__sample_failed("map", status, number);
 }
 
+static int stream_origin(void *cursor, int field, char *text, size_t bytes)
+{
+    const map_cursor *c = cursor;
+    return mr__origin_of_last(&c->inner, inner_field(&c->change, field), text, bytes);
+}
+
 static int64_t stream_shards(void *self)
 {
-    return mr__inner_shards(((const map *)self)->inner);
+    return mr__inner_shards(((const map *)self)->change.inner);
 }
 
 static void stream_tell(void *cursor, void *state)
@@ -287,17 +310,27 @@ static mr_dataset *map_stream(map *m, const mr_field *fields, int field_count)
                              .close = stream_close,
                              .len = map_len,
                              .destroy = map_destroy,
-                             .shards = stream_shards };
-    if (mr__inner_tells(m->inner)) {
-        v->cursor_state_size = MR__STATE_NUMBER + m->inner->stream->cursor_state_size;
+                             .shards = stream_shards,
+                             .origin = stream_origin };
+    if (mr__inner_tells(m->change.inner)) {
+        v->cursor_state_size = MR__STATE_NUMBER + m->change.inner->stream->cursor_state_size;
         v->tell = stream_tell;
         v->seek = stream_seek;
     }
-    mr__dataset_hold(m->inner);
-    return mr__stream_with_vtable(m, sizeof *m, fields, field_count, &m->inner, 1);
+    mr__dataset_hold(m->change.inner);
+    return mr__stream_with_vtable(m, sizeof *m, fields, field_count, &m->change.inner, 1);
 }
 
 /* ---- either ---- */
+
+/* The number of a field; -1: there is none of that name. */
+static int find_field(const mr_dataset *dataset, const char *name)
+{
+    for (int f = 0; f < dataset->field_count; f++)
+        if (strcmp(dataset->fields[f].name, name) == 0)
+            return f;
+    return -1;
+}
 
 static bool acceptable(const char *call, const mr_dataset *dataset, mr_map_function function,
                        const mr_map_opts *opts)
@@ -314,7 +347,20 @@ static bool acceptable(const char *call, const mr_dataset *dataset, mr_map_funct
                   opts->fields ? "" : " at NULL");
         return false;
     }
+    if (opts->reads && find_field(dataset, opts->reads) < 0) {
+        mr__raise(MR_ERR_ARGUMENT, "%s: there is no field '%s' to read", call, opts->reads);
+        return false;
+    }
     return true;
+}
+
+/* What each field of the new samples is made of: the one of its name, or else what the function reads. */
+static void find_origins(change *c, const mr_field *fields, int count)
+{
+    for (int f = 0; f < count; f++) {
+        const int same = fields[f].name ? find_field(c->inner, fields[f].name) : -1;
+        c->origin[f] = (int8_t)(same >= 0 ? same : c->reads);
+    }
 }
 
 mr_dataset *mr_map_new(mr_dataset *dataset, mr_map_function function, void *user, const mr_map_opts *opts)
@@ -326,11 +372,15 @@ mr_dataset *mr_map_new(mr_dataset *dataset, mr_map_function function, void *user
             opts->release(user);
         return NULL;
     }
-    map m = { .inner = dataset,
-              .change = { function, user, opts->seed },
+    map m = { .change = { .function = function,
+                          .user = user,
+                          .seed = opts->seed,
+                          .inner = dataset,
+                          .reads = opts->reads ? find_field(dataset, opts->reads) : -1 },
               .release = opts->release,
               .in_place = !opts->fields };
     const mr_field *fields = opts->fields ? opts->fields : dataset->fields;
     int count = opts->fields ? opts->field_count : dataset->field_count;
+    find_origins(&m.change, fields, count);
     return dataset->map ? map_by_index(&m, fields, count) : map_stream(&m, fields, count);
 }

@@ -32,6 +32,11 @@ static mr_status replica_next(void *cursor, const mr_sample *sample)
     return mr__inner_next(cursor, sample);
 }
 
+static int replica_origin(void *cursor, int field, char *text, size_t room)
+{
+    return mr__origin_of_last(cursor, field, text, room);
+}
+
 static void replica_close(void *cursor)
 {
     mr__inner_close(cursor);
@@ -88,7 +93,8 @@ mr_dataset *mr_replica_stream_new(mr_dataset *stream, int rank, int replicas)
                                    .next = replica_next,
                                    .close = replica_close,
                                    .destroy = replica_destroy,
-                                   .shards = replica_shards };
+                                   .shards = replica_shards,
+                                   .origin = replica_origin };
     if (mr__inner_tells(stream)) {
         r.vtable.cursor_state_size = stream->stream->cursor_state_size;
         r.vtable.tell = replica_tell;

@@ -48,6 +48,12 @@ static mr_status get_many(void *self, const int64_t *indices, int64_t count, con
     return MR_OK;
 }
 
+static int origin(void *self, int64_t index, int field, char *text, size_t room)
+{
+    const subset *s = self;
+    return mr__origin_of(s->inner, s->indices[index], field, text, room);
+}
+
 static void *worker_open(void *self)
 {
     const mr_dataset *inner = ((const subset *)self)->inner;
@@ -71,7 +77,9 @@ static void destroy(void *self)
 /* The subset of indices that are known to be inside. */
 static mr_dataset *make(mr_dataset *inner, const int64_t *indices, int64_t count)
 {
-    subset s = { .vtable = { .len = len, .get = get, .destroy = destroy }, .inner = inner, .count = count };
+    subset s = { .vtable = { .len = len, .get = get, .destroy = destroy, .origin = origin },
+                 .inner = inner,
+                 .count = count };
     if (inner->map->get_many)
         s.vtable.get_many = get_many;
     if (inner->map->worker_open) {

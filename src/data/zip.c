@@ -42,6 +42,26 @@ static int gather_fields(mr_dataset *const *datasets, const char *const *names, 
     return n;
 }
 
+/* ---- where samples come from ---- */
+
+/* The fields of one of several, the first of which is `first`: the number that one of all has there, or -1 where all are meant. False: it is
+ * another one's. */
+static bool is_of(const mr_dataset *inner, int first, int *field)
+{
+    if (*field < 0)
+        return true;
+    *field -= first;
+    return *field >= 0 && *field < inner->field_count;
+}
+
+/* Puts what one says behind what others said. The length of all. */
+static int add_origin(char *text, size_t room, int length, const char *part)
+{
+    const size_t used = (size_t)length < room ? (size_t)length : room;
+    return length +
+           snprintf(room ? text + used : NULL, room - used, "%s%s", length && *part ? ", " : "", part);
+}
+
 /* ---- by index ---- */
 
 typedef struct zip_by_index {
@@ -94,10 +114,26 @@ static mr_status zip_get_many(void *self, const int64_t *indices, int64_t count,
     return MR_OK;
 }
 
+static int zip_origin(void *self, int64_t index, int field, char *text, size_t room)
+{
+    const zip_by_index *s = self;
+    char part[MR__ORIGIN_ROOM];
+    int length = 0;
+    for (int i = 0; i < s->all.count; i++) {
+        int inner = field;
+        if (!is_of(s->all.inner[i], s->field[i], &inner))
+            continue;
+        mr__origin_of(s->all.inner[i], index, inner, part, sizeof part);
+        length = add_origin(text, room, length, part);
+    }
+    return length;
+}
+
 static mr_dataset *make_by_index(mr_dataset *const *datasets, int count, const int *first,
                                  const mr_field *fields, int field_count)
 {
-    zip_by_index s = { .all.vtable = { .len = zip_len, .get = zip_get, .destroy = zip_destroy } };
+    zip_by_index s = { .all.vtable = {
+                           .len = zip_len, .get = zip_get, .destroy = zip_destroy, .origin = zip_origin } };
     memcpy(s.field, first, (size_t)count * sizeof *first);
     for (int i = 0; i < count; i++)
         if (datasets[i]->map->get_many)
@@ -154,6 +190,22 @@ static mr_status zip_next(void *cursor, const mr_sample *sample)
                  : MR_OK;
 }
 
+static int zip_stream_origin(void *cursor, int field, char *text, size_t room)
+{
+    const mr__cursors *c = cursor;
+    const int *first = ((const zip_streams *)(const void *)c->streams)->field;
+    char part[MR__ORIGIN_ROOM];
+    int length = 0;
+    for (int i = 0; i < c->count; i++) {
+        int inner = field;
+        if (!is_of(c->streams->inner[i], first[i], &inner))
+            continue;
+        mr__origin_of_last(&c->cursor[i], inner, part, sizeof part);
+        length = add_origin(text, room, length, part);
+    }
+    return length;
+}
+
 /* What the first one knows that knows it. */
 static int64_t zip_stream_len(void *self)
 {
@@ -191,7 +243,8 @@ static mr_dataset *make_of_streams(mr_dataset *const *streams, int count, const 
                                        .next = zip_next,
                                        .close = mr__cursors_close,
                                        .len = zip_stream_len,
-                                       .destroy = mr__streams_destroy };
+                                       .destroy = mr__streams_destroy,
+                                       .origin = zip_stream_origin };
     memcpy(s.field, first, (size_t)count * sizeof *first);
     if (!s.all.inner)
         return NULL;

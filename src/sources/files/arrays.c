@@ -4,6 +4,7 @@
 
 #include <millrace/sources/arrays.h>
 
+#include <stdio.h>
 #include <string.h>
 
 typedef struct arrays {
@@ -32,6 +33,12 @@ static mr_status get_many(void *self, const int64_t *indices, int64_t count, con
 static mr_status get(void *self, int64_t index, const mr_sample *sample)
 {
     return get_many(self, &index, 1, sample);
+}
+
+static int origin(void *self, int64_t index, int field, char *text, size_t room)
+{
+    const arrays *a = *(arrays **)self;
+    return snprintf(text, room, "'%s': row %lld", a->path[field < 0 ? 0 : field], (long long)index);
 }
 
 static void arrays_free(arrays *a)
@@ -112,7 +119,7 @@ static mr_status open_files(arrays *a, const mr_array_file *files, int count)
 mr_dataset *mr_arrays_new(const mr_array_file *files, int count)
 {
     static const mr_dataset_vtable vtable = {
-        .len = len, .get = get, .get_many = get_many, .destroy = destroy
+        .len = len, .get = get, .get_many = get_many, .destroy = destroy, .origin = origin
     };
     if (!files || count < 1) {
         mr_fail(MR_ERR_ARGUMENT, "arrays_new: there is at least one file");

@@ -230,15 +230,18 @@ static mr_status open_csv(csv *c, const char *path, const mr_csv_field *fields, 
     return s < 0 ? s : check_words(c);
 }
 
-static const mr_dataset_vtable vtable = {
-    .len = mr__rows_len, .get = mr__rows_get, .get_many = mr__rows_get_many, .destroy = destroy
-};
+static const mr_dataset_vtable vtable = { .len = mr__rows_len,
+                                          .get = mr__rows_get,
+                                          .get_many = mr__rows_get_many,
+                                          .destroy = destroy,
+                                          .origin = mr__rows_origin };
 
 mr_dataset *mr_csv_new(const char *path, const mr_csv_field *fields, int field_count, const mr_csv_opts *opts)
 {
     csv *c = mr_calloc(1, sizeof *c);
     if (!c)
         return NULL;
+    mr__rows_begin(&c->rows);
     mr_dataset *dataset = NULL;
     if (open_csv(c, path, fields, field_count, opts) == MR_OK)
         dataset = mr_dataset_new(&vtable, &c, sizeof c, c->plan.field, c->plan.field_count);

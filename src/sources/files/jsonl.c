@@ -137,12 +137,15 @@ static mr_status open_jsonl(jsonl *j, const char *path, const mr_jsonl_field *fi
 mr_dataset *mr_jsonl_new(const char *path, const mr_jsonl_field *fields, int field_count,
                          const mr_jsonl_opts *opts)
 {
-    static const mr_dataset_vtable vtable = {
-        .len = mr__rows_len, .get = mr__rows_get, .get_many = mr__rows_get_many, .destroy = destroy
-    };
+    static const mr_dataset_vtable vtable = { .len = mr__rows_len,
+                                              .get = mr__rows_get,
+                                              .get_many = mr__rows_get_many,
+                                              .destroy = destroy,
+                                              .origin = mr__rows_origin };
     jsonl *j = mr_calloc(1, sizeof *j);
     if (!j)
         return NULL;
+    mr__rows_begin(&j->rows);
     mr_dataset *dataset = NULL;
     if (open_jsonl(j, path, fields, field_count, opts) == MR_OK) /* the dataset looks at the shapes */
         dataset = mr_dataset_new(&vtable, &j, sizeof j, j->plan.field, j->plan.field_count);

@@ -1,5 +1,6 @@
 #include "pieces.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static uint64_t place_of(const mr__pieces *p, int64_t number)
@@ -184,4 +185,12 @@ mr_status mr__pieces_seek(void *cursor, const void *place)
                        (long long)to.next);
     reader->next = to.next;
     return to.next == reader->end ? MR_OK : mr__window_seek(&reader->window, place_of(p, to.next));
+}
+
+int mr__pieces_origin(void *cursor, int field, char *text, size_t room)
+{
+    const mr__piece_reader *reader = cursor;
+    const mr__pieces *p = reader->pieces;
+    (void)field;
+    return snprintf(text, room, "'%s': %s %lld", p->path, p->what, (long long)reader->next - 1);
 }

@@ -55,12 +55,13 @@ typedef struct mr__piece_place {
     {                                                                                                   \
         .open = mr__pieces_cursor, .next = next_callback, .close = mr__pieces_cursor_close,             \
         .len = len_callback, .destroy = destroy_callback, .cursor_state_size = sizeof(mr__piece_place), \
-        .tell = mr__pieces_tell, .seek = mr__pieces_seek                                                \
+        .tell = mr__pieces_tell, .seek = mr__pieces_seek, .origin = mr__pieces_origin                   \
     }
 void *mr__pieces_cursor(void *self, int64_t shard, int64_t shards);
 void mr__pieces_cursor_close(void *cursor);
 int64_t mr__pieces_len(void *self);
 void mr__pieces_tell(void *cursor, void *state);
 mr_status mr__pieces_seek(void *cursor, const void *state);
+int mr__pieces_origin(void *cursor, int field, char *text, size_t room);
 
 #endif

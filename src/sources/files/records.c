@@ -1,5 +1,6 @@
 #include "records.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* What is looked at to find where a record begins, or as many times two as it takes: so all who look find the same. */
@@ -146,6 +147,7 @@ mr_status mr__reader_next(mr__reader *reader, const mr_sample *sample)
         s = kind->read(kind->format, at, end, line, sample);
         if (s < 0 && reader->begin != reader->records->data)
             mr_fail_context("counted from byte %llu on", (unsigned long long)reader->begin);
+        reader->given = line;
         if (s != MR_END)
             return s;
     }
@@ -209,4 +211,16 @@ void mr__records_tell(void *cursor, void *state)
 mr_status mr__records_seek(void *cursor, const void *state)
 {
     return mr__reader_seek(cursor, state);
+}
+
+int mr__records_origin(void *cursor, int field, char *text, size_t room)
+{
+    const mr__reader *reader = cursor;
+    const char *path = reader->records->path;
+    const long long line = (long long)reader->given;
+    (void)field;
+    if (reader->begin == reader->records->data)
+        return snprintf(text, room, "'%s': line %lld", path, line);
+    return snprintf(text, room, "counted from byte %llu on: '%s': line %lld",
+                    (unsigned long long)reader->begin, path, line);
 }

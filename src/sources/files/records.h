@@ -50,6 +50,7 @@ typedef struct mr__reader {
     mr__window window;
     uint64_t begin, end; /* of his part; UINT64_MAX: to the end */
     int64_t line;        /* of the record at window.at, counted from the part's beginning on */
+    int64_t given;       /* that of the record that was given last */
     bool broken;         /* it has failed in a way that leaves no next record */
 } mr__reader;
 
@@ -77,12 +78,13 @@ mr_status mr__records_next(void *cursor, const mr_sample *sample);
 void mr__records_close(void *cursor);
 void mr__records_tell(void *cursor, void *state);
 mr_status mr__records_seek(void *cursor, const void *state);
+int mr__records_origin(void *cursor, int field, char *text, size_t room);
 
 #define MR__RECORDS_VTABLE(destroyed)                                                           \
     {                                                                                           \
         .open = mr__records_open, .next = mr__records_next, .close = mr__records_close,         \
         .destroy = destroyed, .cursor_state_size = sizeof(mr__place), .tell = mr__records_tell, \
-        .seek = mr__records_seek                                                                \
+        .seek = mr__records_seek, .origin = mr__records_origin                                  \
     }
 
 #endif

@@ -1,6 +1,9 @@
 #include "row_index.h"
 
+#include <stdio.h>
 #include <string.h>
+
+enum { LINES_BLOCK = 1 << 16 }; /* bytes */
 
 mr_status mr__row_index_add(mr__row_index *index, uint64_t place)
 {
@@ -19,25 +22,55 @@ mr_status mr__row_index_add(mr__row_index *index, uint64_t place)
     return MR_OK;
 }
 
+void mr__rows_begin(mr__rows *rows)
+{
+    pthread_mutex_init(&rows->lines.lock, NULL);
+}
+
 void mr__rows_close(mr__rows *rows)
 {
+    pthread_mutex_destroy(&rows->lines.lock);
+    mr_free(rows->lines.before);
     mr__bytes_close(&rows->bytes);
     mr_free(rows->index.place);
 }
 
 /* ---- reading ---- */
 
-/* Counted only for messages. */
-static int64_t line_of(const mr__rows *rows, const char *at)
+static int64_t count_lines(const char *at, const char *end)
 {
-    int64_t line = 1;
-    for (const char *p = rows->bytes.at; (p = memchr(p, '\n', (size_t)(at - p))); p++)
-        line++;
-    return line;
+    int64_t lines = 0;
+    for (; (at = memchr(at, '\n', (size_t)(end - at))); at++)
+        lines++;
+    return lines;
 }
 
-static mr_status read_row(const mr__rows *rows, const char *at, const char *end, void *const *field,
-                          int64_t row)
+/* Counts the lines before block `block`, of which it keeps what it has counted: lines are counted for messages only, but where bad samples
+ * are left out there may be many. 0 when there is no memory for that. */
+static size_t count_blocks(mr__line_count *lines, const mr__bytes *bytes, size_t block, int64_t *before)
+{
+    pthread_mutex_lock(&lines->lock);
+    if (!lines->before && !(lines->before = mr_calloc(bytes->size / LINES_BLOCK + 1, sizeof *lines->before)))
+        mr_error_clear(); /* the message is about something else */
+    block = lines->before ? block : 0;
+    for (; lines->known < block; lines->known++) {
+        const char *at = bytes->at + lines->known * LINES_BLOCK;
+        lines->before[lines->known + 1] = lines->before[lines->known] + count_lines(at, at + LINES_BLOCK);
+    }
+    *before = lines->before ? lines->before[block] : 0;
+    pthread_mutex_unlock(&lines->lock);
+    return block;
+}
+
+static int64_t line_of(mr__rows *rows, const char *at)
+{
+    int64_t before;
+    const size_t block = (size_t)(at - rows->bytes.at) / LINES_BLOCK,
+                 counted = count_blocks(&rows->lines, &rows->bytes, block, &before);
+    return 1 + before + count_lines(rows->bytes.at + counted * LINES_BLOCK, at);
+}
+
+static mr_status read_row(mr__rows *rows, const char *at, const char *end, void *const *field, int64_t row)
 {
     mr_status s = at ? rows->kind.read(rows->plan, at, end, 0, field, row) : MR_END;
     if (s == MR_OK)
@@ -61,7 +94,7 @@ static const char *find_row(const mr__rows *rows, int64_t number)
 
 mr_status mr__rows_get_many(void *self, const int64_t *indices, int64_t count, const mr_sample *first)
 {
-    const mr__rows *rows = *(mr__rows **)self;
+    mr__rows *rows = *(mr__rows **)self;
     const char *file_end = rows->bytes.at + rows->bytes.size, *end = NULL;
     mr_status s = mr__bytes_check(&rows->bytes);
     for (int64_t i = 0; i < count && s == MR_OK; i++) {
@@ -84,4 +117,14 @@ mr_status mr__rows_get(void *self, int64_t index, const mr_sample *sample)
 int64_t mr__rows_len(void *self)
 {
     return (*(mr__rows **)self)->index.rows;
+}
+
+int mr__rows_origin(void *self, int64_t index, int field, char *text, size_t room)
+{
+    mr__rows *rows = *(mr__rows **)self;
+    const char *end, *at = mr__bytes_check(&rows->bytes) < 0 ? NULL : find_row(rows, index);
+    (void)field;
+    at = at ? mr__rows_next(rows, at, &end) : NULL;
+    return at ? snprintf(text, room, "'%s': line %lld", rows->path, (long long)line_of(rows, at))
+              : snprintf(text, room, "'%s'", rows->path);
 }

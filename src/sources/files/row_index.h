@@ -5,6 +5,7 @@
 #include "input.h"
 
 #include <millrace/data.h>
+#include <pthread.h>
 
 enum { MR__INDEX_STEP = 8 };
 
@@ -31,6 +32,13 @@ typedef struct mr__row_kind {
                          int64_t row);
 } mr__row_kind;
 
+/* How many lines come before each so many bytes of a file, as far as it was asked. */
+typedef struct mr__line_count {
+    pthread_mutex_t lock;
+    int64_t *before; /* owned */
+    size_t known;
+} mr__line_count;
+
 /* A dataset's struct begins with its rows. */
 typedef struct mr__rows {
     mr__row_kind kind;
@@ -38,6 +46,7 @@ typedef struct mr__rows {
     const char *path; /* for messages */
     mr__bytes bytes;
     mr__row_index index;
+    mr__line_count lines;
 } mr__rows;
 
 /* The next row from `at` on; NULL: there is none. */
@@ -46,11 +55,14 @@ static inline const char *mr__rows_next(const mr__rows *rows, const char *at, co
     return rows->kind.next(rows->plan, at, rows->bytes.at + rows->bytes.size, end);
 }
 
+/* Of zeroed rows. */
+void mr__rows_begin(mr__rows *rows);
 void mr__rows_close(mr__rows *rows);
 
 /* A dataset's callbacks. */
 int64_t mr__rows_len(void *self);
 mr_status mr__rows_get(void *self, int64_t index, const mr_sample *sample);
 mr_status mr__rows_get_many(void *self, const int64_t *indices, int64_t count, const mr_sample *first);
+int mr__rows_origin(void *self, int64_t index, int field, char *text, size_t room);
 
 #endif

@@ -1,5 +1,6 @@
 #include "windows.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- callbacks ---- */
@@ -60,9 +61,16 @@ static mr_status get(void *self, int64_t index, const mr_sample *sample)
     return get_many(self, &index, 1, sample);
 }
 
+static int origin(void *self, int64_t index, int field, char *text, size_t room)
+{
+    (void)field;
+    return snprintf(text, room, "'%s': window %lld", (*(mr__windows **)self)->path, (long long)index);
+}
+
 void mr__windows_close(mr__windows *w)
 {
     mr__bytes_close(&w->bytes);
+    mr_free(w->path);
     mr_free(w->code_points);
     mr_free(w->numbers);
 }
@@ -74,7 +82,9 @@ static void destroy(void *self)
     mr_free(w);
 }
 
-static const mr_dataset_vtable vtable = { .len = len, .get = get, .get_many = get_many, .destroy = destroy };
+static const mr_dataset_vtable vtable = {
+    .len = len, .get = get, .get_many = get_many, .destroy = destroy, .origin = origin
+};
 
 /* ---- making ---- */
 
@@ -91,7 +101,7 @@ mr_dataset *mr__windows_new(const char *call, const char *path, mr__windows *fro
         mr_fail(MR_ERR_ARGUMENT,
                 "%s: '%s' has %lld tokens, too few for a window of %lld and the one after it", call, path,
                 (long long)from->count, (long long)length);
-    else
+    else if ((from->path = mr_strdup(path)))
         w = mr_alloc(sizeof *w);
     if (w) {
         const mr_field fields[] = { { "x", MR_INT64, MR_SHAPE(length) },

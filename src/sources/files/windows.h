@@ -8,6 +8,7 @@
 
 typedef struct mr__windows {
     mr__bytes bytes;
+    char *path; /* owned */
     const char *data;
     mr_dtype dtype; /* of an element in memory */
     int64_t count;  /* of elements */

@@ -58,7 +58,8 @@ typedef struct mr_decode_images_opts {
 } mr_decode_images_opts;
 
 /* Makes the dataset, or stream, whose `field` is a picture out of the bytes that it has in another one, which is uint8 (-1): files in
- * the members of tar files, blobs of a database. Other fields stay as they are. */
+ * the members of tar files, blobs of a database. Other fields stay as they are. A picture that cannot be had is a bad sample, named by where
+ * its bytes come from: "'a.tar': member '0017.jpg' at byte 512, field 'picture': neither a JPEG nor a PNG". */
 MR_API mr_dataset *mr_decode_images_new(mr_dataset *dataset, const char *field, const mr_transform *steps,
                                         int step_count, const mr_decode_images_opts *opts);
 

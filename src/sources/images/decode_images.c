@@ -159,6 +159,7 @@ mr_dataset *mr_decode_images_new(mr_dataset *dataset, const char *field, const m
                           &(mr_map_opts){ .seed = opts ? opts->seed : 0,
                                           .fields = fields,
                                           .field_count = d->field_count,
-                                          .release = release })
+                                          .release = release,
+                                          .reads = field })
              : NULL;
 }

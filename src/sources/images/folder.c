@@ -82,6 +82,14 @@ static mr_status get(void *self, int64_t index, const mr_sample *sample)
     return s == MR_OK ? mr__read_file_items(path, sample->field[IMAGE]) : s;
 }
 
+static int origin(void *self, int64_t index, int field, char *text, size_t room)
+{
+    const mr__listing *l = &(*(folder **)self)->listing;
+    const mr__listed *file = &l->file[index];
+    (void)field;
+    return snprintf(text, room, "'%s/%s'", l->folders.at[file->folder], file->name);
+}
+
 static void *worker_open(void *self)
 {
     folder *f = *(folder **)self;
@@ -115,9 +123,12 @@ static void destroy(void *self)
     folder_free(*(folder **)self);
 }
 
-static const mr_dataset_vtable vtable = {
-    .len = len, .get = get, .destroy = destroy, .worker_open = worker_open, .worker_close = worker_close
-};
+static const mr_dataset_vtable vtable = { .len = len,
+                                          .get = get,
+                                          .destroy = destroy,
+                                          .worker_open = worker_open,
+                                          .worker_close = worker_close,
+                                          .origin = origin };
 
 /* ---- making ---- */
 

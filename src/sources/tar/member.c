@@ -232,8 +232,17 @@ static mr_status check_size(const place *p, mr_member content)
     return MR_OK;
 }
 
+static void see(mr__seen *seen, const mr__member *member)
+{
+    const size_t length = strnlen(member->extension, sizeof seen->extension - 1);
+    seen->any = true;
+    seen->at = member->at;
+    memcpy(seen->extension, member->extension, length);
+    seen->extension[length] = 0;
+}
+
 mr_status mr__tar_read_member(const mr__tar_plan *plan, mr__tar *tar, const mr__member *member,
-                              mr__scratch *scratch, bool *seen, void *const *field)
+                              mr__scratch *scratch, mr__seen *seen, void *const *field)
 {
     place p = { .tar = tar, .member = member };
     int wanted = 0, last = -1;
@@ -241,11 +250,11 @@ mr_status mr__tar_read_member(const mr__tar_plan *plan, mr__tar *tar, const mr__
         if (!mr__tar_plan_wants(plan, i, member))
             continue;
         p.field = &plan->field[i];
-        if (seen[i])
+        if (seen[i].any)
             return wrong(&p, "the sample has another member for it");
         if (check_size(&p, plan->options[i].content) < 0)
             return mr_error_status();
-        seen[i] = true;
+        see(&seen[i], member);
         last = i;
         wanted++;
     }

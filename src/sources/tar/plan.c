@@ -125,13 +125,13 @@ static mr_status write_key(void *ragged, const char *key)
 }
 
 mr_status mr__tar_read_missing(const mr__tar_plan *plan, const mr__tar *tar, const char *key, int64_t at,
-                               const bool *seen, void *const *field)
+                               const mr__seen *seen, void *const *field)
 {
     mr_status s = MR_OK;
     for (int i = 0; s >= 0 && i < plan->field_count; i++) {
         const mr_tar_field *o = &plan->options[i];
         const mr_field *f = &plan->field[i];
-        if (seen[i])
+        if (seen[i].any)
             continue;
         if (is_key(o)) {
             s = write_key(field[i], key) < 0 ? mr_error_status() : s;

@@ -30,13 +30,20 @@ typedef struct mr__scratch {
     size_t room;
 } mr__scratch;
 
+/* What a field has had of a sample's members. */
+typedef struct mr__seen {
+    bool any;
+    char extension[39]; /* for messages, of the member: its end may be missing */
+    int64_t at;         /* of its head */
+} mr__seen;
+
 /* Writes what the member that `tar` stands at has for the fields that are made of it, and sets seen[i] for each. MR_OK, MR_END when
  * the sample is to be left out, or a failure with the place. */
 mr_status mr__tar_read_member(const mr__tar_plan *plan, mr__tar *tar, const mr__member *member,
-                              mr__scratch *scratch, bool *seen, void *const *field);
+                              mr__scratch *scratch, mr__seen *seen, void *const *field);
 
 /* Writes what has no member: the sample's name, and what stands in for a member that is missing. */
 mr_status mr__tar_read_missing(const mr__tar_plan *plan, const mr__tar *tar, const char *key, int64_t at,
-                               const bool *seen, void *const *field);
+                               const mr__seen *seen, void *const *field);
 
 #endif

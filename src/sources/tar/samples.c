@@ -99,6 +99,15 @@ mr_status mr__target_take(void *user, mr__tar *tar, const mr__member *member)
     return mr__tar_read_member(t->plan, tar, member, t->scratch, t->seen, t->field);
 }
 
+static void give(mr__given *given, const char *path, const char *key, int64_t at)
+{
+    const size_t length = strnlen(key, sizeof given->key - 1);
+    given->path = path;
+    given->at = at;
+    memcpy(given->key, key, length);
+    given->key[length] = 0;
+}
+
 mr_status mr__target_finish(mr__target *t, const mr__tar *tar, mr__member *last, const mr__sample_read *read)
 {
     if (read->said.status) {
@@ -109,6 +118,7 @@ mr_status mr__target_finish(mr__target *t, const mr__tar *tar, mr__member *last,
         return read->more;
     const char end = last->name[last->key];
     last->name[last->key] = 0;
+    give(t->given, tar->path, last->name, read->at);
     const mr_status status = mr__tar_read_missing(t->plan, tar, last->name, read->at, t->seen, t->field);
     last->name[last->key] = end;
     return status == MR_OK && read->left_out ? MR_END : status;

@@ -51,10 +51,18 @@ mr_status mr__say(const mr__said *said);
 
 /* ---- where a sample goes ---- */
 
+/* Which one was given last, for messages. */
+typedef struct mr__given {
+    const char *path; /* of the file; borrowed as the stream's names are */
+    int64_t at;       /* its first head */
+    char key[121];    /* its name; the end may be missing */
+} mr__given;
+
 typedef struct mr__target {
     const mr__tar_plan *plan;
     mr__scratch *scratch;
-    bool *seen; /* which fields have had their member */
+    mr__seen *seen; /* which fields have had their member */
+    mr__given *given;
     void *const *field;
 } mr__target;
 

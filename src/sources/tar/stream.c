@@ -4,6 +4,7 @@
 #include "share.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { FEW_FILES = 8, FEW_PACKED = 4 };
@@ -36,7 +37,8 @@ typedef struct tar_cursor {
     bool whole; /* all of the file is its own */
     mr__samples samples;
     mr__share share; /* of a file that cannot be cut; its path is NULL otherwise */
-    bool *seen;
+    mr__seen *seen;
+    mr__given given;
     mr__scratch scratch;
 } tar_cursor;
 
@@ -198,13 +200,28 @@ static mr_status read_next(tar_cursor *c, mr__target *target)
 static mr_status cursor_next(void *self, const mr_sample *sample)
 {
     tar_cursor *c = self;
-    mr__target target = {
-        .plan = &c->stream->plan, .scratch = &c->scratch, .seen = c->seen, .field = sample->field
-    };
+    mr__target target = { .plan = &c->stream->plan,
+                          .scratch = &c->scratch,
+                          .seen = c->seen,
+                          .given = &c->given,
+                          .field = sample->field };
     mr_status status = MR_END;
     while (status == MR_END && c->which < c->count)
         status = read_next(c, &target);
     return status;
+}
+
+/* As failures of reading name a member, or a sample. */
+static int cursor_origin(void *self, int field, char *text, size_t room)
+{
+    const tar_cursor *c = self;
+    const mr__given *given = &c->given;
+    const mr__seen *seen = field >= 0 && c->seen[field].any ? &c->seen[field] : NULL;
+    if (seen)
+        return snprintf(text, room, "'%s': member '%s.%s' at byte %lld", given->path, given->key,
+                        seen->extension, (long long)seen->at);
+    return snprintf(text, room, "'%s': sample '%s' at byte %lld", given->path, given->key,
+                    (long long)given->at);
 }
 
 /* ---- the cursor ---- */
@@ -331,7 +348,8 @@ mr_dataset *mr_tar_stream_new(const char *files, const mr_tar_field *fields, int
                                              .cursor_state_size = sizeof(place),
                                              .tell = cursor_tell,
                                              .seek = cursor_seek,
-                                             .shards = shards };
+                                             .shards = shards,
+                                             .origin = cursor_origin };
     if (!files) {
         mr_fail(MR_ERR_ARGUMENT, "tar_stream_new: files is NULL");
         return NULL;

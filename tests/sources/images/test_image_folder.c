@@ -434,8 +434,9 @@ static void test_decode_images(void)
 
     f.size[1] = 9;
     CHECK(!mr_dataset_get(d, 1));
-    CHECK_EQ_STR(mr_error(),
-                 "dataset_get: sample 1: map: sample 1: a JPEG that ends in the middle, after 9 bytes");
+    CHECK_EQ_STR(
+        mr_error(),
+        "dataset_get: sample 1: map: sample 1: field 'jpg': a JPEG that ends in the middle, after 9 bytes");
     CHECK(!mr_decode_images_new(d, "jpg", train, 5, NULL));
     CHECK_EQ_STR(mr_error(), "decode_images_new: there is no field 'jpg'");
     CHECK(!mr_decode_images_new(d, "more", train, 5, NULL));
@@ -515,6 +516,21 @@ static void test_bad_samples(void)
     CHECK_EQ_I64(mr_loader_next(loader, &b), MR_OK);
     CHECK_EQ_I64(b->rows, 2);
     mr_loader_free(loader);
+    mr_dataset_free(d);
+
+    /* the same behind the folder */
+    char wanted[400];
+    mr_dataset *bytes =
+        mr_image_folder_new(in_folder("bad"), NULL, 0, &(mr_image_folder_opts){ .bytes = true });
+    d = mr_decode_images_new(bytes, "image", train, 5, NULL);
+    mr_dataset_free(bytes);
+    CHECK(!mr_dataset_get(d, 1));
+    snprintf(
+        wanted, sizeof wanted,
+        "dataset_get: sample 1: map: sample 1: '%s/a/2.jpg', field 'image': a JPEG that ends in the middle, "
+        "after 3 bytes",
+        in_folder("bad"));
+    CHECK_EQ_STR(mr_error(), wanted);
     mr_dataset_free(d);
 
     d = mr_image_folder_new(tree(""), train, 5, &(mr_image_folder_opts){ .rng = rng });

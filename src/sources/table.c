@@ -156,6 +156,11 @@ void mr__table_free(mr__table *table)
 
 /* ---- what is wrong ---- */
 
+int mr__table_origin(const mr__table *table, int64_t number, char *text, size_t room)
+{
+    return snprintf(text, room, "%s: row %lld of %s", table->source, (long long)number, table->what);
+}
+
 mr_status mr__row_wrong(const mr__row *row, int column, const char *format, ...)
 {
     char text[256];

@@ -104,6 +104,9 @@ static inline void mr__row_put_number(const mr__row *row, int column, double num
 void *mr__row_items(const mr__row *row, int column, int64_t count);
 mr_status mr__row_put_item(const mr__row *row, int column, const mr__value *value, void *to);
 
+/* Writes "'a.db': row 17 of people" as snprintf does. */
+int mr__table_origin(const mr__table *table, int64_t number, char *text, size_t room);
+
 /* Raises "'a.db': row 17 of people, column 'age': " and what is wrong. */
 mr_status mr__row_wrong(const mr__row *row, int column, const char *format, ...) MR_PRINTF(3, 4);
 

@@ -122,6 +122,13 @@ static mr_status cursor_next(void *self, const mr_sample *sample)
     }
 }
 
+static int cursor_origin(void *self, int field, char *text, size_t room)
+{
+    const arrow_cursor *c = self;
+    (void)field;
+    return mr__table_origin(&c->stream->columns.table, c->rows, text, room);
+}
+
 /* ---- making ---- */
 
 static void stream_free(arrow_stream *s)
@@ -152,9 +159,11 @@ static mr_status look(arrow_stream *s, const mr_table_field *fields, int field_c
 mr_dataset *mr_arrow_stream_new(struct ArrowArrayStream *stream, const mr_table_field *fields,
                                 int field_count)
 {
-    static const mr_stream_vtable vtable = {
-        .open = cursor_open, .next = cursor_next, .close = cursor_close, .destroy = destroy
-    };
+    static const mr_stream_vtable vtable = { .open = cursor_open,
+                                             .next = cursor_next,
+                                             .close = cursor_close,
+                                             .destroy = destroy,
+                                             .origin = cursor_origin };
     if (!stream || !stream->release) {
         mr_fail(MR_ERR_ARGUMENT, "arrow_stream_new: %s",
                 stream ? "the stream was released" : "stream is NULL");

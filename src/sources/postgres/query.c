@@ -192,6 +192,13 @@ static mr_status cursor_next(void *self, const mr_sample *sample)
     }
 }
 
+static int cursor_origin(void *self, int field, char *text, size_t room)
+{
+    const query_cursor *c = self;
+    (void)field;
+    return mr__table_origin(&c->query->postgres.table, c->passed, text, room);
+}
+
 /* ---- going on ---- */
 
 static void cursor_tell(void *self, void *state)
@@ -296,7 +303,8 @@ mr_dataset *mr_postgres_stream_new(const char *server, const char *text, const m
                                              .destroy = destroy,
                                              .cursor_state_size = sizeof(place),
                                              .tell = cursor_tell,
-                                             .seek = cursor_seek };
+                                             .seek = cursor_seek,
+                                             .origin = cursor_origin };
     static const mr_postgres_opts none = { 0 };
     query *q = mr_calloc(1, sizeof *q);
     if (!q)

@@ -205,6 +205,13 @@ static mr_status get(void *self, int64_t index, const mr_sample *sample)
     return get_many(self, &index, 1, sample);
 }
 
+static int origin(void *self, int64_t index, int field, char *text, size_t room)
+{
+    const table *t = *(table **)self;
+    (void)field;
+    return mr__table_origin(&t->postgres.table, t->keys.at[index], text, room);
+}
+
 static int64_t len(void *self)
 {
     return (*(table **)self)->keys.count;
@@ -293,7 +300,8 @@ mr_dataset *mr_postgres_new(const char *server, const char *name, const char *ke
                                               .get_many = get_many,
                                               .destroy = destroy,
                                               .worker_open = worker_open,
-                                              .worker_close = worker_close };
+                                              .worker_close = worker_close,
+                                              .origin = origin };
     if (!key) {
         mr_fail(MR_ERR_ARGUMENT, "postgres_new: key is NULL");
         return NULL;

@@ -110,6 +110,13 @@ static mr_status cursor_next(void *self, const mr_sample *sample)
     }
 }
 
+static int cursor_origin(void *self, int field, char *text, size_t room)
+{
+    const query_cursor *c = self;
+    (void)field;
+    return mr__table_origin(&c->query->sqlite.table, c->rows, text, room);
+}
+
 static void cursor_tell(void *self, void *state)
 {
     memcpy(state, &((const query_cursor *)self)->rows, sizeof(int64_t));
@@ -197,7 +204,8 @@ mr_dataset *mr_sqlite_stream_new(const char *path, const char *text, const mr_ta
                                              .destroy = destroy,
                                              .cursor_state_size = sizeof(int64_t),
                                              .tell = cursor_tell,
-                                             .seek = cursor_seek };
+                                             .seek = cursor_seek,
+                                             .origin = cursor_origin };
     query *q = mr_calloc(1, sizeof *q);
     if (!q)
         return NULL;

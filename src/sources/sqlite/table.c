@@ -148,6 +148,13 @@ static mr_status get(void *self, int64_t index, const mr_sample *sample)
     return get_many(self, &index, 1, sample);
 }
 
+static int origin(void *self, int64_t index, int field, char *text, size_t room)
+{
+    const table *t = *(table **)self;
+    (void)field;
+    return mr__table_origin(&t->sqlite.table, t->rowids.at[index], text, room);
+}
+
 static int64_t len(void *self)
 {
     return (*(table **)self)->rowids.count;
@@ -210,7 +217,8 @@ mr_dataset *mr_sqlite_new(const char *path, const char *name, const mr_table_fie
                                               .get_many = get_many,
                                               .destroy = destroy,
                                               .worker_open = worker_open,
-                                              .worker_close = worker_close };
+                                              .worker_close = worker_close,
+                                              .origin = origin };
     table *t = mr_calloc(1, sizeof *t);
     if (!t)
         return NULL;

@@ -375,6 +375,15 @@ static mr_dataset *thousand(void)
 
 static void test_loaders(void)
 {
+    char text[80];
+    const mr_batch *b;
+    mr_dataset *rows = thousand();
+    mr_cursor *cursor = mr_stream_open(rows);
+    for (int i = 0; i < 700; i++)
+        CHECK_EQ_I64(mr_cursor_next(cursor, &b), MR_OK);
+    CHECK(mr_cursor_origin(cursor, 0, text, sizeof text) > 0);
+    CHECK_EQ_STR(text, "arrow: row 700 of the stream");
+    close_all(cursor, rows);
     for (int workers = 0; workers < 3; workers++) {
         mr_dataset *d = thousand();
         int64_t values[1000];

@@ -63,6 +63,7 @@ static void check_person(const mr_batch *b, int i)
 
 static void test_table(void)
 {
+    char text[400];
     server_do(people);
     mr_dataset *d = mr_postgres_new(server_name, "public.\"Peo\"\"ple\"", "id", fields, FIELDS);
     CHECK_EQ_I64(mr_dataset_len(d), 4);
@@ -85,6 +86,8 @@ static void test_table(void)
         CHECK(age[0] == 9 && age[1] == 41 && age[2] == 20);
         CHECK(memcmp(mr_tensor_data(b->field[1]), "K\xc3\xb6lnBonnBonn", 13) == 0);
     }
+    CHECK(mr_dataset_origin(d, 2, 0, text, sizeof text) > 0);
+    CHECK(strstr(text, "': row 5 of \"Peo\"\"ple\"") != NULL);
     mr_loader_free(loader);
     mr_rng_free(rng);
     mr_dataset_free(d);
@@ -134,9 +137,14 @@ static void test_every_column(void)
         mr_postgres_stream_new(server_name, "SELECT 1 AS x, 2.5::real AS x, NULL::real AS n;", NULL, 0, NULL);
     mr_cursor *cursor = mr_stream_open(d);
     const mr_batch *b;
-    if (CHECK_EQ_I64(mr_cursor_next(cursor, &b), MR_OK))
+    char text[400];
+    CHECK_EQ_I64(mr_cursor_origin(cursor, 0, text, sizeof text), 0);
+    if (CHECK_EQ_I64(mr_cursor_next(cursor, &b), MR_OK)) {
+        CHECK(mr_cursor_origin(cursor, 0, text, sizeof text) > 0);
+        CHECK(strstr(text, "': row 1 of the query") != NULL);
         CHECK(*(int32_t *)mr_tensor_data(b->field[0]) == 1 && *(float *)mr_tensor_data(b->field[1]) == 2.5f &&
               isnan(*(float *)mr_tensor_data(b->field[2])));
+    }
     mr_cursor_free(cursor);
     mr_dataset_free(d);
     CHECK(!mr_postgres_stream_new(server_name, "SELECT '1 day'::interval AS i", NULL, 0, NULL));

@@ -65,6 +65,7 @@ static void check_person(const mr_batch *b, int i)
 
 static void test_table(void)
 {
+    char text[400], wanted[400];
     mr_dataset *d = mr_sqlite_new(make(people), "peo\"ple", fields, 5);
     CHECK_EQ_I64(mr_dataset_len(d), 4);
     for (int i = 3; i >= 0; i--) {
@@ -80,11 +81,15 @@ static void test_table(void)
     mr_batch *b = mr_dataset_get(d, 2);
     CHECK(*(float *)mr_tensor_data(b->field[0]) == 20);
     mr_batch_free(b);
+    CHECK(mr_dataset_origin(d, 2, -1, text, sizeof text) > 0);
+    snprintf(wanted, sizeof wanted, "'%s': row 5 of peo\"ple", in_folder("a.db"));
+    CHECK_EQ_STR(text, wanted);
     mr_dataset_free(d);
 }
 
 static void test_query(void)
 {
+    char text[400], wanted[400];
     mr_dataset *d =
         mr_sqlite_stream_new(make(people), "SELECT * FROM \"peo\"\"ple\" ORDER BY id; ", fields, 5);
     mr_cursor *cursor = mr_stream_open(d);
@@ -93,6 +98,9 @@ static void test_query(void)
     for (int i = 0; i < 4; i++)
         if (CHECK_EQ_I64(mr_cursor_next(cursor, &b), MR_OK))
             check_person(b, i);
+    CHECK(mr_cursor_origin(cursor, 0, text, sizeof text) > 0);
+    snprintf(wanted, sizeof wanted, "'%s': row 4 of the query", in_folder("a.db"));
+    CHECK_EQ_STR(text, wanted);
     CHECK_EQ_I64(mr_cursor_next(cursor, &b), MR_END);
     mr_cursor_free(cursor);
     mr_dataset_free(d);

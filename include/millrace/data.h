@@ -155,7 +155,7 @@ MR_API mr_cursor *mr_stream_open(mr_dataset *stream);
 MR_API MR_CHECKED mr_status mr_cursor_next(mr_cursor *cursor, const mr_batch **sample);
 MR_API void mr_cursor_free(mr_cursor *cursor);
 
-/* Where the sample that mr_cursor_next gave last comes from, as mr_dataset_origin. */
+/* Where the sample that mr_cursor_next has just given comes from, as mr_dataset_origin; 0 where it gave none. */
 MR_API int mr_cursor_origin(mr_cursor *cursor, int field, char *text, size_t room);
 
 /* ---- the order of samples ----------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@ struct mr_cursor {
     void *at;
     mr__slot_batch *slot;
     int64_t position;
+    bool given; /* the last call gave a sample */
 };
 
 mr_cursor *mr_stream_open(mr_dataset *stream)
@@ -47,6 +48,7 @@ mr_status mr_cursor_next(mr_cursor *cursor, const mr_batch **sample)
     if (mr__pending())
         return mr__settle(mr__pending_status());
     mr__slot_batch *slot = cursor->slot;
+    cursor->given = false;
     const mr_sample room = { .field = slot->row };
     if (mr__slot_lend(slot, 0) < 0)
         return mr__settle(mr_error_status());
@@ -63,6 +65,7 @@ mr_status mr_cursor_next(mr_cursor *cursor, const mr_batch **sample)
     slot->batch.rows = 1;
     slot->batch.position = cursor->position;
     slot->index[0] = cursor->position++;
+    cursor->given = true;
     *sample = &slot->batch;
     return MR_OK;
 }
@@ -78,7 +81,7 @@ int mr_cursor_origin(mr_cursor *cursor, int field, char *text, size_t room)
         mr__raise(MR_ERR_ARGUMENT, "%s: field %d of %d", call, field, cursor->slot->batch.field_count);
         return -1;
     }
-    const mr__inner_cursor given = { cursor->position > 0 ? cursor->at : NULL, cursor->vtable };
+    const mr__inner_cursor given = { cursor->given ? cursor->at : NULL, cursor->vtable };
     return mr__ask_origin(NULL, &given, 0, field, text, room);
 }
 

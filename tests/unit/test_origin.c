@@ -348,6 +348,11 @@ static void test_asking(void)
     CHECK_EQ_STR(text, "'b': row 0, column 0");
     CHECK_EQ_I64(mr_cursor_origin(c, 2, text, sizeof text), -1);
     CHECK_EQ_STR(mr_error(), "cursor_origin: field 2 of 2");
+    for (int i = 1; i < ROWS; i++)
+        CHECK_EQ_I64(mr_cursor_next(c, &sample), MR_OK);
+    CHECK_EQ_I64(mr_cursor_origin(c, -1, text, sizeof text), 11);
+    CHECK_EQ_I64(mr_cursor_next(c, &sample), MR_END);
+    CHECK_EQ_I64(mr_cursor_origin(c, -1, text, sizeof text), 0);
     CHECK_EQ_I64(mr_cursor_origin(NULL, 0, text, sizeof text), -1);
     CHECK_EQ_STR(mr_error(), "cursor_origin: cursor is NULL");
     mr_cursor_free(c);

@@ -8,12 +8,13 @@
 
 #include "check.h"
 #include "files.h"
+#include "refuse.h"
 
 enum { ROWS = 30000 };
 
 static mr_rng *rng;
 
-static mr_status refuse(void *user, void *const *in, void *const *out, int64_t index, mr_random *random)
+static mr_status refuse_value(void *user, void *const *in, void *const *out, int64_t index, mr_random *random)
 {
     (void)out;
     (void)index;
@@ -25,7 +26,7 @@ static mr_status refuse(void *user, void *const *in, void *const *out, int64_t i
 static const char *said_of(mr_dataset *d, int64_t bad, int64_t shards)
 {
     static char text[512];
-    mr_dataset *mapped = mr_map_new(d, refuse, &bad, NULL);
+    mr_dataset *mapped = mr_map_new(d, refuse_value, &bad, NULL);
     mr_loader *loader = mr_loader_new(
         mapped, rng, &(mr_loader_opts){ .batch_size = 64, .workers = 2, .prefetch = 4, .shards = shards });
     const mr_batch *b;
@@ -161,6 +162,39 @@ static void test_cut(void)
     mr_dataset_free(d);
 }
 
+static mr_status refuse_without_memory(void *user, void *const *in, void *const *out, int64_t index,
+                                       mr_random *random)
+{
+    (void)user;
+    (void)in;
+    (void)out;
+    (void)index;
+    (void)random;
+    refuse.for_good = true;
+    refuse.at = 1;
+    return mr_fail(MR_ERR_FORMAT, "it is refused");
+}
+
+/* Where there is no memory at all, it is said all the same: what went wrong first is what counts. */
+static void test_no_memory(void)
+{
+    char wanted[600];
+    const int row = ROWS / 2;
+    mr_dataset *d = mr_csv_new(in_folder("a.csv"), columns, 2, NULL),
+               *mapped = mr_map_new(d, refuse_without_memory, NULL, NULL);
+    snprintf(wanted, sizeof wanted, "dataset_get: sample %d: map: sample %d: '%s': line %lld: it is refused",
+             row, row, in_folder("a.csv"), (long long)line_at[row]);
+    for (int i = 0; i < 2; i++) {
+        refuse.at = 0;
+        CHECK(!mr_dataset_get(mapped, row));
+        CHECK_EQ_STR(mr_error(), wanted);
+    }
+    CHECK(atomic_load(&refuse.refused) > 0);
+    refuse.at = 0;
+    mr_dataset_free(mapped);
+    mr_dataset_free(d);
+}
+
 /* ---- others ---- */
 
 static void test_jsonl(void)
@@ -246,6 +280,7 @@ static void test_lines(void)
 
 int main(void)
 {
+    refuse_begin();
     if (!CHECK(files_begin()))
         return check_report();
     rng = mr_rng_new(1);
@@ -253,6 +288,7 @@ int main(void)
     RUN(test_csv_shards);
     RUN(test_once);
     RUN(test_cut);
+    RUN(test_no_memory);
     RUN(test_jsonl);
     RUN(test_arrays);
     RUN(test_lines);

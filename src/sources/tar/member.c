@@ -234,11 +234,10 @@ static mr_status check_size(const place *p, mr_member content)
 
 static void see(mr__seen *seen, const mr__member *member)
 {
-    const size_t length = strnlen(member->extension, sizeof seen->extension - 1);
     seen->any = true;
     seen->at = member->at;
-    memcpy(seen->extension, member->extension, length);
-    seen->extension[length] = 0;
+    if (!memccpy(seen->extension, member->extension, 0, sizeof seen->extension))
+        seen->extension[sizeof seen->extension - 1] = 0;
 }
 
 mr_status mr__tar_read_member(const mr__tar_plan *plan, mr__tar *tar, const mr__member *member,

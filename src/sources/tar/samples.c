@@ -101,11 +101,10 @@ mr_status mr__target_take(void *user, mr__tar *tar, const mr__member *member)
 
 static void give(mr__given *given, const char *path, const char *key, int64_t at)
 {
-    const size_t length = strnlen(key, sizeof given->key - 1);
     given->path = path;
     given->at = at;
-    memcpy(given->key, key, length);
-    given->key[length] = 0;
+    if (!memccpy(given->key, key, 0, sizeof given->key))
+        given->key[sizeof given->key - 1] = 0;
 }
 
 mr_status mr__target_finish(mr__target *t, const mr__tar *tar, mr__member *last, const mr__sample_read *read)

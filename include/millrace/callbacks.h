@@ -273,7 +273,9 @@ MR_API mr_params mr_swa_params(const mr_callback *callback);
 
 /* Works out the running values of the model's batch norms anew, as plain means over the loader's batches (`limit_train_batches`
  * of them): training_step is run on each, in training mode, without gradients, and what it logs is thrown away. Its
- * step->optim is NULL. For weights that were averaged; torch.optim.swa_utils.update_bn. */
+ * step->optim is NULL. That of a task with configure_manual runs as in training, but that mr_step_backward and mr_step_update do
+ * nothing, and give MR_OK; mr_step_optim and mr_step_schedule give NULL, unless this is done at the end of a fit (mr_swa_new). For
+ * weights that were averaged; torch.optim.swa_utils.update_bn. */
 MR_API MR_CHECKED mr_status mr_trainer_update_batch_norm(mr_trainer *trainer, mr_task *task,
                                                          mr_loader *loader);
 

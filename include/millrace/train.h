@@ -174,7 +174,7 @@ MR_API void mr_step_set_weight(mr_step *step, double weight);
 
 /* ---- optimizing by hand: in the training step of a task with configure_manual ---- */
 
-/* Its optimizer and schedule of that number. NULL past the last. */
+/* Its optimizer and schedule of that number. NULL past the last, and in mr_trainer_update_batch_norm, where the next two do nothing. */
 MR_API mr_optim *mr_step_optim(mr_step *step, int index);
 MR_API mr_schedule *mr_step_schedule(mr_step *step, int index);
 

@@ -7,16 +7,30 @@
 #include "data/loader.h"
 #include "tensor/tape.h"
 
-static mr_status failed_at(const mr__fit *fit, mr_status status)
+static mr_status failed_at(const mr__fit *fit)
 {
     mr__failure failure;
-    if (!mr__pending() && fit->tape->failed)
-        mr__failure_raise(&fit->tape->failure);
-    status = mr__pending() ? mr_error_status() : status;
+    const mr_status status = mr_error_status();
     mr__failure_take(&failure);
     mr_error_clear();
     return mr__raise(status, "update_batch_norm: batch %lld: %s", (long long)fit->step.batch_index,
                      failure.text);
+}
+
+static mr_status run_step(mr__fit *fit, const mr_batch *batch)
+{
+    fit->skipped = fit->abandoned = false;
+    fit->step_failure.status = MR_OK;
+    fit->step.batch = batch;
+    (void)fit->task->vtable->training_step(&fit->step, batch);
+    fit->step.batch = NULL;
+    if (!mr__pending() && fit->step_failure.status)
+        mr__failure_raise(&fit->step_failure);
+    if (!mr__pending() && fit->tape->failed)
+        mr__failure_raise(&fit->tape->failure);
+    mr_status status = mr__pending() ? failed_at(fit) : MR_OK;
+    mr_tape_reset(fit->tape);
+    return status;
 }
 
 static mr_status run_batches(mr__fit *fit)
@@ -26,41 +40,44 @@ static mr_status run_batches(mr__fit *fit)
     mr__feed_rewind(fit);
     for (fit->step.batch_index = 0; !status && !mr__reached(fit->limit, fit->step.batch_index);
          fit->step.batch_index++) {
-        if ((status = fit->next ? fit->next(fit, &batch) : mr_loader_next(fit->loader, &batch)))
-            break;
-        fit->step.batch = batch;
-        (void)fit->task->vtable->training_step(&fit->step, batch);
-        fit->step.batch = NULL;
-        if (fit->tape->failed || mr__pending())
-            status = failed_at(fit, MR_ERR_CALLBACK);
-        mr_tape_reset(fit->tape);
+        status = fit->next ? fit->next(fit, &batch) : mr_loader_next(fit->loader, &batch);
+        if (!status)
+            status = run_step(fit, batch);
     }
     mr__feed_rewind(fit);
     return status < 0 ? status : MR_OK;
+}
+
+/* The steps see that there is no optimizer, and say to nobody what they log. */
+static mr_status run_forward_only(mr__fit *fit)
+{
+    const mr_step step = fit->step;
+    const bool muted = fit->log.muted;
+    const bool had_grad = mr_tape_set_grad(fit->tape, false);
+    fit->step.tape = fit->tape;
+    fit->step.optim = NULL;
+    fit->log.muted = fit->forward_only = true;
+    mr_status status = run_batches(fit);
+    fit->log.muted = muted;
+    fit->forward_only = fit->skipped = fit->abandoned = false;
+    fit->step_failure.status = MR_OK;
+    fit->step = step;
+    (void)mr_tape_set_grad(fit->tape, had_grad);
+    return status;
 }
 
 mr_status mr__batch_norm_pass(mr__fit *fit)
 {
     mr_module *model = fit->task->model;
     mr__modes modes;
-    mr_tape *tape = fit->step.tape;
-    const int64_t at = fit->step.batch_index;
-    const bool muted = fit->log.muted;
     mr_status status = mr__modes_init(&modes, model);
     if (status)
         return status;
     if (mr__batch_norms_begin(model)) {
-        const bool had_grad = mr_tape_set_grad(fit->tape, false);
         mr__modes_save(&modes, model);
         mr_module_train(model, true);
-        fit->step.tape = fit->tape;
-        fit->log.muted = true;
-        status = run_batches(fit);
-        fit->log.muted = muted;
-        fit->step.tape = tape;
-        fit->step.batch_index = at;
+        status = run_forward_only(fit);
         mr__modes_restore(&modes, model);
-        (void)mr_tape_set_grad(fit->tape, had_grad);
     }
     mr__batch_norms_end(model);
     mr__modes_free(&modes);
@@ -85,6 +102,7 @@ mr_status mr_trainer_update_batch_norm(mr_trainer *trainer, mr_task *task, mr_lo
     fit->task = task;
     fit->loader = loader;
     fit->train = (mr__loaders){ { loader }, 1 };
+    fit->manual = task->vtable->configure_manual;
     fit->tape = mr_tape_new(loader->order.shared);
     fit->step = (mr_step){ .model = task->model, .self = task->self, .trainer = trainer, .tape = fit->tape };
     mr_status status = fit->tape ? MR_OK : MR_ERR_MEMORY;

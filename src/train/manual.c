@@ -35,6 +35,12 @@ static mr_status ready(const char *call, const mr__fit *fit)
     return fit->abandoned ? MR_END : MR_OK;
 }
 
+/* Whether the step is run for what it computes on the way, and nothing is to come of its losses. */
+static bool computes_only(const mr__fit *fit)
+{
+    return fit->forward_only || fit->tape->watching;
+}
+
 /* What a call comes to: a failure is the step's, even if the step does not say so. */
 static mr_status came_to(mr__fit *fit, mr_status status)
 {
@@ -70,7 +76,7 @@ mr_status mr_step_backward(mr_step *step, mr_tensor *loss)
 {
     mr__fit *fit = (mr__fit *)step;
     mr_status status = ready("step_backward", fit);
-    if (!status && !fit->tape->watching)
+    if (!status && !computes_only(fit))
         status = backward(fit, loss);
     return came_to(fit, status);
 }
@@ -97,7 +103,7 @@ mr_status mr_step_update(mr_step *step, int index)
 {
     mr__fit *fit = (mr__fit *)step;
     mr_status status = ready("step_update", fit);
-    if (!status && !fit->tape->watching)
+    if (!status && !computes_only(fit))
         status = update(fit, index);
     return came_to(fit, status);
 }

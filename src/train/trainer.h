@@ -106,6 +106,7 @@ struct mr__fit {
     int optims;                    /* how many */
     bool manual;                   /* the task optimizes by hand */
     bool abandoned;                /* this batch is left out, in the middle of its step */
+    bool forward_only;             /* steps are run for what modules see of the batches: nothing is updated */
     mr__failure step_failure;      /* of this step's own calls: status MR_OK: none */
     char *buffers;                 /* as they were before this update's first batch; NULL: there are none */
     char *batch_buffers;           /* before this batch, where that is another one */

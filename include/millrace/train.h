@@ -190,8 +190,8 @@ MR_API MR_CHECKED mr_status mr_step_update(mr_step *step, int index);
 
 /* What is done when the loss of a batch, or before an update a gradient, is NaN or infinite: the fit ends with MR_ERR_NONFINITE;
  * or, with a line in the log, the batch or the update is left out, buffers (running means) as they were before it; or
- * besides that model, optimizers and the task's `state` are put back to how they were before an update that was made some
- * time ago, and learning rates shrink. The data go on, counters and schedules too. Gradients that were added up, by the trainer or
+ * besides that model, optimizers, the task's `state` and averages (mr_ema_new, mr_swa_new) are put back to how they were before an
+ * update that was made some time ago, and learning rates shrink. The data go on, counters and schedules too. Gradients that were added up, by the trainer or
  * by the task, are zeroed: with an update that is left out those of its optimizer, and all of them when the state is put back.
  * Checkpoints then hold the kept state as well, as trainer.rollback.*. */
 typedef enum mr_nonfinite { MR_NONFINITE_STOP = 0, MR_NONFINITE_SKIP, MR_NONFINITE_ROLLBACK } mr_nonfinite;

@@ -130,10 +130,12 @@ void mr__average_put(const mr__average *a)
 
 /* ---- looking at it ---- */
 
-bool mr__average_list(mr__average *a)
+bool mr__average_list(mr__average *a, mr__state *list, const char *key)
 {
-    return mr__state_add(&a->state, "", "n_averaged", MR_INT64, MR_SCALAR, &a->n_averaged) &&
-           mr__copies_list(&a->state, "average", all(a), a->block);
+    mr__text of;
+    snprintf(of.text, sizeof of.text, "%.80s%saverage", key, *key ? "." : "");
+    return mr__state_add(list, key, "n_averaged", MR_INT64, MR_SCALAR, &a->n_averaged) &&
+           mr__copies_list(list, of.text, all(a), a->block);
 }
 
 mr_params mr__average_view(const mr__average *a)

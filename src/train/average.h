@@ -31,13 +31,14 @@ void mr__average_put(const mr__average *a);
 /* What the average of a callback is for; nothing: it has none. */
 typedef struct mr__average_use {
     bool validated, at_end; /* the model has it in validations; when the fit has ended */
+    mr__average *average;
 } mr__average_use;
 
 mr__average_use mr__ema_use(const mr_callback *callback);
 mr__average_use mr__swa_use(const mr_callback *callback);
 
-/* Adds "n_averaged" and "average.NAME" to its state, for a callback's. */
-bool mr__average_list(mr__average *a);
+/* Adds n_averaged and average.NAME to a list, under "key.…" unless the key is empty. */
+bool mr__average_list(mr__average *a, mr__state *list, const char *key);
 
 /* Views the averages under the names of the weights; `item` is NULL before the first update. */
 mr_params mr__average_view(const mr__average *a);

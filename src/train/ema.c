@@ -41,8 +41,8 @@ static mr_params state(void *self)
 {
     ema *e = self;
     mr__state *s = &e->average.state;
-    const bool listed =
-        mr__state_add(s, "", "updates", MR_INT64, MR_SCALAR, &e->updates) && mr__average_list(&e->average);
+    const bool listed = mr__state_add(s, "", "updates", MR_INT64, MR_SCALAR, &e->updates) &&
+                        mr__average_list(&e->average, s, "");
     return listed ? (mr_params){ s->item, s->count } : (mr_params){ NULL, 0 };
 }
 
@@ -115,9 +115,9 @@ mr_callback *mr_ema_new(const mr_ema_opts *opts)
 
 mr__average_use mr__ema_use(const mr_callback *callback)
 {
-    const ema *e = callback->vtable == &vtable ? callback->self : NULL;
-    return e ? (mr__average_use){ !e->opts.not_in_validation, !e->opts.not_at_end }
-             : (mr__average_use){ false, false };
+    ema *e = callback->vtable == &vtable ? callback->self : NULL;
+    return e ? (mr__average_use){ !e->opts.not_in_validation, !e->opts.not_at_end, &e->average }
+             : (mr__average_use){ .average = NULL };
 }
 
 mr_params mr_ema_params(const mr_callback *callback)

@@ -1,6 +1,6 @@
 #include "rollback.h"
 
-#include "copies.h"
+#include "average.h"
 
 #include "base/log.h"
 
@@ -33,6 +33,21 @@ static bool add_optimizer(mr__state *list, const char *key, mr_optim *optim)
     return state.item;
 }
 
+/* Averages have taken in the weights that are gone. The number is that of the callback's saved state. */
+static bool add_averages(mr__state *list, const mr_trainer *t)
+{
+    for (size_t i = 0, number = 0; i < t->callbacks; i++) {
+        const mr__average_use ema = mr__ema_use(t->callback[i]), swa = mr__swa_use(t->callback[i]);
+        mr__average *average = ema.average ? ema.average : swa.average;
+        mr__text key;
+        snprintf(key.text, sizeof key.text, "callback.%zu", number);
+        if (average && !mr__average_list(average, list, key.text))
+            return false;
+        number += t->callback[i]->vtable->state != NULL;
+    }
+    return true;
+}
+
 static bool add_all(mr__fit *fit, mr__rollback *r)
 {
     static const char task[] = "trainer.task.";
@@ -50,7 +65,7 @@ static bool add_all(mr__fit *fit, mr__rollback *r)
         if (begins_with(saved->item[i].name, task))
             listed = add(&r->list, "task",
                          &(mr_param){ saved->item[i].name + strlen(task), saved->item[i].tensor });
-    return listed;
+    return listed && add_averages(&r->list, fit->trainer);
 }
 
 static mr_params all(const mr__rollback *r)

@@ -11,13 +11,13 @@
 #include "trainer.h"
 
 typedef struct mr__rollback {
-    mr__state list;   /* what is put back: the model, the optimizers but for their rates, the task's state */
-    char *block;      /* the state that is kept */
-    char *taken;      /* of a task that optimizes by hand, before this batch */
-    int64_t kept, at; /* whether one is; after how many updates */
-    int64_t count;    /* rollbacks so far */
-    double rate;      /* what learning rates are multiplied by */
-    bool candidate;   /* there is one in `taken`, … */
+    mr__state list; /* what is put back: model, optimizers but for their rates, the task's state, averages */
+    char *block;    /* the state that is kept */
+    char *taken;    /* of a task that optimizes by hand, before this batch */
+    int64_t kept, at;     /* whether one is; after how many updates */
+    int64_t count;        /* rollbacks so far */
+    double rate;          /* what learning rates are multiplied by */
+    bool candidate;       /* there is one in `taken`, … */
     int64_t candidate_at; /* … of that many updates */
 } mr__rollback;
 

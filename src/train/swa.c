@@ -49,7 +49,7 @@ static mr_params state(void *self)
     swa *s = self;
     mr__state *list = &s->average.state;
     const bool listed = mr__state_add(list, "", "annealing_steps", MR_INT64, MR_SCALAR, &s->steps) &&
-                        mr__average_list(&s->average);
+                        mr__average_list(&s->average, list, "");
     return listed ? (mr_params){ list->item, list->count } : (mr_params){ NULL, 0 };
 }
 
@@ -162,8 +162,9 @@ mr_callback *mr_swa_new(double swa_lr, const mr_swa_opts *opts)
 
 mr__average_use mr__swa_use(const mr_callback *callback)
 {
-    const swa *s = callback->vtable == &vtable ? callback->self : NULL;
-    return (mr__average_use){ .at_end = s && !s->opts.not_at_end };
+    swa *s = callback->vtable == &vtable ? callback->self : NULL;
+    return s ? (mr__average_use){ .at_end = !s->opts.not_at_end, .average = &s->average }
+             : (mr__average_use){ .average = NULL };
 }
 
 mr_params mr_swa_params(const mr_callback *callback)

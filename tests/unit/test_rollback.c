@@ -5,9 +5,9 @@
 
 enum { SAMPLES = 40, BATCH = 4, BATCHES = 10 };
 
-static int spoil_loss[4], spoil_gradient = -1; /* numbers of batches, from 0; -1 */
-static int done;                               /* batches so far */
-static double before[64][2];                   /* the parameters before each update that was made */
+static int spoil_loss[4], spoil_gradient = -1, enlarge = -1; /* numbers of batches, from 0; -1 */
+static int done;                                             /* batches so far */
+static double before[64][2]; /* the parameters before each update that was made */
 static int64_t step_of[64], updates;
 static int64_t counted; /* the task's state */
 
@@ -37,6 +37,8 @@ static mr_tensor *spoil(mr_step *s, const mr_batch *b, mr_tensor *loss)
     mr_log(s, "loss", loss, &(mr_log_opts){ .on_epoch = true, .no_step = true });
     if (is_spoiled(batch))
         return mr_mul_scalar(s->tape, loss, NAN);
+    if (batch == enlarge) /* the update is finite, the next loss is not */
+        return mr_mul_scalar(s->tape, loss, 1e30);
     if (batch == spoil_gradient) { /* the root of 0 is 0, and its slope infinite */
         mr_tensor *w = mr_module_parameters(s->model).item[0].tensor;
         mr_tensor *zero = mr_mul_scalar(s->tape, mr_sum(s->tape, w, MR_ALL, false), 0);
@@ -56,6 +58,8 @@ static mr_status note(void *self, mr_step *s)
 }
 
 static double after[2];
+static mr_callback *averaging; /* adopted by the next fit; NULL */
+static double average;         /* of the weight, in the end */
 
 static mr_status train(mr_trainer_opts opts)
 {
@@ -73,12 +77,18 @@ static mr_status train(mr_trainer_opts opts)
     mr_task *task = mr_task_new(&vtable, f.model, NULL, 0);
     (void)mr_trainer_add_callback(
         t, mr_lambda_callback_new(&(mr_callback_vtable){ .on_before_optimizer_step = note }, NULL));
+    if (averaging)
+        (void)mr_trainer_add_callback(t, averaging);
     mr_set_log_hook(hear, NULL);
     *heard = '\0';
     mr_status status = mr_trainer_fit(t, task, f.loader);
     mr_set_log_hook(NULL, NULL);
     after[0] = (double)fit_weight(&f);
     after[1] = (double)fit_bias(&f);
+    mr_params p = mr_ema_params(averaging);
+    p = p.item ? p : mr_swa_params(averaging);
+    average = p.item ? mr_item(p.item[0].tensor) : (double)NAN;
+    averaging = NULL;
     mr_trainer_free(t);
     mr_task_free(task);
     mr_tensor_free(count_tensor);
@@ -180,6 +190,35 @@ static void test_rollback_in_a_window(void)
     CHECK_EQ_I64(step_of[2], 2);
 }
 
+/* An average that has taken in the weights that are gone is as it was before them, too. */
+static void test_averages(void)
+{
+    const mr_trainer_opts opts = { .nonfinite = MR_NONFINITE_ROLLBACK, .rollback_every_n_steps = 1 };
+    spoil_at(-1, -1, -1, -1);
+    for (enlarge = 0; enlarge <= 4; enlarge += 4) {
+        averaging = mr_ema_new(&(mr_ema_opts){ .decay = 0.75, .not_at_end = true });
+        CHECK_EQ_I64(train(opts), MR_OK);
+        CHECK(strstr(heard, "the loss is inf") != NULL);
+        CHECK_EQ_I64(updates, 9);
+        double wanted = (double)NAN;
+        for (int i = 0; i < 9; i++) {
+            const double w = i < 8 ? before[i + 1][0] : after[0];
+            if (i != enlarge)
+                wanted = isnan(wanted) ? w : 0.75 * wanted + 0.25 * w;
+        }
+        CHECK_CLOSE(average, wanted, 1e-6, 0);
+    }
+    /* The last batch of an epoch, whose weights the mean has taken in when the next one begins. */
+    enlarge = 2 * BATCHES - 1;
+    averaging = mr_swa_new(0.1, &(mr_swa_opts){ .start = "1ep", .not_at_end = true });
+    mr_trainer_opts three = opts;
+    three.max_epochs = 3;
+    CHECK_EQ_I64(train(three), MR_OK);
+    CHECK(strstr(heard, "the loss is inf at epoch 2, step 20: back to the state of step 19") != NULL);
+    CHECK_CLOSE(average, after[0], 1e-7, 0); /* of the third epoch alone */
+    enlarge = -1;
+}
+
 static void test_no_way_back(void)
 {
     spoil_at(0, -1, -1, -1);
@@ -252,6 +291,7 @@ int main(void)
     RUN(test_stop_at_a_gradient);
     RUN(test_rollback);
     RUN(test_rollback_in_a_window);
+    RUN(test_averages);
     RUN(test_no_way_back);
     RUN(test_options);
     RUN(test_buffers);

@@ -136,8 +136,9 @@ typedef struct mr_model_checkpoint_opts {
     bool save_last; /* also as last.safetensors, each time; a second one of them in this dir: last-v1, … */
     const char
         *every; /* a duration, looked at when an epoch or validation has its values; default: each time */
-    bool save_on_exception; /* as exception.safetensors; it goes on behind the batch that failed */
-    const char *dir;        /* default: checkpoints in the version folder */
+    /* As exception.safetensors, which goes on behind the batch that failed; a validation that failed is done again. */
+    bool save_on_exception;
+    const char *dir; /* default: checkpoints in the version folder */
     /* {epoch}, {step} and {METRIC} stand for "epoch=3", …; {val_loss:.2f} and {epoch:02d} for that with a format; other text for itself.
      * A slash in a metric's name becomes _. Default "best-{epoch}-{step}". ".safetensors" comes behind it, and "-v1", "-v2", …
      * before that where a file of that name is kept by another one of these, or by this one; one that keeps all remembers its last

@@ -27,7 +27,7 @@ enum { MR__MAX_CALLBACKS = 32 };
 
 #define MR__NO_ROWS INT64_MAX /* how often there are rows of steps: never */
 
-/* Where a validation began, for one that is broken off. */
+/* Where a validation began, for one that is broken off and may be followed by a checkpoint. */
 typedef struct mr__val_start {
     mr__loader_bytes loader[MR__MAX_LOADERS];
     mr_rng *rng; /* as many as the fit has */

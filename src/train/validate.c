@@ -63,7 +63,13 @@ static mr_status failed_at(const mr__fit *fit, mr_status status)
                      failure.text);
 }
 
-/* ---- one that a signal breaks off: it is as if it had not begun ---- */
+/* ---- one that a signal or a failure breaks off: it is as if it had not begun ---- */
+
+/* Whether a checkpoint may follow. */
+static bool may_be_saved(const mr__fit *fit)
+{
+    return fit->signals || (fit->reporter->snapshot && fit->events & MR__EVENT_BIT(MR__ON_EXCEPTION));
+}
 
 static mr_status keep_start(mr__fit *fit)
 {
@@ -91,6 +97,17 @@ static mr_status back_to_start(mr__fit *fit)
     mr__saved_put_back(&fit->saved, s->list);
     mr__log_forget(&fit->log, true);
     return status ? status : MR_INTERRUPTED;
+}
+
+/* The failure stays the one that is heard of. */
+static mr_status failed_back_to_start(mr__fit *fit)
+{
+    mr__failure first;
+    mr__failure_take(&first);
+    mr_error_clear();
+    (void)back_to_start(fit);
+    mr_error_clear();
+    return mr__failure_raise(&first);
 }
 
 /* ---- running ---- */
@@ -164,13 +181,15 @@ static mr_status leave(mr__fit *fit, mr_status status)
 {
     if (fit->pass == MR__ON_VALIDATION)
         status = mr__hooks_behind(fit, MR__ON_VALIDATION_LEFT, status);
+    if (status < 0)
+        return may_be_saved(fit) ? failed_back_to_start(fit) : status;
     return status == MR_INTERRUPTED ? back_to_start(fit) : status;
 }
 
 static mr_status run(mr__fit *fit)
 {
     mr__loaders_rewind(&fit->val);
-    mr_status status = fit->signals ? keep_start(fit) : MR_OK;
+    mr_status status = may_be_saved(fit) ? keep_start(fit) : MR_OK;
     if (status)
         return status;
     mr__log_between(&fit->log, true);
@@ -196,7 +215,7 @@ mr_status mr__validate_run(mr__fit *fit)
     fit->step.tape = fit->val_tape;
     fit->step.validating = true;
     mr_status status = run(fit);
-    if (status != MR_INTERRUPTED)
+    if (!(status && may_be_saved(fit))) /* it was put back */
         mr__loaders_rewind(&fit->val);
     fit->step.tape = fit->tape;
     fit->step.batch_index = batches;

@@ -68,7 +68,7 @@ static void look_at_clock(mr__fit *fit)
     fit->checkpoint_due |= mr__trigger_clock(&fit->checkpoint, now);
     fit->val_due |= mr__trigger_clock(&fit->validation, now);
     if (t->max_time.unit && fit->elapsed_before + now - fit->began >= t->max_time.amount)
-        fit->time_over = true;
+        fit->time_over = 1;
 }
 
 static void look_at_signals(mr__fit *fit)

@@ -51,10 +51,10 @@ static void *aligned_copy(const mr__safetensors *file, const char *name, mr_dtyp
  * it has taken, which counts from here. */
 static bool may_lack(const mr__safetensors *file, const char *name)
 {
-    return strcmp(name, MR__SAVED_PREFIX "elapsed") == 0
-               ? !mr__safetensors_find(file, name)
-               : begins_with(name, MR__SAVED_PREFIX "rollback.") &&
-                     !mr__safetensors_find(file, MR__SAVED_PREFIX "rollback.kept");
+    if (strcmp(name, MR__SAVED_PREFIX "elapsed") == 0 || strcmp(name, MR__SAVED_PREFIX "time_over") == 0)
+        return !mr__safetensors_find(file, name);
+    return begins_with(name, MR__SAVED_PREFIX "rollback.") &&
+           !mr__safetensors_find(file, MR__SAVED_PREFIX "rollback.kept");
 }
 
 static mr_status check_list(const mr__fit *fit, const char *path, const mr__safetensors *file)

@@ -214,7 +214,8 @@ static mr_status list_counters(mr__fit *fit)
                            counters[i].at))
             return MR_ERR_MEMORY;
     if (fit->trainer->max_time.unit &&
-        !mr__state_add(&fit->saved.list, "trainer", "elapsed", MR_FLOAT64, MR_SCALAR, &fit->elapsed))
+        !(mr__state_add(&fit->saved.list, "trainer", "elapsed", MR_FLOAT64, MR_SCALAR, &fit->elapsed) &&
+          mr__state_add(&fit->saved.list, "trainer", "time_over", MR_INT64, MR_SCALAR, &fit->time_over)))
         return MR_ERR_MEMORY;
     if (fit->val.count && !mr__state_add(&fit->saved.list, "trainer", "val_batches", MR_INT64,
                                          MR_SHAPE(fit->val.count), fit->val_batches))

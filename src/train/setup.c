@@ -355,8 +355,8 @@ static mr_status go_on(mr__fit *fit, const mr__resume *found)
 {
     const mr_trainer *t = fit->trainer;
     mr_status status = MR_OK;
-    const bool at_limit = fit->stop || (t->max_time.unit && fit->elapsed >= t->max_time.amount) ||
-                          mr__reached(t->max_epochs, fit->step.epoch) ||
+    const bool out_of_time = t->max_time.unit && fit->elapsed >= t->max_time.amount;
+    const bool at_limit = fit->stop || out_of_time || mr__reached(t->max_epochs, fit->step.epoch) ||
                           mr__reached(t->max_steps, fit->step.global_step);
     if (fit->finished && at_limit) {
         status = name_files(fit, found);
@@ -374,6 +374,7 @@ static mr_status go_on(mr__fit *fit, const mr__resume *found)
         return status ? status : MR_END;
     }
     fit->finished = 0;
+    fit->time_over = fit->time_over && out_of_time; /* or there is more of it now */
     if (t->max_epochs >= 0 && fit->step.epoch > t->max_epochs)
         return mr__load_failed(MR_ERR_ARGUMENT, found->path,
                                "it has made %lld epochs, more than max_epochs, %lld",

@@ -69,8 +69,9 @@ struct mr__fit {
     mr__saved saved;
     mr__trigger checkpoint, validation;
     int64_t val_period; /* batches of an epoch from validation to validation; 0: not in this way */
-    bool val_due, time_over;
-    bool clocked; /* something goes by the clock */
+    bool val_due;
+    int64_t time_over; /* 1: max_time has asked for the end */
+    bool clocked;      /* something goes by the clock */
     double began,
         elapsed; /* seconds of training: when this fit began, and of all up to the last checkpoint */
     double elapsed_before; /* of those before */

@@ -302,6 +302,70 @@ static void test_signals(void)
     pause_us = 200;
 }
 
+/* ---- when the time is over ---- */
+
+static int trained, validated;
+static bool interrupts;
+
+static mr_status count_batch(void *self, mr_step *s)
+{
+    (void)self;
+    (void)s;
+    trained++;
+    return MR_OK;
+}
+
+static mr_status count_validation(void *self, mr_step *s)
+{
+    (void)self;
+    (void)s;
+    validated++;
+    if (interrupts)
+        raise(SIGTERM);
+    return MR_OK;
+}
+
+static void add_counts(mr_trainer *t)
+{
+    (void)mr_trainer_add_callback(
+        t, mr_lambda_callback_new(&(mr_callback_vtable){ .on_train_batch_start = count_batch,
+                                                         .on_validation_start = count_validation },
+                                  NULL));
+}
+
+/* The validation that ends it, within an epoch or behind one, is broken off: it is done again, and nothing else. */
+static void test_interrupted_when_time_is_over(void)
+{
+    const long pause_before = pause_us;
+    add_callbacks = add_counts;
+    for (int batches = 0; batches <= 1; batches++) {
+        const char *name = batches ? "time_behind" : "time_within";
+        mr_trainer_opts opts = {
+            .max_epochs = 50, .max_time = "0.05s", .limit_train_batches = batches, .handle_signals = true
+        };
+        pause_us = batches ? 400000 : 100000;
+        trained = validated = 0;
+        interrupts = true;
+        CHECK_EQ_I64(fit(name, NULL, &opts, 0, false), MR_INTERRUPTED);
+        CHECK_EQ_I64(validated, 1);
+        CHECK(batches ? trained == 1 : trained > 0 && trained < 9);
+        pause_us = 0;
+        trained = validated = 0;
+        interrupts = false;
+        CHECK_EQ_I64(fit(name, "last", &opts, 0, false), MR_OK);
+        CHECK_EQ_I64(trained, 0);
+        CHECK_EQ_I64(validated, 1);
+        CHECK_EQ_I64(fit(name, "last", &opts, 0, false), MR_OK); /* nothing to do */
+        CHECK_EQ_I64(trained, 0);
+        opts.max_time = "1000s";
+        opts.max_epochs = 2;
+        CHECK_EQ_I64(fit(name, "last", &opts, 0, false), MR_OK); /* there is time again */
+        CHECK(trained > 0);
+    }
+    pause_us = pause_before;
+    add_callbacks = NULL;
+}
+
 int main(void)
 {
     if (!files_begin_in_memory())
@@ -310,5 +374,6 @@ int main(void)
     RUN(test_of_many_parts);
     RUN(test_stopped);
     RUN(test_signals);
+    RUN(test_interrupted_when_time_is_over);
     return files_report();
 }

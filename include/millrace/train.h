@@ -220,7 +220,8 @@ typedef struct mr_trainer_opts {
     const char *checkpoint_every;
     /* Go on from a checkpoint as if nothing had happened since: its path, that of a version folder, or "last": the newest of
      * the version folder with the highest number under csv/name (or save_dir/name), or if there is none the beginning, in that same
-     * folder. A path goes on in the version folder that it is of, whatever csv (or save_dir) and name say; a checkpoint that lies in
+     * folder, whatever else is in it: its logs begin anew, also those of a training that kept no checkpoints, and other files are left
+     * alone. A path goes on in the version folder that it is of, whatever csv (or save_dir) and name say; a checkpoint that lies in
      * none begins a new one there. */
     const char *resume;
     /* While fit runs, SIGINT and SIGTERM end it in order: it ends the update that it is at (or leaves a validation), writes a

@@ -166,21 +166,6 @@ static mr_status find_path(const char *path, mr__resume *found)
     return failed ? mr_error_status() : MR_OK;
 }
 
-/* Whether a folder without a checkpoint is that of a training that kept none, and has logged something. One that was killed early
- * has a folder for them, or nothing but hyperparameters. */
-static bool is_without(const char *dir)
-{
-    bool logged = false, keeps = false;
-    DIR *folder = opendir(dir);
-    for (const struct dirent *entry; (entry = next_entry(folder));) {
-        keeps = keeps || strcmp(entry->d_name, "checkpoints") == 0;
-        logged = logged || (entry->d_name[0] != '.' && strcmp(entry->d_name, "hparams.yaml") != 0);
-    }
-    if (folder)
-        closedir(folder);
-    return logged && !keeps;
-}
-
 mr_status mr__resume_find(const mr_trainer *t, mr__resume *found)
 {
     *found = (mr__resume){ .version = -1 };
@@ -194,13 +179,7 @@ mr_status mr__resume_find(const mr_trainer *t, mr__resume *found)
     found->dir = mr__version_dir_last(t->save_dir, t->name, &found->version);
     if (!found->dir)
         return mr__pending() ? mr_error_status() : MR_OK;
-    mr_status status = find_in(found->dir, found);
-    if (!status && !found->file && is_without(found->dir)) {
-        mr__free(found->dir); /* its log is that of a training that nothing can go on from */
-        found->dir = NULL;
-        found->version = -1;
-    }
-    return status;
+    return find_in(found->dir, found);
 }
 
 void mr__resume_free(mr__resume *found)

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- what the task makes ---- */
 
@@ -169,14 +170,26 @@ static mr_status prepare_checkpoints(mr__fit *fit, mr__resume *found)
     return r->snapshot ? MR_OK : mr_error_status();
 }
 
-/* In a folder that was there: a training goes on, or begins where another has not got as far as to a checkpoint. */
+static bool logs_metrics(const mr_trainer *t)
+{
+    for (size_t i = 0; i < t->loggers; i++)
+        if (strcmp(t->logger[i]->vtable->name, "csv") == 0)
+            return true;
+    return false;
+}
+
+/* In a folder that was there: a training goes on, or begins where another has left no checkpoint. Logs are the new one's then,
+ * files that are no logs stay. */
 static void take_folder_over(const mr__fit *fit, const mr__resume *found)
 {
-    if (found->file && !fit->trainer->no_summary)
+    const mr_trainer *t = fit->trainer;
+    if (found->file && !t->no_summary)
         mr__log(MR_LOG_INFO, "resume: going on from '%s'", found->path);
     else if (!found->file)
         mr__log(MR_LOG_WARNING, "resume: there is no checkpoint in '%s': starting from the beginning",
-                fit->trainer->log_dir);
+                t->log_dir);
+    if (!found->file && logs_metrics(t) && access(t->metrics_path, F_OK) == 0)
+        mr__log(MR_LOG_WARNING, "resume: '%s' begins anew", t->metrics_path);
     mr__resume_clean(found->dir);
 }
 
@@ -184,14 +197,13 @@ static mr_status prepare_files(mr__fit *fit, mr__resume *found)
 {
     mr_trainer *t = fit->trainer;
     mr_status status = open_folder(fit, found);
+    if (!status && !(t->metrics_path = mr__path_join(t->log_dir, "metrics.csv")))
+        status = mr_error_status();
     if (!status && found->dir)
         take_folder_over(fit, found);
     if (!status && !(found->dir && found->file))
         status = mr__hparams_write(&t->hparams, t->log_dir);
-    if (status)
-        return status;
-    t->metrics_path = mr__path_join(t->log_dir, "metrics.csv");
-    return t->metrics_path ? prepare_checkpoints(fit, found) : mr_error_status();
+    return status ? status : prepare_checkpoints(fit, found);
 }
 
 /* The reporter opens them. */

@@ -199,6 +199,29 @@ rm "$left/mine.tmp"
 check 'left: the same' diff -rq "$left" "$work/whole/my_lt_module/version_0"
 check 'left: the other version' [ -z "$(ls "$work/left/my_lt_module/version_2/checkpoints")" ]
 
+# Without a checkpoint it begins in that same folder, whatever else there is.
+run fresh --epochs 2 --log-every 1
+fresh=$work/fresh/my_lt_module/version_0
+none=$work/unkept/my_lt_module/version_0
+run unkept --epochs 3 --log-every 1 --no-checkpoint
+run unkept --epochs 2 --log-every 1 --resume last
+check 'none: status' [ "$status" = 0 ]
+check 'none: says so' line "resume: there is no checkpoint in '$none': starting from the beginning" "$work/err"
+check 'none: says what becomes of the log' line "resume: '$none/metrics.csv' begins anew" "$work/err"
+check 'none: the same' diff -rq "$none" "$fresh"
+check 'none: no other folder' [ "$(ls "$work/unkept/my_lt_module")" = version_0 ]
+notes=$work/notes/my_lt_module/version_3
+mkdir -p "$notes"
+echo mine >"$notes/notes.txt"
+run notes --epochs 2 --log-every 1 --resume last
+check 'notes: status' [ "$status" = 0 ]
+check 'notes: says so' line "resume: there is no checkpoint in '$notes': starting from the beginning" "$work/err"
+check 'notes: nothing of a log' [ "$(grep -c anew "$work/err")" = 0 ]
+check 'notes: stay' [ "$(cat "$notes/notes.txt")" = mine ]
+rm "$notes/notes.txt"
+check 'notes: the same' diff -rq "$notes" "$fresh"
+check 'notes: no other folder' [ "$(ls "$work/notes/my_lt_module")" = version_3 ]
+
 # ---- damaged ----
 
 # damage LOG EPOCHS: a log that has so many epochs, and a checkpoint of one more which is not whole.

@@ -285,14 +285,24 @@ static void test_failures(void)
 
 /* ---- trainings that have come to their end ---- */
 
-/* A training that kept no checkpoints is not gone on with, and its log stays. */
+/* Where no checkpoint is there it begins in that same folder, whatever else there is: the log anew, other files untouched. */
 static void test_without_checkpoints(void)
 {
-    const mr_trainer_opts opts = { .max_epochs = 2, .no_checkpoint = true };
+    mr_trainer_opts opts = { .max_epochs = 2, .no_checkpoint = true, .log_every_n_steps = 1 };
+    CHECK_EQ_I64(fit("whole", NULL, &(mr_trainer_opts){ .max_epochs = 1, .log_every_n_steps = 1 }, 0, false),
+                 MR_OK);
     CHECK_EQ_I64(fit("without", "last", &opts, 0, false), MR_OK);
-    CHECK_EQ_I64(fit("without", "last", &(mr_trainer_opts){ .max_steps = 1 }, 0, false), MR_OK);
-    CHECK(file_exists(in_folder("without/version_0/metrics.csv")));
-    CHECK(file_exists(in_folder("without/version_1/checkpoints/epoch=0-step=1.safetensors")));
+    opts = (mr_trainer_opts){ .max_epochs = 1, .log_every_n_steps = 1 };
+    CHECK_EQ_I64(fit("without", "last", &opts, 0, false), MR_OK);
+    CHECK(same("whole", "without"));
+
+    CHECK(mkdir(in_folder("notes"), 0777) == 0 && mkdir(in_folder("notes/version_3"), 0777) == 0);
+    file_put(in_folder("notes/version_3/notes.txt"), "mine", 4);
+    CHECK_EQ_I64(fit("notes", "last", &opts, 0, false), MR_OK);
+    CHECK_EQ_STR(file_contents(in_folder("notes/version_3/notes.txt"), NULL), "mine");
+    CHECK(unlink(in_folder("notes/version_3/notes.txt")) == 0);
+    CHECK(same("whole/version_0", "notes/version_3"));
+    CHECK_EQ_I64(count_entries(in_folder("notes")), 2); /* with the model */
 }
 
 static int64_t starts;

@@ -396,7 +396,8 @@ MR_API int mr_trainer_signal(const mr_trainer *trainer);
 
 /* The updates that the running fit makes in all, if nothing but max_epochs and max_steps ends it (Lightning's
  * estimated_stepping_batches): for a schedule that wants to know. From configure_optimizers on; a task that needs it keeps the
- * trainer in its struct. -1 when there is no limit, when an epoch's length is not known, or outside a fit. */
+ * trainer in its struct. For those that finders have made it is what a fit on that loader would make. -1 when there is no limit,
+ * when an epoch's length is not known, or outside a fit. */
 MR_API int64_t mr_trainer_estimated_steps(const mr_trainer *trainer);
 
 /* What the last fit took, data aside. */

@@ -80,7 +80,7 @@ mr_status mr__make_optimizers(mr__fit *fit)
 static mr_status make_overfit(mr__fit *fit)
 {
     const mr_trainer *t = fit->trainer;
-    if (t->overfit.batches < 0 && t->overfit.share <= 0)
+    if (!mr__overfits(t))
         return MR_OK;
     if (fit->train.count > 1)
         return mr__raise(MR_ERR_ARGUMENT, "fit: overfitting is for one loader, not %d", fit->train.count);

@@ -171,6 +171,12 @@ mr_status mr__task_trains(const char *call, const mr_task *task);
 /* Frees a fit with all that it has made. */
 void mr__fit_free(mr__fit *fit);
 
+/* Whether it trains on a few batches that stay the same. */
+static inline bool mr__overfits(const mr_trainer *trainer)
+{
+    return trainer->overfit.batches >= 0 || trainer->overfit.share > 0;
+}
+
 /* Forgets the path of metrics.csv if it is not there: without a row there is no file. */
 void mr__forget_missing_metrics(mr_trainer *trainer);
 

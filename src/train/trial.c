@@ -93,6 +93,34 @@ static mr_status make_trainer(mr__trial *t, const mr_trainer *of)
     return t->trainer.callback[0] ? MR_OK : MR_ERR_MEMORY;
 }
 
+/* An epoch's batches, as a fit would count them; at least one, since a fit says better what is wrong with none. */
+static int64_t epoch_batches(const mr__fit *fit)
+{
+    const mr_trainer *t = fit->trainer;
+    const mr__limit *limit = mr__overfits(t) ? &t->overfit : &t->limit_train;
+    const int64_t len = mr__feed_len(fit);
+    int64_t most;
+    if (mr__limit_of("fit", limit, len, &most)) {
+        mr_error_clear();
+        return 1;
+    }
+    const int64_t batches = most >= 0 && (len < 0 || len > most) ? most : len;
+    return batches ? batches : 1;
+}
+
+/* Meanwhile the trainer can be asked for its steps, as in a fit. */
+static mr_status make_optimizers(mr__trial *t, mr_trainer *trainer)
+{
+    mr__fit *fit = t->fit;
+    const int64_t not_known = fit->reporter->total;
+    fit->reporter->total = epoch_batches(fit);
+    trainer->fit = fit;
+    mr_status status = mr__make_optimizers(fit);
+    trainer->fit = NULL;
+    fit->reporter->total = not_known; /* the trial's own epochs go on to the loader's end */
+    return status;
+}
+
 mr_status mr__trial_begin(mr__trial *t, const char *call, mr_trainer *trainer, mr_task *task,
                           mr_loader *loader)
 {
@@ -123,7 +151,7 @@ mr_status mr__trial_begin(mr__trial *t, const char *call, mr_trainer *trainer, m
     fit->events = mr__events_wanted(&t->trainer, task) & MR__EVENT_BIT(MR__ON_BEFORE_BACKWARD);
     status = keep(t);
     if (!status)
-        status = mr__make_optimizers(fit);
+        status = make_optimizers(t, trainer);
     mr_loader_rewind(loader);
     return status;
 }

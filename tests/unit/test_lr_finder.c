@@ -370,6 +370,59 @@ static void test_schedule(void)
     end(&b);
 }
 
+/* ---- tasks that ask for the number of steps ---- */
+
+static mr_trainer *asked;
+static int64_t at_optimizers, at_schedule;
+
+static mr_optim *asking_optimizers(void *self, mr_module *model)
+{
+    at_optimizers = mr_trainer_estimated_steps(asked);
+    return optimizers(self, model);
+}
+
+static mr_schedule *asking_schedule(void *self, mr_optim *optim)
+{
+    (void)self;
+    at_schedule = mr_trainer_estimated_steps(asked);
+    return mr_one_cycle_lr_new(optim, 0.1, at_schedule, NULL);
+}
+
+/* They are told what a fit would tell them, where there are none with those of an epoch of one batch. */
+static void test_estimated_steps(void)
+{
+    static const mr_trainer_opts cases[] = { { .max_epochs = 2 },
+                                             { .max_epochs = 2, .limit_train_batches = 3 },
+                                             { .max_epochs = 3, .overfit_batches = 2 },
+                                             { .max_epochs = 3, .accumulate_grad_batches = 4 },
+                                             { .max_steps = 7 },
+                                             { .max_epochs = 4, .limit_train_share = 1e-3 } };
+    mr_task_vtable vtable = task_vtable;
+    vtable.configure_optimizers = asking_optimizers;
+    vtable.configure_schedule = asking_schedule;
+    vtable.schedule_each_step = true;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const bool refused = cases[i].limit_train_share > 0;
+        bench b = begin(&vtable, -1, (mr_loader_opts){ 0 }, cases[i]);
+        asked = b.trainer;
+        at_optimizers = at_schedule = -2;
+        CHECK_EQ_I64(mr_trainer_fit(b.trainer, b.task, b.loader), refused ? MR_ERR_ARGUMENT : MR_OK);
+        mr_error_clear();
+        const int64_t wanted = refused ? 4 : at_schedule;
+        at_optimizers = at_schedule = -2;
+        mr_lr_finder *f = mr_trainer_lr_find(b.trainer, b.task, b.loader, NULL);
+        if (!CHECK(f != NULL))
+            printf("    %s\n", mr_error());
+        CHECK_EQ_I64(at_optimizers, wanted);
+        CHECK_EQ_I64(at_schedule, wanted);
+        CHECK_EQ_I64(mr_trainer_estimated_steps(b.trainer), -1);
+        mr_lr_finder_free(f);
+        end(&b);
+    }
+}
+
+/* ---- more tasks with ways of their own ---- */
+
 static mr_tensor *leave_out(mr_step *s, const mr_batch *b)
 {
     mr_tensor *loss = training_step(s, b);
@@ -447,6 +500,7 @@ int main(void)
     RUN(test_picture);
     RUN(test_put_back);
     RUN(test_schedule);
+    RUN(test_estimated_steps);
     RUN(test_batches_left_out);
     RUN(test_failures);
     return files_report();

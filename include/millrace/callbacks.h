@@ -16,7 +16,7 @@ extern "C" {
 /* ---- callbacks of your own --------------------------------------------------------------------------------- */
 
 /* A hook. `step` says where the training is: its `batch`, and behind training_step its `loss`, where there are some. MR_OK,
- * mr_fail(…), which ends the fit, or where that is said MR_END. */
+ * mr_fail(…), which ends the fit, or where that is said MR_END; any other status fails with MR_ERR_CALLBACK. */
 typedef mr_status mr_hook(void *self, mr_step *step);
 
 /* All are optional. The order is Lightning's; at each event the callbacks come in the order of adding, and then the task with

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* ---- making ---- */
 
@@ -144,33 +145,56 @@ uint64_t mr__events_wanted(const mr_trainer *trainer, const mr_task *task)
     return wanted;
 }
 
-static mr_status failed(const mr__fit *fit, const char *whose, mr__event event, mr_status status)
+/* Those whose hooks can leave out what follows. */
+static const uint64_t takes_end = MR__EVENT_BIT(MR__ON_TRAIN_BATCH_START) |
+                                  MR__EVENT_BIT(MR__ON_BEFORE_BACKWARD) |
+                                  MR__EVENT_BIT(MR__ON_BEFORE_OPTIMIZER_STEP);
+
+/* A status that is no failure, and means nothing there. */
+static mr_status makes_no_sense(const char *call, const char *whose, mr__event event, mr_status status)
+{
+    char number[32];
+    snprintf(number, sizeof number, "status %d", (int)status);
+    return mr__raise(MR_ERR_CALLBACK, "%s: %s: %s gave %s, not MR_OK%s or a failure", call, whose,
+                     events[event].name,
+                     status == MR_END           ? "MR_END"
+                     : status == MR_INTERRUPTED ? "MR_INTERRUPTED"
+                                                : number,
+                     takes_end & MR__EVENT_BIT(event) ? ", MR_END" : "");
+}
+
+/* What becomes of the status of a hook that has something to say. */
+static mr_status said(const mr__fit *fit, const char *whose, mr__event event, mr_status status)
 {
     static const char *const calls[] = { "fit", "validation", "test", "predict" };
     const char *call = calls[fit->step.stage];
-    if (!mr__pending())
-        return mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "%s: %s: %s failed without a message", call,
-                         whose, events[event].name);
-    mr__add_context("%s: %s", call, whose);
-    return mr_error_status();
+    if (mr__pending()) {
+        mr__add_context("%s: %s", call, whose);
+        return mr_error_status();
+    }
+    if (status < 0)
+        return mr__raise(status, "%s: %s: %s failed without a message", call, whose, events[event].name);
+    return status == MR_END && (takes_end & MR__EVENT_BIT(event))
+               ? status
+               : makes_no_sense(call, whose, event, status);
 }
 
 static mr_status run_hooks(mr__fit *fit, mr__event event)
 {
     const mr_trainer *t = fit->trainer;
     mr_status status = MR_OK;
-    for (size_t i = 0; i < t->callbacks && status == MR_OK; i++) {
+    for (size_t i = 0; i < t->callbacks; i++) {
         const mr_callback *callback = t->callback[i];
         mr_hook *hook = takes_part(t, callback) ? hook_of(callback->vtable, event) : NULL;
         status = hook ? hook(callback->self, &fit->step) : MR_OK;
-        if (status < 0 || mr__pending())
-            return failed(fit, callback->vtable->name, event, status);
+        if (MR__UNLIKELY(status != MR_OK || mr__pending()))
+            return said(fit, callback->vtable->name, event, status);
     }
-    mr_hook *own = status == MR_OK ? hook_of(fit->task->vtable->hooks, event) : NULL;
+    mr_hook *own = hook_of(fit->task->vtable->hooks, event);
     if (!own)
-        return status;
+        return MR_OK;
     status = own(fit->task->self, &fit->step);
-    return status < 0 || mr__pending() ? failed(fit, "the task", event, status) : status;
+    return MR__UNLIKELY(status != MR_OK || mr__pending()) ? said(fit, "the task", event, status) : MR_OK;
 }
 
 mr_status mr__run_hooks(mr__fit *fit, mr__event event)
@@ -188,8 +212,8 @@ mr_status mr__hooks_behind(mr__fit *fit, mr__event event, mr_status status)
 {
     mr__failure first;
     if (status >= 0) {
-        const mr_status said = mr__hooks(fit, event);
-        return said < 0 ? said : status;
+        const mr_status behind = mr__hooks(fit, event);
+        return behind < 0 ? behind : status;
     }
     mr__failure_take(&first);
     mr_error_clear();

@@ -57,7 +57,7 @@ typedef enum mr__pass {
 /* Which events anybody listens to: a bit for each. */
 uint64_t mr__events_wanted(const mr_trainer *trainer, const mr_task *task);
 
-/* Calls the hooks of an event: the first status that is not MR_OK. */
+/* Calls the hooks of an event: the first status that is not MR_OK: a failure, or of the three that say so MR_END. */
 mr_status mr__run_hooks(mr__fit *fit, mr__event event);
 
 /* The same behind something that has come to `status`: a failure stays the one that the caller hears of, and the hooks can

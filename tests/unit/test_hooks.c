@@ -325,6 +325,81 @@ static void test_failures_of_the_task(void)
     }
 }
 
+/* ---- statuses that mean nothing there ---- */
+
+static mr_status given;
+
+static mr_status give(void *self, mr_step *s)
+{
+    (void)self;
+    (void)s;
+    return given;
+}
+
+static void check_given(size_t at, const char *name, mr_status status, const char *text)
+{
+    mr_callback_vtable hooks = { 0 };
+    mr_hook *const giving = give;
+    memcpy((char *)&hooks + at, &giving, sizeof giving);
+    mr_task_vtable vtable = plain;
+    vtable.hooks = &hooks;
+    char wanted[200];
+    given = status;
+    mr_status got = call(FIT, &vtable, (mr_trainer_opts){ .max_epochs = 1, .num_sanity_val_steps = 1 });
+    snprintf(wanted, sizeof wanted, "fit: the task: %s gave %s", name, text);
+    if (strncmp(name, "on_test", 7) == 0) {
+        CHECK_EQ_I64(got, MR_OK);
+        got = call(TEST, &vtable, (mr_trainer_opts){ 0 });
+        snprintf(wanted, sizeof wanted, "test: the task: %s gave %s", name, text);
+    }
+    CHECK_EQ_I64(got, MR_ERR_CALLBACK);
+    CHECK_EQ_STR(mr_error(), wanted);
+}
+
+/* MR_END is for the three that say so, and no hook is a signal. */
+static void test_given(void)
+{
+#define HOOK(name)                                \
+    {                                             \
+        offsetof(mr_callback_vtable, name), #name \
+    }
+    static const struct {
+        size_t at;
+        const char *name;
+    } hooks[] = { HOOK(setup),
+                  HOOK(on_fit_start),
+                  HOOK(on_sanity_check_start),
+                  HOOK(on_sanity_check_end),
+                  HOOK(on_train_start),
+                  HOOK(on_train_epoch_start),
+                  HOOK(on_train_batch_end),
+                  HOOK(on_validation_start),
+                  HOOK(on_validation_epoch_start),
+                  HOOK(on_validation_epoch_end),
+                  HOOK(on_validation_end),
+                  HOOK(on_train_epoch_end),
+                  HOOK(on_metrics),
+                  HOOK(on_train_end),
+                  HOOK(on_fit_end),
+                  HOOK(teardown),
+                  HOOK(on_test_start),
+                  HOOK(on_test_end) };
+    for (size_t i = 0; i < sizeof hooks / sizeof *hooks; i++) {
+        check_given(hooks[i].at, hooks[i].name, MR_END, "MR_END, not MR_OK or a failure");
+        check_given(hooks[i].at, hooks[i].name, MR_INTERRUPTED, "MR_INTERRUPTED, not MR_OK or a failure");
+    }
+    check_given(hooks[4].at, hooks[4].name, (mr_status)7, "status 7, not MR_OK or a failure");
+    mr_callback_vtable leaving = { .on_train_batch_start = give };
+    mr_task_vtable vtable = plain;
+    vtable.hooks = &leaving;
+    given = MR_END;
+    CHECK_EQ_I64(call(FIT, &vtable, (mr_trainer_opts){ .max_epochs = 1 }), MR_OK);
+    given = MR_INTERRUPTED;
+    CHECK_EQ_I64(call(FIT, &vtable, (mr_trainer_opts){ .max_epochs = 1 }), MR_ERR_CALLBACK);
+    CHECK_EQ_STR(mr_error(),
+                 "fit: the task: on_train_batch_start gave MR_INTERRUPTED, not MR_OK, MR_END or a failure");
+}
+
 int main(void)
 {
     if (!files_begin())
@@ -334,5 +409,6 @@ int main(void)
     RUN(test_sanity);
     RUN(test_failures);
     RUN(test_failures_of_the_task);
+    RUN(test_given);
     return files_report();
 }

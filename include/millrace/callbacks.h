@@ -43,7 +43,10 @@ typedef struct mr_callback_vtable {
     mr_hook *on_metrics;
     mr_hook *on_train_end; /* also after an interruption, not after a failure */
     mr_hook *on_fit_end;   /* the same; also when a fit that was resumed has nothing left to do */
-    mr_hook *on_exception; /* the fit has failed: mr_error has the text */
+    /* The fit has failed, in anything from `setup` on: mr_error has the text. Once, before teardown, in place of on_fit_end; behind
+     * that if it was what failed, or the logs when they were closed. mr_trainer_save has an effect in it from the sanity check to
+     * on_train_end. */
+    mr_hook *on_exception;
     /* What it keeps, as a task's `state` (mr_task_vtable). Asked for once, after on_fit_start. */
     mr_params (*state)(void *self);
     mr_hook *on_restored; /* the state has been read from a checkpoint */
@@ -136,7 +139,8 @@ typedef struct mr_model_checkpoint_opts {
     bool save_last; /* also as last.safetensors, each time; a second one of them in this dir: last-v1, … */
     const char
         *every; /* a duration, looked at when an epoch or validation has its values; default: each time */
-    /* As exception.safetensors, which goes on behind the batch that failed; a validation that failed is done again. */
+    /* As exception.safetensors, which goes on behind the batch that failed; a validation that failed is done again. From the
+     * sanity check to on_train_end: a fit that fails before has nothing to be kept, one that fails later has its last checkpoint. */
     bool save_on_exception;
     const char *dir; /* default: checkpoints in the version folder */
     /* {epoch}, {step} and {METRIC} stand for "epoch=3", …; {val_loss:.2f} and {epoch:02d} for that with a format; other text for itself.

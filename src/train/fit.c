@@ -1,4 +1,5 @@
 /* A fit from its beginning to its end. */
+#include "last_saves.h"
 #include "loop.h"
 #include "nonfinite.h"
 #include "rollback.h"
@@ -98,22 +99,39 @@ static mr_status wind_up(mr__fit *fit, mr_status status)
     return status;
 }
 
-/* The callbacks' last words, which may be about a failure, and the model may be changed by. */
-static mr_status say_goodbye(mr__fit *fit, mr_status status)
+/* Tells the callbacks of a failure, and writes what they want to have saved while there is a training. `ended`: it is one behind
+ * its last checkpoint, of which that is a copy: what was done since is no part of what a longer training goes on from. */
+static mr_status say_failed(mr__fit *fit, mr_status status, bool ended)
 {
-    if (status >= 0)
-        return mr__hooks_behind(fit, MR__ON_FIT_END, mr__hooks_behind(fit, MR__ON_TRAIN_END, status));
     mr__failure first;
     status = mr__hooks_behind(fit, MR__ON_EXCEPTION, status);
+    if (!fit->in_training || !fit->saves)
+        return status;
     mr__failure_take(&first);
     mr_error_clear();
-    (void)mr__take_saves(fit, fit->step.epoch);
+    if (ended && fit->reporter->last >= 0)
+        mr__take_last_saves(fit);
+    else
+        (void)mr__take_saves(fit, fit->step.epoch);
     mr_error_clear();
     return mr__failure_raise(&first);
 }
 
+/* The callbacks' last words, by which the model may be changed: what fails then has no place to go on from. */
+static mr_status say_goodbye(mr__fit *fit, mr_status status)
+{
+    const bool complete = status == MR_OK;
+    status = mr__hooks_behind(fit, MR__ON_TRAIN_END, status);
+    if (status < 0)
+        return say_failed(fit, status, complete);
+    fit->in_training = false;
+    status = mr__hooks_behind(fit, MR__ON_FIT_END, status);
+    return status < 0 ? say_failed(fit, status, complete) : status;
+}
+
 static mr_status train(mr__fit *fit)
 {
+    fit->in_training = true;
     mr_status status = mr__sanity_check(fit);
     mr__log_between(&fit->log, false);
     fit->log.muted = fit->resumed; /* the checkpoint has what was logged there */
@@ -124,20 +142,28 @@ static mr_status train(mr__fit *fit)
         status = mr__run_epochs(fit);
     if (!status && fit->signals && (fit->signal = mr__signals_end()))
         status = MR_INTERRUPTED; /* too late to matter to the fit, but not to the program */
-    return say_goodbye(fit, status);
+    return status < 0 ? say_failed(fit, status, false) : say_goodbye(fit, status);
+}
+
+/* Of a training that had come to its end before. */
+static mr_status end_again(mr__fit *fit)
+{
+    note_place(fit, MR_OK);
+    mr__forget_missing_metrics(fit->trainer);
+    mr_status status = mr__hooks_behind(fit, MR__ON_FIT_END, MR_OK);
+    return status < 0 ? say_failed(fit, status, true) : status;
 }
 
 static mr_status run(mr__fit *fit)
 {
     mr_status status = mr__set_up(fit);
-    if (status == MR_END) {
-        note_place(fit, MR_OK);
-        mr__forget_missing_metrics(fit->trainer);
-        status = mr__hooks_behind(fit, MR__ON_FIT_END, MR_OK);
-    } else {
-        status = wind_up(fit, status ? status : train(fit));
-    }
-    return mr__hooks_behind(fit, MR__TEARDOWN, status);
+    if (status == MR_END)
+        return mr__hooks_behind(fit, MR__TEARDOWN, end_again(fit));
+    status = status ? say_failed(fit, status, false) : train(fit);
+    const mr_status wound_up = wind_up(fit, status);
+    if (status >= 0 && wound_up < 0)
+        (void)say_failed(fit, wound_up, true);
+    return mr__hooks_behind(fit, MR__TEARDOWN, wound_up);
 }
 
 void mr__fit_free(mr__fit *fit)

@@ -1,4 +1,4 @@
-/* Saves of a fit that has stopped within an epoch: what a training of more steps would go on from. */
+/* Saves of a fit that has stopped: what a training of more steps would go on from. */
 #ifndef MILLRACE_TRAIN_LAST_SAVES_H
 #define MILLRACE_TRAIN_LAST_SAVES_H
 

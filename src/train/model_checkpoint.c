@@ -404,7 +404,7 @@ static mr_status batch_ends(void *self, mr_step *step)
 static mr_status failed(void *self, mr_step *step)
 {
     keeper *k = self;
-    if (!k->opts.save_on_exception || open_folder(k, step->trainer))
+    if (!k->opts.save_on_exception || !((const mr__fit *)step)->in_training || open_folder(k, step->trainer))
         return MR_OK;
     char *path = mr__path_join(k->folder, "exception.safetensors");
     mr_status status = path ? mr_trainer_save(step->trainer, path, NULL) : MR_ERR_MEMORY;

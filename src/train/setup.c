@@ -119,11 +119,12 @@ static mr_status make_parts(mr__fit *fit)
     fit->step.self = task->self;
     fit->step.trainer = fit->trainer;
     fit->reporter->bar = !fit->trainer->no_progress;
-    fit->events = mr__events_wanted(fit->trainer, task);
     mr__feed_begin(fit);
     mr_status status = limit_epoch(fit);
-    if (!status)
+    if (!status) {
+        fit->events = mr__events_wanted(fit->trainer, task); /* from here on they hear of all */
         status = mr__hooks(fit, MR__SETUP);
+    }
     if (!status)
         status = mr__make_optimizers(fit);
     if (!status)

@@ -121,6 +121,7 @@ struct mr__fit {
     struct mr__average
         *validated_with; /* the average that the model had in the last validation; NULL: its own weights */
     bool ends_as_best;   /* a callback has given the model its best weights, at the end of the fit */
+    bool in_training;    /* which can be gone on with: it has begun, and its end has changed nothing yet */
     bool again;          /* the end of a training that had ended is done once more: all files are there */
     int64_t bad_before
         [MR__MAX_LOADERS]; /* what mr_loader_bad_samples said of the training's loaders when it began */

@@ -276,6 +276,76 @@ static void test_failures(void)
     failing = NULL;
 }
 
+static int count_of(const char *line)
+{
+    int count = 0;
+    for (const char *at = order; (at = strstr(at, line)); at += strlen(line))
+        count++;
+    return count;
+}
+
+/* Wherever a fit fails, its callbacks hear of it once, and it has not come to its end. */
+static void test_exceptions(void)
+{
+    static const char *const hooks[] = {
+        "setup",        "on_fit_start",       "on_sanity_check_start",   "on_sanity_check_end",
+        "on_train_end", "on_train_start",     "on_train_batch_start",    "on_validation_end",
+        "on_fit_end",   "on_train_epoch_end", "on_before_optimizer_step"
+    };
+    for (size_t i = 0; i < sizeof hooks / sizeof *hooks; i++) {
+        failing = hooks[i];
+        CHECK_EQ_I64(call(FIT, &plain, (mr_trainer_opts){ .max_epochs = 1, .num_sanity_val_steps = 1 }),
+                     MR_ERR_FORMAT);
+        if (!CHECK(count_of("callback.on_exception\ntask.on_exception\ncallback.teardown\n") == 1 &&
+                   count_of("callback.on_exception\n") == 1 &&
+                   count_of("callback.on_fit_end\n") == (strcmp(failing, "on_fit_end") == 0)))
+            printf("    %s:\n%s", failing, order);
+    }
+    failing = NULL;
+    file_put(in_folder("in_the_way"), "", 0);
+    CHECK_EQ_I64(call(FIT, &plain, (mr_trainer_opts){ .max_epochs = 1, .csv = in_folder("in_the_way") }),
+                 MR_ERR_IO);
+    CHECK_EQ_I64(count_of("callback.on_exception\ntask.on_exception\ncallback.teardown\n"), 1);
+    CHECK_EQ_I64(count_of("on_train_start\n"), 0);
+    CHECK_EQ_I64(call(FIT, &plain, (mr_trainer_opts){ .max_epochs = 1, .limit_train_share = 1e-3 }),
+                 MR_ERR_ARGUMENT);
+    CHECK_EQ_STR(order, ""); /* nobody was set up */
+}
+
+/* What fails when all was trained, and nothing but the last row is to be written. */
+static mr_status closing(void *self)
+{
+    (void)self;
+    return mr_fail(MR_ERR_IO, "no disk");
+}
+
+static mr_status no_row(void *self, const mr_log_row *row)
+{
+    (void)self;
+    (void)row;
+    return MR_OK;
+}
+
+static void test_late_exception(void)
+{
+    static const mr_logger_vtable closes = { .name = "closes", .row = no_row, .close = closing };
+    const char *of_callback = "callback.", *of_task = "task.";
+    fit f = fit_new(5);
+    *order = '\0';
+    mr_task *task = mr_task_new(&plain, f.model, &of_task, sizeof of_task);
+    mr_trainer *t =
+        mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 1, .no_progress = true, .no_summary = true });
+    (void)mr_trainer_add_callback(t, mr_callback_new(&all, &of_callback, sizeof of_callback));
+    CHECK_EQ_I64(mr_trainer_add_logger(t, mr_logger_new(&closes, "", 1)), MR_OK);
+    CHECK_EQ_I64(mr_trainer_fit(t, task, f.loader), MR_ERR_IO);
+    CHECK(strstr(mr_error(), "no disk") != NULL);
+    CHECK_EQ_I64(count_of("task.on_fit_end\ncallback.on_exception\ntask.on_exception\ncallback.teardown\n"),
+                 1);
+    mr_trainer_free(t);
+    mr_task_free(task);
+    fit_free(&f);
+}
+
 /* ---- failures of the task's own ---- */
 
 static mr_status silent(void *self, mr_step *s)
@@ -408,6 +478,8 @@ int main(void)
     RUN(test_without_a_fit);
     RUN(test_sanity);
     RUN(test_failures);
+    RUN(test_exceptions);
+    RUN(test_late_exception);
     RUN(test_failures_of_the_task);
     RUN(test_given);
     return files_report();

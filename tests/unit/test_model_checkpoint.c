@@ -393,6 +393,58 @@ static void test_exception(void)
     fit_free(&f);
 }
 
+static mr_status fail_there(void *self, mr_step *s)
+{
+    (void)self;
+    (void)s;
+    return mr_fail(MR_ERR_FORMAT, "no more");
+}
+
+/* Fails at a hook, with or without an end within an epoch; the folder "kept" is for the checkpoint. */
+static void fail_at(mr_callback_vtable hooks, const char *name, int64_t max_steps)
+{
+    const mr_model_checkpoint_opts opts = { .save_on_exception = true, .save_top_k = MR_ZERO_INT };
+    const char *dir = in_folder("kept");
+    fit f = fit_new(10);
+    if (file_exists(dir))
+        folder_remove(dir);
+    mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){ .max_epochs = 2,
+                                                       .max_steps = max_steps,
+                                                       .csv = files_folder,
+                                                       .name = name,
+                                                       .no_progress = true,
+                                                       .no_summary = true });
+    mr_model_checkpoint_opts there = opts;
+    there.dir = dir;
+    CHECK_EQ_I64(mr_trainer_add_callback(t, mr_lambda_callback_new(&hooks, NULL)), MR_OK);
+    CHECK_EQ_I64(mr_trainer_add_callback(t, mr_model_checkpoint_new(&there)), MR_OK);
+    CHECK_EQ_I64(mr_trainer_add_callback(t, mr_ema_new(NULL)), MR_OK);
+    CHECK_EQ_I64(mr_trainer_fit(t, f.task, f.loader), MR_ERR_FORMAT);
+    CHECK_EQ_STR(mr_error(), "fit: LambdaCallback: no more");
+    mr_trainer_free(t);
+    fit_free(&f);
+}
+
+/* At the end of a training it is that end, as the trainer's own last one is; before and behind the training there is none. */
+static void test_exception_at_ends(void)
+{
+    char command[700];
+    for (int within = 0; within < 2; within++) {
+        const char *name = within ? "ends_within" : "ends";
+        fail_at((mr_callback_vtable){ .on_train_end = fail_there }, name, within ? 5 : -1);
+        CHECK(file_exists(in_folder("kept/exception.safetensors")));
+        snprintf(command, sizeof command, "cmp '%s' %s/%s/version_0/checkpoints/epoch=1-step=%d.safetensors",
+                 in_folder("kept/exception.safetensors"), files_folder, name, within ? 5 : 6);
+        CHECK(system(command) == 0);
+    }
+    fail_at((mr_callback_vtable){ .setup = fail_there }, "early", -1);
+    CHECK(!file_exists(in_folder("kept")));
+    fail_at((mr_callback_vtable){ .on_fit_start = fail_there }, "early", -1);
+    CHECK(!file_exists(in_folder("kept")));
+    fail_at((mr_callback_vtable){ .on_fit_end = fail_there }, "late", -1);
+    CHECK(!file_exists(in_folder("kept/exception.safetensors")));
+}
+
 static void refuse(mr_model_checkpoint_opts opts, const char *text)
 {
     CHECK(!mr_model_checkpoint_new(&opts));
@@ -539,6 +591,7 @@ int main(void)
     RUN(test_within_epochs);
     RUN(test_resuming);
     RUN(test_exception);
+    RUN(test_exception_at_ends);
     RUN(test_refusing);
     RUN(test_slow_disk);
     RUN(test_refusing_early);

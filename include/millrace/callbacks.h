@@ -139,8 +139,10 @@ typedef struct mr_model_checkpoint_opts {
     bool save_last; /* also as last.safetensors, each time; a second one of them in this dir: last-v1, … */
     const char
         *every; /* a duration, looked at when an epoch or validation has its values; default: each time */
-    /* As exception.safetensors, which goes on behind the batch that failed; a validation that failed is done again. From the
-     * sanity check to on_train_end: a fit that fails before has nothing to be kept, one that fails later has its last checkpoint. */
+    /* As exception.safetensors, which goes on behind the batch that failed, as if that had been left out (mr_step_skip); but with its
+     * gradients if its backward had been done. Gradients that were accumulated before it are kept, unless it was backward itself
+     * that failed. An update that failed is left out. A validation that failed is done again. From the sanity check to on_train_end:
+     * a fit that fails before has nothing to be kept, one that fails later has its last checkpoint. */
     bool save_on_exception;
     const char *dir; /* default: checkpoints in the version folder */
     /* {epoch}, {step} and {METRIC} stand for "epoch=3", …; {val_loss:.2f} and {epoch:02d} for that with a format; other text for itself.

@@ -111,7 +111,7 @@ static mr_status say_failed(mr__fit *fit, mr_status status, bool ended)
     mr_error_clear();
     if (ended && fit->reporter->last >= 0)
         mr__take_last_saves(fit);
-    else
+    else if (mr__keep_failed(fit) == MR_OK)
         (void)mr__take_saves(fit, fit->step.epoch);
     mr_error_clear();
     return mr__failure_raise(&first);

@@ -8,6 +8,7 @@
 #include "signals.h"
 #include "train_step.h"
 #include "validate.h"
+#include "window.h"
 
 #include "base/alloc.h"
 
@@ -163,9 +164,11 @@ static mr_status run_batch(mr__fit *fit, const mr_batch *batch)
         mr__log_keep_row(&fit->log);
     mr__log_begin(&fit->log, false, batch->rows);
     status = mr__hooks(fit, MR__ON_TRAIN_BATCH_START);
-    if (MR__LIKELY(!status))
-        status =
-            MR__LIKELY(!fit->manual) ? mr__train_batch(fit, batch, &updated) : mr__train_by_hand(fit, batch);
+    if (MR__UNLIKELY(status)) {
+        fit->left_out = true;
+        return status;
+    }
+    status = MR__LIKELY(!fit->manual) ? mr__train_batch(fit, batch, &updated) : mr__train_by_hand(fit, batch);
     if (MR__UNLIKELY(status))
         return status;
     fit->step.global_step += updated;
@@ -184,6 +187,45 @@ static mr_status run_batch(mr__fit *fit, const mr_batch *batch)
     fit->step.batch_index++;
     mr__reporter_progress(fit->reporter, fit->step.batch_index);
     return status < 0 ? status : between_batches(fit);
+}
+
+mr_status mr__keep_failed(mr__fit *fit)
+{
+    const mr_batch *batch = fit->step.batch;
+    if (batch) {
+        if (fit->left_out)
+            mr__log_leave_out(&fit->log);
+        else
+            mr__log_batch_ended(&fit->log);
+        fit->failed_rows = batch->rows;
+        fit->phase = MR__IN_BATCH;
+    }
+    return batch || fit->window ? mr__window_list(fit) : MR_OK;
+}
+
+/* What comes behind a batch, of one that has failed before the training went on from there. */
+static mr_status end_failed(mr__fit *fit)
+{
+    const bool last = mr__is_last(fit);
+    bool updated = false;
+    mr_status status = MR_OK;
+    fit->step.batch_index++;
+    if (last || fit->window >= fit->trainer->accumulate)
+        status = mr__train_rest(fit, &updated);
+    fit->step.global_step += updated;
+    if (!status && last)
+        status = mr__train_epoch_ended(fit);
+    if (status) {
+        fit->step.batch_index--;
+        return status;
+    }
+    if (updated)
+        report_step(fit);
+    fit->batches++;
+    fit->samples += fit->failed_rows;
+    fit->phase = MR__IN_BATCHES;
+    mr__reporter_progress(fit->reporter, fit->step.batch_index);
+    return between_batches(fit);
 }
 
 /* A window that the end of the epoch has cut short. */
@@ -288,6 +330,8 @@ static mr_status run_epoch(mr__fit *fit)
     fit->left = fit->phase == MR__AT_EARLY_END;
     if (fit->phase == MR__MID_VALIDATION || fit->phase == MR__LAST_VALIDATION)
         status = resume_validation(fit);
+    else if (fit->phase == MR__IN_BATCH)
+        status = end_failed(fit);
     if (fit->phase == MR__IN_BATCHES && fit->step.batch_index == 0) {
         mr__log_between(&fit->log, false);
         status = mr__hooks(fit, MR__ON_TRAIN_EPOCH_START);
@@ -325,7 +369,7 @@ static mr_status end_of_epoch(mr__fit *fit)
 mr_status mr__run_epochs(mr__fit *fit)
 {
     const mr_trainer *t = fit->trainer;
-    bool within = fit->step.batch_index > 0;
+    bool within = fit->step.batch_index > 0 || fit->phase == MR__IN_BATCH;
     while (!mr__reached(t->max_epochs, fit->step.epoch) &&
            (within || !(mr__reached(t->max_steps, fit->step.global_step) || may_stop(fit)))) {
         within = false;

@@ -14,4 +14,8 @@ mr_status mr__end_again(mr__fit *fit);
 /* Takes the snapshots that mr_trainer_save has asked for; `epoch` is that of the last step. */
 mr_status mr__take_saves(mr__fit *fit, int64_t epoch);
 
+/* Behind a failure, before such a snapshot: the batch that it came in, if there was one, will be one that is left out or, where
+ * backward had been done, one of its window, which is saved. */
+mr_status mr__keep_failed(mr__fit *fit);
+
 #endif

@@ -138,7 +138,7 @@ mr_status mr__train_by_hand(mr__fit *fit, const mr_batch *batch)
     if (fit->rollback)
         mr__rollback_took(fit, good);
     fit->left_out = !good || fit->skipped;
-    if (good && fit->skipped && fit->step.global_step == updates) {
+    if ((status || (good && fit->skipped)) && fit->step.global_step == updates) {
         mr__buffers_put_back(fit);
         mr__log_leave_out(&fit->log);
     }

@@ -1,6 +1,7 @@
 #include "restore.h"
 
 #include "parts.h"
+#include "window.h"
 
 #include "base/alloc.h"
 #include "formats/module_file.h"
@@ -57,28 +58,39 @@ static bool may_lack(const mr__safetensors *file, const char *name)
            !mr__safetensors_find(file, MR__SAVED_PREFIX "rollback.kept");
 }
 
-static mr_status check_list(const mr__fit *fit, const char *path, const mr__safetensors *file)
+static mr_status check_list(mr_params list, const char *path, const mr__safetensors *file)
 {
-    const mr__state *list = &fit->saved.list;
-    for (size_t i = 0; i < list->count; i++) {
-        const mr_tensor *own = list->item[i].tensor;
-        if (may_lack(file, list->item[i].name))
+    for (size_t i = 0; i < list.count; i++) {
+        const mr_tensor *own = list.item[i].tensor;
+        if (may_lack(file, list.item[i].name))
             continue;
-        const mr__safetensor *x = need(path, file, list->item[i].name, (mr_dtype)own->dtype, own->numel);
+        const mr__safetensor *x = need(path, file, list.item[i].name, (mr_dtype)own->dtype, own->numel);
         if (!x)
             return mr_error_status();
     }
     return MR_OK;
 }
 
-static void take_list(const mr__fit *fit, const mr__safetensors *file)
+static void take_list(mr_params list, const mr__safetensors *file)
 {
-    const mr__state *list = &fit->saved.list;
-    for (size_t i = 0; i < list->count; i++) {
-        const mr__safetensor *x = mr__safetensors_find(file, list->item[i].name);
+    for (size_t i = 0; i < list.count; i++) {
+        const mr__safetensor *x = mr__safetensors_find(file, list.item[i].name);
         if (x)
-            memcpy(list->item[i].tensor->data, x->data, x->bytes);
+            memcpy(list.item[i].tensor->data, x->data, x->bytes);
     }
+}
+
+static mr_params listed(const mr__fit *fit)
+{
+    return (mr_params){ fit->saved.list.item, fit->saved.list.count };
+}
+
+static mr_status check_lists(mr__fit *fit, const char *path, const mr__safetensors *file)
+{
+    mr_status status = check_list(listed(fit), path, file);
+    if (!status)
+        status = mr__window_find(fit, path, file);
+    return status ? status : check_list(mr__window_saved(&fit->saved), path, file);
 }
 
 /* Nothing of the file may be left over that this fit would have to know. */
@@ -87,7 +99,7 @@ static mr_status check_left_over(const mr__fit *fit, const char *path, const mr_
     static const char *const parts[] = { MR__SAVED_PREFIX "schedule.", MR__SAVED_PREFIX "schedules.",
                                          MR__SAVED_PREFIX "task.",     MR__SAVED_PREFIX "callback.",
                                          MR__SAVED_PREFIX "loaders.",  MR__SAVED_PREFIX "gradient." };
-    const mr_params list = { fit->saved.list.item, fit->saved.list.count };
+    const mr_params list = listed(fit), window = mr__window_saved(&fit->saved);
     if (!fit->rollback && mr__safetensors_find(file, MR__SAVED_PREFIX "rollback.kept"))
         return mr__load_failed(MR_ERR_ARGUMENT, path,
                                "it is of a training with MR_NONFINITE_ROLLBACK, whose rates and kept state "
@@ -95,7 +107,8 @@ static mr_status check_left_over(const mr__fit *fit, const char *path, const mr_
     for (size_t i = 0; i < file->count; i++)
         for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
             if (begins_with(file->tensors[i].name, parts[k]) &&
-                !mr__state_find(list, file->tensors[i].name, 0))
+                !mr__state_find(list, file->tensors[i].name, 0) &&
+                !mr__state_find(window, file->tensors[i].name, 0))
                 return mr__load_failed(MR_ERR_ARGUMENT, path, "this training has no %s",
                                        mr__shown_name(file->tensors[i].name).text);
     return MR_OK;
@@ -283,7 +296,7 @@ mr_status mr__restore(mr__fit *fit, const char *path, const mr__safetensors *fil
     if (!status)
         status = check_rngs(fit, path, file);
     if (!status)
-        status = check_list(fit, path, file);
+        status = check_lists(fit, path, file);
     if (!status)
         status = check_left_over(fit, path, file);
     if (!status)
@@ -296,14 +309,17 @@ mr_status mr__restore(mr__fit *fit, const char *path, const mr__safetensors *fil
         status = take_log(fit, path, file);
     if (!status)
         status = take_rngs(fit, file);
-    if (!status && fit->saved.gradients)
+    if (!status && (fit->saved.gradients || fit->window))
         status = make_gradients(fit);
     if (status)
         return status;
     mr__module_take(fit->task->model, file);
-    take_list(fit, file);
+    take_list(listed(fit), file);
+    take_list(mr__window_saved(&fit->saved), file);
     mr__restore_gradients(fit->params, gradients->data);
     if (fit->saved.gradients)
         mr__gradients_put_back(fit->params, fit->saved.gradients);
+    if (fit->saved.window)
+        mr__window_go_on(fit);
     return MR_OK;
 }

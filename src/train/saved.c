@@ -5,6 +5,7 @@
 #include "parts.h"
 #include "rollback.h"
 #include "trainer.h"
+#include "window.h"
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
@@ -302,4 +303,5 @@ void mr__saved_free(mr__saved *saved)
     mr__free(saved->rng_users);
     mr__free(saved->parts);
     mr__free(saved->gradients);
+    mr__window_drop(saved);
 }

@@ -13,6 +13,7 @@
  *     trainer.loaders.*       where the training stands among several
  *     trainer.gradients       of each parameter, whether it has had a gradient (1), and requires one (2)
  *     trainer.gradient.*      the gradients, of a task that zeroes them when it likes
+ *     trainer.window.*        what a failure in a batch, or in a window of accumulated ones, has left (window.h)
  *     trainer.logged          of each name that was logged: its value over the epoch so far, and that one's weight;
  *                               and the value of the last step
  *     trainer.logged_flags      whether there is the first (1), all of it were float32 (2), there is the last (4)
@@ -46,7 +47,8 @@ typedef enum mr__phase {
     MR__AT_VALIDATION,   /* a part of that is done; its validation is to come */
     MR__MID_VALIDATION,  /* between two batches, with a validation to come */
     MR__LAST_VALIDATION, /* the same behind the last batch */
-    MR__AT_EARLY_END     /* MR__AT_EPOCH_END of one that a hook has left */
+    MR__AT_EARLY_END,    /* MR__AT_EPOCH_END of one that a hook has left */
+    MR__IN_BATCH         /* in one that has failed; what comes behind it is to come */
 } mr__phase;
 
 /* A loader under the name that its state and its generators have: "loader", "loader.1", "val_loader", … */
@@ -63,9 +65,10 @@ typedef struct mr__saved {
     size_t rngs;
     mr__saved_loader loader[MR__MAX_SAVED_LOADERS];
     size_t loaders;
-    char *rng_users; /* as JSON: [["loader","val_loader"],["mine"]] */
-    char *parts;     /* the kinds of what is saved, as JSON (parts.h) */
-    char *gradients; /* copies of them, in the list; NULL: each window begins with none */
+    char *rng_users;           /* as JSON: [["loader","val_loader"],["mine"]] */
+    char *parts;               /* the kinds of what is saved, as JSON (parts.h) */
+    char *gradients;           /* copies of them, in the list; NULL: each window begins with none */
+    struct mr__window *window; /* what is saved besides, within a window; NULL */
 } mr__saved;
 
 /* What the names of an optimizer's state begin with. */

@@ -2,6 +2,7 @@
 
 #include "checkpoint.h"
 #include "trainer.h"
+#include "window.h"
 
 #include "base/alloc.h"
 #include "base/rng.h"
@@ -19,6 +20,7 @@ typedef struct copy {
     const void **sources;    /* where each entry's values are copied from */
     size_t count;
     mr_params optims[MR_MAX_OPTIMIZERS]; /* the optimizers' states, when the entries were made */
+    bool of_window;                      /* … with those of a window */
     char *memory;                        /* the entries' values one after the other, each aligned */
     size_t bytes, touched;               /* of that; all, once it was taken */
     mr_rng *rng;
@@ -128,15 +130,16 @@ static bool add_optims(const mr__fit *fit, copy *c, const mr_params *optims)
 static bool make_entries(mr__snapshot *s, copy *c, const mr_params *optims)
 {
     const mr__state *saved = &s->fit->saved.list;
-    const mr_params list = { saved->item, saved->count };
+    const mr_params list = { saved->item, saved->count }, window = mr__window_saved(&s->fit->saved);
     drop_entries(c);
-    size_t room = s->model.count + list.count;
+    c->of_window = window.item;
+    size_t room = s->model.count + list.count + window.count;
     for (int i = 0; i < s->fit->optims; i++)
         room += optims[i].count;
     c->entries = mr__alloc_zeroed(mr__mul_size(room, sizeof *c->entries));
     c->sources = mr__alloc_zeroed(mr__mul_size(room, sizeof *c->sources));
     if (c->entries && c->sources && add_entries(c, "", s->model) && add_optims(s->fit, c, optims) &&
-        add_entries(c, "", list) && place_entries(c))
+        add_entries(c, "", list) && add_entries(c, "", window) && place_entries(c))
         return true;
     drop_entries(c);
     return false;
@@ -214,7 +217,8 @@ mr_status mr__snapshot_take(mr__snapshot *s, int which, int64_t epoch)
     mr_params optims[MR_MAX_OPTIMIZERS];
     if (!list_optims(fit, optims))
         return mr_error_status();
-    if (MR__UNLIKELY(!are_the_same(fit, optims, c->optims) && !make_entries(s, c, optims)))
+    const bool same = are_the_same(fit, optims, c->optims) && c->of_window == (fit->saved.window != NULL);
+    if (MR__UNLIKELY(!same && !make_entries(s, c, optims)))
         return MR_ERR_MEMORY;
     c->epoch = epoch;
     c->step = fit->step.global_step;

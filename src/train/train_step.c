@@ -44,6 +44,7 @@ static mr_tensor *loss_of(mr__fit *fit, const mr_batch *batch, mr_status *status
         return NULL;
     }
     if (MR__UNLIKELY(!loss || fit->tape->failed)) {
+        leave_out(fit);
         if (!fit->tape->failed && !mr__pending())
             mr__raise(MR_ERR_CALLBACK, "training_step gave no loss");
         if (fit->tape->failed && !mr__pending())
@@ -155,6 +156,18 @@ static mr_status zero_grad(mr__fit *fit)
     return MR_OK;
 }
 
+/* The batch has failed, or a hook leaves it out. Where backward has begun, some of the window's gradients may have its own in them: then
+ * the window is lost, too. */
+static mr_status without_batch(mr__fit *fit, mr_status status)
+{
+    leave_out(fit);
+    if (status < 0 && fit->tape->used_up) {
+        fit->window = 0;
+        fit->window_weight = 0;
+    }
+    return status;
+}
+
 /* The loss's gradients are added to those of the window. MR_END: a hook leaves the batch out. */
 static mr_status add_gradients(mr__fit *fit, mr_tensor *loss)
 {
@@ -162,20 +175,20 @@ static mr_status add_gradients(mr__fit *fit, mr_tensor *loss)
     fit->step.loss = loss;
     if (fit->window == 0) {
         if (MR__UNLIKELY((status = mr__hooks(fit, MR__ON_BEFORE_ZERO_GRAD)) != MR_OK))
-            return status;
+            return without_batch(fit, status);
         if (MR__UNLIKELY((status = zero_grad(fit)) != MR_OK))
-            return status;
+            return without_batch(fit, status);
     }
     if (MR__UNLIKELY((status = mr__hooks(fit, MR__ON_BEFORE_BACKWARD)) != MR_OK))
-        return status;
-    if (fit->trainer->accumulate > 1) {
+        return without_batch(fit, status);
+    if (fit->trainer->accumulate > 1)
         loss = mr_mul_scalar(fit->tape, loss, fit->weight);
-        fit->window_weight += fit->weight;
-    }
     of_loss *own = fit->task->vtable->backward;
     status = MR__LIKELY(!own) ? mr_backward(fit->tape, loss) : of_task(own(&fit->step, loss), "backward");
     if (MR__UNLIKELY(status < 0))
-        return status;
+        return without_batch(fit, status);
+    if (fit->trainer->accumulate > 1)
+        fit->window_weight += fit->weight;
     fit->window++;
     status = mr__hooks(fit, MR__ON_AFTER_BACKWARD);
     return status < 0 ? status : MR_OK;
@@ -191,8 +204,6 @@ mr_status mr__train_batch(mr__fit *fit, const mr_batch *batch, bool *updated)
         fit->step.loss = NULL;
         if (MR__UNLIKELY(status < 0))
             return mr__train_failed(fit, status);
-        if (MR__UNLIKELY(status == MR_END))
-            leave_out(fit);
     }
     mr_tape_reset(fit->tape);
     if (MR__UNLIKELY(status < 0))

@@ -56,6 +56,7 @@ struct mr__fit {
     /* the update in the making: batches, and their weights */
     int64_t window;
     double window_weight;
+    int64_t failed_rows; /* of the batch that a failure came in, behind which the training goes on */
     /* what this step says of itself */
     bool skipped;
     double weight;

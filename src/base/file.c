@@ -287,24 +287,60 @@ mr_status mr__file_replace_write(mr__file_replace *file, const void *bytes, size
     return MR_OK;
 }
 
-/* Makes the folder's new entry last. Folders that cannot be synced are those that need not be. */
-static int sync_folder(const char *temporary, size_t length)
+/* Makes a folder's new entries last. Folders that cannot be synced are those that need not be. */
+static int sync_entries(const char *folder)
 {
-    char *folder = length ? mr__strdup(temporary) : mr__strdup(".");
     int code = 0;
-    if (!folder)
-        return ENOMEM;
-    if (length)
-        folder[length] = '\0';
     int fd = open_file(folder, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         code = errno == EACCES ? 0 : errno; /* one may be allowed to write to a folder but not to list it */
     else if (fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP)
         code = errno;
-    mr__free(folder);
     if (fd >= 0)
         close(fd);
     return code;
+}
+
+/* Those of the folder that the first `length` characters of a path name. */
+static int sync_folder(const char *path, size_t length)
+{
+    char *folder = length ? mr__strdup(path) : mr__strdup(".");
+    if (!folder)
+        return ENOMEM;
+    if (length)
+        folder[length] = '\0';
+    const int code = sync_entries(folder);
+    mr__free(folder);
+    return code;
+}
+
+mr_status mr__sync_folder_of(const char *path)
+{
+    const int code = sync_folder(path, folder_length(path));
+    return code ? mr__io_failed("sync the folder of", path, code) : MR_OK;
+}
+
+mr_status mr__sync_folders(const char *path)
+{
+    char *folder = mr__strdup(path);
+    if (!folder)
+        return MR_ERR_MEMORY;
+    mr_status status = MR_OK;
+    for (bool top = false; !status && !top && access(folder, W_OK) == 0;) {
+        const int code = sync_entries(folder);
+        if (code)
+            status = mr__io_failed("sync the folder", folder, code);
+        top = strcmp(folder, "/") == 0 || strcmp(folder, ".") == 0;
+        size_t length = folder_length(folder);
+        while (length > 1 && folder[length - 1] == '/')
+            length--;
+        if (length)
+            folder[length] = '\0';
+        else
+            strcpy(folder, ".");
+    }
+    mr__free(folder);
+    return status;
 }
 
 static int sync_file(int fd)
@@ -328,9 +364,7 @@ mr_status mr__file_replace_commit(mr__file_replace *file)
         code = errno;
     if (code)
         return write_failed(file, code);
-    code = sync_folder(file->temporary, folder_length(file->path));
-    if (code)
-        mr__io_failed("sync the folder of", file->path, code);
+    code = mr__sync_folder_of(file->path) ? EIO : 0;
     mr__free(file->temporary);
     file->temporary = NULL; /* it is the file now: nothing to remove */
     if (code)

@@ -26,6 +26,7 @@ mr_status mr__log_file_init(mr__log_file *file, const char *logger, const char *
 mr_status mr__log_file_open(mr__log_file *file, int flags)
 {
     file->fd = open(file->path, O_WRONLY | O_APPEND | O_CLOEXEC | flags, 0666);
+    file->made = file->made || (flags & O_CREAT);
     return file->fd < 0 ? mr__io_failed("write", file->path, errno) : MR_OK;
 }
 
@@ -180,6 +181,9 @@ mr_status mr__log_file_sync(mr__log_file *file)
     mr_status status = mr__log_file_flush(file);
     if (!status && file->fd >= 0 && fdatasync(file->fd) != 0 && errno != EINVAL && errno != EINTR)
         status = mr__io_failed("write", file->path, errno);
+    if (!status && file->made)
+        status = mr__sync_folder_of(file->path);
+    file->made = file->made && status;
     return status;
 }
 

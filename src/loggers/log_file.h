@@ -11,6 +11,7 @@
 typedef struct mr__log_file {
     char *path;
     int fd;
+    bool made;       /* it may be new in its folder, and sync has not seen to that yet */
     mr__strbuf rest; /* what is to be written; for the user to append to, row by row */
     size_t whole;    /* of that, what is rows that are complete */
     int64_t bytes;   /* that were written */
@@ -47,7 +48,7 @@ mr_status mr__log_file_added(mr__log_file *file);
 /* Hands all to the operating system, and opens the file, which is there, if it is not open. */
 mr_status mr__log_file_flush(mr__log_file *file);
 
-/* The same, and waits until all is on the disk. */
+/* The same, and waits until all is on the disk, a new file's entry in its folder too. */
 mr_status mr__log_file_sync(mr__log_file *file);
 
 /* After that: where it is. */

@@ -1,6 +1,7 @@
 #include "reporter.h"
 
 #include "base/alloc.h"
+#include "base/file.h"
 
 #include <sched.h>
 #include <string.h>
@@ -133,11 +134,21 @@ static mr_status write_own(mr__reporter *r, int which)
     return MR_OK;
 }
 
+/* Once, before the first checkpoint: those that lead to it. */
+static mr_status sync_folders(mr__reporter *r)
+{
+    mr_status status = r->synced || !r->run.dir ? MR_OK : mr__sync_folders(r->run.dir);
+    r->synced = !status;
+    return status;
+}
+
 /* The rows that the checkpoint speaks of are on the disk before it is, and the one before goes after that. */
 static mr_status write_copy(mr__reporter *r, int which)
 {
     const mr__targets *to = &r->to[which];
     mr_status status = sync_loggers(r, which);
+    if (!status)
+        status = sync_folders(r);
     for (size_t i = 0; i < to->saves && !status; i++) {
         status = mr__snapshot_write(r->snapshot, which, to->save[i].path);
         if (!status && to->save[i].remove)

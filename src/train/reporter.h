@@ -83,6 +83,7 @@ typedef struct mr__reporter {
     size_t through[MR__SNAPSHOTS]; /* how many are to be on the disk before it is: more, for the last one */
     mr__targets to[MR__SNAPSHOTS]; /* where each goes */
     bool prompt;                   /* they are written at once, not at the next tick */
+    bool synced;                   /* the folders above them are on the disk */
     bool clean;                    /* others in the folder go when one is written */
     char *checkpoint_dir;          /* adopted */
     char path[4096];               /* of the last checkpoint written */

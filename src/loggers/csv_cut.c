@@ -34,6 +34,18 @@ const char *mr__csv_next_name(const char *at, const char *end, mr__strbuf *name)
     return end;
 }
 
+/* Where the header's line end is; NULL: nowhere. In names, which stand in quotes then, are others. */
+static const char *header_end(const char *text, size_t size)
+{
+    bool quoted = false;
+    for (const char *at = text; (size_t)(at - text) + LINE_END_BYTES <= size; at++) {
+        quoted ^= *at == '"';
+        if (!quoted && memcmp(at, LINE_END, LINE_END_BYTES) == 0)
+            return at;
+    }
+    return NULL;
+}
+
 static mr_status not_that_file(const char *path, const mr__csv_mark *mark)
 {
     return mr__raise(
@@ -47,7 +59,7 @@ static mr_status not_that_file(const char *path, const mr__csv_mark *mark)
 static long columns_more(const char *text, size_t size, const mr__csv_mark *mark)
 {
     const size_t common = mark->header_bytes - LINE_END_BYTES;
-    const char *end = memmem(text, size, LINE_END, LINE_END_BYTES);
+    const char *end = header_end(text, size);
     if (!end || (size_t)(end - text) < common || memcmp(text, mark->header, common) != 0)
         return -1;
     const char *at = text + common;
@@ -64,7 +76,7 @@ static long columns_more(const char *text, size_t size, const mr__csv_mark *mark
 /* Copies the mark's rows without the last cells, which are empty. False when they are not. */
 static bool narrow(mr__strbuf *to, const char *text, size_t size, const mr__csv_mark *mark, long more)
 {
-    const char *end = text + size, *line = memmem(text, size, LINE_END, LINE_END_BYTES);
+    const char *end = text + size, *line = header_end(text, size);
     mr__strbuf_append_bytes(to, mark->header, mark->header_bytes);
     line += LINE_END_BYTES;
     for (int64_t i = 0; i < mark->rows; i++) {
@@ -154,16 +166,15 @@ mr_status mr__csv_end(const char *path, char **text, mr__csv_mark *mark)
     mr_status status = mr__file_read_all(path, text, &size, 0);
     if (status)
         return status;
-    const char *end = *text + size;
-    for (const char *line = *text, *next;
-         (next = memmem(line, (size_t)(end - line), LINE_END, LINE_END_BYTES));) {
-        line = next + LINE_END_BYTES;
-        if (mark->header_bytes)
-            mark->rows++;
-        else
-            mark->header_bytes = (size_t)(line - *text);
+    const char *end = *text + size, *next = header_end(*text, size);
+    if (next)
+        mark->header_bytes = (size_t)(next - *text) + LINE_END_BYTES;
+    for (; next; mark->rows++) {
+        const char *line = next + LINE_END_BYTES;
         mark->bytes = line - *text;
+        next = memmem(line, (size_t)(end - line), LINE_END, LINE_END_BYTES);
     }
+    mark->rows -= mark->rows > 0; /* the header is none */
     mark->header = *text;
     if (size && !mark->bytes)
         return mr__raise(MR_ERR_FORMAT, "cannot go on with '%.300s': its header makes no sense", path);

@@ -146,6 +146,30 @@ static void test_resumed(void)
     CHECK_EQ_STR(contents("resumed"), "loss,epoch,step,\"a,b\"\r\n1.0,0,0,\r\n,0,1,2.0\r\n5.0,0,2,\r\n");
 }
 
+/* Line ends within names, which stand in quotes, end no line: of one that was there, of one that came later, and at the end. */
+static void test_lines_in_names(void)
+{
+    const char *at_sync = "\"a\r\nb\",epoch,step\r\n1.0,0,0\r\n", *const late[] = { "late", "\"\r\n,\"" };
+    char dir[512];
+    for (int i = 0; i < 3; i++) {
+        begin("lines");
+        CHECK_EQ_I64(log_one("a\r\nb", 1, 0, 0), MR_OK);
+        CHECK_EQ_I64(log_sync(), MR_OK);
+        CHECK_EQ_STR(contents("lines"), at_sync);
+        CHECK_EQ_I64(log_one(i < 2 ? late[i] : "a\r\nb", 2, 0, 1), MR_OK);
+        CHECK_EQ_I64(log_close(), MR_OK);
+        CHECK_EQ_I64(log_open(mr_csv_logger_new(NULL), "lines", true), MR_OK);
+        CHECK_EQ_STR(contents("lines"), at_sync);
+        CHECK_EQ_I64(log_close(), MR_OK);
+    }
+    snprintf(dir, sizeof dir, "%s", in_folder("lines"));
+    const mr_log_run behind = { .name = "net", .dir = dir, .evaluation = true };
+    CHECK_EQ_I64(log_open_run(mr_csv_logger_new(NULL), &behind, (mr__position){ 0 }), MR_OK);
+    CHECK_EQ_I64(log_one("a\r\nb", 3, 0, 1), MR_OK);
+    CHECK_EQ_I64(log_close(), MR_OK);
+    CHECK_EQ_STR(contents("lines"), "\"a\r\nb\",epoch,step\r\n1.0,0,0\r\n3.0,0,1\r\n");
+}
+
 static void refuses(const char *format)
 {
     char wanted[600];
@@ -356,6 +380,7 @@ int main(void)
     RUN(test_own_epoch_and_step);
     RUN(test_many_rows);
     RUN(test_resumed);
+    RUN(test_lines_in_names);
     RUN(test_wrong_resumption);
     RUN(test_disk_full);
     RUN(test_unwritable);

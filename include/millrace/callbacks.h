@@ -101,7 +101,8 @@ MR_API mr_status mr_trainer_add_callback(mr_trainer *trainer, mr_callback *callb
 MR_API void mr_trainer_stop(mr_trainer *trainer);
 
 /* Writes a checkpoint to this path as soon as the training is between two batches: in the background, and without being
- * passed over for a newer one. `remove` (NULL: none) is removed after that. Paths are copied. */
+ * passed over for a newer one. `remove` (NULL: none) is removed after that. Paths are copied. Nothing happens in a fast
+ * development run. */
 MR_API mr_status mr_trainer_save(mr_trainer *trainer, const char *path, const char *remove);
 
 /* ---- callbacks that are there ------------------------------------------------------------------------------------ */

@@ -237,7 +237,7 @@ mr_status mr_trainer_save(mr_trainer *trainer, const char *path, const char *rem
     if (!trainer || !path)
         return mr__null("trainer_save", trainer ? "path" : "trainer");
     mr__fit *fit = trainer->fit;
-    if (fit && fit->again)
+    if (fit && (fit->again || fit->trainer->fast_dev_run))
         return MR_OK;
     if (!fit || !fit->reporter->snapshot)
         return mr__raise(MR_ERR_STATE, "trainer_save: %s",

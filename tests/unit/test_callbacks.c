@@ -281,6 +281,27 @@ static void test_failures(void)
     mr_trainer_free(t);
 }
 
+static mr_status saves_here(void *self, mr_step *s)
+{
+    (void)self;
+    return mr_trainer_save(s->trainer, in_folder("saved.safetensors"), NULL);
+}
+
+/* A fast development run, which makes no files, takes callbacks that save as they are. */
+static void test_save_in_a_fast_run(void)
+{
+    const mr_callback_vtable hooks = { .on_fit_start = saves_here, .on_train_epoch_end = saves_here };
+    fit f = fit_new(10);
+    mr_trainer *t = mr_trainer_new(&(mr_trainer_opts){
+        .max_epochs = 2, .csv = files_folder, .fast_dev_run = 1, .no_progress = true, .no_summary = true });
+    CHECK_EQ_I64(mr_trainer_add_callback(t, mr_lambda_callback_new(&hooks, NULL)), MR_OK);
+    if (!CHECK_EQ_I64(mr_trainer_fit(t, f.task, f.loader), MR_OK))
+        printf("    %s\n", mr_error());
+    CHECK_EQ_I64(count_entries(files_folder), 0);
+    mr_trainer_free(t);
+    fit_free(&f);
+}
+
 /* ---- early stopping ---- */
 
 static const double *curve; /* what val_loss is in each epoch */
@@ -545,6 +566,7 @@ int main(void)
     RUN(test_control);
     RUN(test_stop);
     RUN(test_failures);
+    RUN(test_save_in_a_fast_run);
     RUN(test_early_stopping);
     RUN(test_best_behind_a_stop);
     RUN(test_early_stopping_says);

@@ -144,10 +144,19 @@ static char *above(const char *path)
     return copy;
 }
 
+/* A copy without those at its end. */
+static char *without_slashes(const char *path)
+{
+    char *copy = mr__strdup(path);
+    for (size_t end = copy ? strlen(copy) : 0; end > 1 && copy[end - 1] == '/'; end--)
+        copy[end - 1] = '\0';
+    return copy;
+}
+
 static mr_status find_path(const char *path, mr__resume *found)
 {
     if (is_folder(path)) {
-        found->dir = mr__strdup(path);
+        found->dir = without_slashes(path);
         mr_status status = found->dir ? find_in(path, found) : MR_ERR_MEMORY;
         if (!status && !found->file)
             status = mr__raise(MR_ERR_IO, "resume: there is no checkpoint in '%.300s'", path);

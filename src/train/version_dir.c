@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -81,10 +82,28 @@ static char *parent_of(const char *save_dir, const char *name)
     return name && name[0] ? mr__path_join(save_dir, name) : mr__strdup(save_dir[0] ? save_dir : ".");
 }
 
+static int64_t number_at_end(const char *path)
+{
+    char name[sizeof VERSION + 64];
+    size_t end = strlen(path), first;
+    while (end && path[end - 1] == '/')
+        end--;
+    for (first = end; first && path[first - 1] != '/';)
+        first--;
+    if (end - first >= sizeof name)
+        return -1;
+    memcpy(name, path + first, end - first);
+    name[end - first] = '\0';
+    return number_of(name, VERSION);
+}
+
 int64_t mr__version_number(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    return number_of(slash ? slash + 1 : path, VERSION);
+    const int64_t number = number_at_end(path);
+    char *real = number < 0 ? realpath(path, NULL) : NULL;
+    const int64_t of_real = real ? number_at_end(real) : number;
+    free(real);
+    return of_real;
 }
 
 char *mr__version_dir_last(const char *save_dir, const char *name, int64_t *version)

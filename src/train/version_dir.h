@@ -15,7 +15,7 @@ char *mr__evaluation_dir_make(const char *save_dir, const char *name);
 /* The path of the highest version_<digits> that is there, and its number; NULL without a failure if there is none. */
 char *mr__version_dir_last(const char *save_dir, const char *name, int64_t *version);
 
-/* The number in the name of such a folder; -1 for other names. */
+/* The number in the name of such a folder, or in that of the one that the path leads to, as "." and a link do; -1 for others. */
 int64_t mr__version_number(const char *path);
 
 #endif

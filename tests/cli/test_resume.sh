@@ -222,6 +222,14 @@ rm "$notes/notes.txt"
 check 'notes: the same' diff -rq "$notes" "$fresh"
 check 'notes: no other folder' [ "$(ls "$work/notes/my_lt_module")" = version_3 ]
 
+# By its path, however that is written, it is the same version, which the bar shows.
+for path in "$fresh/" "$fresh/." "$fresh//"; do
+    epochs=$((${epochs:-2} + 1))
+    "$curve" --epochs "$epochs" --log-every 1 --resume "$path" >"$work/out" 2>"$work/err"
+    check "version $path: the bar" grep -q 'v_num=0' "$work/out"
+done
+check 'version: goes on there' [ "$(names fresh)" = 'epoch=4-step=160.safetensors' ]
+
 # ---- damaged ----
 
 # damage LOG EPOCHS: a log that has so many epochs, and a checkpoint of one more which is not whole.

@@ -39,6 +39,26 @@ static void test_versions(void)
     check_version(save_dir, NULL, 1, in_folder("logs/version_1"));
 }
 
+/* However the path is written. */
+static void test_numbers(void)
+{
+    char here[200];
+    mkdir(in_folder("version_17"), 0777);
+    mkdir(in_folder("plain"), 0777);
+    CHECK(symlink("version_17", in_folder("latest")) == 0);
+    CHECK_EQ_I64(mr__version_number("a/version_3"), 3);
+    CHECK_EQ_I64(mr__version_number("a/version_3/"), 3);
+    CHECK_EQ_I64(mr__version_number("version_3//"), 3);
+    CHECK_EQ_I64(mr__version_number("/"), -1);
+    CHECK_EQ_I64(mr__version_number(""), -1);
+    CHECK_EQ_I64(mr__version_number(in_folder("latest")), 17);
+    CHECK_EQ_I64(mr__version_number(in_folder("version_17/.")), 17);
+    CHECK_EQ_I64(mr__version_number(in_folder("plain")), -1);
+    CHECK(getcwd(here, sizeof here) && chdir(in_folder("version_17")) == 0);
+    CHECK_EQ_I64(mr__version_number("."), 17);
+    CHECK(chdir(here) == 0);
+}
+
 /* Folders of evaluations are numbered for themselves. */
 static void test_evaluations(void)
 {
@@ -128,6 +148,7 @@ int main(void)
     if (!files_begin())
         return 1;
     RUN(test_versions);
+    RUN(test_numbers);
     RUN(test_evaluations);
     RUN(test_version_errors);
     RUN(test_version_permissions);

@@ -290,7 +290,7 @@ MR_API void mr_trainer_free(mr_trainer *trainer);
  * file and the reason, and the log says which checkpoint is the last; the one before goes only when the next is on the disk). A loss or a gradient that is NaN or infinite
  * ends the fit with MR_ERR_NONFINITE (unless `nonfinite` says something else), before the weights are touched; the log says
  * which samples the batch had, and which field, parameter or module went wrong first (training_step is run once more for
- * that), or which gradient. A loader without batches is no failure: the fit
+ * that), or which gradient. A loader without batches is no failure, nor are several of which none has any: the fit
  * says so, and ends, as Lightning's does. MR_INTERRUPTED: see handle_signals. Uses one background thread, for log,
  * bar and checkpoints; it has ended when this returns. */
 MR_API MR_CHECKED mr_status mr_trainer_fit(mr_trainer *trainer, mr_task *task, mr_loader *loader);
@@ -311,8 +311,8 @@ MR_API mr_status mr_trainer_set_hparam_bool(mr_trainer *trainer, const char *nam
 MR_API mr_status mr_trainer_set_hparam_text(mr_trainer *trainer, const char *name, const char *text);
 
 /* How batches of several training loaders come, in each epoch. Together, each step has one of each: until the longest ends,
- * others beginning anew (the default); until the shortest ends; until the longest ends, others having no more. Or one loader
- * after the other. As the modes of Lightning's CombinedLoader. */
+ * others beginning anew (the default; one without batches beside others, which cannot, is a failure); until the shortest ends;
+ * until the longest ends, others having no more. Or one loader after the other. As the modes of Lightning's CombinedLoader. */
 typedef enum mr_loaders_mode {
     MR_LOADERS_MAX_SIZE_CYCLE = 0,
     MR_LOADERS_MIN_SIZE,

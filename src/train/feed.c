@@ -26,8 +26,9 @@ static bool all_over(const mr__fit *fit)
     return true;
 }
 
-/* The next batch of one of them; an end of its own is the end of all, or it begins anew, or gives no more. MR_END: all. */
-static mr_status next_of(mr__fit *fit, int i)
+/* The next batch of one of them; an end of its own is the end of all, or it begins anew, or gives no more. MR_END: all. *empty:
+ * the first that should have begun anew, and has no batches. */
+static mr_status next_of(mr__fit *fit, int i, int *empty)
 {
     mr__feed *f = &fit->feed;
     f->batch[i] = NULL;
@@ -43,17 +44,19 @@ static mr_status next_of(mr__fit *fit, int i)
     if (f->mode == MR_LOADERS_MAX_SIZE)
         return MR_OK;
     status = mr_loader_next(fit->train.item[i], &f->batch[i]);
-    if (status == MR_END)
-        return mr__raise(MR_ERR_ARGUMENT, "fit: loader %d has no batches", i);
-    return status;
+    if (status != MR_END)
+        return status;
+    *empty = *empty < 0 ? i : *empty;
+    return MR_OK;
 }
 
 static mr_status next_together(mr__fit *fit, const mr_batch **batch)
 {
     mr__feed *f = &fit->feed;
+    int empty = -1; /* no failure if all are, which the last one shows */
     *batch = NULL;
     for (int i = 0; i < fit->train.count; i++) {
-        mr_status status = next_of(fit, i);
+        mr_status status = next_of(fit, i, &empty);
         if (status == MR_END)
             mr__feed_rewind(fit);
         if (status)
@@ -61,7 +64,7 @@ static mr_status next_together(mr__fit *fit, const mr_batch **batch)
         if (!*batch)
             *batch = f->batch[i];
     }
-    return MR_OK;
+    return MR__LIKELY(empty < 0) ? MR_OK : mr__raise(MR_ERR_ARGUMENT, "fit: loader %d has no batches", empty);
 }
 
 void mr__feed_rewind(mr__fit *fit)

@@ -168,6 +168,41 @@ static void test_fit_refuses(void)
     fit_free(&empty);
 }
 
+/* Loaders of which all are empty end a fit as one does, in every mode; one beside others can do so where nobody needs it. */
+static void test_empty(void)
+{
+    fit empty[3] = { fit_new(0), fit_new(0), fit_new(0) };
+    bench b = begin((mr_trainer_opts){ 0 });
+    mr_set_log_hook(hear, NULL);
+    for (int mode = MR_LOADERS_MAX_SIZE_CYCLE; mode <= MR_LOADERS_SEQUENTIAL; mode++)
+        for (int count = 1; count <= 3; count++) {
+            mr_loader *const none[] = { empty[0].loader, empty[1].loader, empty[2].loader };
+            *heard = '\0';
+            CHECK_EQ_I64(mr_trainer_fit_loaders(b.trainer, b.task, none, count, (mr_loaders_mode)mode),
+                         MR_OK);
+            CHECK(strstr(heard, "`Trainer.fit` stopped: No training batches.\n") != NULL);
+        }
+    mr_set_log_hook(NULL, NULL);
+    for (int i = 0; i < 3; i++) {
+        char text[60];
+        mr_loader *with[] = { b.loader[0], b.loader[1], b.loader[2] };
+        with[i] = empty[0].loader;
+        CHECK_EQ_I64(mr_trainer_fit_loaders(b.trainer, b.task, with, 3, MR_LOADERS_MAX_SIZE_CYCLE),
+                     MR_ERR_ARGUMENT);
+        snprintf(text, sizeof text, "fit: loader %d has no batches", i);
+        CHECK_EQ_STR(mr_error(), text);
+        with[0] = empty[0].loader;
+        with[1] = empty[1].loader;
+        with[2] = b.loader[2];
+        CHECK_EQ_I64(mr_trainer_fit_loaders(b.trainer, b.task, with, 3, MR_LOADERS_MAX_SIZE_CYCLE),
+                     MR_ERR_ARGUMENT);
+        CHECK_EQ_STR(mr_error(), "fit: loader 0 has no batches");
+    }
+    end(&b);
+    for (int i = 0; i < 3; i++)
+        fit_free(&empty[i]);
+}
+
 /* ---- validation and test ---- */
 
 static void test_validation(void)
@@ -399,6 +434,7 @@ int main(void)
     RUN(test_modes);
     RUN(test_wrong_numbers);
     RUN(test_fit_refuses);
+    RUN(test_empty);
     RUN(test_validation);
     RUN(test_test);
     RUN(test_wide_table);

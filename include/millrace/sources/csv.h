@@ -3,7 +3,8 @@
  *
  * A file is RFC 4180's: cells between delimiters, in quotes where they hold a delimiter, a quote (doubled) or the end of
  * a line; a quote within a cell that does not begin with one is a character like others. Lines end in LF or CRLF, the last one also
- * without. A byte order mark is passed over, and so are empty lines. There are up to 65,536 columns, and 32 MB in a record.
+ * without. A byte order mark is passed over, and so are lines that are empty or have nothing but blanks and tabs, as pandas does: not where
+ * these are the delimiter, or in quotes. There are up to 65,536 columns, and 32 MB in a record.
  *
  * Threads: the dataset's callbacks may run on several at once.
  */

@@ -32,7 +32,7 @@ const char *mr__csv_record_end(const mr__csv_format *format, const char *at, con
 /* The record without its line break. */
 const char *mr__csv_trim(const char *at, const char *end);
 
-/* Whether a line is no record: empty, or a comment. */
+/* Whether a line is no record: empty, of blanks and tabs that are no delimiters only, or a comment. */
 bool mr__csv_is_blank(const mr__csv_format *format, const char *at, const char *end);
 
 typedef struct mr__csv_cell {

@@ -7,7 +7,7 @@
 
 enum { LOOKED_AT = 1 << 16 }; /* at either end of the file */
 
-#define MAGIC UINT64_C(0x3278646e6976736d) /* "msvindx2"; another one where the order of bytes is another */
+#define MAGIC UINT64_C(0x3378646e6976736d) /* "msvindx3"; another one where the order of bytes is another */
 
 /* Behind it are the places, and then the words of each field of classes: 4 bytes of their number, and each with a byte 0. */
 typedef struct header {

@@ -75,7 +75,13 @@ const char *mr__csv_trim(const char *at, const char *end)
 
 bool mr__csv_is_blank(const mr__csv_format *format, const char *at, const char *end)
 {
-    return mr__csv_trim(at, end) == at || (format->comment && *at == format->comment);
+    if (at < end && (unsigned char)*at > ' ' && *at != format->comment) /* most lines */
+        return false;
+    const char *p = at;
+    end = mr__csv_trim(at, end);
+    while (p < end && (*p == ' ' || *p == '\t') && *p != format->delimiter && *p != format->quote)
+        p++;
+    return p == end || (format->comment && *at == format->comment);
 }
 
 /* ---- cells ---- */

@@ -136,7 +136,7 @@ static void test_beside_pandas(void)
         free(e.cell);
     }
     fclose(file);
-    CHECK_EQ_I64(files, 24);
+    CHECK_EQ_I64(files, 28);
 }
 
 /* ---- fields ---- */

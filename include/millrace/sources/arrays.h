@@ -64,8 +64,9 @@ MR_API MR_CHECKED mr_status mr_npy_save(const mr_tensor *tensor, const char *pat
 /* Windows of a long sequence: samples have the fields "x" and "y", int64 (length), with y one step ahead of x. Windows begin
  * every `stride` steps; what does not fill one at the end is left out. */
 typedef struct mr_tokens_opts {
-    mr_dtype
-        dtype; /* of a token in the file: MR_UINT16 (default), MR_INT32, MR_INT64, MR_UINT8; little-endian */
+    /* Of a token in the file: MR_UINT16 (default), MR_INT32, MR_INT64, MR_UINT8; little-endian. 4 bytes have no sign, as with NumPy's
+     * uint32: tokens up to 4,294,967,295. */
+    mr_dtype dtype;
     int64_t stride;      /* default: the length, so that each token is predicted once */
     int64_t skip;        /* bytes of a header in front; default 0 */
     mr_storage *storage; /* where the file is; default: the disk */

@@ -44,8 +44,9 @@ MR_API MR_CHECKED mr_status mr_npy_write(mr_dataset *dataset, const mr_npy_out *
                                          const mr_write_opts *opts);
 
 typedef struct mr_tokens_write_opts {
-    mr_dtype
-        dtype; /* of a token in the file: MR_UINT16 (default), MR_INT32, MR_INT64, MR_UINT8; little-endian */
+    /* Of a token in the file, as mr_tokens_new reads it: MR_UINT16 (default), MR_INT32, MR_INT64, MR_UINT8; little-endian. 4 bytes have no
+     * sign: 0 to 4,294,967,295; numbers below 0 take MR_INT64. */
+    mr_dtype dtype;
     bool ends; /* each sample is followed by a token, `end` */
     int64_t end;
     mr_write_opts write;

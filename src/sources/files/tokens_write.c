@@ -51,9 +51,15 @@ static bool is_whole(mr_dtype dtype)
 
 static bool fits(mr_dtype dtype, int64_t number)
 {
-    return dtype == MR_INT64 || (dtype == MR_INT32 && number == (int32_t)number) ||
+    return dtype == MR_INT64 || (dtype == MR_INT32 && number == (uint32_t)number) ||
            (dtype == MR_UINT16 && number == (uint16_t)number) ||
            (dtype == MR_UINT8 && number == (uint8_t)number);
+}
+
+/* For messages. */
+static const char *type_name(mr_dtype dtype)
+{
+    return dtype == MR_INT32 ? "32 bits without a sign" : mr_dtype_name(dtype);
 }
 
 static mr_status flush(tokens *t)
@@ -87,7 +93,7 @@ static mr_status write_row(tokens *t, const mr__writing *w)
         if (!fits(t->to, number))
             return mr_fail(MR_ERR_FORMAT, "%s: sample %lld: token %lld is %lld, which does not fit %s", call,
                            (long long)mr__writing_sample(w), (long long)(i - first), (long long)number,
-                           mr_dtype_name(t->to));
+                           type_name(t->to));
         if (put(t, number) < 0)
             return mr_error_status();
     }
@@ -152,7 +158,7 @@ static mr_status plan_tokens(tokens *t, mr_dataset *dataset, const char *field,
                        mr_dtype_name(t->to));
     if (t->ends && !fits(t->to, t->end))
         return mr_fail(MR_ERR_ARGUMENT, "%s: the end, %lld, does not fit %s", call, (long long)t->end,
-                       mr_dtype_name(t->to));
+                       type_name(t->to));
     t->buffer = mr_alloc(BUFFER);
     return t->buffer ? MR_OK : mr_error_status();
 }

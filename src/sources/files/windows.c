@@ -22,7 +22,7 @@ static int64_t len(void *self)
     }
 DEFINE_COPY(copy_u8, uint8_t)
 DEFINE_COPY(copy_u16, uint16_t)
-DEFINE_COPY(copy_i32, int32_t)
+DEFINE_COPY(copy_u32, uint32_t)
 DEFINE_COPY(copy_i64, int64_t)
 
 void mr__tokens_read(mr_dtype dtype, const char *from, int64_t count, int64_t *to)
@@ -35,7 +35,7 @@ void mr__tokens_read(mr_dtype dtype, const char *from, int64_t count, int64_t *t
         copy_u16(to, from, count);
         break;
     case MR_INT32:
-        copy_i32(to, from, count);
+        copy_u32(to, from, count);
         break;
     default:
         copy_i64(to, from, count);

@@ -22,7 +22,7 @@ typedef struct mr__windows {
 mr_dataset *mr__windows_new(const char *call, const char *path, mr__windows *windows, int64_t length,
                             int64_t stride);
 
-/* Tokens out of a file's elements of that type. */
+/* Tokens out of a file's elements of that type; those of MR_INT32 have no sign. */
 void mr__tokens_read(mr_dtype dtype, const char *from, int64_t count, int64_t *to);
 
 /* Of a dataset made so; NULL of another. */

@@ -258,6 +258,12 @@ static void test_tokens(void)
     CHECK_EQ_I64(mr_dataset_len(d), 2);
     check_window(d, 0, (int64_t[]){ 10 | 11 << 16 }, (int64_t[]){ 50000 | 13 << 16 }, 1);
     mr_dataset_free(d);
+    const uint32_t wide[] = { 2147483648u, 4294967295u, 7 };
+    put((const char *)wide, sizeof wide);
+    d = mr_tokens_new(in_folder("a"), 1, &(mr_tokens_opts){ .dtype = MR_INT32 });
+    check_window(d, 0, (int64_t[]){ 2147483648 }, (int64_t[]){ 4294967295 }, 1);
+    mr_dataset_free(d);
+    put((const char *)tokens, sizeof tokens);
     CHECK(!mr_tokens_new(in_folder("a"), 7, NULL));
     CHECK(strstr(mr_error(), "/a' has 7 tokens, too few for a window of 7 and the one after it") != NULL);
     CHECK(!mr_tokens_new(in_folder("a"), 0, NULL));

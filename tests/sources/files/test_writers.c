@@ -160,7 +160,7 @@ static void make_expected(void)
             fwrite(&token, sizeof token, 1, tokens);
             fwrite(&wide, sizeof wide, 1, ended);
         }
-        fwrite(&(int32_t){ -1 }, sizeof(int32_t), 1, ended);
+        fwrite(&(uint32_t){ UINT32_MAX }, sizeof(uint32_t), 1, ended);
     }
     fclose(tokens);
     fclose(ended);
@@ -171,7 +171,7 @@ static void make_expected(void)
     mr_tensor_free(flat);
 }
 
-static const mr_tokens_write_opts ended = { .dtype = MR_INT32, .ends = true, .end = -1 };
+static const mr_tokens_write_opts ended = { .dtype = MR_INT32, .ends = true, .end = UINT32_MAX };
 
 static void test_files(void)
 {
@@ -547,6 +547,9 @@ static void test_refused(void)
                   "tokens_write: tokens of type float64, not uint8, uint16, int32 or int64");
     check_refused(mr_tokens_write(d, "n", path, &(mr_tokens_write_opts){ .ends = true, .end = 70000 }),
                   "tokens_write: the end, 70000, does not fit uint16");
+    check_refused(
+        mr_tokens_write(d, "n", path, &(mr_tokens_write_opts){ .dtype = MR_INT32, .ends = true, .end = -1 }),
+        "tokens_write: the end, -1, does not fit 32 bits without a sign");
     check_refused(mr_tokens_write(d, "n", path, &(mr_tokens_write_opts){ .dtype = MR_UINT8 }),
                   "tokens_write: sample 256: token 0 is 256, which does not fit uint8");
     unlink(in_folder("f.state"));

@@ -39,9 +39,11 @@ static int64_t read_on(mr__input *input, mr__bytes *bytes, size_t *room)
 static mr_status read_all(mr__bytes *bytes, mr__input *input, const char *path,
                           const mr__bytes_wanted *wanted)
 {
-    const int64_t most = wanted->most ? wanted->most : MR__MOST_BYTES;
+    const int64_t most = wanted->most ? wanted->most : MR__MOST_BYTES, known = mr__input_size(input);
     size_t room = 0, size = SIZE_MAX;
     int64_t n = 1;
+    if (!wanted->size_of && known > most) /* otherwise a head says what is wanted */
+        return too_many(path, most);
     while (n > 0 && !bytes->more) {
         n = read_on(input, bytes, &room);
         if (n < 0)
@@ -49,7 +51,7 @@ static mr_status read_all(mr__bytes *bytes, mr__input *input, const char *path,
         if (wanted->size_of && size == SIZE_MAX && wanted->size_of(path, bytes, &size) < 0)
             return mr_error_status();
         bytes->more = bytes->size > size;
-        if (bytes->size > (uint64_t)most || (size != SIZE_MAX && size > (uint64_t)most))
+        if (bytes->size > (uint64_t)most || (size != SIZE_MAX ? size > (uint64_t)most : known > most))
             return too_many(path, most);
     }
     return MR_OK;

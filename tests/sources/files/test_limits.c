@@ -62,6 +62,56 @@ static void test_max_bytes(void)
     mr_dataset_free(d);
 }
 
+/* ---- a size that is known ---- */
+
+enum { GIVEN = 1 << 20 };
+
+static void *huge_open(void *self, const char *name, mr_file_facts *facts)
+{
+    (void)self;
+    (void)name;
+    facts->size = INT64_C(1) << 62;
+    return mr_calloc(1, sizeof(int64_t));
+}
+
+static int64_t huge_read(void *file, void *bytes, size_t size)
+{
+    int64_t *given = file;
+    if (*given + (int64_t)size > GIVEN)
+        return mr_fail(MR_ERR_STATE, "too much is read") < 0 ? -1 : 0;
+    for (size_t i = 0; i < size; i++)
+        ((char *)bytes)[i] = "PK\3\4"[(*given + (int64_t)i) % 4];
+    *given += (int64_t)size;
+    return (int64_t)size;
+}
+
+static mr_status huge_seek(void *file, int64_t offset)
+{
+    *(int64_t *)file = offset;
+    return MR_OK;
+}
+
+/* A file elsewhere that says that it is larger than what may be kept is not read up to there. */
+static void test_huge(void)
+{
+    static const mr_storage_vtable vtable = {
+        .open = huge_open, .read = huge_read, .close = mr_free, .seek = huge_seek
+    };
+    const char said[] = "'m' has more than 4294967296 bytes to keep in memory: max_bytes is the limit";
+    mr_storage *storage = mr_storage_new(&vtable, NULL, 0);
+    CHECK(!mr_csv_new("m", &x, 1, &(mr_csv_opts){ .storage = storage }));
+    check_said(said);
+    CHECK(!mr_jsonl_new("m", &key, 1, &(mr_jsonl_opts){ .storage = storage }));
+    check_said(said);
+    CHECK(!mr_tokens_new("m", 2, &(mr_tokens_opts){ .storage = storage }));
+    check_said(said);
+    CHECK(!mr_arrays_new(&(mr_array_file){ .path = "m", .storage = storage }, 1)); /* a ZIP file */
+    check_said(said);
+    CHECK(!mr_npz_new("m", storage));
+    check_said(said);
+    mr_storage_free(storage);
+}
+
 /* An array is unpacked as far as its head says. */
 static void test_array(void)
 {
@@ -473,6 +523,7 @@ int main(void)
         return 1;
     alarm(60); /* what waits for a pipe would wait for ever */
     RUN(test_max_bytes);
+    RUN(test_huge);
     RUN(test_array);
     RUN(test_long_json);
     RUN(test_wide);

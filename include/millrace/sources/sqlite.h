@@ -16,7 +16,8 @@ extern "C" {
 /* Makes a dataset of a table's rows in the order of their rowids, which are listed when it is opened (8 bytes each). The
  * strings are copied. A value of another type than the field's, or one that does not fit, fails when it is read:
  * "'a.db': row 17 of 'people', column 'age': a text, not a number". Rows that MR_MISSING_SKIP leaves out are left out
- * of the list. Tables WITHOUT ROWID and views are for mr_sqlite_stream_new.
+ * of the list. Columns may be called rowid, _rowid_ or oid, not all three. Tables WITHOUT ROWID and views are refused: they are for
+ * mr_sqlite_stream_new.
  *
  * `fields` NULL: each column is a field of its name, whole numbers as int64, others as float64, of which NULL is NaN, texts and blobs as
  * ragged uint8: by the column's declared type, or if that does not say, by what the first 100 rows have. */

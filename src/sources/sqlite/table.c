@@ -1,11 +1,12 @@
 /* The rows of a table by their number. */
-#include "rows.h"
+#include "rowid.h"
 
 #include "sources/numbers.h"
 #include "sources/sql.h"
 
 typedef struct table {
     mr__sqlite sqlite;
+    const char *rowid; /* how the statements call the rows' numbers */
     mr__numbers rowids;
 } table;
 
@@ -19,25 +20,33 @@ typedef struct reader {
 /* ---- a thread's reader ---- */
 
 /* SELECT rowid, "a", "b" FROM "t" WHERE rowid >= ? ORDER BY rowid: a row, and those behind it. NULL after a failure. */
-static char *rows_text(const mr__sqlite *sqlite)
+static char *rows_text(const table *t)
 {
+    const mr__sqlite *sqlite = &t->sqlite;
     mr__sql sql = { 0 };
-    mr__sql_add(&sql, "SELECT rowid");
+    mr__sql_add(&sql, "SELECT ");
+    mr__sql_add(&sql, t->rowid);
     for (int i = 0; i < sqlite->table.columns; i++) {
         mr__sql_add(&sql, ", ");
         mr__sql_add_name(&sql, sqlite->table.column[i]);
     }
     mr__sql_add(&sql, " FROM ");
     mr__sql_add_name(&sql, sqlite->table.what);
-    mr__sql_add(&sql, " WHERE rowid >= ? ORDER BY rowid");
+    mr__sql_add(&sql, " WHERE ");
+    mr__sql_add(&sql, t->rowid);
+    mr__sql_add(&sql, " >= ? ORDER BY ");
+    mr__sql_add(&sql, t->rowid);
     return sql.text;
 }
 
 /* SELECT rowid FROM "t" WHERE "a" IS NOT NULL ORDER BY rowid: the rows that are not left out. */
-static char *list_text(const mr__sqlite *sqlite)
+static char *list_text(const table *t)
 {
+    const mr__sqlite *sqlite = &t->sqlite;
     mr__sql sql = { 0 };
-    mr__sql_add(&sql, "SELECT rowid FROM ");
+    mr__sql_add(&sql, "SELECT ");
+    mr__sql_add(&sql, t->rowid);
+    mr__sql_add(&sql, " FROM ");
     mr__sql_add_name(&sql, sqlite->table.what);
     const char *word = " WHERE ";
     for (int i = 0; i < sqlite->table.columns; i++)
@@ -47,7 +56,8 @@ static char *list_text(const mr__sqlite *sqlite)
             mr__sql_add(&sql, " IS NOT NULL");
             word = " AND ";
         }
-    mr__sql_add(&sql, " ORDER BY rowid");
+    mr__sql_add(&sql, " ORDER BY ");
+    mr__sql_add(&sql, t->rowid);
     return sql.text;
 }
 
@@ -59,8 +69,9 @@ static void reader_close(reader *r)
     mr_free(r);
 }
 
-static reader *reader_open(const mr__sqlite *sqlite)
+static reader *reader_open(const table *t)
 {
+    const mr__sqlite *sqlite = &t->sqlite;
     reader *r = mr_calloc(1, sizeof *r);
     if (!r)
         return NULL;
@@ -68,7 +79,7 @@ static reader *reader_open(const mr__sqlite *sqlite)
     for (int i = 0; r->place && i < sqlite->table.columns; i++)
         r->place[i] = i + 1;
     r->db = r->place ? mr__sqlite_open(sqlite) : NULL;
-    if (r->db && mr__sqlite_prepare(sqlite, r->db, rows_text(sqlite), &r->statement) == MR_OK)
+    if (r->db && mr__sqlite_prepare(sqlite, r->db, rows_text(t), &r->statement) == MR_OK)
         return r;
     reader_close(r);
     return NULL;
@@ -76,7 +87,7 @@ static reader *reader_open(const mr__sqlite *sqlite)
 
 static void *worker_open(void *self)
 {
-    return reader_open(&(*(table **)self)->sqlite);
+    return reader_open(*(table **)self);
 }
 
 static void worker_close(void *self, void *worker)
@@ -177,11 +188,11 @@ static void destroy(void *self)
 /* A reader finds what is wrong with the columns. */
 static mr_status list_rows(table *t)
 {
-    reader *r = reader_open(&t->sqlite);
+    reader *r = reader_open(t);
     if (!r)
         return mr_error_status();
     sqlite3_stmt *list = NULL;
-    mr_status s = mr__sqlite_prepare(&t->sqlite, r->db, list_text(&t->sqlite), &list);
+    mr_status s = mr__sqlite_prepare(&t->sqlite, r->db, list_text(t), &list);
     int code = SQLITE_DONE;
     while (s == MR_OK && (code = sqlite3_step(list)) == SQLITE_ROW)
         s = mr__numbers_add(&t->rowids, sqlite3_column_int64(list, 0));
@@ -224,7 +235,8 @@ mr_dataset *mr_sqlite_new(const char *path, const char *name, const mr_table_fie
         return NULL;
     mr_dataset *dataset = NULL;
     if (mr__sqlite_make(&t->sqlite, "sqlite_new", path, name, fields, field_count) == MR_OK &&
-        (fields || guess(&t->sqlite) == MR_OK) && list_rows(t) == MR_OK)
+        (fields || guess(&t->sqlite) == MR_OK) && mr__sqlite_rowid(&t->sqlite, &t->rowid) == MR_OK &&
+        list_rows(t) == MR_OK)
         dataset = mr_dataset_new(&vtable, &t, sizeof t, t->sqlite.table.field, t->sqlite.table.field_count);
     if (!dataset)
         table_free(t);

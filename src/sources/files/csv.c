@@ -241,7 +241,7 @@ mr_dataset *mr_csv_new(const char *path, const mr_csv_field *fields, int field_c
     csv *c = mr_calloc(1, sizeof *c);
     if (!c)
         return NULL;
-    mr__rows_begin(&c->rows);
+    mr__rows_init(&c->rows);
     mr_dataset *dataset = NULL;
     if (open_csv(c, path, fields, field_count, opts) == MR_OK)
         dataset = mr_dataset_new(&vtable, &c, sizeof c, c->plan.field, c->plan.field_count);

@@ -145,7 +145,7 @@ mr_dataset *mr_jsonl_new(const char *path, const mr_jsonl_field *fields, int fie
     jsonl *j = mr_calloc(1, sizeof *j);
     if (!j)
         return NULL;
-    mr__rows_begin(&j->rows);
+    mr__rows_init(&j->rows);
     mr_dataset *dataset = NULL;
     if (open_jsonl(j, path, fields, field_count, opts) == MR_OK) /* the dataset looks at the shapes */
         dataset = mr_dataset_new(&vtable, &j, sizeof j, j->plan.field, j->plan.field_count);

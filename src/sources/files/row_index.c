@@ -1,9 +1,6 @@
 #include "row_index.h"
 
 #include <stdio.h>
-#include <string.h>
-
-enum { LINES_BLOCK = 1 << 16 }; /* bytes */
 
 mr_status mr__row_index_add(mr__row_index *index, uint64_t place)
 {
@@ -22,53 +19,20 @@ mr_status mr__row_index_add(mr__row_index *index, uint64_t place)
     return MR_OK;
 }
 
-void mr__rows_begin(mr__rows *rows)
+void mr__rows_init(mr__rows *rows)
 {
-    pthread_mutex_init(&rows->lines.lock, NULL);
+    *rows = (mr__rows){ 0 };
+    mr__line_table_init(&rows->lines);
 }
 
 void mr__rows_close(mr__rows *rows)
 {
-    pthread_mutex_destroy(&rows->lines.lock);
-    mr_free(rows->lines.before);
+    mr__line_table_free(&rows->lines);
     mr__bytes_close(&rows->bytes);
     mr_free(rows->index.place);
 }
 
 /* ---- reading ---- */
-
-static int64_t count_lines(const char *at, const char *end)
-{
-    int64_t lines = 0;
-    for (; (at = memchr(at, '\n', (size_t)(end - at))); at++)
-        lines++;
-    return lines;
-}
-
-/* Counts the lines before block `block`, of which it keeps what it has counted: lines are counted for messages only, but where bad samples
- * are left out there may be many. 0 when there is no memory for that. */
-static size_t count_blocks(mr__line_count *lines, const mr__bytes *bytes, size_t block, int64_t *before)
-{
-    pthread_mutex_lock(&lines->lock);
-    if (!lines->before && !(lines->before = mr_calloc(bytes->size / LINES_BLOCK + 1, sizeof *lines->before)))
-        mr_error_clear(); /* the message is about something else */
-    block = lines->before ? block : 0;
-    for (; lines->known < block; lines->known++) {
-        const char *at = bytes->at + lines->known * LINES_BLOCK;
-        lines->before[lines->known + 1] = lines->before[lines->known] + count_lines(at, at + LINES_BLOCK);
-    }
-    *before = lines->before ? lines->before[block] : 0;
-    pthread_mutex_unlock(&lines->lock);
-    return block;
-}
-
-static int64_t line_of(mr__rows *rows, const char *at)
-{
-    int64_t before;
-    const size_t block = (size_t)(at - rows->bytes.at) / LINES_BLOCK,
-                 counted = count_blocks(&rows->lines, &rows->bytes, block, &before);
-    return 1 + before + count_lines(rows->bytes.at + counted * LINES_BLOCK, at);
-}
 
 static mr_status read_row(mr__rows *rows, const char *at, const char *end, void *const *field, int64_t row)
 {
@@ -79,7 +43,8 @@ static mr_status read_row(mr__rows *rows, const char *at, const char *end, void 
         return mr_fail(MR_ERR_STATE, "'%s' has changed since its rows were counted", rows->path);
     if (s != MR_ERR_FORMAT)
         return s;
-    return rows->kind.read(rows->plan, at, end, line_of(rows, at), field, row);
+    const int64_t line = mr__line_of(&rows->lines, rows->bytes.at, (size_t)(at - rows->bytes.at));
+    return line < 0 ? mr_error_status() : rows->kind.read(rows->plan, at, end, line, field, row);
 }
 
 /* Where a row is, by the index: at its beginning, or before rows that are none. */
@@ -125,6 +90,7 @@ int mr__rows_origin(void *self, int64_t index, int field, char *text, size_t roo
     const char *end, *at = mr__bytes_check(&rows->bytes) < 0 ? NULL : find_row(rows, index);
     (void)field;
     at = at ? mr__rows_next(rows, at, &end) : NULL;
-    return at ? snprintf(text, room, "'%s': line %lld", rows->path, (long long)line_of(rows, at))
-              : snprintf(text, room, "'%s'", rows->path);
+    const int64_t line = at ? mr__line_of(&rows->lines, rows->bytes.at, (size_t)(at - rows->bytes.at)) : -1;
+    return line < 0 ? snprintf(text, room, "'%s'", rows->path)
+                    : snprintf(text, room, "'%s': line %lld", rows->path, (long long)line);
 }

@@ -3,9 +3,9 @@
 #define MILLRACE_SOURCES_ROW_INDEX_H
 
 #include "input.h"
+#include "line_table.h"
 
 #include <millrace/data.h>
-#include <pthread.h>
 
 enum { MR__INDEX_STEP = 8 };
 
@@ -32,13 +32,6 @@ typedef struct mr__row_kind {
                          int64_t row);
 } mr__row_kind;
 
-/* How many lines come before each so many bytes of a file, as far as it was asked. */
-typedef struct mr__line_count {
-    pthread_mutex_t lock;
-    int64_t *before; /* owned */
-    size_t known;
-} mr__line_count;
-
 /* A dataset's struct begins with its rows. */
 typedef struct mr__rows {
     mr__row_kind kind;
@@ -46,8 +39,10 @@ typedef struct mr__rows {
     const char *path; /* for messages */
     mr__bytes bytes;
     mr__row_index index;
-    mr__line_count lines;
+    mr__line_table lines; /* for messages */
 } mr__rows;
+
+void mr__rows_init(mr__rows *rows);
 
 /* The next row from `at` on; NULL: there is none. */
 static inline const char *mr__rows_next(const mr__rows *rows, const char *at, const char **end)
@@ -55,8 +50,6 @@ static inline const char *mr__rows_next(const mr__rows *rows, const char *at, co
     return rows->kind.next(rows->plan, at, rows->bytes.at + rows->bytes.size, end);
 }
 
-/* Of zeroed rows. */
-void mr__rows_begin(mr__rows *rows);
 void mr__rows_close(mr__rows *rows);
 
 /* A dataset's callbacks. */

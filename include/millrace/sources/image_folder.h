@@ -31,7 +31,8 @@ typedef struct mr_image_folder_opts {
 } mr_image_folder_opts;
 
 /* Makes a dataset of a folder with a folder of pictures for each class (torchvision's ImageFolder), up to 64 folders deep
- * inside of that. Links to folders are folders, but for those that lead back to where they lie, which are passed over.
+ * inside of that. Links to folders are folders, but for those that lead back to where they lie, which are passed over. Folders that links
+ * lead to once more have their pictures once more; a class with more than 16,384 of them is refused.
  * Classes are numbered in the order of their names; samples are class after class, folders and then files in the order of the bytes
  * of their names. Fields: "image", as the steps make it (all pictures have one size, so there is a crop or a resize to height x width
  * among them), and "label", int64. A picture that cannot be had is a bad sample, and named. MR_ERR_FORMAT for a folder without

@@ -1,5 +1,7 @@
 #include "listing.h"
 
+#include "entered.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -7,7 +9,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { DEEPEST = 64 }; /* folders inside each other */
+enum {
+    DEEPEST = 64,        /* folders inside each other */
+    MOST_AGAIN = 1 << 14 /* folders of a class that links lead to and that are there already */
+};
 
 /* ---- strings ---- */
 
@@ -124,8 +129,31 @@ static bool lies_in_itself(const within *w)
     return false;
 }
 
+/* The folders of a class. */
+typedef struct walk {
+    const char *class_name;
+    mr__names all; /* their paths */
+    mr__entered entered;
+    int64_t again;
+} walk;
+
+/* Between a few folders that have links to each other there are more paths than anybody can go. */
+static mr_status note_folder(walk *w, const char *path, const within *here)
+{
+    bool again;
+    if (mr__entered_add(&w->entered, here->device, here->number, &again) < 0)
+        return mr_error_status();
+    w->again += again;
+    if (w->again > MOST_AGAIN)
+        return mr_fail(
+            MR_ERR_FORMAT,
+            "class '%s': links lead to folders that are there already more than %d times, at last to '%s'",
+            w->class_name, MOST_AGAIN, path);
+    return add_name(&w->all, mr_strdup(path));
+}
+
 /* Adds the paths of a folder and of all that are inside of it. A link that leads back to where it lies is passed over. */
-static mr_status add_folders(const char *path, const within *outer, mr__names *all)
+static mr_status add_folders(walk *w, const char *path, const within *outer)
 {
     mr__names inside = { 0 };
     struct stat about;
@@ -136,12 +164,12 @@ static mr_status add_folders(const char *path, const within *outer, mr__names *a
         return MR_OK;
     if (here.depth > DEEPEST)
         return mr_fail(MR_ERR_FORMAT, "'%s' is more than %d folders deep", path, DEEPEST);
-    mr_status s = add_name(all, mr_strdup(path));
+    mr_status s = note_folder(w, path, &here);
     if (s == MR_OK)
         s = look_into(path, &inside, NULL);
     for (int64_t i = 0; s == MR_OK && i < inside.count; i++) {
         char *deeper = joined(path, inside.at[i]);
-        s = deeper ? add_folders(deeper, &here, all) : mr_error_status();
+        s = deeper ? add_folders(w, deeper, &here) : mr_error_status();
         mr_free(deeper);
     }
     free_names(&inside);
@@ -204,21 +232,22 @@ static mr_status add_files(mr__listing *l, int64_t folder, int64_t label, const 
 static mr_status add_class(mr__listing *l, const char *path, int64_t label, const char *const *extensions,
                            int extension_count)
 {
-    mr__names folders = { 0 };
+    walk w = { .class_name = l->classes.at[label] };
     const int64_t before = l->count;
     char *of_class = joined(path, l->classes.at[label]);
-    mr_status s = of_class ? add_folders(of_class, NULL, &folders) : mr_error_status();
-    sort(&folders);
-    for (int64_t i = 0; s == MR_OK && i < folders.count; i++) {
-        s = add_name(&l->folders, folders.at[i]);
-        folders.at[i] = NULL; /* taken over, or freed */
+    mr_status s = of_class ? add_folders(&w, of_class, NULL) : mr_error_status();
+    mr_free(w.entered.at);
+    sort(&w.all);
+    for (int64_t i = 0; s == MR_OK && i < w.all.count; i++) {
+        s = add_name(&l->folders, w.all.at[i]);
+        w.all.at[i] = NULL; /* taken over, or freed */
         if (s == MR_OK)
             s = add_files(l, l->folders.count - 1, label, extensions, extension_count);
     }
     if (s == MR_OK && l->count == before)
         s = mr_fail(MR_ERR_FORMAT, "class '%s': '%s' has no file that ends in %s%s", l->classes.at[label],
                     of_class, extensions[0], extension_count > 1 ? " or what else counts" : "");
-    free_names(&folders);
+    free_names(&w.all);
     mr_free(of_class);
     return s;
 }

@@ -3,6 +3,7 @@
 
 #include "files.h"
 #include "largest_block.h"
+#include "said.h"
 
 #include <millrace/sources/image_folder.h>
 
@@ -257,6 +258,28 @@ static void test_loops(void)
     mr_dataset *d = mr_image_folder_new(in_folder("loop"), train, 5, NULL);
     CHECK_EQ_I64(mr_dataset_len(d), 3);
     CHECK(mr_image_folder_path(d, 1, path, sizeof path) > 0 && strstr(path, "/loop/a/b/other/y.jpg"));
+    mr_dataset_free(d);
+}
+
+/* Folders that have links to each other: more paths than can be gone, which is told. A folder with two links counts for each. */
+static void test_many_paths(void)
+{
+    char path[64], to[64];
+    for (int i = 0; i < 9; i++) {
+        snprintf(path, sizeof path, "../woven/a/%d/x.jpg", i);
+        put(path, "rgb_420.jpg");
+        for (int k = 0; k < 9; k++) {
+            snprintf(path, sizeof path, "woven/a/%d/to%d", i, k);
+            snprintf(to, sizeof to, "../%d", k);
+            CHECK(symlink(to, in_folder(path)) == 0);
+        }
+    }
+    CHECK(!mr_image_folder_new(in_folder("woven"), train, 5, NULL));
+    check_said("class 'a': links lead to folders that are there already more than 16384 times, at last to '");
+    put("../twice/a/x/1.jpg", "rgb_420.jpg");
+    CHECK(symlink("x", in_folder("twice/a/y")) == 0 && symlink("x", in_folder("twice/a/z")) == 0);
+    mr_dataset *d = mr_image_folder_new(in_folder("twice"), train, 5, NULL);
+    CHECK_EQ_I64(mr_dataset_len(d), 3);
     mr_dataset_free(d);
 }
 
@@ -560,6 +583,7 @@ int main(void)
     RUN(test_planted);
     RUN(test_workers);
     RUN(test_loops);
+    RUN(test_many_paths);
     RUN(test_large_files);
     RUN(test_bytes);
     RUN(test_decode_images);

@@ -14,10 +14,19 @@ static mr_status failed(const char *verb, const char *path)
 mr_status mr__new_file_open(mr__new_file *file, const char *path)
 {
     const size_t room = strlen(path) + 32;
-    *file = (mr__new_file){ .path = path, .temporary = mr_alloc(room), .fd = -1 };
+    char *temporary = mr_alloc(room);
+    if (temporary)
+        snprintf(temporary, room, "%s.%ld.tmp", path, (long)getpid());
+    const mr_status s = mr__new_file_open_as(file, path, temporary);
+    mr_free(temporary);
+    return s;
+}
+
+mr_status mr__new_file_open_as(mr__new_file *file, const char *path, const char *temporary)
+{
+    *file = (mr__new_file){ .path = path, .temporary = temporary ? mr_strdup(temporary) : NULL, .fd = -1 };
     if (!file->temporary)
         return mr_error_status();
-    snprintf(file->temporary, room, "%s.%ld.tmp", path, (long)getpid());
     file->fd = open(file->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     return file->fd < 0 ? failed("create", file->temporary) : MR_OK;
 }

@@ -10,7 +10,12 @@ typedef struct mr__new_file {
     int fd;
 } mr__new_file;
 
+/* Its name until then is of this process, so that several may write the same file. */
 mr_status mr__new_file_open(mr__new_file *file, const char *path);
+
+/* It is this one, where one process at a time writes the file: what a crash has left there is written over. */
+mr_status mr__new_file_open_as(mr__new_file *file, const char *path, const char *temporary);
+
 mr_status mr__new_file_write(mr__new_file *file, const void *bytes, size_t size);
 
 /* Puts it into place if `status`, what has become of it up to now, is MR_OK; otherwise removes it. Gives the status. */

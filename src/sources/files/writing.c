@@ -98,7 +98,7 @@ mr_status mr__writing_open(mr__writing *w, const char *call, mr_dataset *dataset
 {
     static const mr_write_opts defaults = { 0 };
     opts = opts ? opts : &defaults;
-    const size_t room = strlen(target) + sizeof ".state";
+    const size_t room = strlen(target) + sizeof ".state.tmp";
     *w = (mr__writing){ .save_every = opts->save_every > 0 ? opts->save_every : 10, .saved = now() };
     const mr_loader_opts loader = { .batch_size = opts->batch_size ? opts->batch_size : 64,
                                     .workers = opts->workers,
@@ -111,11 +111,13 @@ mr_status mr__writing_open(mr__writing *w, const char *call, mr_dataset *dataset
     for (int i = 0; i < mr_dataset_field_count(dataset); i++)
         w->plan = mr__writing_plan_text(w->plan, mr_dataset_fields(dataset)[i].name);
     w->path = mr_alloc(room);
+    w->temporary = mr_alloc(room);
     w->rng = mr_rng_new(0);
-    w->loader = w->path && w->rng ? mr_loader_new(dataset, w->rng, &loader) : NULL;
+    w->loader = w->path && w->temporary && w->rng ? mr_loader_new(dataset, w->rng, &loader) : NULL;
     if (!w->loader)
         return mr_error_status();
     snprintf(w->path, room, "%s.state", target);
+    snprintf(w->temporary, room, "%s.state.tmp", target);
     return look_for_state(w, numbers, count);
 }
 
@@ -174,7 +176,7 @@ mr_status mr__writing_save(mr__writing *w, const int64_t *numbers, int count)
     memcpy(h.magic, magic, sizeof magic);
     memcpy(h.numbers, numbers, (size_t)count * sizeof *numbers);
     h.sum = sum_of(&h, w->before);
-    mr_status s = mr__new_file_open(&file, w->path);
+    mr_status s = mr__new_file_open_as(&file, w->path, w->temporary);
     if (s == MR_OK)
         s = mr__new_file_write(&file, &h, sizeof h);
     if (s == MR_OK)
@@ -187,13 +189,16 @@ void mr__writing_close(mr__writing *w, bool complete)
 {
     const mr_bad_sample *list = NULL;
     int64_t listed = 0, count = 0;
-    if (complete && w->path)
+    if (complete && w->path) {
         unlink(w->path);
+        unlink(w->temporary); /* of one that died while it noted where it stood */
+    }
     if (complete && w->left_out && (count = mr_loader_bad_samples(w->loader, &list, &listed)) > 0)
         w->left_out(w->user, count, list, listed);
     mr_loader_free(w->loader);
     mr_rng_free(w->rng);
     mr_free(w->path);
+    mr_free(w->temporary);
     mr_free(w->before);
 }
 

@@ -8,7 +8,8 @@
 #include <millrace/sources/writers.h>
 
 typedef struct mr__writing {
-    char *path; /* of the state */
+    char *path;      /* of the state */
+    char *temporary; /* while it is written */
     uint64_t plan;
     mr_rng *rng;
     mr_loader *loader;

@@ -400,6 +400,63 @@ static void test_arrays(void)
     pipe_close(&p);
 }
 
+static int64_t no_number(const mr_batch *b)
+{
+    CHECK_EQ_I64(mr_tensor_numel(b->field[0]), 0);
+    return 0;
+}
+
+/* Rows without elements, in any number of shards, and where it goes on; packed and from a pipe as well. */
+static void test_empty_rows(void)
+{
+    mr_tensor *none = mr_tensor_zeros(MR_FLOAT32, MR_SHAPE(50, 2, 0));
+    CHECK_EQ_I64(mr_npy_save(none, in_folder("none.npy")), MR_OK);
+    mr_tensor_free(none);
+    const mr_array_file file = { .path = in_folder("none.npy") };
+    for (int from = 0; from < 3; from++) {
+        piped p;
+        mr_storage *storage = from == 2 ? pipe_open(&p, in_folder("none.npy")) : NULL;
+        mr_dataset *d = mr_array_stream_new(
+            from == 0   ? &file
+            : from == 1 ? &(mr_array_file){ .path = pack("none.npy") }
+                        : &(mr_array_file){ .path = "sensor", .name = "none", .storage = storage });
+        if (!CHECK(d != NULL)) {
+            printf("    %s\n", mr_error());
+            return;
+        }
+        CHECK_EQ_I64(mr_dataset_len(d), 50);
+        CHECK_EQ_STR(mr_dataset_fields(d)[0].name, "none");
+        CHECK(mr_dataset_fields(d)[0].shape.ndim == 2 && mr_dataset_fields(d)[0].shape.dim[1] == 0);
+        const mr_loader_opts opts = { .batch_size = 7, .workers = 2, .shards = 4 };
+        mr_loader *first = mr_loader_new(d, rng, &opts), *second = mr_loader_new(d, rng, &opts);
+        const mr_batch *b;
+        const void *state;
+        size_t size;
+        int64_t rows = 0;
+        mr_status s = MR_OK;
+        for (int i = 0; i < 3 && (s = mr_loader_next(first, &b)) == MR_OK; i++)
+            rows += b->rows + no_number(b);
+        CHECK_EQ_I64(mr_loader_save(first, &state, &size), MR_OK);
+        CHECK_EQ_I64(mr_loader_restore(second, state, size), MR_OK);
+        while ((s = mr_loader_next(second, &b)) == MR_OK)
+            rows += b->rows + no_number(b);
+        if (!CHECK_EQ_I64(s, MR_END))
+            printf("    %s\n", mr_error());
+        CHECK_EQ_I64(rows, 50);
+        mr_loader_free(first);
+        mr_loader_free(second);
+        mr_dataset_free(d);
+        mr_storage_free(storage);
+        if (from == 2)
+            pipe_close(&p);
+    }
+    char command[600];
+    snprintf(command, sizeof command, "printf xyz >>'%s'", file.path);
+    CHECK(system(command) == 0);
+    CHECK(!mr_array_stream_new(&file));
+    check_said("/none.npy' should have 0 bytes of elements, 3 are there");
+}
+
 static void test_array_faults(void)
 {
     char command[600];
@@ -467,6 +524,7 @@ int main(void)
     RUN(test_lines);
     RUN(test_tokens);
     RUN(test_arrays);
+    RUN(test_empty_rows);
     RUN(test_array_faults);
     RUN(test_out_of_memory);
     mr_rng_free(rng);

@@ -225,9 +225,8 @@ typedef struct mr_trainer_opts {
      * none begins a new one there. */
     const char *resume;
     /* While fit runs, SIGINT and SIGTERM end it in order: it ends the update that it is at (or leaves a validation), writes a
-     * checkpoint and the logs, and returns MR_INTERRUPTED; a second signal has its default action. One of them that was ignored
-     * when the fit began stays ignored: so a shell that is no interactive one wants SIGINT to be in what it runs in the background.
-     * SIGUSR1 writes a checkpoint, and the training goes on, also where that was ignored. For one fit at a time in a process; without it no signal is touched. */
+     * checkpoint and the logs, and returns MR_INTERRUPTED; a second signal has its default action. SIGUSR1 writes a
+     * checkpoint, and the training goes on. For one fit at a time in a process; without it no signal is touched. */
     bool handle_signals;
     int64_t min_epochs,
         min_steps; /* before that neither mr_trainer_stop (early stopping) nor max_time ends it; default 0 */

@@ -45,8 +45,7 @@ static const char usage[] =
     "--seed=1 is the same as --seed 1. Whole numbers are digits alone: not 1e3. Of a flag that is given\n"
     "twice the last counts. The status is 0; 1 if anything failed; 2 for a wrong flag or value; 130 and 143 "
     "after\n"
-    "SIGINT and SIGTERM, which end it in order, with a checkpoint; one that is ignored when it begins, as a\n"
-    "script's shell has SIGINT in the background, stays so. SIGUSR1 writes a checkpoint.\n";
+    "SIGINT and SIGTERM, which end it in order, with a checkpoint. SIGUSR1 writes a checkpoint.\n";
 
 typedef struct options {
     int64_t seed, points, batch_size, epochs, hidden, log_every, workers;

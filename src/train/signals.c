@@ -15,12 +15,6 @@ enum { SIGNALS = sizeof signals / sizeof *signals };
 
 static struct sigaction before[SIGNALS];
 
-/* Whether it asks for the end, and was ignored when the fit began: then whoever began the program wants it so. */
-static bool stays_ignored(int i)
-{
-    return signals[i] != SIGUSR1 && before[i].sa_handler == SIG_IGN;
-}
-
 /* The first that asks for the end gives the others their default action. */
 static void handle(int number)
 {
@@ -28,9 +22,8 @@ static void handle(int number)
     if (number == SIGUSR1) {
         atomic_fetch_or_explicit(&mr__signals_come, MR__SIGNAL_SAVE, memory_order_relaxed);
     } else {
-        for (int i = 0; i < SIGNALS; i++)
-            if (signals[i] != SIGUSR1 && !stays_ignored(i))
-                signal(signals[i], SIG_DFL);
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
         atomic_fetch_or_explicit(&mr__signals_come, number, memory_order_relaxed);
     }
     errno = code;
@@ -43,21 +36,17 @@ mr_status mr__signals_take(void)
     atomic_store(&mr__signals_come, 0);
     struct sigaction action = { .sa_handler = handle, .sa_flags = SA_RESTART };
     sigemptyset(&action.sa_mask);
-    for (int i = 0; i < SIGNALS; i++) {
-        sigaddset(&action.sa_mask, signals[i]); /* one after the other */
-        sigaction(signals[i], NULL, &before[i]);
-    }
     for (int i = 0; i < SIGNALS; i++)
-        if (!stays_ignored(i))
-            sigaction(signals[i], &action, NULL);
+        sigaddset(&action.sa_mask, signals[i]); /* one after the other */
+    for (int i = 0; i < SIGNALS; i++)
+        sigaction(signals[i], &action, &before[i]);
     return MR_OK;
 }
 
 void mr__signals_give_back(void)
 {
     for (int i = 0; i < SIGNALS; i++)
-        if (!stays_ignored(i))
-            sigaction(signals[i], &before[i], NULL);
+        sigaction(signals[i], &before[i], NULL);
     atomic_store(&taken, false);
 }
 

@@ -1,6 +1,6 @@
 /*
  * Signals, for a fit that asks for them: SIGINT and SIGTERM ask for an orderly end, and have their default action from then
- * on, but one that was ignored before stays so; SIGUSR1 asks for a checkpoint. A handler belongs to the process, so that one fit at a time can have them.
+ * on; SIGUSR1 asks for a checkpoint. A handler belongs to the process, so that one fit at a time can have them.
  */
 #ifndef MILLRACE_TRAIN_SIGNALS_H
 #define MILLRACE_TRAIN_SIGNALS_H

@@ -117,39 +117,22 @@ interrupted()
     echo "note: $times runs by SIG$1"
     [ "$status" = 0 ] && same whole killed
 }
-# signalled LOG SIGNAL SECOND IGNORED: sends one or two to one that has begun to write rows, and in which one of them is ignored; '': none.
-# It runs in the foreground: a shell has SIGINT ignored in what runs in the background.
-signalled()
+# ended SIGNAL STATUS: one that has begun to write rows ends so, and says why.
+ended()
 {
-    log=$1 first=$2 second=$3 ignored=$4 status=0
-    : >"$work/pid"
-    (
-        waited=0
-        while [ ! -s "$work/$log/my_lt_module/version_0/metrics.csv" ] && [ "$waited" -lt 600 ]; do
-            sleep 0.1
-            waited=$((waited + 1))
-        done
-        kill -"$first" "$(cat "$work/pid")"
-        [ -z "$second" ] || { sleep 0.3 && kill -"$second" "$(cat "$work/pid")"; }
-    ) &
-    sh -c '[ -z "$1" ] || trap "" "$1"; echo $$ >"$0"; shift; exec "$@"' "$work/pid" "$ignored" \
-        "$curve" --no-progress --log-dir "$work/$log" --epochs 100000000 --log-every 1 >"$work/out" 2>"$work/err" || status=$?
-    wait
+    "$curve" --no-progress --log-dir "$work/ended$1" --epochs 100000000 --log-every 1 >"$work/out" 2>"$work/err" &
+    pid=$! waited=0 status=0
+    while [ ! -s "$work/ended$1/my_lt_module/version_0/metrics.csv" ] && [ "$waited" -lt 600 ]; do
+        sleep 0.1
+        waited=$((waited + 1))
+    done
+    kill -"$1" "$pid"
+    wait "$pid" || status=$?
+    [ "$status" = "$2" ] && [ "$(tail -n 1 "$work/err")" = "\`Trainer.fit\` stopped: SIG$1." ] || { echo "$status"; cat "$work/err"; return 1; }
+    [ "$(names "ended$1" | wc -l)" = 1 ]
 }
-# is_ended LOG SIGNAL STATUS: it has ended so, and said why.
-is_ended()
-{
-    [ "$status" = "$3" ] && [ "$(tail -n 1 "$work/err")" = "\`Trainer.fit\` stopped: SIG$2." ] || { echo "$status"; cat "$work/err"; return 1; }
-    [ "$(names "$1" | wc -l)" = 1 ]
-}
-signalled endedINT INT '' ''
-check 'SIGINT: the end' is_ended endedINT INT 130
-signalled endedTERM TERM '' ''
-check 'SIGTERM: the end' is_ended endedTERM TERM 143
-signalled ignoredINT INT TERM INT
-check 'SIGINT ignored: the end by SIGTERM' is_ended ignoredINT TERM 143
-signalled ignoredTERM TERM INT TERM
-check 'SIGTERM ignored: the end by SIGINT' is_ended ignoredTERM INT 130
+check 'SIGINT: the end' ended INT 130
+check 'SIGTERM: the end' ended TERM 143
 check 'SIGINT' interrupted INT 130
 check 'SIGTERM' interrupted TERM 143
 

@@ -145,8 +145,6 @@ static void test_interrupted(void)
     check_interrupted("int_steps", opts, 8);
 }
 
-static int ignored; /* a signal that is so when the fit begins; 0: none */
-
 /* What a process does with these signals, the second after the first: its status, or minus the signal. */
 static int send(int first, int second, bool handle)
 {
@@ -158,12 +156,7 @@ static int send(int first, int second, bool handle)
         kill_by = first;
         kill_after = 5;
         second_signal = second;
-        if (ignored)
-            signal(ignored, SIG_IGN);
-        const mr_status status = fit("sent", NULL, &opts, 0, false);
-        if (ignored && signal(ignored, SIG_DFL) != SIG_IGN)
-            _exit(99);
-        _exit(status == MR_INTERRUPTED ? 100 + last_signal : 0);
+        _exit(fit("sent", NULL, &opts, 0, false) == MR_INTERRUPTED ? 100 + last_signal : 0);
     }
     if (!CHECK(child > 0 && waitpid(child, &how, 0) == child))
         return 0;
@@ -182,23 +175,6 @@ static void test_signals(void)
     CHECK_EQ_I64(send(SIGINT, 0, false), -SIGINT);
     CHECK_EQ_I64(send(SIGTERM, 0, false), -SIGTERM);
     CHECK_EQ_I64(send(SIGUSR1, 0, false), -SIGUSR1);
-}
-
-/* Who has them ignored, as a shell does in the background and nohup, is not asked by a fit. */
-static void test_ignored_signals(void)
-{
-    ignored = SIGINT;
-    CHECK_EQ_I64(send(SIGINT, 0, true), 0);
-    CHECK_EQ_I64(send(SIGINT, SIGTERM, true), 100 + SIGTERM);
-    CHECK_EQ_I64(send(SIGTERM, SIGINT, true), 100 + SIGTERM); /* not even when one has come */
-    CHECK_EQ_I64(send(SIGTERM, SIGTERM, true), -SIGTERM);
-    ignored = SIGTERM;
-    CHECK_EQ_I64(send(SIGTERM, 0, true), 0);
-    CHECK_EQ_I64(send(SIGTERM, SIGINT, true), 100 + SIGINT);
-    CHECK_EQ_I64(send(SIGINT, SIGTERM, true), 100 + SIGINT);
-    ignored = SIGUSR1; /* which ends nothing */
-    CHECK_EQ_I64(send(SIGUSR1, SIGINT, true), 100 + SIGINT);
-    ignored = 0;
 }
 
 /* SIGUSR1 writes a checkpoint that was not due, and the training goes on from there, or to its end. */
@@ -438,7 +414,6 @@ int main(void)
     RUN(test_evaluated);
     RUN(test_interrupted);
     RUN(test_signals);
-    RUN(test_ignored_signals);
     RUN(test_saving);
     RUN(test_two_fits);
     RUN(test_failures);

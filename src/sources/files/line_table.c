@@ -32,39 +32,44 @@ static int64_t count_breaks(const char *at, const char *end)
     return count;
 }
 
-static mr_status grow(mr__line_table *table)
+/* Room for one place more; false without memory, which is no failure: what is known will do. */
+static bool grow(mr__line_table *table)
 {
     if (table->count < table->room)
-        return MR_OK;
+        return true;
     const int64_t room = table->room ? table->room * 2 : 64;
     int64_t *larger =
         mr_grow(table->before, (size_t)table->count * sizeof *larger, (size_t)room * sizeof *larger);
-    if (!larger)
-        return mr_error_status();
+    if (!larger) {
+        mr_error_clear();
+        return false;
+    }
     table->before = larger;
     table->room = room;
-    return MR_OK;
+    return true;
 }
 
-/* Line breaks in front of place number `place`; -1 after a failure. */
-static int64_t before_place(mr__line_table *table, const char *bytes, int64_t place)
+/* Line breaks in front of place number *place, or of the last one before it that is known. */
+static int64_t before_place(mr__line_table *table, const char *bytes, int64_t *place)
 {
-    while (table->count <= place) {
-        if (grow(table) < 0)
-            return -1;
+    while (table->count <= *place && grow(table)) {
         const char *end = bytes + (size_t)table->count * STEP;
         table->before[table->count] =
             table->count ? table->before[table->count - 1] + count_breaks(end - STEP, end) : 0;
         table->count++;
     }
-    return table->before[place];
+    *place = *place < table->count ? *place : table->count - 1;
+    if (*place >= 0)
+        return table->before[*place];
+    *place = 0;
+    return 0;
 }
 
 int64_t mr__line_of(mr__line_table *table, const char *bytes, size_t at)
 {
-    const size_t place = at / STEP;
+    int64_t place = (int64_t)(at / STEP);
     pthread_mutex_lock(&table->lock);
-    const int64_t before = before_place(table, bytes, (int64_t)place);
+    const int64_t before = before_place(table, bytes, &place);
     pthread_mutex_unlock(&table->lock);
-    return before < 0 ? -1 : before + count_breaks(bytes + place * STEP, bytes + at) + 1;
+    return before + count_breaks(bytes + (size_t)place * STEP, bytes + at) + 1;
 }

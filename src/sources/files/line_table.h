@@ -16,7 +16,8 @@ typedef struct mr__line_table {
 void mr__line_table_init(mr__line_table *table);
 void mr__line_table_free(mr__line_table *table);
 
-/* The line, from 1, that byte `at` of `bytes` lies in; -1 after a failure. From any thread. */
+/* The line, from 1, that byte `at` of `bytes` lies in; without memory for the table it takes longer. No failure is pending. From any
+ * thread. */
 int64_t mr__line_of(mr__line_table *table, const char *bytes, size_t at);
 
 #endif

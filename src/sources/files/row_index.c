@@ -44,7 +44,7 @@ static mr_status read_row(mr__rows *rows, const char *at, const char *end, void 
     if (s != MR_ERR_FORMAT)
         return s;
     const int64_t line = mr__line_of(&rows->lines, rows->bytes.at, (size_t)(at - rows->bytes.at));
-    return line < 0 ? mr_error_status() : rows->kind.read(rows->plan, at, end, line, field, row);
+    return rows->kind.read(rows->plan, at, end, line, field, row);
 }
 
 /* Where a row is, by the index: at its beginning, or before rows that are none. */
@@ -90,7 +90,7 @@ int mr__rows_origin(void *self, int64_t index, int field, char *text, size_t roo
     const char *end, *at = mr__bytes_check(&rows->bytes) < 0 ? NULL : find_row(rows, index);
     (void)field;
     at = at ? mr__rows_next(rows, at, &end) : NULL;
-    const int64_t line = at ? mr__line_of(&rows->lines, rows->bytes.at, (size_t)(at - rows->bytes.at)) : -1;
-    return line < 0 ? snprintf(text, room, "'%s'", rows->path)
-                    : snprintf(text, room, "'%s': line %lld", rows->path, (long long)line);
+    return at ? snprintf(text, room, "'%s': line %lld", rows->path,
+                         (long long)mr__line_of(&rows->lines, rows->bytes.at, (size_t)(at - rows->bytes.at)))
+              : snprintf(text, room, "'%s'", rows->path);
 }

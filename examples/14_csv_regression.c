@@ -1,11 +1,11 @@
 /*
- * A regression on a CSV file: how far cars of the 1920s went before they stood still, in feet, after braking at some speed, in miles
- * an hour (50 measurements, M. Ezekiel, Methods of Correlation Analysis, 1930).
+ * A regression on a CSV file: how far cars of the 1920s went before they stood still, in feet, after braking at some
+ * speed, in miles an hour (50 measurements, M. Ezekiel, Methods of Correlation Analysis, 1930).
  *
  *     14_csv_regression [FILE]
  *
- * Without a file it writes these to cars.csv. A straight line and a small network are fitted to the rows of the columns "speed" and
- * "distance", and drawn with the measurements to braking.png.
+ * Without a file it writes these to cars.csv. A straight line and a small network are fitted to the rows of the columns
+ * "speed" and "distance", and drawn with the measurements to braking.png.
  */
 #include "show.h"
 

@@ -4,8 +4,9 @@
  *
  *     15_sqlite_query [FILE]
  *
- * Without a file it makes orbits.db. A join of its two tables gives, for each body, its distance from the one it goes around, the
- * mass of that, and the time it takes. A linear model of the logarithms says by which powers the time goes; it is drawn to orbits.png.
+ * Without a file it makes orbits.db. A join of its two tables gives, for each body, its distance from the one it goes
+ * around, the mass of that, and the time it takes. A linear model of the logarithms says by which powers the time goes;
+ * it is drawn to orbits.png.
  */
 #include "show.h"
 

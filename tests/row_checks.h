@@ -1,5 +1,5 @@
-/* What the tests of sources of rows share: values that are there once, in their order, also when a loader stops and another goes
- * on. The datasets have a first field of int64. */
+/* What the tests of sources of rows share: values that are there once, in their order, also when a loader stops and
+ * another goes on. The datasets have a first field of int64. */
 #ifndef ROW_CHECKS_H
 #define ROW_CHECKS_H
 

@@ -1,5 +1,5 @@
-/* A file read from the page cache as batches need it: peer-page_cache FILE prints milliseconds. Pieces as large as a picture go to memory
- * as large as a batch of 32, one behind the other; nothing is looked at. */
+/* A file read from the page cache as batches need it: peer-page_cache FILE prints milliseconds. Pieces as large as a
+ * picture go to memory as large as a batch of 32, one behind the other; nothing is looked at. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* The peer of source/sqlite: a loop of one's own around sqlite3_step, which writes the rows of all numbers into batches of float32 and
- * throws them away. peer-sqlite_step FILE prints the milliseconds from opening to the end, and the sum of all values. */
+/* The peer of source/sqlite: a loop of one's own around sqlite3_step, which writes the rows of all numbers into batches
+ * of float32 and throws them away. peer-sqlite_step FILE prints the milliseconds from opening to the end, and the sum
+ * of all values. */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <time.h>

@@ -1,5 +1,5 @@
-/* libarchive by itself goes through a tar file: peer-tar_libarchive FILE prints milliseconds, and the sum of the labels and of all
- * contents' sizes. Each member is read to the same memory. */
+/* libarchive by itself goes through a tar file: peer-tar_libarchive FILE prints milliseconds, and the sum of the labels
+ * and of all contents' sizes. Each member is read to the same memory. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
-/* Reads a folder of photographs into batches of 64, as jpeg_torchvision.py does, with two workers, and throws them away:
- * bench-source_jpeg FOLDER prints the microseconds for an image, over an epoch after one that is not counted. With --draft it decodes in draft.
- * bench-source_jpeg FOLDER --write FILE writes the first samples with their seeds, for the peer to compare. */
+/* Reads a folder of photographs into batches of 64, as jpeg_torchvision.py does, with two workers, and throws them
+ * away: bench-source_jpeg FOLDER prints the microseconds for an image, over an epoch after one that is not counted.
+ * With --draft it decodes in draft. bench-source_jpeg FOLDER --write FILE writes the first samples with their seeds,
+ * for the peer to compare. */
 #include <millrace/sources/image_folder.h>
 
 #include <millrace/random.h>

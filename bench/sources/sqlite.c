@@ -1,6 +1,6 @@
-/* Reads the rows of a query of SQLite into batches of float32 and throws them away: bench-source_sqlite FILE prints the milliseconds
- * from opening to the end, and the sum of all values. bench-source_sqlite FILE --make writes the file: 500,000 rows of 10 numbers and
- * a digit, 50 MB. */
+/* Reads the rows of a query of SQLite into batches of float32 and throws them away: bench-source_sqlite FILE prints the
+ * milliseconds from opening to the end, and the sum of all values. bench-source_sqlite FILE --make writes the file:
+ * 500,000 rows of 10 numbers and a digit, 50 MB. */
 #include <millrace/sources/sqlite.h>
 
 #include <sqlite3.h>

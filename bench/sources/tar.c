@@ -1,7 +1,7 @@
-/* Reads samples of a tar file into batches and throws them away: bench-source_tar FILE prints the milliseconds from opening to the
- * end, and the sum of the labels and of all contents' sizes. bench-source_tar FILE --make writes the file: 4,000 samples, a
- * picture of about 110 KB, as ImageNet's are, and a label of each; 450 MB. One that is packed, .gz or .zst, has 1,000 samples, and
- * text for pictures. */
+/* Reads samples of a tar file into batches and throws them away: bench-source_tar FILE prints the milliseconds from
+ * opening to the end, and the sum of the labels and of all contents' sizes. bench-source_tar FILE --make writes the
+ * file: 4,000 samples, a picture of about 110 KB, as ImageNet's are, and a label of each; 450 MB. One that is packed,
+ * .gz or .zst, has 1,000 samples, and text for pictures. */
 #include <millrace/random.h>
 #include <millrace/sources/tar.h>
 

@@ -54,11 +54,11 @@ typedef enum mr_status {
 /* The text of the thread's first failure that nobody has dealt with yet, or of the last one that was
  * dealt with; "" when there has been none. One line, lower case, without a full stop.
  *
- * A failure is *pending* until a call whose status must be checked (MR_CHECKED in the headers) returns it, or until
- * it is read here or cleared. A status that may be ignored (mr_tensor_fill's) leaves it pending, so that it is not lost. While one
- * is pending, NULL handles pass silently through every call, so that the first cause survives; and the next
- * call whose status must be checked (mr_backward, mr_loader_next, mr_module_save, …) returns it and does
- * nothing else. Views per-thread storage, valid until the thread's next failure. */
+ * A failure is *pending* until a call whose status must be checked (MR_CHECKED in the headers) returns it, or until it
+ * is read here or cleared. A status that may be ignored (mr_tensor_fill's) leaves it pending, so that it is not lost.
+ * While one is pending, NULL handles pass silently through every call, so that the first cause survives; and the next
+ * call whose status must be checked (mr_backward, mr_loader_next, mr_module_save, …) returns it and does nothing else.
+ * Views per-thread storage, valid until the thread's next failure. */
 MR_API const char *mr_error(void);
 
 /* The status that belongs to the text of mr_error(); MR_OK when there has been no failure. Does not

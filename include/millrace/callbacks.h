@@ -31,9 +31,9 @@ typedef struct mr_callback_vtable {
     mr_hook *on_before_zero_grad;  /* behind training_step, if a window of accumulated batches begins */
     mr_hook *on_before_backward;   /* MR_END: leave this batch out */
     mr_hook *on_after_backward;
-    mr_hook
-        *on_before_optimizer_step; /* the gradients are complete, and not clipped yet; MR_END: no update */
-    mr_hook *on_train_batch_end;   /* global_step counts the update, if there was one */
+    /* the gradients are complete, and not clipped yet; MR_END: no update */
+    mr_hook *on_before_optimizer_step;
+    mr_hook *on_train_batch_end; /* global_step counts the update, if there was one */
     mr_hook *on_validation_start;
     mr_hook *on_validation_batch_start;
     mr_hook *on_validation_batch_end;
@@ -43,9 +43,9 @@ typedef struct mr_callback_vtable {
     mr_hook *on_metrics;
     mr_hook *on_train_end; /* also after an interruption, not after a failure */
     mr_hook *on_fit_end;   /* the same; also when a fit that was resumed has nothing left to do */
-    /* The fit has failed, in anything from `setup` on: mr_error has the text. Once, before teardown, in place of on_fit_end; behind
-     * that if it was what failed, or the logs when they were closed. mr_trainer_save has an effect in it from the sanity check to
-     * on_train_end. */
+    /* The fit has failed, in anything from `setup` on: mr_error has the text. Once, before teardown, in place of
+     * on_fit_end; behind that if it was what failed, or the logs when they were closed. mr_trainer_save has an effect
+     * in it from the sanity check to on_train_end. */
     mr_hook *on_exception;
     /* What it keeps, as a task's `state` (mr_task_vtable). Asked for once, after on_fit_start. */
     mr_params (*state)(void *self);
@@ -112,49 +112,52 @@ typedef enum mr_better { MR_LESS_IS_BETTER = 0, MR_MORE_IS_BETTER } mr_better;
 typedef struct mr_early_stopping_opts {
     mr_better mode;
     double min_delta; /* a change that is not larger is no improvement; default 0 */
-    int64_t
-        patience; /* checks without improvement until the end; default 3; MR_ZERO_INT: the first one ends it */
+    /* checks without improvement until the end; default 3; MR_ZERO_INT: the first one ends it */
+    int64_t patience;
     bool not_strict;      /* that the metric is missing is no failure */
     bool no_finite_check; /* NaN and infinity are values like others */
     bool has_stopping_threshold, has_divergence_threshold;
     double stopping_threshold;   /* stop once it is better than that */
     double divergence_threshold; /* stop once it is worse than that */
-    /* When the fit ends, give the model the weights, and buffers, of the best check, those that the monitored value was computed
-     * with: behind a validation with an average (mr_ema_new) the average as it was then, and otherwise the model's own. Nothing
-     * is given before a first check. An average that the model would have at the end without having been validated (mr_swa_new;
-     * mr_ema_new with not_in_validation) is refused beside it, unless it has not_at_end. */
+    /* When the fit ends, give the model the weights, and buffers, of the best check, those that the monitored value was
+     * computed with: behind a validation with an average (mr_ema_new) the average as it was then, and otherwise the
+     * model's own. Nothing is given before a first check. An average that the model would have at the end without
+     * having been validated (mr_swa_new; mr_ema_new with not_in_validation) is refused beside it, unless it has
+     * not_at_end. */
     bool restore_best;
     bool verbose; /* a line for each improvement */
 } mr_early_stopping_opts;
 
-/* Stops when a metric, one of mr_trainer_metric, has not improved for `patience` of its values (Lightning's EarlyStopping, which
- * counts in the same way, and restores nothing). What is logged for steps ("loss_step") has one at the end of each epoch, the last step's.
- * `monitor` is copied. */
+/* Stops when a metric, one of mr_trainer_metric, has not improved for `patience` of its values (Lightning's
+ * EarlyStopping, which counts in the same way, and restores nothing). What is logged for steps ("loss_step") has one at
+ * the end of each epoch, the last step's. `monitor` is copied. */
 MR_API mr_callback *mr_early_stopping_new(const char *monitor, const mr_early_stopping_opts *opts);
 
 typedef struct mr_model_checkpoint_opts {
-    const char *
-        monitor; /* the metric, one of mr_trainer_metric, that says which are best; default: none, the latest are kept */
+    /* the metric, one of mr_trainer_metric, that says which are best; default: none, the latest are kept */
+    const char *monitor;
     mr_better mode;
     int64_t save_top_k; /* how many are kept; default 1; MR_ZERO_INT: none; -1: all */
     bool save_last; /* also as last.safetensors, each time; a second one of them in this dir: last-v1, … */
-    const char
-        *every; /* a duration, looked at when an epoch or validation has its values; default: each time */
-    /* As exception.safetensors, which goes on behind the batch that failed, as if that had been left out (mr_step_skip); but with its
-     * gradients if its backward had been done. Gradients that were accumulated before it are kept, unless it was backward itself
-     * that failed. An update that failed is left out. A validation that failed is done again. From the sanity check to on_train_end:
-     * a fit that fails before has nothing to be kept, one that fails later has its last checkpoint. */
+    /* a duration, looked at when an epoch or validation has its values; default: each time */
+    const char *every;
+    /* As exception.safetensors, which goes on behind the batch that failed, as if that had been left out
+     * (mr_step_skip); but with its gradients if its backward had been done. Gradients that were accumulated before it
+     * are kept, unless it was backward itself that failed. An update that failed is left out. A validation that failed
+     * is done again. From the sanity check to on_train_end: a fit that fails before has nothing to be kept, one that
+     * fails later has its last checkpoint. */
     bool save_on_exception;
     const char *dir; /* default: checkpoints in the version folder */
-    /* {epoch}, {step} and {METRIC} stand for "epoch=3", …; {val_loss:.2f} and {epoch:02d} for that with a format; other text for itself.
-     * A slash in a metric's name becomes _. Default "best-{epoch}-{step}". ".safetensors" comes behind it, and "-v1", "-v2", …
-     * before that where a file of that name is kept by another one of these, or by this one; one that keeps all remembers its last
-     * 1024 names. If `dir` had such files when the fit began, all new ones have a higher version, and
-     * last.safetensors too. */
+    /* {epoch}, {step} and {METRIC} stand for "epoch=3", …; {val_loss:.2f} and {epoch:02d} for that with a format; other
+     * text for itself. A slash in a metric's name becomes _. Default "best-{epoch}-{step}". ".safetensors" comes behind
+     * it, and "-v1", "-v2", … before that where a file of that name is kept by another one of these, or by this one;
+     * one that keeps all remembers its last 1024 names. If `dir` had such files when the fit began, all new ones have a
+     * higher version, and last.safetensors too. */
     const char *filename;
     bool verbose; /* a line for each that is written */
-    /* Look at `every` after each batch, too, with the monitor's value of that step if steps log it, or its last one, if there is one
-     * yet: "100ba" is Lightning's every_n_train_steps, "600s" its train_time_interval. Where gradients are accumulated it waits for the update. */
+    /* Look at `every` after each batch, too, with the monitor's value of that step if steps log it, or its last one, if
+     * there is one yet: "100ba" is Lightning's every_n_train_steps, "600s" its train_time_interval. Where gradients are
+     * accumulated it waits for the update. */
     bool within_epochs;
 } mr_model_checkpoint_opts;
 
@@ -176,8 +179,8 @@ MR_API mr_callback *mr_lr_monitor_new(const mr_lr_monitor_opts *opts);
 
 typedef struct mr_optimizer_monitor_opts {
     int64_t every_n_steps; /* default: where the trainer writes a row */
-    bool
-        by_module; /* one norm for the parameters of each module that has some, in place of one for each of them */
+    /* one norm for the parameters of each module that has some, in place of one for each of them */
+    bool by_module;
     bool only_global; /* none for single parameters */
     bool no_updates;
     bool parameters; /* also those of the parameters themselves, before the update */
@@ -216,8 +219,8 @@ MR_API double mr_timer_remaining(const mr_callback *callback);
 
 typedef struct mr_throughput_opts {
     double window; /* seconds over which a rate is taken; default 1 */
-    double
-        flops_per_sample; /* floating point operations of a sample's training step, for FLOP/s; default: not known */
+    /* floating point operations of a sample's training step, for FLOP/s; default: not known */
+    double flops_per_sample;
     double peak_flops; /* those that the machine can do in a second: shows which share of them is used, MFU */
     bool no_prog_bar;
     /* Also to the loggers, as throughput/samples_per_sec, batches_per_sec, flops_per_sec, mfu and data_wait, those of the last
@@ -226,28 +229,28 @@ typedef struct mr_throughput_opts {
     bool quiet; /* no line at the end, when the loader was waited for */
 } mr_throughput_opts;
 
-/* Shows in the bar how many samples go by in a second, FLOP/s, and the share of the time that is spent waiting for batches; when
- * that is more than half, with what may help: "loader-bound: give the loader workers; data_wait=0.83". The loader's own stats
- * are looked at ten times a second, so no clock in a step. Validations are left out. */
+/* Shows in the bar how many samples go by in a second, FLOP/s, and the share of the time that is spent waiting for
+ * batches; when that is more than half, with what may help: "loader-bound: give the loader workers; data_wait=0.83".
+ * The loader's own stats are looked at ten times a second, so no clock in a step. Validations are left out. */
 MR_API mr_callback *mr_throughput_new(const mr_throughput_opts *opts);
 
 /* ---- averages of the weights ------------------------------------------------------------------------------------- */
 
 typedef struct mr_ema_opts {
     double decay; /* default 0.999; MR_ZERO */
-    const char
-        *start; /* a duration, from which on the average is made: "2ep", "1000ba"; default: the beginning */
+    /* a duration, from which on the average is made: "2ep", "1000ba"; default: the beginning */
+    const char *start;
     int64_t every_n_steps; /* updates of the weights to one of the average; default 1 */
     bool use_buffers; /* average floating buffers, too; otherwise the model's own are used with the average */
     bool not_in_validation; /* validate the model's own weights, not the average */
     bool not_at_end; /* leave the model its own weights when the fit ends; otherwise it gets the average */
 } mr_ema_opts;
 
-/* Keeps an exponential moving average of the weights: a copy at first, then after each update average = decay * average +
- * (1 - decay) * weight, in this order, as torch.optim.swa_utils.AveragedModel with that avg_fn. The model has it during
- * validations (which is for one of a trainer's averages), and when the fit has ended. Checkpoints hold the model's own weights as
- * such, from which the training goes on, and the average as trainer.callback.N.EMA.average.NAME, with N its number among the
- * callbacks that keep a state: mr_module_load with `.average = "EMA"` takes that. */
+/* Keeps an exponential moving average of the weights: a copy at first, then after each update average = decay * average
+ * + (1 - decay) * weight, in this order, as torch.optim.swa_utils.AveragedModel with that avg_fn. The model has it
+ * during validations (which is for one of a trainer's averages), and when the fit has ended. Checkpoints hold the
+ * model's own weights as such, from which the training goes on, and the average as trainer.callback.N.EMA.average.NAME,
+ * with N its number among the callbacks that keep a state: mr_module_load with `.average = "EMA"` takes that. */
 MR_API mr_callback *mr_ema_new(const mr_ema_opts *opts);
 
 /* The average under the names of the parameters, for mr_module_set_state or a file. Views it, until the next fit or the
@@ -255,8 +258,8 @@ MR_API mr_callback *mr_ema_new(const mr_ema_opts *opts);
 MR_API mr_params mr_ema_params(const mr_callback *callback);
 
 typedef struct mr_swa_opts {
-    const char *
-        start; /* from the end of which epoch on: "3ep", after three others; or a share of max_epochs; default "0.8dur" */
+    /* from the end of which epoch on: "3ep", after three others; or a share of max_epochs; default "0.8dur" */
+    const char *start;
     int64_t annealing_epochs; /* default 10; MR_ZERO_INT: none */
     mr_anneal annealing;      /* default: cosine */
     bool no_batch_norm_update;
@@ -266,24 +269,25 @@ typedef struct mr_swa_opts {
     int groups;
 } mr_swa_opts;
 
-/* Stochastic weight averaging (Izmailov and others, 2018): from `start` on, the learning rate goes from what it is to swa_lr
- * within so many epochs, as mr_swa_lr_new, in place of the task's schedule, and the mean of the weights at the ends of
- * these epochs is kept. When the fit has ended the model gets it, and its batch norms' running values are worked out anew
- * (mr_trainer_update_batch_norm). Checkpoints hold the mean as trainer.callback.N.StochasticWeightAveraging.average.NAME;
- * mr_module_load takes it with `.average = "StochasticWeightAveraging"`, and batch norms want mr_trainer_update_batch_norm then.
+/* Stochastic weight averaging (Izmailov and others, 2018): from `start` on, the learning rate goes from what it is to
+ * swa_lr within so many epochs, as mr_swa_lr_new, in place of the task's schedule, and the mean of the weights at the
+ * ends of these epochs is kept. When the fit has ended the model gets it, and its batch norms' running values are
+ * worked out anew (mr_trainer_update_batch_norm). Checkpoints hold the mean as
+ * trainer.callback.N.StochasticWeightAveraging.average.NAME; mr_module_load takes it with `.average =
+ * "StochasticWeightAveraging"`, and batch norms want mr_trainer_update_batch_norm then.
  *
- * Lightning's StochasticWeightAveraging takes the weights at the beginnings of epochs, and so not those of the last one; this is
- * torch.optim.swa_utils. */
+ * Lightning's StochasticWeightAveraging takes the weights at the beginnings of epochs, and so not those of the last
+ * one; this is torch.optim.swa_utils. */
 MR_API mr_callback *mr_swa_new(double swa_lr, const mr_swa_opts *opts);
 
 /* The mean under the names of the parameters, as mr_ema_params. */
 MR_API mr_params mr_swa_params(const mr_callback *callback);
 
-/* Works out the running values of the model's batch norms anew, as plain means over the loader's batches (`limit_train_batches`
- * of them): training_step is run on each, in training mode, without gradients, and what it logs is thrown away. Its
- * step->optim is NULL. That of a task with configure_manual runs as in training, but that mr_step_backward and mr_step_update do
- * nothing, and give MR_OK; mr_step_optim and mr_step_schedule give NULL, unless this is done at the end of a fit (mr_swa_new). For
- * weights that were averaged; torch.optim.swa_utils.update_bn. */
+/* Works out the running values of the model's batch norms anew, as plain means over the loader's batches
+ * (`limit_train_batches` of them): training_step is run on each, in training mode, without gradients, and what it logs
+ * is thrown away. Its step->optim is NULL. That of a task with configure_manual runs as in training, but that
+ * mr_step_backward and mr_step_update do nothing, and give MR_OK; mr_step_optim and mr_step_schedule give NULL, unless
+ * this is done at the end of a fit (mr_swa_new). For weights that were averaged; torch.optim.swa_utils.update_bn. */
 MR_API MR_CHECKED mr_status mr_trainer_update_batch_norm(mr_trainer *trainer, mr_task *task,
                                                          mr_loader *loader);
 

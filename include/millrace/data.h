@@ -30,8 +30,8 @@ typedef struct mr_cursor mr_cursor;
 typedef struct mr_field {
     const char *name;
     mr_dtype dtype;
-    mr_shape
-        shape; /* of one sample; no dimensions: a number; a first one of -1: ragged (<millrace/ragged.h>) */
+    /* of one sample; no dimensions: a number; a first one of -1: ragged (<millrace/ragged.h>) */
+    mr_shape shape;
 } mr_field;
 
 /* Where a callback writes one sample: field[i] points to room for all elements of the i-th field, row-major. */
@@ -58,9 +58,10 @@ typedef struct mr_dataset_vtable {
      * the callbacks of that thread as sample->worker until `worker_close`. NULL after mr_fail(…). */
     void *(*worker_open)(void *self);
     void (*worker_close)(void *self, void *worker);
-    /* Optional: where the sample at `index` comes from, such as "'data.csv': line 17", written as snprintf does; what the field of
-     * that number is made of, or with -1 the sample as a whole. 0: that is not known. Asked, by any thread, when a sample that `get` gave is
-     * refused by a function that gets it (mr_map_new): what `get` itself fails with names the place. */
+    /* Optional: where the sample at `index` comes from, such as "'data.csv': line 17", written as snprintf does; what
+     * the field of that number is made of, or with -1 the sample as a whole. 0: that is not known. Asked, by any
+     * thread, when a sample that `get` gave is refused by a function that gets it (mr_map_new): what `get` itself fails
+     * with names the place. */
     int (*origin)(void *self, int64_t index, int field, char *text, size_t room);
 } mr_dataset_vtable;
 
@@ -87,9 +88,9 @@ MR_API int64_t mr_dataset_len(mr_dataset *dataset);
 MR_API const mr_field *mr_dataset_fields(const mr_dataset *dataset);
 MR_API int mr_dataset_field_count(const mr_dataset *dataset);
 
-/* Where the sample at `index` comes from, as far as the dataset knows: "'data.csv': line 17", "'photos/cat/3.jpg'". What the field of
- * that number is made of, or with -1 the sample as a whole. Writes it to `text`, at most `room` bytes with the '\0'; its length, as
- * snprintf; 0: it is not known; -1 after a failure. */
+/* Where the sample at `index` comes from, as far as the dataset knows: "'data.csv': line 17", "'photos/cat/3.jpg'".
+ * What the field of that number is made of, or with -1 the sample as a whole. Writes it to `text`, at most `room` bytes
+ * with the '\0'; its length, as snprintf; 0: it is not known; -1 after a failure. */
 MR_API int mr_dataset_origin(mr_dataset *dataset, int64_t index, int field, char *text, size_t room);
 
 /* ---- streams (torch's IterableDataset) ----------------------------------------------------------------- */
@@ -98,8 +99,8 @@ typedef struct mr_stream_vtable {
     /* A cursor at the beginning of shard `shard` of `shards`; a stream that cannot be split gives all its
      * samples to shard 0. NULL after mr_fail(…). */
     void *(*open)(void *self, int64_t shard, int64_t shards);
-    /* Writes the next sample: MR_OK, MR_END when there is none, or mr_fail(…). Where bad samples are left out it is called again after
-     * a failure, for the sample behind: a cursor that cannot come to it says MR_END. */
+    /* Writes the next sample: MR_OK, MR_END when there is none, or mr_fail(…). Where bad samples are left out it is
+     * called again after a failure, for the sample behind: a cursor that cannot come to it says MR_END. */
     mr_status (*next)(void *cursor, const mr_sample *sample);
     /* Frees a cursor; the stream may be gone by then. */
     void (*close)(void *cursor);
@@ -191,8 +192,8 @@ typedef struct mr_sampler_vtable {
     int (*describe)(void *self, char *text, size_t room);
     /* Optional, of one that gives batches: the most that there can be in one. A loader of a smaller batch size refuses it. */
     int64_t (*most)(void *self);
-    /* Optional: the generator of the program's that it draws from when an epoch begins, and that its state does not set; borrowed,
-     * NULL: there is none. A trainer's checkpoints hold it. */
+    /* Optional: the generator of the program's that it draws from when an epoch begins, and that its state does not
+     * set; borrowed, NULL: there is none. A trainer's checkpoints hold it. */
     mr_rng *(*generator)(void *self);
 } mr_sampler_vtable;
 
@@ -202,10 +203,11 @@ MR_API void mr_sampler_free(mr_sampler *sampler);
 
 /* ---- the loader (torch's DataLoader) -------------------------------------------------------------------------- */
 
-/* What becomes of a sample that its callback fails for: the epoch ends with the failure; or it is left out. Then its batch is
- * shorter, and all others are what they would have been (a batch of which nothing is left is not delivered); a stream
- * goes on with its next sample, so that its batches are full, but ends the epoch with the failure when it fails a thousand times in a
- * row. A file that is damaged, or a connection that breaks off, is one bad sample of a stream, and what is behind it in the shard is lost. */
+/* What becomes of a sample that its callback fails for: the epoch ends with the failure; or it is left out. Then its
+ * batch is shorter, and all others are what they would have been (a batch of which nothing is left is not delivered); a
+ * stream goes on with its next sample, so that its batches are full, but ends the epoch with the failure when it fails
+ * a thousand times in a row. A file that is damaged, or a connection that breaks off, is one bad sample of a stream,
+ * and what is behind it in the shard is lost. */
 typedef enum mr_bad_policy { MR_BAD_STOP = 0, MR_BAD_SKIP = 1 } mr_bad_policy;
 
 typedef struct mr_loader_opts {
@@ -222,8 +224,8 @@ typedef struct mr_loader_opts {
 
     mr_bad_policy on_bad_sample; /* default MR_BAD_STOP */
     int64_t max_bad_samples;     /* in an epoch, at most: one more is a failure; default: any number */
-    bool
-        unordered; /* batches may come as they are ready; each has its `number`. Without workers that is in order */
+    /* batches may come as they are ready; each has its `number`. Without workers that is in order */
+    bool unordered;
     int64_t shards;        /* of a stream: how many it is cut into; default: the stream's own number, or 1 */
     int64_t shuffle_block; /* of a stream that is shuffled: samples held in memory for that; default 1024 */
 } mr_loader_opts;
@@ -238,9 +240,10 @@ typedef struct mr_loader_opts {
  * microseconds are made by the calling thread, which costs less. No callback calls the loader that calls it: that is
  * MR_ERR_STATE.
  *
- * With a timeout a sample that takes longer ends the epoch with MR_ERR_STATE, and names it, its shard and the worker. A worker that does not
- * come back from a callback is left behind, with the memory that it writes to; a new one takes its place. Freeing and
- * rewinding a loader wait for callbacks that are under way, for the time of `timeout`, or else ten seconds.
+ * With a timeout a sample that takes longer ends the epoch with MR_ERR_STATE, and names it, its shard and the worker. A
+ * worker that does not come back from a callback is left behind, with the memory that it writes to; a new one takes its
+ * place. Freeing and rewinding a loader wait for callbacks that are under way, for the time of `timeout`, or else ten
+ * seconds.
  *
  * Unordered, the batches of an epoch are those that they are otherwise, with the same numbers, and all of them come before the
  * next epoch's, but in the order in which they are ready; those of one shard of a stream keep theirs. A state knows which of
@@ -253,9 +256,9 @@ typedef struct mr_loader_opts {
  * drawn as torch's RandomSampler draws its own. Which samples are in a batch hangs on the stream, the options and the seed
  * alone. A stream that promises a length (`len`) must keep to it: too few samples, or too many, are a failure. */
 
-/* Makes a loader. Borrows the dataset and `rng`, which is not NULL, without shuffle either, and stands for torch's default generator: each epoch
- * draws from it what DataLoader draws (two words when the epoch begins, and with shuffle two more at its
- * first batch), so that order and later draws are torch's. Nothing is drawn here. */
+/* Makes a loader. Borrows the dataset and `rng`, which is not NULL, without shuffle either, and stands for torch's
+ * default generator: each epoch draws from it what DataLoader draws (two words when the epoch begins, and with shuffle
+ * two more at its first batch), so that order and later draws are torch's. Nothing is drawn here. */
 MR_API mr_loader *mr_loader_new(mr_dataset *dataset, mr_rng *rng, const mr_loader_opts *opts);
 MR_API void mr_loader_free(mr_loader *loader);
 
@@ -291,8 +294,8 @@ typedef struct mr_bad_sample {
     int64_t shard;       /* of a stream, the number that it was opened with; -1 for a dataset by index */
 } mr_bad_sample;
 
-/* How many samples were left out of the batches up to now, in all epochs. `*list`, if not NULL, views the first `*listed` of them,
- * at most a thousand, until the next call on the loader. They are part of the loader's state. */
+/* How many samples were left out of the batches up to now, in all epochs. `*list`, if not NULL, views the first
+ * `*listed` of them, at most a thousand, until the next call on the loader. They are part of the loader's state. */
 MR_API int64_t mr_loader_bad_samples(const mr_loader *loader, const mr_bad_sample **list, int64_t *listed);
 
 /* Leaves the epoch early: the next mr_loader_next begins the next one (Python's break, and a new iter). */
@@ -333,12 +336,14 @@ MR_API int mr_loader_explain(const mr_loader *loader, char *text, size_t room);
 MR_API MR_CHECKED mr_status mr_loader_save(mr_loader *loader, const void **bytes, size_t *size);
 
 /* Goes to where a loader stood that gave these bytes; the next mr_loader_next gives the batch that would have been its
- * next. This loader, new or used, has an equal dataset (its length is compared), the same batch size, drop_last and shuffle, a sampler
- * that says the same of itself (`describe`), of a stream the same replica's part (mr_replica_stream_new), and a generator of its own if the other had one; workers and prefetch may differ. Nothing is drawn from the default
- * generator (`rng`), and it is not part of the state: whoever owns it puts it where it stood at the save, by
- * mr_rng_set_state, and does so after this call, since a sampler's `begin` and the dataset may draw. A generator of the loader's own is
- * put there by this call. MR_ERR_ARGUMENT, with what differs; MR_ERR_FORMAT for bytes that are damaged or of another version.
- * Then the loader is as it was; if a sampler, a generator's state or worker_open fails, it stands between epochs. */
+ * next. This loader, new or used, has an equal dataset (its length is compared), the same batch size, drop_last and
+ * shuffle, a sampler that says the same of itself (`describe`), of a stream the same replica's part
+ * (mr_replica_stream_new), and a generator of its own if the other had one; workers and prefetch may differ. Nothing is
+ * drawn from the default generator (`rng`), and it is not part of the state: whoever owns it puts it where it stood at
+ * the save, by mr_rng_set_state, and does so after this call, since a sampler's `begin` and the dataset may draw. A
+ * generator of the loader's own is put there by this call. MR_ERR_ARGUMENT, with what differs; MR_ERR_FORMAT for bytes
+ * that are damaged or of another version. Then the loader is as it was; if a sampler, a generator's state or
+ * worker_open fails, it stands between epochs. */
 MR_API MR_CHECKED mr_status mr_loader_restore(mr_loader *loader, const void *bytes, size_t size);
 
 /* Batches per epoch; -1 when the length is not known. */

@@ -19,16 +19,17 @@ MR_API MR_CHECKED mr_status mr_module_save(mr_module *module, const char *path);
 
 typedef struct mr_load_opts {
     bool not_strict; /* leave tensors that the file lacks, and pass over tensors the module lacks */
-    /* Of a trainer's checkpoint: in place of the weights their average, by the name of the callback that makes it, "EMA" or
-     * "StochasticWeightAveraging"; of several by one name with the number that it has in the file, "1.EMA". What is not averaged,
-     * such as running means, is the model's own. Default: none. */
+    /* Of a trainer's checkpoint: in place of the weights their average, by the name of the callback that makes it,
+     * "EMA" or "StochasticWeightAveraging"; of several by one name with the number that it has in the file, "1.EMA".
+     * What is not averaged, such as running means, is the model's own. Default: none. */
     const char *average;
 } mr_load_opts;
 
-/* Reads them back into a module of the same architecture. Strict unless told otherwise: a name that is
- * missing or too many is a failure that names it; a shape or dtype that differs always is one, naming the
- * key and both shapes. When it fails, the module is unchanged. What a trainer's checkpoint holds besides, under
- * "optimizer." and "trainer.", is passed over; an average of the weights among it is what `average` asks for. A file with a checksum, as those have, is refused if it does not hold. */
+/* Reads them back into a module of the same architecture. Strict unless told otherwise: a name that is missing or too
+ * many is a failure that names it; a shape or dtype that differs always is one, naming the key and both shapes. When it
+ * fails, the module is unchanged. What a trainer's checkpoint holds besides, under "optimizer." and "trainer.", is
+ * passed over; an average of the weights among it is what `average` asks for. A file with a checksum, as those have, is
+ * refused if it does not hold. */
 MR_API MR_CHECKED mr_status mr_module_load(mr_module *module, const char *path, const mr_load_opts *opts);
 
 /* The state of an optimizer or a schedule (mr_optim_state, mr_schedule_state: readable names) as a safetensors file with a

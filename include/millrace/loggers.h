@@ -31,8 +31,8 @@ MR_API const char *mr_row_kind_name(mr_row_kind kind);
 /* Some values under their names. Valid during the call. */
 typedef struct mr_log_row {
     mr_row_kind kind;
-    int64_t
-        step; /* the number of the update, from 0; of a validation and an epoch that of the last one; or of the batch */
+    /* the number of the update, from 0; of a validation and an epoch that of the last one; or of the batch */
+    int64_t step;
     int64_t epoch; /* from 0; -1: none */
     size_t count;
     const char *const *names;
@@ -68,8 +68,8 @@ typedef struct mr_log_run {
     const void *position;
     size_t position_bytes;
     bool again; /* it begins anew in a folder in which another did not come as far as to a checkpoint */
-    /* It is no training, but a validation or test outside of one, whose rows go behind what is there. `position` is where the log
-     * was at the end of the fit or call before, which is not to be lost; NULL where that is not known. */
+    /* It is no training, but a validation or test outside of one, whose rows go behind what is there. `position` is
+     * where the log was at the end of the fit or call before, which is not to be lost; NULL where that is not known. */
     bool evaluation;
 } mr_log_run;
 
@@ -92,8 +92,8 @@ typedef struct mr_logger_vtable {
     mr_status (*close)(void *self);
     /* Frees what `self` holds. */
     void (*destroy)(void *self);
-    /* Before open, with a position, on the thread of the fit: whether open can go on from it. Changes nothing; for after it, and
-     * before open, later checkpoints go, of which the logs will know nothing. */
+    /* Before open, with a position, on the thread of the fit: whether open can go on from it. Changes nothing; for
+     * after it, and before open, later checkpoints go, of which the logs will know nothing. */
     mr_status (*check)(void *self, const mr_log_run *run);
 } mr_logger_vtable;
 
@@ -110,10 +110,11 @@ MR_API void *mr_logger_self(const mr_logger *logger);
 
 /* Rows of a CSV file; lines end with CR LF, and values are Python's repr (nan, inf). */
 typedef struct mr_csv_logger_opts {
-    /* One row for each step, with all that was logged under its number: by the step, and by a validation and an epoch that end
-     * with it; batches of validations and tests have rows of their own, before that of the step. Columns epoch and step, then a value's name, as they come; a name that comes late gets a column behind the
-     * others, and the file is written anew. The logger is called csv_merged. Otherwise: metrics.csv as Lightning writes it, a
-     * row for each of them, which is what the trainer's .csv gives; it is called csv. */
+    /* One row for each step, with all that was logged under its number: by the step, and by a validation and an epoch
+     * that end with it; batches of validations and tests have rows of their own, before that of the step. Columns epoch
+     * and step, then a value's name, as they come; a name that comes late gets a column behind the others, and the file
+     * is written anew. The logger is called csv_merged. Otherwise: metrics.csv as Lightning writes it, a row for each
+     * of them, which is what the trainer's .csv gives; it is called csv. */
     bool merged;
     const char *path; /* default: metrics.csv in the version folder, or merged.csv */
 } mr_csv_logger_opts;
@@ -132,13 +133,14 @@ typedef struct mr_jsonl_logger_opts {
 MR_API mr_logger *mr_jsonl_logger_new(const mr_jsonl_logger_opts *opts);
 
 typedef struct mr_tensorboard_logger_opts {
-    const char *
-        path; /* default: events.out.tfevents.millrace in the version folder; TensorBoard looks for "tfevents" in a name */
+    /* default: events.out.tfevents.millrace in the version folder; TensorBoard looks for "tfevents" in a name */
+    const char *path;
     bool clock; /* the time of each event; otherwise 0, so that equal trainings have equal files */
 } mr_tensorboard_logger_opts;
 
-/* An event file for TensorBoard: scalars under their names, in float32, and the hyperparameters. `epoch` is a scalar, too; a value
- * that is itself called step is the step. Names are UTF-8. Called tensorboard; path and file as those of CSV. */
+/* An event file for TensorBoard: scalars under their names, in float32, and the hyperparameters. `epoch` is a scalar,
+ * too; a value that is itself called step is the step. Names are UTF-8. Called tensorboard; path and file as those of
+ * CSV. */
 MR_API mr_logger *mr_tensorboard_logger_new(const mr_tensorboard_logger_opts *opts);
 
 #ifdef __cplusplus

@@ -108,8 +108,8 @@ MR_API mr_tensor *mr_cross_entropy_weighted(mr_tape *tape, mr_tensor *input, mr_
 /* ---- of distributions: shapes broadcast ----------------------------------------------------------------- */
 
 typedef struct mr_kl_div_opts {
-    mr_reduction
-        reduction; /* default, as torch's: the mean over all elements; MR_REDUCE_BATCHMEAN is the divergence */
+    /* default, as torch's: the mean over all elements; MR_REDUCE_BATCHMEAN is the divergence */
+    mr_reduction reduction;
     bool log_target; /* the target, too, is given by its logarithm */
 } mr_kl_div_opts;
 

@@ -22,8 +22,9 @@ typedef struct mr_frame mr_frame;
  * file, line and what is wrong. */
 MR_API mr_frame *mr_frame_read_csv(const char *path);
 
-/* The same of JSON lines, each an object, such as metrics.jsonl: a column for each name, in the order in which they come. The strings
- * "NaN", "Infinity" and "-Infinity" are numbers, null is a missing one, and other strings are passed over. */
+/* The same of JSON lines, each an object, such as metrics.jsonl: a column for each name, in the order in which they
+ * come. The strings "NaN", "Infinity" and "-Infinity" are numbers, null is a missing one, and other strings are passed
+ * over. */
 MR_API mr_frame *mr_frame_read_jsonl(const char *path);
 MR_API void mr_frame_free(mr_frame *frame);
 
@@ -84,21 +85,20 @@ MR_API MR_CHECKED mr_status mr_plot_images(const mr_tensor *images, const mr_plo
 MR_API MR_CHECKED mr_status mr_plot_metrics(const mr_frame *frame, const char *column, const char *path);
 
 typedef struct mr_plot_training_opts {
-    /* The columns of the losses of training and validation, and of the learning rate. Default: the first that the log has values of
-     * among loss, train_loss, loss_step, train_loss_step, loss_epoch and train_loss_epoch; among val_loss, valid_loss,
-     * validation_loss and val_loss_epoch; otherwise, if neither is given, what has "loss" in its name, without and with "val"; and
-     * what begins with "lr". */
+    /* The columns of the losses of training and validation, and of the learning rate. Default: the first that the log
+     * has values of among loss, train_loss, loss_step, train_loss_step, loss_epoch and train_loss_epoch; among
+     * val_loss, valid_loss, validation_loss and val_loss_epoch; otherwise, if neither is given, what has "loss" in its
+     * name, without and with "val"; and what begins with "lr". */
     const char *train, *val, *lr;
     const char *title;   /* default: none */
     bool log_y;          /* a logarithmic axis for the losses */
     bool more_is_better; /* what is drawn are no losses, but accuracies, say */
 } mr_plot_training_opts;
 
-/* Draws the course of a training from its log, over the steps: a metrics.csv, long or merged, or JSON lines, if the path ends in
- * .jsonl. The losses are above each other, the best point of the validation is marked (without one, of the training), and
- * the learning rate is below. What the log does not have is left out; if
- * that is all, a failure names what there is. The picture is 960x720
- * (without a learning rate 960x540), and named as for mr_plot_save. */
+/* Draws the course of a training from its log, over the steps: a metrics.csv, long or merged, or JSON lines, if the
+ * path ends in .jsonl. The losses are above each other, the best point of the validation is marked (without one, of the
+ * training), and the learning rate is below. What the log does not have is left out; if that is all, a failure names
+ * what there is. The picture is 960x720 (without a learning rate 960x540), and named as for mr_plot_save. */
 MR_API MR_CHECKED mr_status mr_plot_training(const char *log, const char *path,
                                              const mr_plot_training_opts *opts);
 

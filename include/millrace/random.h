@@ -1,10 +1,10 @@
 /*
  * Millrace, base layer: random streams that belong to a place, not to a thread or to what was drawn before.
  *
- * An mr_random is a few words on the stack, made of a seed, an epoch and the number of a sample. What is drawn for a sample
- * is the same whoever draws, and whenever: so random changes of samples (augmentation) do not depend on how many workers a loader
- * has, on how far it reads ahead, or on whether the run was resumed. These draws are Millrace's own, not torch's;
- * all 64 bits of the seed count.
+ * An mr_random is a few words on the stack, made of a seed, an epoch and the number of a sample. What is drawn for a
+ * sample is the same whoever draws, and whenever: so random changes of samples (augmentation) do not depend on how many
+ * workers a loader has, on how far it reads ahead, or on whether the run was resumed. These draws are Millrace's own,
+ * not torch's; all 64 bits of the seed count.
  */
 #ifndef MILLRACE_RANDOM_H
 #define MILLRACE_RANDOM_H

@@ -3,10 +3,11 @@
  * memory.
  *
  * A sampler is made, and given to one loader with mr_loader_set_sampler, which frees it. Those named after torch's draw
- * what torch's draw, to the last word, and when torch does: at the first index of an epoch. `rng` stands for torch's default
- * generator, as in mr_loader_new; an own generator (`generator=` in torch) is an option. Both are borrowed. What the
- * order of an epoch hangs on is part of the loader's state. Where that is restored, an own generator is set back, too, as it was when
- * the epoch began, and moves on as it did then; `rng` is not touched, since it is the program's.
+ * what torch's draw, to the last word, and when torch does: at the first index of an epoch. `rng` stands for torch's
+ * default generator, as in mr_loader_new; an own generator (`generator=` in torch) is an option. Both are borrowed.
+ * What the order of an epoch hangs on is part of the loader's state. Where that is restored, an own generator is set
+ * back, too, as it was when the epoch began, and moves on as it did then; `rng` is not touched, since it is the
+ * program's.
  *
  * Threads: a sampler belongs to the thread that asks for batches, whatever the number of workers. With workers indices are
  * taken ahead: so within an epoch an own generator may stand further than it would without, and where an epoch ends, is left
@@ -51,8 +52,8 @@ MR_API mr_sampler *mr_sequential_sampler_new(int64_t length);
 
 typedef struct mr_random_sampler_opts {
     bool replacement; /* each index is drawn from all */
-    int64_t
-        num_samples; /* indices in an epoch; default: the length. Without replacement one permutation follows the other */
+    /* indices in an epoch; default: the length. Without replacement one permutation follows the other */
+    int64_t num_samples;
     mr_rng *generator; /* draws from this one directly */
 } mr_random_sampler_opts;
 

@@ -1,6 +1,6 @@
 /*
- * Millrace, train layer: the summary of a model, its modules with their parameters, and for a given input the sizes of what goes
- * in and comes out, operations, and memory.
+ * Millrace, train layer: the summary of a model, its modules with their parameters, and for a given input the sizes of
+ * what goes in and comes out, operations, and memory.
  *
  * Threads: the model belongs to the caller meanwhile.
  */
@@ -29,8 +29,8 @@ MR_API void mr_summary_free(mr_summary *summary);
  * activations. A view. */
 MR_API const char *mr_summary_text(const mr_summary *summary);
 
-/* A module. Of those that the example has not run through mr_forward (a recurrent network with states of its own) `ran` is false:
- * then operations and bytes count for the module around it. */
+/* A module. Of those that the example has not run through mr_forward (a recurrent network with states of its own) `ran`
+ * is false: then operations and bytes count for the module around it. */
 typedef struct mr_summary_row {
     const char *name; /* "encoder.layers.0", from the model down */
     const char *type;

@@ -34,8 +34,8 @@ MR_API mr_status mr_digest_add(mr_digest *digest, const mr_batch *batch, bool co
  * is that of the parts, and not comparable with one that was made sample by sample. */
 MR_API mr_status mr_digest_merge(mr_digest *digest, const mr_digest *other);
 
-/* The digest, without contents, of the samples 0 to length - 1 in order, each once: what an epoch must have if nothing is lost or
- * there twice. */
+/* The digest, without contents, of the samples 0 to length - 1 in order, each once: what an epoch must have if nothing
+ * is lost or there twice. */
 MR_API mr_digest mr_digest_of_range(int64_t length);
 
 /* Whether two digests have the same samples, in whatever order. */

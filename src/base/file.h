@@ -21,8 +21,8 @@ mr_status mr__mkdirs(const char *path);
 /* Waits until the entry of a file or folder is on the disk. */
 mr_status mr__sync_folder_of(const char *path);
 
-/* Waits until the entries of a folder are, its own, and those of all folders above it in the path, as far up as this process may
- * write: an earlier one, which was killed, may have made any of them. */
+/* Waits until the entries of a folder are, its own, and those of all folders above it in the path, as far up as this
+ * process may write: an earlier one, which was killed, may have made any of them. */
 mr_status mr__sync_folders(const char *path);
 
 /* Makes *bytes hold the file's contents and a '\0' behind them (free with mr__free), *size their number

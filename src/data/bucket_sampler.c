@@ -1,9 +1,9 @@
 /*
  * Batches of samples of similar length.
  *
- * A pool of samples is taken in Millrace's own order, sorted by length, cut into batches from the shortest on, and these are put
- * into random order. Samples of one length keep the order in which they were taken, so that all of it hangs on
- * (seed, epoch) alone.
+ * A pool of samples is taken in Millrace's own order, sorted by length, cut into batches from the shortest on, and
+ * these are put into random order. Samples of one length keep the order in which they were taken, so that all of it
+ * hangs on (seed, epoch) alone.
  */
 #include "permutation.h"
 #include "sampler.h"

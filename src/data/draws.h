@@ -15,8 +15,8 @@ typedef struct mr__draws {
     bool seeds;           /* RandomSampler's way: without an own one two words of `shared` seed the source */
     mr_rng *source;
     int64_t seed;
-    bool
-        restored; /* the next epoch begins with what is in the source, or with `seed`; `shared` was moved on long ago */
+    /* the next epoch begins with what is in the source, or with `seed`; `shared` was moved on long ago */
+    bool restored;
     bool resumed; /* this epoch does */
 } mr__draws;
 
@@ -32,9 +32,9 @@ void mr__draws_begin(mr__draws *draws, int64_t words);
 /* Passes over words. */
 void mr__rng_pass(mr_rng *rng, int64_t words);
 
-/* A sampler's state_size, save and restore. What was restored is for a `begin` that follows at once, inside an epoch. If the
- * state is saved before that, an epoch begins in the usual way: the state was one between epochs, and it is from `shared`, which its owner has put
- * where it stood, that the epoch is drawn. */
+/* A sampler's state_size, save and restore. What was restored is for a `begin` that follows at once, inside an epoch.
+ * If the state is saved before that, an epoch begins in the usual way: the state was one between epochs, and it is from
+ * `shared`, which its owner has put where it stood, that the epoch is drawn. */
 size_t mr__draws_state_size(const mr__draws *draws);
 void mr__draws_save(mr__draws *draws, void *state);
 mr_status mr__draws_restore(mr__draws *draws, const void *state);

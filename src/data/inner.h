@@ -28,8 +28,8 @@ void mr__inners_release(mr_dataset **inners, int count);
 /* Samples of all together; -1 when that is not known. */
 int64_t mr__inners_len(mr_dataset *const *inners, int count);
 
-/* mr_dataset_new and mr_stream_new of a struct that begins with a vtable of its own. On failure `destroy` is called. A stream says of
- * itself what those say that it is made of (dataset->about). */
+/* mr_dataset_new and mr_stream_new of a struct that begins with a vtable of its own. On failure `destroy` is called. A
+ * stream says of itself what those say that it is made of (dataset->about). */
 mr_dataset *mr__dataset_with_vtable(const void *self, size_t size, const mr_field *fields, int field_count);
 mr_dataset *mr__stream_with_vtable(const void *self, size_t size, const mr_field *fields, int field_count,
                                    mr_dataset *const *inners, int count);
@@ -96,18 +96,18 @@ mr_status mr__inner_seek(const mr__inner_cursor *cursor, const unsigned char **s
 
 enum { MR__ORIGIN_ROOM = 4096 + 512 }; /* for a path, and a place in a file */
 
-/* What the dataset's `origin` says of a sample, and that of a cursor of the one that was given last: as snprintf; "" and 0 when that is not
- * known. */
+/* What the dataset's `origin` says of a sample, and that of a cursor of the one that was given last: as snprintf; ""
+ * and 0 when that is not known. */
 int mr__origin_of(const mr_dataset *dataset, int64_t index, int field, char *text, size_t room);
 int mr__origin_of_last(const mr__inner_cursor *cursor, int field, char *text, size_t room);
 
-/* The same of a sample of `dataset`, or if there is a cursor of the last one that it gave, whatever failure is pending, which stays what it is.
- * -1 when there was none, and now there is. */
+/* The same of a sample of `dataset`, or if there is a cursor of the last one that it gave, whatever failure is pending,
+ * which stays what it is. -1 when there was none, and now there is. */
 int mr__ask_origin(const mr_dataset *dataset, const mr__inner_cursor *cursor, int64_t index, int field,
                    char *text, size_t room);
 
-/* A function refused a sample that `inner` gave, by `cursor` if it is a stream: puts where it comes from, and the field that was
- * read (-1: any), before the failure, whose status it gives. */
+/* A function refused a sample that `inner` gave, by `cursor` if it is a stream: puts where it comes from, and the field
+ * that was read (-1: any), before the failure, whose status it gives. */
 mr_status mr__refused(mr_status status, const mr_dataset *inner, const mr__inner_cursor *cursor,
                       int64_t index, int field);
 

@@ -23,8 +23,8 @@
 enum { MR__RING_SLOTS = 2 };
 
 struct mr_loader {
-    mr_dataset
-        *dataset; /* borrowed; NULL: it has been freed, and a thread of ours could have been using it */
+    /* borrowed; NULL: it has been freed, and a thread of ours could have been using it */
+    mr_dataset *dataset;
     int64_t batch_size;
     bool drop_last;
     bool streams; /* the dataset is a stream */

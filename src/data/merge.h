@@ -3,9 +3,9 @@
  * last samples, which fill no batch, are carried over to a batch of such; so only the last batch of an epoch is short,
  * whatever the number of shards, and what is in a batch hangs on the stream alone.
  *
- * In round r lane l of n has turn r * n + l, whether it still gives something or not. That is a batch's number; one of pieces has
- * that of the turn which completes it. Unordered, whole batches come before their turn, but the ends of lanes do
- * not: so the pieces are put together as in order, and numbers are the same.
+ * In round r lane l of n has turn r * n + l, whether it still gives something or not. That is a batch's number; one of
+ * pieces has that of the turn which completes it. Unordered, whole batches come before their turn, but the ends of
+ * lanes do not: so the pieces are put together as in order, and numbers are the same.
  *
  * All of this runs on the calling thread. Where it stands: for each lane a mark, and the pieces that are carried, each as the
  * place where it began and how many of its rows are gone.

@@ -14,9 +14,9 @@
  * consumer's again: what was written is seen because the lock, or `done`, lies between. Parts of a ticket are claimed
  * from the front, tickets from the oldest; those of one lane are read one after the other, by whichever thread.
  *
- * Unordered, the consumer takes the first ticket of the oldest's epoch that is done, and moves it to the head under the lock;
- * those of one lane stay in order, and the end of an epoch or of a lane comes after all tickets before it. Then the consumer does
- * not work itself.
+ * Unordered, the consumer takes the first ticket of the oldest's epoch that is done, and moves it to the head under the
+ * lock; those of one lane stay in order, and the end of an epoch or of a lane comes after all tickets before it. Then
+ * the consumer does not work itself.
  *
  * The consumer works too: it claims parts of the ticket that it waits for as long as some are left. So a batch that no
  * worker has begun costs what it costs without workers, and a pipeline whose threads are slow to wake delays nothing.
@@ -26,9 +26,9 @@
  * came first. It is raised on the consumer's thread when the ticket is delivered, and not before. A worker that cannot
  * open its data fails the making of the pipeline, which waits until all have opened it.
  *
- * Waking. `work` is signalled when tickets are posted, or the consumer gives a lane back, if a worker sleeps; `done` when the ticket that the consumer waits
- * for is done, a worker has opened its data or has left. Workers sleep when no part is left to claim: so they are
- * never blocked by a full queue, only by having nothing to do.
+ * Waking. `work` is signalled when tickets are posted, or the consumer gives a lane back, if a worker sleeps; `done`
+ * when the ticket that the consumer waits for is done, a worker has opened its data or has left. Workers sleep when no
+ * part is left to claim: so they are never blocked by a full queue, only by having nothing to do.
  *
  * The end. clear() takes back what is not claimed and waits for what is. close() also stops the threads: `stop` is set
  * under the lock and all are woken; each looks at it before it claims or sleeps. Both wait only for callbacks of the
@@ -104,9 +104,9 @@ int64_t mr__pipeline_ready(const mr__pipeline *pipeline);
 /* The oldest posted ticket, NULL if there is none; it need not be done. */
 mr__ticket *mr__pipeline_head(mr__pipeline *pipeline);
 
-/* Waits until the oldest ticket (unordered: one of its epoch's) is done, works on it with `filler`, and hands it over: it stays the consumer's until
- * mr__pipeline_release. Fails when a sample took too long: then the pipeline must be closed. What became of the ticket
- * itself is in it. */
+/* Waits until the oldest ticket (unordered: one of its epoch's) is done, works on it with `filler`, and hands it over:
+ * it stays the consumer's until mr__pipeline_release. Fails when a sample took too long: then the pipeline must be
+ * closed. What became of the ticket itself is in it. */
 mr_status mr__pipeline_next(mr__pipeline *pipeline, mr__filler *filler, mr__ticket **ticket);
 
 /* Gives the last ticket back. */

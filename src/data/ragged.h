@@ -1,4 +1,5 @@
-/* The rows of ragged fields: each is an mr_ragged, with memory of its own or lent by the batch, where a dense field has its elements. */
+/* The rows of ragged fields: each is an mr_ragged, with memory of its own or lent by the batch, where a dense field has
+ * its elements. */
 #ifndef MILLRACE_DATA_RAGGED_H
 #define MILLRACE_DATA_RAGGED_H
 

@@ -44,8 +44,8 @@ static int gather_fields(mr_dataset *const *datasets, const char *const *names, 
 
 /* ---- where samples come from ---- */
 
-/* The fields of one of several, the first of which is `first`: the number that one of all has there, or -1 where all are meant. False: it is
- * another one's. */
+/* The fields of one of several, the first of which is `first`: the number that one of all has there, or -1 where all
+ * are meant. False: it is another one's. */
 static bool is_of(const mr_dataset *inner, int first, int *field)
 {
     if (*field < 0)

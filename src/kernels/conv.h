@@ -25,8 +25,8 @@ extern const mr__conv_tail mr__no_tail;
 void mr__conv_forward(const mr__conv *c, float *y, const float *x, const float *w, const float *b, bool add,
                       const mr__conv_tail *tail, float *scratch);
 
-/* dx from dy, the gradient of what the tail gave; and dw, with `sums` of each plane of the gradient (images, filters), which may
- * be NULL. */
+/* dx from dy, the gradient of what the tail gave; and dw, with `sums` of each plane of the gradient (images, filters),
+ * which may be NULL. */
 void mr__conv_dx(const mr__conv *c, float *dx, const float *dy, const float *w, bool add,
                  const mr__conv_tail *tail, float *scratch);
 void mr__conv_dw(const mr__conv *c, float *dw, const float *dy, const float *x, bool add,

@@ -7,10 +7,10 @@
 #include <string.h>
 
 /*
- * A tile is 2 x 2 pixels of the result. With B, G and A of F(2x2, 3x3), V = B^T d B of its 4 x 4 inputs d and
- * U = G g G^T of a filter g, its pixels are A^T [sum over channels of U V] A. So there are 16 products of matrices, one for each
- * place in U and V, of (filters, channels) by (channels, tiles). The gradient of the inputs is a convolution with the filters turned
- * round; that of the weights is G^T [sum over tiles of (A dy A^T) V] G.
+ * A tile is 2 x 2 pixels of the result. With B, G and A of F(2x2, 3x3), V = B^T d B of its 4 x 4 inputs d and U = G g
+ * G^T of a filter g, its pixels are A^T [sum over channels of U V] A. So there are 16 products of matrices, one for
+ * each place in U and V, of (filters, channels) by (channels, tiles). The gradient of the inputs is a convolution with
+ * the filters turned round; that of the weights is G^T [sum over tiles of (A dy A^T) V] G.
  *
  * Images are taken in blocks whose V and U V fit the cache of a core, and blocks are divided among threads. dw is summed in
  * chunks of images whose number depends on the shapes alone, and these are added in order.

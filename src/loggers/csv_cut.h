@@ -12,7 +12,8 @@ typedef struct mr__csv_mark {
 } mr__csv_mark;
 
 /* Makes the file at `path` what it was at the mark: the rows behind it go, and so do columns that came later. A mark at
- * the beginning removes the file. One that is not the file of that mark is a failure, and left alone; so is a device, which is none. */
+ * the beginning removes the file. One that is not the file of that mark is a failure, and left alone; so is a device,
+ * which is none. */
 mr_status mr__csv_cut(const char *path, const mr__csv_mark *mark);
 
 /* The mark of a file as it is, behind its last complete line; at the beginning if there is none, or it is a device. It views

@@ -1,9 +1,9 @@
 /*
  * metrics.csv as Lightning 2.0's CSVLogger writes it, and its merged sister.
  *
- * Columns are in the order in which they first appear: a row's metrics, then epoch, then step, so that the first row usually gives
- * `loss,epoch,step`; merged rows begin with epoch and step. A metric that appears later gets a column behind those, and the
- * file is rewritten (under a temporary name that is then renamed).
+ * Columns are in the order in which they first appear: a row's metrics, then epoch, then step, so that the first row
+ * usually gives `loss,epoch,step`; merged rows begin with epoch and step. A metric that appears later gets a column
+ * behind those, and the file is rewritten (under a temporary name that is then renamed).
  *
  * A merged row is complete when one with another number comes. Until then flush writes it as it is, to be taken off again.
  */

@@ -1,6 +1,6 @@
 /*
- * The columns of a CSV file, and its lines, which end with CR LF: names are quoted where Python's csv module quotes, floats are Python's
- * repr, and what a row does not have is left empty.
+ * The columns of a CSV file, and its lines, which end with CR LF: names are quoted where Python's csv module quotes,
+ * floats are Python's repr, and what a row does not have is left empty.
  */
 #ifndef MILLRACE_LOGGERS_CSV_TABLE_H
 #define MILLRACE_LOGGERS_CSV_TABLE_H

@@ -19,8 +19,8 @@ void mr__hparams_free(mr__hparams *list);
 /* Writes dir/hparams.yaml. */
 mr_status mr__hparams_write(const mr__hparams *list, const char *dir);
 
-/* What PyYAML's dump writes for a dict, but for texts of several lines, which are one line in double quotes here, and long texts in
- * double quotes, which are not folded. */
+/* What PyYAML's dump writes for a dict, but for texts of several lines, which are one line in double quotes here, and
+ * long texts in double quotes, which are not folded. */
 void mr__hparams_yaml(const mr__hparams *list, mr__strbuf *out);
 
 #endif

@@ -24,16 +24,16 @@ typedef struct mr__log_file_mark {
     int64_t crc;
 } mr__log_file_mark;
 
-/* For a file that open has not opened yet. `path`, if it is not NULL, is the user's, copied; otherwise the file is `name` in the
- * folder `dir`; without one a failure, in the name of `logger`. */
+/* For a file that open has not opened yet. `path`, if it is not NULL, is the user's, copied; otherwise the file is
+ * `name` in the folder `dir`; without one a failure, in the name of `logger`. */
 mr_status mr__log_file_init(mr__log_file *file, const char *logger, const char *path, const char *dir,
                             const char *name);
 
 /* Opens it to add to its end. Flags as O_CREAT and O_TRUNC. */
 mr_status mr__log_file_open(mr__log_file *file, int flags);
 
-/* Makes it, empty; or cuts one that is there back to a mark, with MR_ERR_FORMAT, and without a change, if it does not begin with
- * what it was then. `size` 0: no mark. What is no file, but a pipe or a device, is not cut. */
+/* Makes it, empty; or cuts one that is there back to a mark, with MR_ERR_FORMAT, and without a change, if it does not
+ * begin with what it was then. `size` 0: no mark. What is no file, but a pipe or a device, is not cut. */
 mr_status mr__log_file_begin(mr__log_file *file, const void *mark, size_t size);
 
 /* Makes it, if it is not there, and otherwise goes on at its end; of a file of `lines` behind the last one that is complete. */

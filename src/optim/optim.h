@@ -98,8 +98,8 @@ struct mr__group {
     mr__slot *slots;
     size_t count;
     int64_t counting; /* what an update adds to `steps`: 1, or 0 */
-    bool
-        whole; /* in this step: every parameter has a gradient and is like the others, so ranges are updated whole */
+    /* in this step: every parameter has a gradient and is like the others, so ranges are updated whole */
+    bool whole;
     mr__optim_opts opts;
     int64_t powers_at;     /* the number of updates that the powers belong to; -1: none */
     double power1, power2; /* of beta1 and beta2 */

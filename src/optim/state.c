@@ -227,8 +227,8 @@ static void set_aside(mr_optim *optim, mr__group *group)
             }
 }
 
-/* The momentum that counts is the list's. A group that has one there has buffers, too; those of a group that has none there, and
- * no buffers, are set aside. */
+/* The momentum that counts is the list's. A group that has one there has buffers, too; those of a group that has none
+ * there, and no buffers, are set aside. */
 static bool fit_buffers(mr_optim *optim, mr_params given)
 {
     size_t number = 0, index = 0;

@@ -11,7 +11,8 @@
 #define MR__X86 0
 #endif
 
-/* Whether functions with MR__AVX2 may be called. The environment variable MILLRACE_CPU=plain says no, as it does to the library. */
+/* Whether functions with MR__AVX2 may be called. The environment variable MILLRACE_CPU=plain says no, as it does to the
+ * library. */
 bool mr__has_avx2(void);
 
 #endif

@@ -1,4 +1,5 @@
-/* A file that is written under another name, and takes its place when all of it is there: a crash leaves the old one or the new. */
+/* A file that is written under another name, and takes its place when all of it is there: a crash leaves the old one or
+ * the new. */
 #ifndef MILLRACE_SOURCES_NEW_FILE_H
 #define MILLRACE_SOURCES_NEW_FILE_H
 

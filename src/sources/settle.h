@@ -1,5 +1,5 @@
-/* The end of a call whose status must be checked (MR_CHECKED): who gets the status deals with the failure, which is then no longer
- * pending. */
+/* The end of a call whose status must be checked (MR_CHECKED): who gets the status deals with the failure, which is
+ * then no longer pending. */
 #ifndef MILLRACE_SOURCES_SETTLE_H
 #define MILLRACE_SOURCES_SETTLE_H
 

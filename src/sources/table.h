@@ -28,15 +28,15 @@ typedef struct mr__table {
     bool each;  /* the columns are the source's, in its order, whatever their names are */
 } mr__table;
 
-/* Names the source and what of it is read, for messages: "'a.db'", "people". Zeroed before. What is made from then on is freed by
- * mr__table_free, also after a failure. */
+/* Names the source and what of it is read, for messages: "'a.db'", "people". Zeroed before. What is made from then on
+ * is freed by mr__table_free, also after a failure. */
 mr_status mr__table_name(mr__table *table, const char *source, const char *what);
 
 /* Takes the fields; failures are in the name of `call`. */
 mr_status mr__table_make(mr__table *table, const char *call, const mr_table_field *fields, int field_count);
 
-/* The same where no fields are named: each column of the source is one of its own name. `columns` has names, types and shapes of these; of
- * numbers with a point, missing ones are NaN. */
+/* The same where no fields are named: each column of the source is one of its own name. `columns` has names, types and
+ * shapes of these; of numbers with a point, missing ones are NaN. */
 mr_status mr__table_make_each(mr__table *table, const char *call, mr_table_field *columns, int count);
 void mr__table_free(mr__table *table);
 

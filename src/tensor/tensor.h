@@ -42,8 +42,9 @@ typedef struct mr__memory {
 
 mr__memory *mr__memory_new(size_t bytes); /* zeroed; one holder */
 
-/* With anything in it, for whoever writes it from front to back: a large block begins on a page of 2 MB, and the system is asked for
- * such pages, each of which costs as much as one of 4 KB. What is never written costs none. `data`: where the bytes begin. */
+/* With anything in it, for whoever writes it from front to back: a large block begins on a page of 2 MB, and the system
+ * is asked for such pages, each of which costs as much as one of 4 KB. What is never written costs none. `data`: where
+ * the bytes begin. */
 mr__memory *mr__memory_untouched(size_t bytes, void **data);
 
 void mr__memory_hold(mr__memory *memory);

@@ -84,8 +84,8 @@ mr_status mr__duration_option(const char *call, const char *name, const char *te
 
 /* ---- triggers ---- */
 
-/* A product that is a whole number in decimal digits: those of 0.07 times 100 make 7, not quite so in binary. What 15 digits tell
- * apart stays apart. */
+/* A product that is a whole number in decimal digits: those of 0.07 times 100 make 7, not quite so in binary. What 15
+ * digits tell apart stays apart. */
 static double mend(double product)
 {
     const double whole = round(product);

@@ -99,8 +99,9 @@ static mr_status wind_up(mr__fit *fit, mr_status status)
     return status;
 }
 
-/* Tells the callbacks of a failure, and writes what they want to have saved while there is a training. `ended`: it is one behind
- * its last checkpoint, of which that is a copy: what was done since is no part of what a longer training goes on from. */
+/* Tells the callbacks of a failure, and writes what they want to have saved while there is a training. `ended`: it is
+ * one behind its last checkpoint, of which that is a copy: what was done since is no part of what a longer training
+ * goes on from. */
 static mr_status say_failed(mr__fit *fit, mr_status status, bool ended)
 {
     mr__failure first;

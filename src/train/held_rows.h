@@ -1,6 +1,6 @@
 /*
- * Rows of a validation that runs. They are handed over when it has come to its end, and not before: what breaks it off, a signal or a
- * failure, may be followed by a checkpoint from which the whole validation is done again.
+ * Rows of a validation that runs. They are handed over when it has come to its end, and not before: what breaks it off,
+ * a signal or a failure, may be followed by a checkpoint from which the whole validation is done again.
  */
 #ifndef MILLRACE_TRAIN_HELD_ROWS_H
 #define MILLRACE_TRAIN_HELD_ROWS_H

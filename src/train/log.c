@@ -346,7 +346,8 @@ void mr__log_batch_ended(mr__fit_log *log)
             add(&log->key[i]);
 }
 
-/* Whether a name without _epoch or _step is a key's for those that look at a metric: one that validation logs as well is its own. */
+/* Whether a name without _epoch or _step is a key's for those that look at a metric: one that validation logs as well
+ * is its own. */
 static bool has_plain_name(const mr__fit_log *log, const mr__log_key *key)
 {
     for (size_t i = 0; i < log->key_count && !key->validating; i++)

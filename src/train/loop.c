@@ -18,8 +18,8 @@ static bool is_asked_to_end(const mr__fit *fit)
     return fit->stop || fit->time_over;
 }
 
-/* After an update, which is counted; its row has the number that it had before. Once the end is asked for there is always one. Of a task that optimizes by hand, after each
- * batch, with that one's number (Lightning's). */
+/* After an update, which is counted; its row has the number that it had before. Once the end is asked for there is
+ * always one. Of a task that optimizes by hand, after each batch, with that one's number (Lightning's). */
 static void report_step(mr__fit *fit)
 {
     const int64_t done = fit->manual ? fit->batches + 1 : fit->step.global_step;
@@ -278,7 +278,8 @@ static mr_status run_batches(mr__fit *fit, bool *complete)
     return take_checkpoint(fit, MR__IN_BATCHES, last_epoch(fit));
 }
 
-/* A part of it is only for an epoch that no hook has left. In Lightning's order: the schedule, validation and its row, the epoch's row, a schedule that looks at a metric. */
+/* A part of it is only for an epoch that no hook has left. In Lightning's order: the schedule, validation and its row,
+ * the epoch's row, a schedule that looks at a metric. */
 static mr_status end_epoch(mr__fit *fit, bool complete)
 {
     bool validated = false;

@@ -12,8 +12,8 @@ typedef struct mr__monitor {
  * epoch has ended, and where there is validation one of those. */
 mr_status mr__monitor_look(mr__monitor *monitor, mr_step *step, const char *name, bool strict, double *value);
 
-/* What a metric is now: behind a batch of training what that, or one before it in the epoch, has logged; elsewhere, and where there is
- * nothing, what was last logged for an epoch or a validation. NULL: there was none yet. */
+/* What a metric is now: behind a batch of training what that, or one before it in the epoch, has logged; elsewhere, and
+ * where there is nothing, what was last logged for an epoch or a validation. NULL: there was none yet. */
 const double *mr__monitor_now(const mr_step *step, const char *name);
 
 #endif

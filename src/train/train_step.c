@@ -156,8 +156,8 @@ static mr_status zero_grad(mr__fit *fit)
     return MR_OK;
 }
 
-/* The batch has failed, or a hook leaves it out. Where backward has begun, some of the window's gradients may have its own in them: then
- * the window is lost, too. */
+/* The batch has failed, or a hook leaves it out. Where backward has begun, some of the window's gradients may have its
+ * own in them: then the window is lost, too. */
 static mr_status without_batch(mr__fit *fit, mr_status status)
 {
     leave_out(fit);

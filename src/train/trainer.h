@@ -119,13 +119,13 @@ struct mr__fit {
     int64_t limit; /* training batches of an epoch; -1: all */
     bool quiet,
         nonfinite; /* of a finder: nothing is said of a loss that is no number, but that there was one */
-    struct mr__average
-        *validated_with; /* the average that the model had in the last validation; NULL: its own weights */
-    bool ends_as_best;   /* a callback has given the model its best weights, at the end of the fit */
-    bool in_training;    /* which can be gone on with: it has begun, and its end has changed nothing yet */
-    bool again;          /* the end of a training that had ended is done once more: all files are there */
-    int64_t bad_before
-        [MR__MAX_LOADERS]; /* what mr_loader_bad_samples said of the training's loaders when it began */
+    /* the average that the model had in the last validation; NULL: its own weights */
+    struct mr__average *validated_with;
+    bool ends_as_best; /* a callback has given the model its best weights, at the end of the fit */
+    bool in_training;  /* which can be gone on with: it has begun, and its end has changed nothing yet */
+    bool again;        /* the end of a training that had ended is done once more: all files are there */
+    /* what mr_loader_bad_samples said of the training's loaders when it began */
+    int64_t bad_before[MR__MAX_LOADERS];
     mr_loader *overfit[2]; /* of the same few batches, for training and validation; NULL */
 };
 
@@ -200,8 +200,8 @@ static inline bool mr__ticked(const mr_step *step, unsigned *seen)
     return true;
 }
 
-/* The number, from 1, of the row that the update belongs to that is being made, before it is counted: that of the update, or of a
- * task that optimizes by hand, of the batch. And whether it is one that is written. */
+/* The number, from 1, of the row that the update belongs to that is being made, before it is counted: that of the
+ * update, or of a task that optimizes by hand, of the batch. And whether it is one that is written. */
 static inline int64_t mr__row_number(const mr__fit *fit)
 {
     return (fit->manual ? fit->batches : fit->step.global_step) + 1;

@@ -1,6 +1,6 @@
 /*
- * Names that were given to files, each with the first version that is still free of it, in a fixed piece of memory, for checkpoints. Of the
- * names only a hash is kept, and of them the latest.
+ * Names that were given to files, each with the first version that is still free of it, in a fixed piece of memory, for
+ * checkpoints. Of the names only a hash is kept, and of them the latest.
  */
 #ifndef MILLRACE_TRAIN_USED_NAMES_H
 #define MILLRACE_TRAIN_USED_NAMES_H

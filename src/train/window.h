@@ -29,7 +29,8 @@ void mr__window_drop(mr__saved *saved);
 /* What is listed, or nothing. */
 mr_params mr__window_saved(const mr__saved *saved);
 
-/* Lists what a checkpoint has of all that, which may be nothing, to be read to there; or raises why this fit cannot go on with it. */
+/* Lists what a checkpoint has of all that, which may be nothing, to be read to there; or raises why this fit cannot go
+ * on with it. */
 mr_status mr__window_find(mr__fit *fit, const char *path, const mr__safetensors *file);
 
 /* Goes on in the window whose values have been read to where the list has them, and drops the list. */

@@ -1,5 +1,5 @@
-/* Schemas that anybody may write, and arrays of schemas that are sound. What lies behind an array's pointers is believed, so buffers are
- * as large as lengths can be here. */
+/* Schemas that anybody may write, and arrays of schemas that are sound. What lies behind an array's pointers is
+ * believed, so buffers are as large as lengths can be here. */
 #include "fuzz.h"
 
 #include <millrace/sources/arrow.h>

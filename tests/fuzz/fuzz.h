@@ -1,5 +1,5 @@
-/* What fuzzers share. Each is a file with LLVMFuzzerTestOneInput; `make fuzz` looks for inputs that break something, and the tests replay
- * those that are known (replay.c). */
+/* What fuzzers share. Each is a file with LLVMFuzzerTestOneInput; `make fuzz` looks for inputs that break something,
+ * and the tests replay those that are known (replay.c). */
 #ifndef FUZZ_H
 #define FUZZ_H
 

@@ -1,5 +1,5 @@
-/* Rows as a server of PostgreSQL sends them: a type, and the bytes of two values, of which the server may have any number. No server is
- * asked, since these types are known by their numbers. */
+/* Rows as a server of PostgreSQL sends them: a type, and the bytes of two values, of which the server may have any
+ * number. No server is asked, since these types are known by their numbers. */
 #include "fuzz.h"
 
 #include <millrace/sources/postgres.h>

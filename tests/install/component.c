@@ -1,5 +1,5 @@
-/* A user of one installed component: what it makes of nothing is a failure in words, in which all of the component takes part that is
- * linked. */
+/* A user of one installed component: what it makes of nothing is a failure in words, in which all of the component
+ * takes part that is linked. */
 #include <millrace/millrace.h>
 
 #if defined USE_files

@@ -1,9 +1,10 @@
 /* Optimizers, against PyTorch. The file is described in golden/make_optim.py.
  *
- * In float32 the updates are torch's bit for bit where the processor has fused multiply-adds: every rounding is
- * where torch has it. Without them each product is rounded, which a step of Adam divides by a small square root.
- * In float64 the products are rounded, too, and beta^t is multiplied up: 1 - 0.999^t has its last places' error
- * a hundredfold. p.sub_(lr * p.grad) rounds twice, mr_tensor_add_scaled once. Allowed are units in the last place of the value, or of 1 where that is larger. */
+ * In float32 the updates are torch's bit for bit where the processor has fused multiply-adds: every rounding is where
+ * torch has it. Without them each product is rounded, which a step of Adam divides by a small square root. In float64
+ * the products are rounded, too, and beta^t is multiplied up: 1 - 0.999^t has its last places' error a hundredfold.
+ * p.sub_(lr * p.grad) rounds twice, mr_tensor_add_scaled once. Allowed are units in the last place of the value, or of
+ * 1 where that is larger. */
 #include "golden_run.h"
 
 #include "kernels/kernels.h"

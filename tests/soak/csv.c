@@ -1,5 +1,5 @@
-/* soak-csv make BYTES writes so many bytes of CSV, or a few more, and what they add up to to stderr; soak-csv read FILE SHARDS WORKERS
- * reads them through a loader, and prints the same, and the peak of its memory in KiB behind it. */
+/* soak-csv make BYTES writes so many bytes of CSV, or a few more, and what they add up to to stderr; soak-csv read FILE
+ * SHARDS WORKERS reads them through a loader, and prints the same, and the peak of its memory in KiB behind it. */
 #include <millrace/sources/csv.h>
 
 #include "peak.h"

@@ -1,5 +1,5 @@
-/* soak-npy FILE GIGABYTES makes a sparse NPY file of that size, opens it, and reads a hundred rows from everywhere: it prints the
- * seconds until the first is there, and the peak of its memory in KiB. */
+/* soak-npy FILE GIGABYTES makes a sparse NPY file of that size, opens it, and reads a hundred rows from everywhere: it
+ * prints the seconds until the first is there, and the peak of its memory in KiB. */
 #include <millrace/samplers.h>
 #include <millrace/sources/arrays.h>
 

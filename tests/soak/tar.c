@@ -1,7 +1,7 @@
 /*
- * Tar files of gigabytes. `soak-tar make BYTES` writes one to standard output, of samples with a picture and a number, as many as
- * it takes; to standard error how many there are, and the sum of their numbers and of the pictures' sizes. `soak-tar read FILE SHARDS WORKERS` reads
- * one and writes the same, and the most memory that it took, in KiB.
+ * Tar files of gigabytes. `soak-tar make BYTES` writes one to standard output, of samples with a picture and a number,
+ * as many as it takes; to standard error how many there are, and the sum of their numbers and of the pictures' sizes.
+ * `soak-tar read FILE SHARDS WORKERS` reads one and writes the same, and the most memory that it took, in KiB.
  */
 #include <millrace/sources/tar.h>
 

@@ -1,5 +1,5 @@
-/* Running values of batch norms behind an average, of a task that optimizes by hand: its steps run as they do in training, but for
- * what they ask of optimizers. */
+/* Running values of batch norms behind an average, of a task that optimizes by hand: its steps run as they do in
+ * training, but for what they ask of optimizers. */
 #include "check.h"
 #include "fit.h"
 

@@ -203,8 +203,8 @@ static void strict_alone(mr_trainer *t)
         t, mr_lambda_callback_new(&(mr_callback_vtable){ .on_train_batch_end = look_and_signal }, NULL));
 }
 
-/* An end within the first epoch, before any validation: the model keeps what it has learned by then, and does not get the weights
- * that it began with. */
+/* An end within the first epoch, before any validation: the model keeps what it has learned by then, and does not get
+ * the weights that it began with. */
 static void test_end_before_a_check(void)
 {
     memset(at_end, 0, sizeof at_end);

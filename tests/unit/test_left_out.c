@@ -1,4 +1,5 @@
-/* A training that leaves batches out is the one without them: weights, running means, rows, metrics; and what it says of bad samples. */
+/* A training that leaves batches out is the one without them: weights, running means, rows, metrics; and what it says
+ * of bad samples. */
 #include "check.h"
 #include "files.h"
 #include "fit.h"

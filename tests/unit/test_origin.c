@@ -1,4 +1,5 @@
-/* Where a sample comes from that is refused behind its source: through every dataset that is made of others, by index and in streams. */
+/* Where a sample comes from that is refused behind its source: through every dataset that is made of others, by index
+ * and in streams. */
 #include "check.h"
 
 #include <millrace/datasets.h>
@@ -136,8 +137,8 @@ static bool refuse_few(void *user, void *const *field)
 
 static mr_rng *rng;
 
-/* What a loader says of the first bad sample of a map over the dataset, whatever makes the batches; and of each where they are left out. The
- * dataset is freed. */
+/* What a loader says of the first bad sample of a map over the dataset, whatever makes the batches; and of each where
+ * they are left out. The dataset is freed. */
 static void check_map(mr_dataset *inner, int64_t bad, const char *reads, const char *said)
 {
     mr_dataset *mapped = mr_map_new(inner, refuse, &bad, &(mr_map_opts){ .reads = reads });
@@ -262,7 +263,8 @@ static void test_filter(void)
     mr_dataset_free(made(kept, a, NULL));
 }
 
-/* It is said once, by the map whose function refused. A field that a map has made is what the map reads, unless there is one of its name. */
+/* It is said once, by the map whose function refused. A field that a map has made is what the map reads, unless there
+ * is one of its name. */
 static void test_maps_over_maps(void)
 {
     static const mr_field others[] = { { "z", MR_INT64, { 0 } }, { "x", MR_INT64, { 0 } } };

@@ -1,5 +1,6 @@
-/* Checkpoints that are cut at every byte, or have a bit that is wrong, are refused in words and passed over for an older one; disks
- * that are full and folders that are closed leave the last good one, and the training goes on from it when there is room again. */
+/* Checkpoints that are cut at every byte, or have a bit that is wrong, are refused in words and passed over for an
+ * older one; disks that are full and folders that are closed leave the last good one, and the training goes on from it
+ * when there is room again. */
 #include "resume.h"
 
 #include "train/resume.h"
@@ -167,8 +168,8 @@ static int count_own(const char *name)
     return count;
 }
 
-/* There is room for files of more and more bytes: each time it gets a bit farther. What failed is said with the file and the reason,
- * in the message and in the log, and a checkpoint that was there is there. */
+/* There is room for files of more and more bytes: each time it gets a bit farther. What failed is said with the file
+ * and the reason, in the message and in the log, and a checkpoint that was there is there. */
 static void test_full_disk(void)
 {
     const mr_trainer_opts opts = { .max_epochs = EPOCHS, .log_every_n_steps = 1, .checkpoint_every = "2ba" };

@@ -1,5 +1,5 @@
-/* Trainings that end at, or beside, the end of an epoch, by a limit of steps or of batches, by a callback or where a hook leaves
- * the epoch, and go on from there: as if they had not ended. */
+/* Trainings that end at, or beside, the end of an epoch, by a limit of steps or of batches, by a callback or where a
+ * hook leaves the epoch, and go on from there: as if they had not ended. */
 #include "resume.h"
 
 /* ---- kinds of trainings ---- */

@@ -1,5 +1,5 @@
-/* Numbers that are not finite in a task that adds up gradients by hand: what becomes of the gradients, beside a loop that is worked
- * out here. */
+/* Numbers that are not finite in a task that adds up gradients by hand: what becomes of the gradients, beside a loop
+ * that is worked out here. */
 #include "check.h"
 #include "fit.h"
 
@@ -117,8 +117,8 @@ static void add_gradient(const double p[2], int batch, double g[2])
     }
 }
 
-/* The weights before each batch are those of a loop in which gradients begin from zero with each window, and again where `zeroed`
- * says so: behind that batch. The weights are then those of before batch `back` (-1: as they are). */
+/* The weights before each batch are those of a loop in which gradients begin from zero with each window, and again
+ * where `zeroed` says so: behind that batch. The weights are then those of before batch `back` (-1: as they are). */
 static void check_weights(int zeroed, int left_out, int back)
 {
     double p[2] = { weights[0][0], weights[0][1] }, g[2] = { 0, 0 }, kept[BATCHES][2];

@@ -23,10 +23,10 @@ typedef struct mr_sqlite_logger_opts {
     bool clock; /* the time of each row, in seconds since 1970; otherwise NULL */
 } mr_sqlite_logger_opts;
 
-/* Makes a logger, which is called sqlite. The path is copied; the database and its tables are made if they are not there.
- * Several processes may log to one database; what is logged can be read at any time. A training that is resumed goes on under
- * its id, which is found by its version folder; the rows behind the checkpoint are deleted. Where that folder has moved, it is the one
- * run of its name and version whose folder is not there any more. */
+/* Makes a logger, which is called sqlite. The path is copied; the database and its tables are made if they are not
+ * there. Several processes may log to one database; what is logged can be read at any time. A training that is resumed
+ * goes on under its id, which is found by its version folder; the rows behind the checkpoint are deleted. Where that
+ * folder has moved, it is the one run of its name and version whose folder is not there any more. */
 MR_API mr_logger *mr_sqlite_logger_new(const char *path, const mr_sqlite_logger_opts *opts);
 
 #ifdef __cplusplus

@@ -10,14 +10,14 @@
  * that fails is made again, from the byte where it broke off. A file that becomes another while it is read is a failure:
  * "'https://…' has changed while it was read". Such a file can be gone on with where a state stands, also in shards.
  *
- * What is read here and there in a file (mr_file_read_ranges, rows of large arrays) is all that is asked for, but that ranges are put
- * together which lie within 16 KB of each other, and that a cache has blocks of 64 KB. Who reads on from where ranges before ended is
- * read ahead for.
+ * What is read here and there in a file (mr_file_read_ranges, rows of large arrays) is all that is asked for, but that
+ * ranges are put together which lie within 16 KB of each other, and that a cache has blocks of 64 KB. Who reads on from
+ * where ranges before ended is read ahead for.
  *
- * A server that gives no parts is read from the front to the back; to go on in a file means to read up to there. An answer that
- * comes without an end, and says neither its length nor what it is, is a pipe: read once. What comes is taken as it is: no
- * packing is asked for, nor undone; a reader sees by the first bytes that a file is packed, or is told that the server has packed it (gzip,
- * zstd; by anything else it is refused).
+ * A server that gives no parts is read from the front to the back; to go on in a file means to read up to there. An
+ * answer that comes without an end, and says neither its length nor what it is, is a pipe: read once. What comes is
+ * taken as it is: no packing is asked for, nor undone; a reader sees by the first bytes that a file is packed, or is
+ * told that the server has packed it (gzip, zstd; by anything else it is refused).
  *
  * Proxies are those that the environment names, as curl knows them: http_proxy, https_proxy, all_proxy, no_proxy.
  */
@@ -36,30 +36,31 @@ typedef struct mr_http_opts {
 
     /* Times are in seconds, up to a million. */
     int retries; /* of a request that brings nothing, one after the other; default 5, -1: none */
-    double
-        backoff; /* seconds before the first of them, at most, and half of that at least; doubled each time; default 0.25 */
-    double
-        most_backoff; /* that it is doubled up to; default 30. A server that asks for more patience (Retry-After) is a failure */
+    /* seconds before the first of them, at most, and half of that at least; doubled each time; default 0.25 */
+    double backoff;
+    /* that it is doubled up to; default 30. A server that asks for more patience (Retry-After) is a failure */
+    double most_backoff;
     double connect_timeout; /* seconds to come to a server; default 10 */
-    double
-        stall_timeout; /* seconds without a byte, after which a request has failed; default 30; MR_ZERO: no limit */
+    /* seconds without a byte, after which a request has failed; default 30; MR_ZERO: no limit */
+    double stall_timeout;
 
     const char *ca_file; /* certificates of authorities (PEM); default: the system's */
-    /* Of each request: "Authorization: Bearer …". Where a redirection leads to another server (scheme, host or port), they are not
-     * sent there. */
+    /* Of each request: "Authorization: Bearer …". Where a redirection leads to another server (scheme, host or port),
+     * they are not sent there. */
     const char *const *headers;
     int header_count;
 
-    const char *
-        cache; /* a folder in which parts of files are kept, made if need be; other files in it stay; default: none */
-    int64_t
-        cache_bytes; /* that the parts in it take up, at most, about, whoever put them there; those least lately used go first; default 16 GB */
+    /* a folder in which parts of files are kept, made if need be; other files in it stay; default: none */
+    const char *cache;
+    /* that the parts in it take up, at most, about, whoever put them there; those least lately used go first;
+     * default 16 GB */
+    int64_t cache_bytes;
 } mr_http_opts;
 
-/* Makes a storage of files that are named by URLs, "http://…" or "https://…". Strings are copied. Redirections are followed.
- * Parts of files that a server knows by an ETag or a date are kept in the cache; each opening asks whether they are still the same. What
- * a server gives as a whole only is not kept, and comes anew each time. Several programs may share a cache, and one that is killed
- * leaves it sound. */
+/* Makes a storage of files that are named by URLs, "http://…" or "https://…". Strings are copied. Redirections are
+ * followed. Parts of files that a server knows by an ETag or a date are kept in the cache; each opening asks whether
+ * they are still the same. What a server gives as a whole only is not kept, and comes anew each time. Several programs
+ * may share a cache, and one that is killed leaves it sound. */
 MR_API mr_storage *mr_storage_from_http(const mr_http_opts *opts);
 
 /* What a storage has done so far. */

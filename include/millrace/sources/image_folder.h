@@ -30,18 +30,19 @@ typedef struct mr_image_folder_opts {
     bool bytes; /* give the files as they are, without steps: see below */
 } mr_image_folder_opts;
 
-/* Makes a dataset of a folder with a folder of pictures for each class (torchvision's ImageFolder), up to 64 folders deep
- * inside of that. Links to folders are folders, but for those that lead back to where they lie, which are passed over. Folders that links
- * lead to once more have their pictures once more; a class with more than 16,384 of them is refused.
- * Classes are numbered in the order of their names; samples are class after class, folders and then files in the order of the bytes
- * of their names. Fields: "image", as the steps make it (all pictures have one size, so there is a crop or a resize to height x width
- * among them), and "label", int64. A picture that cannot be had is a bad sample, and named. MR_ERR_FORMAT for a folder without
- * classes and for a class without files.
+/* Makes a dataset of a folder with a folder of pictures for each class (torchvision's ImageFolder), up to 64 folders
+ * deep inside of that. Links to folders are folders, but for those that lead back to where they lie, which are passed
+ * over. Folders that links lead to once more have their pictures once more; a class with more than 16,384 of them is
+ * refused. Classes are numbered in the order of their names; samples are class after class, folders and then files in
+ * the order of the bytes of their names. Fields: "image", as the steps make it (all pictures have one size, so there is
+ * a crop or a resize to height x width among them), and "label", int64. A picture that cannot be had is a bad sample,
+ * and named. MR_ERR_FORMAT for a folder without classes and for a class without files.
  *
- * With `bytes` there are no steps, and "image" is a file's bytes, whatever they are: uint8 (-1), for mr_decode_images_new, and for
- * mr_tar_write, which names samples by a third field then: "key", uint8 (-1), the file's path from its class on, without what is
- * behind the last point of its name; other points of the name become underlines: "cat/more/0001_front" of "cat/more/0001.front.jpg". Two
- * files of a folder that differ in their extensions only have the same key. */
+ * With `bytes` there are no steps, and "image" is a file's bytes, whatever they are: uint8 (-1), for
+ * mr_decode_images_new, and for mr_tar_write, which names samples by a third field then: "key", uint8 (-1), the file's
+ * path from its class on, without what is behind the last point of its name; other points of the name become
+ * underlines: "cat/more/0001_front" of "cat/more/0001.front.jpg". Two files of a folder that differ in their extensions
+ * only have the same key. */
 MR_API mr_dataset *mr_image_folder_new(const char *path, const mr_transform *steps, int step_count,
                                        const mr_image_folder_opts *opts);
 
@@ -58,9 +59,10 @@ typedef struct mr_decode_images_opts {
     const char *name; /* of the new field; default: the old one's */
 } mr_decode_images_opts;
 
-/* Makes the dataset, or stream, whose `field` is a picture out of the bytes that it has in another one, which is uint8 (-1): files in
- * the members of tar files, blobs of a database. Other fields stay as they are. A picture that cannot be had is a bad sample, named by where
- * its bytes come from: "'a.tar': member '0017.jpg' at byte 512, field 'picture': neither a JPEG nor a PNG". */
+/* Makes the dataset, or stream, whose `field` is a picture out of the bytes that it has in another one, which is uint8
+ * (-1): files in the members of tar files, blobs of a database. Other fields stay as they are. A picture that cannot be
+ * had is a bad sample, named by where its bytes come from: "'a.tar': member '0017.jpg' at byte 512, field 'picture':
+ * neither a JPEG nor a PNG". */
 MR_API mr_dataset *mr_decode_images_new(mr_dataset *dataset, const char *field, const mr_transform *steps,
                                         int step_count, const mr_decode_images_opts *opts);
 

@@ -1,9 +1,9 @@
 /*
  * Millrace, sources: pictures out of JPEG and PNG files. Link with millrace-images.
  *
- * A file becomes the bytes that PIL's Image.open(file).convert('RGB') gives: grey is repeated, palettes are looked up, CMYK is
- * taken for Adobe's, transparency is thrown away, of 16 bits the higher eight are kept (but grey of 16 bits is cut off at 255, as
- * PIL does). What is written about colours (gamma, profiles) is not looked at.
+ * A file becomes the bytes that PIL's Image.open(file).convert('RGB') gives: grey is repeated, palettes are looked up,
+ * CMYK is taken for Adobe's, transparency is thrown away, of 16 bits the higher eight are kept (but grey of 16 bits is
+ * cut off at 255, as PIL does). What is written about colours (gamma, profiles) is not looked at.
  *
  * Threads: all functions may be called by several at once.
  */
@@ -27,8 +27,8 @@ MR_API mr_image *mr_image_new(int64_t height, int64_t width, int64_t channels);
 MR_API void mr_image_free(mr_image *image);
 
 typedef struct mr_image_opts {
-    /* A picture of more fails with MR_ERR_MEMORY; default 89,478,485, where PIL begins to warn. So does one with a side of more than
-     * 1,048,576 pixels, and a file of more than 1 GB. */
+    /* A picture of more fails with MR_ERR_MEMORY; default 89,478,485, where PIL begins to warn. So does one with a side
+     * of more than 1,048,576 pixels, and a file of more than 1 GB. */
     int64_t max_pixels;
     bool orientation; /* turn it as its EXIF data say; default: as it lies in the file, as torchvision does */
     bool
@@ -36,8 +36,9 @@ typedef struct mr_image_opts {
                          fails */
 } mr_image_opts;
 
-/* Makes a picture of the bytes of a JPEG or PNG file. Those that are none, are damaged, or end too early are MR_ERR_FORMAT, with
- * what is wrong and near which byte. Memory is taken for the picture only if the file is long enough to hold one of its size. */
+/* Makes a picture of the bytes of a JPEG or PNG file. Those that are none, are damaged, or end too early are
+ * MR_ERR_FORMAT, with what is wrong and near which byte. Memory is taken for the picture only if the file is long
+ * enough to hold one of its size. */
 MR_API mr_image *mr_image_decode(const void *bytes, size_t size, const mr_image_opts *opts);
 
 /* The same of a file, which failures name. */
@@ -58,9 +59,10 @@ typedef struct mr_image_grid_opts {
         *stddev; /* three of each, which mr_transform_normalize was given; default: it was not */
 } mr_image_grid_opts;
 
-/* Makes one picture of a batch, as torchvision's make_grid: side by side, with two black pixels between and around, but around one
- * that is alone; always of 3 channels, grey being repeated. Of float32 [rows, channels, height, width], where 0 is black and 1 white, or of
- * uint8, which may also be [rows, height, width, channels]; 1 or 3 channels. Of grey the first of `mean` and `stddev` count. */
+/* Makes one picture of a batch, as torchvision's make_grid: side by side, with two black pixels between and around, but
+ * around one that is alone; always of 3 channels, grey being repeated. Of float32 [rows, channels, height, width],
+ * where 0 is black and 1 white, or of uint8, which may also be [rows, height, width, channels]; 1 or 3 channels. Of
+ * grey the first of `mean` and `stddev` count. */
 MR_API mr_image *mr_image_grid(const mr_tensor *batch, const mr_image_grid_opts *opts);
 
 #ifdef __cplusplus

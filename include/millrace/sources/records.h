@@ -5,9 +5,9 @@
  * They may come without an end. Packed files (.gz, .zst) are unpacked; of records, whose first bytes may be anything, only the
  * name says it, and a name that is wrong there is a failure.
  *
- * A plain file of a known size is read in as many shards as a loader likes, of others the first has all. A stream resumes
- * where it stands, unless it is a pipe: "'-' is read once, from front to back: …", or a file that has become another one: "'a.bin' has
- * changed since it was read up to record 17".
+ * A plain file of a known size is read in as many shards as a loader likes, of others the first has all. A stream
+ * resumes where it stands, unless it is a pipe: "'-' is read once, from front to back: …", or a file that has become
+ * another one: "'a.bin' has changed since it was read up to record 17".
  */
 #ifndef MILLRACE_SOURCES_RECORDS_H
 #define MILLRACE_SOURCES_RECORDS_H

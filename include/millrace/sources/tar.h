@@ -32,8 +32,8 @@ typedef struct mr_tar_field {
     const char *extension;
     mr_member content;
     mr_dtype dtype; /* but of bytes: default float32; with words int64 */
-    /* But of bytes; default: a single value. A first dimension of -1: as many as there are (<millrace/ragged.h>), none where they are
-     * filled in. */
+    /* But of bytes; default: a single value. A first dimension of -1: as many as there are (<millrace/ragged.h>), none
+     * where they are filled in. */
     mr_shape shape;
     const char *key;    /* of JSON, as in mr_jsonl_field; default: the name */
     mr_missing missing; /* of a member, or a key, that is not there; bytes can be filled in with none */
@@ -45,19 +45,20 @@ typedef struct mr_tar_field {
 typedef struct mr_tar_opts {
     mr_storage *storage; /* where the files are, which is held; default: the disk */
     int64_t max_member;  /* bytes of a member that a field has, its holes too, at most; default 1 GB */
-    int64_t
-        max_held; /* bytes of a packed file's samples that wait for other readers of it, at most; default 192 MB */
+    /* bytes of a packed file's samples that wait for other readers of it, at most; default 192 MB */
+    int64_t max_held;
 } mr_tar_opts;
 
-/* Makes a stream of the samples of files. `files` names one, or several by braces: "train-{000..127}.tar", "{a,b}.tar.gz"; on the
- * disk also by *, ? and [ ], in the order of their bytes. Strings are copied.
+/* Makes a stream of the samples of files. `files` names one, or several by braces: "train-{000..127}.tar",
+ * "{a,b}.tar.gz"; on the disk also by *, ? and [ ], in the order of their bytes. Strings are copied.
  *
- * A loader that has fewer shards than there are files gives some to each; with more, plain files of a known size are cut into
- * parts at bytes (found by the heads of members behind them; a cut that turns out to be within a member, of a tar file
- * within a tar file, fails). A packed one is unpacked once for all its readers, whose samples are 32 in a row and then those of the others:
- * one unpacks at a time, while the others do what maps above the stream want. What is unpacked for a reader who is late waits for
- * him, up to `max_held`; beyond it he unpacks for himself, and gets the same. By default there are as many shards as files, or if these
- * are few up to eight, of packed ones four, of 4 MB at least.
+ * A loader that has fewer shards than there are files gives some to each; with more, plain files of a known size are
+ * cut into parts at bytes (found by the heads of members behind them; a cut that turns out to be within a member, of a
+ * tar file within a tar file, fails). A packed one is unpacked once for all its readers, whose samples are 32 in a row
+ * and then those of the others: one unpacks at a time, while the others do what maps above the stream want. What is
+ * unpacked for a reader who is late waits for him, up to `max_held`; beyond it he unpacks for himself, and gets the
+ * same. By default there are as many shards as files, or if these are few up to eight, of packed ones four, of 4 MB at
+ * least.
  *
  * It resumes where it stands: in a plain file by going there, in a packed one by unpacking it up to there. A sample that
  * cannot be had is named: "'a.tar': member 'train/0001.cls' at byte 1536, field 'label': 'x' is no number". What is behind
@@ -71,8 +72,9 @@ MR_API mr_dataset *mr_tar_stream_new(const char *files, const mr_tar_field *fiel
 typedef struct mr_tar_out {
     const char *field;
     const char *extension; /* of its member; default: the field's name */
-    /* Bytes are a field of uint8, ragged or not; what is raw may be ragged, too. Numbers in text have blanks between them. JSON is an
-     * object, of all fields with the same extension, each at its key. Numbers are written so that reading gives them back. */
+    /* Bytes are a field of uint8, ragged or not; what is raw may be ragged, too. Numbers in text have blanks between
+     * them. JSON is an object, of all fields with the same extension, each at its key. Numbers are written so that
+     * reading gives them back. */
     mr_member content;
     const char *key; /* of JSON; default: the field's name */
 } mr_tar_out;
@@ -85,9 +87,10 @@ typedef struct mr_tar_write_opts {
     mr_write_opts write;
 } mr_tar_write_opts;
 
-/* Writes samples to tar files, <millrace/sources/writers.h> says how: `files` has the place of a number, "train-######.tar", and may end in .gz
- * or .zst. A file that is complete stays, whatever happens then. Where writing stands is noted behind each, not every so many seconds
- * (save_every): what goes on begins with the file that was not complete. */
+/* Writes samples to tar files, <millrace/sources/writers.h> says how: `files` has the place of a number,
+ * "train-######.tar", and may end in .gz or .zst. A file that is complete stays, whatever happens then. Where writing
+ * stands is noted behind each, not every so many seconds (save_every): what goes on begins with the file that was not
+ * complete. */
 MR_API MR_CHECKED mr_status mr_tar_write(mr_dataset *dataset, const char *files, const mr_tar_out *members,
                                          int count, const mr_tar_write_opts *opts);
 

@@ -1,6 +1,6 @@
 /*
- * Millrace, sources: what is done to pictures before they are a model's input: torchvision's transforms, with its arithmetic and
- * its draws. Link with millrace-images.
+ * Millrace, sources: what is done to pictures before they are a model's input: torchvision's transforms, with its
+ * arithmetic and its draws. Link with millrace-images.
  *
  *     const mr_transform train[] = {
  *         mr_transform_random_resized_crop(224, 224, NULL),
@@ -9,10 +9,10 @@
  *         mr_transform_normalize((double[]){ 0.485, 0.456, 0.406 }, (double[]){ 0.229, 0.224, 0.225 }),
  *     };
  *
- * Steps are values: nothing is to be freed. Numbers that make no sense are a failure of whoever is given the steps, who copies
- * them. Pixels are those of torchvision with PIL to the last bit: bytes until mr_transform_to_tensor, float32 behind it. Steps are
- * not carried out one by one: of a file only the part is decoded that a crop asks for, and only the pixels are computed that are in
- * what comes out.
+ * Steps are values: nothing is to be freed. Numbers that make no sense are a failure of whoever is given the steps, who
+ * copies them. Pixels are those of torchvision with PIL to the last bit: bytes until mr_transform_to_tensor, float32
+ * behind it. Steps are not carried out one by one: of a file only the part is decoded that a crop asks for, and only
+ * the pixels are computed that are in what comes out.
  *
  * Draws are torchvision's, in its order and from torch's generator: see mr_image_folder_new for which one.
  */
@@ -59,7 +59,8 @@ typedef struct mr_resize_opts {
     int64_t max_size;               /* of the longer side, where the shorter one is given; default: none */
 } mr_resize_opts;
 
-/* Resizes to height x width; with a width of 0, so that the shorter side is `height` and the other one in proportion, rounded down. */
+/* Resizes to height x width; with a width of 0, so that the shorter side is `height` and the other one in proportion,
+ * rounded down. */
 MR_API mr_transform mr_transform_resize(int64_t height, int64_t width, const mr_resize_opts *opts);
 
 /* The middle of it; black around a picture that is smaller. */
@@ -81,9 +82,9 @@ typedef struct mr_random_resized_crop_opts {
     mr_interpolation interpolation;
 } mr_random_resized_crop_opts;
 
-/* A part of it of random area and ratio, resized to height x width. Draws up to ten times: an area, uniform; the logarithm of a ratio,
- * uniform; and when that part is inside of the picture, top and left. Otherwise takes the middle, in the nearest ratio;
- * a picture so thin that this has no height or no width fails with MR_ERR_SHAPE. */
+/* A part of it of random area and ratio, resized to height x width. Draws up to ten times: an area, uniform; the
+ * logarithm of a ratio, uniform; and when that part is inside of the picture, top and left. Otherwise takes the middle,
+ * in the nearest ratio; a picture so thin that this has no height or no width fails with MR_ERR_SHAPE. */
 MR_API mr_transform mr_transform_random_resized_crop(int64_t height, int64_t width,
                                                      const mr_random_resized_crop_opts *opts);
 

@@ -1,12 +1,14 @@
 /*
- * Millrace, sources: datasets and streams written to files. Link with millrace-files; <millrace/sources/tar.h> writes tar files.
+ * Millrace, sources: datasets and streams written to files. Link with millrace-files; <millrace/sources/tar.h> writes
+ * tar files.
  *
- * A loader with workers reads samples ahead, in order; the calling thread writes them. What is written does not depend on the
- * workers. A file is written as "PATH.part", and gets its name when it is complete and on the disk. Where writing stands is kept in
- * "PATH.state": called again after a crash, or after a failure, the same call goes on from there, and the files come out as if nothing had
- * happened. What has been written is gone when that file is removed. Another dataset or other options are then a failure: "'x.npy.state'
- * is of another writing: …"; and so is a file that has become shorter meanwhile, or is missing: "'x.npy.part' has 300 bytes, and should
- * have 4128 at least: it has changed".
+ * A loader with workers reads samples ahead, in order; the calling thread writes them. What is written does not depend
+ * on the workers. A file is written as "PATH.part", and gets its name when it is complete and on the disk. Where
+ * writing stands is kept in "PATH.state": called again after a crash, or after a failure, the same call goes on from
+ * there, and the files come out as if nothing had happened. What has been written is gone when that file is removed.
+ * Another dataset or other options are then a failure: "'x.npy.state' is of another writing: …"; and so is a file that
+ * has become shorter meanwhile, or is missing: "'x.npy.part' has 300 bytes, and should have 4128 at least: it has
+ * changed".
  */
 #ifndef MILLRACE_SOURCES_WRITERS_H
 #define MILLRACE_SOURCES_WRITERS_H
@@ -24,11 +26,12 @@ typedef struct mr_write_opts {
     /* Seconds from one note of where it stands to the next; default 10. mr_tar_write makes one behind each file. */
     double save_every;
 
-    /* Of a sample that cannot be had: the writing fails, and goes on there when it is called again; or it is left out, and the files are those
-     * of the others. What cannot be written (a token that does not fit) always fails. */
+    /* Of a sample that cannot be had: the writing fails, and goes on there when it is called again; or it is left out,
+     * and the files are those of the others. What cannot be written (a token that does not fit) always fails. */
     mr_bad_policy on_bad_sample; /* default MR_BAD_STOP */
     int64_t max_bad_samples;     /* left out, at most: one more is a failure; default: any number */
-    /* Optional: told when all is written and samples were left out: how many, and views the first `listed` of them, at most a thousand. */
+    /* Optional: told when all is written and samples were left out: how many, and views the first `listed` of them, at
+     * most a thousand. */
     void (*left_out)(void *user, int64_t count, const mr_bad_sample *list, int64_t listed);
     void *user;
 } mr_write_opts;
@@ -44,16 +47,16 @@ MR_API MR_CHECKED mr_status mr_npy_write(mr_dataset *dataset, const mr_npy_out *
                                          const mr_write_opts *opts);
 
 typedef struct mr_tokens_write_opts {
-    /* Of a token in the file, as mr_tokens_new reads it: MR_UINT16 (default), MR_INT32, MR_INT64, MR_UINT8; little-endian. 4 bytes have no
-     * sign: 0 to 4,294,967,295; numbers below 0 take MR_INT64. */
+    /* Of a token in the file, as mr_tokens_new reads it: MR_UINT16 (default), MR_INT32, MR_INT64, MR_UINT8;
+     * little-endian. 4 bytes have no sign: 0 to 4,294,967,295; numbers below 0 take MR_INT64. */
     mr_dtype dtype;
     bool ends; /* each sample is followed by a token, `end` */
     int64_t end;
     mr_write_opts write;
 } mr_tokens_write_opts;
 
-/* Writes the numbers of a field, which may be ragged, one sample behind the other, without a header: a file for mr_tokens_new. A number
- * that does not fit fails, with its sample. */
+/* Writes the numbers of a field, which may be ragged, one sample behind the other, without a header: a file for
+ * mr_tokens_new. A number that does not fit fails, with its sample. */
 MR_API MR_CHECKED mr_status mr_tokens_write(mr_dataset *dataset, const char *field, const char *path,
                                             const mr_tokens_write_opts *opts);
 

@@ -208,8 +208,8 @@ static mr_status go_on(database *d, const mr_log_run *run, const char *dir)
                : run_numbers(d, "DELETE FROM metrics WHERE run = ? AND number >= ?", d->run, d->rows, NULL);
 }
 
-/* Behind all that the training has logged, whose run is that of its folder, or the last one of this logger; without one a new run
- * begins. */
+/* Behind all that the training has logged, whose run is that of its folder, or the last one of this logger; without one
+ * a new run begins. */
 static mr_status go_on_at_end(database *d, const mr_log_run *run, const char *dir)
 {
     mr_status status = dir ? find_run(d, dir) : MR_OK;

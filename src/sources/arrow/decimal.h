@@ -4,8 +4,8 @@
 
 #include "sources/table.h"
 
-/* The number of `width` bytes at `at`, by 10 to the power of `scale`: MR__WHOLE where it is one that fits 64 bits, or else the double that
- * is nearest to it. Width is 4, 8, 16 or 32. */
+/* The number of `width` bytes at `at`, by 10 to the power of `scale`: MR__WHOLE where it is one that fits 64 bits, or
+ * else the double that is nearest to it. Width is 4, 8, 16 or 32. */
 mr__value mr__arrow_decimal(const void *at, int width, int scale);
 
 #endif

@@ -10,8 +10,8 @@ typedef struct mr__array_file {
     mr__bytes bytes;
     mr__bytes whole; /* the NPZ file that `bytes` are a part of, if they are */
     const char *data;
-    mr__input *
-        remote; /* a file that is left where it is, and read in ranges when rows are asked for: there are no bytes and data */
+    /* a file that is left where it is, and read in ranges when rows are asked for: there are no bytes and data */
+    mr__input *remote;
     uint64_t begin; /* of the elements there */
     mr_shape shape;
     mr_dtype dtype;    /* that its elements are given as */
@@ -20,8 +20,8 @@ typedef struct mr__array_file {
     bool no_sign;      /* 32 or 64 bits without a sign */
 } mr__array_file;
 
-/* Opens a file and checks that all of the array is there. `member`: which array of an NPZ file; NULL where there is but one. `most`: bytes
- * that may be kept in memory of what is packed or cannot be mapped; 0: MR__MOST_BYTES. */
+/* Opens a file and checks that all of the array is there. `member`: which array of an NPZ file; NULL where there is but
+ * one. `most`: bytes that may be kept in memory of what is packed or cannot be mapped; 0: MR__MOST_BYTES. */
 mr_status mr__array_file_open(mr__array_file *array, mr_storage *storage, const char *path,
                               const char *member, int64_t most);
 
@@ -60,8 +60,8 @@ mr_status mr__array_head_of(mr__array_file *array, mr__window *window, const cha
 /* The formats' headers: shape and types out of the bytes, the length of the header to *data. */
 mr_status mr__npy_header(mr__array_file *array, const char *path, size_t *data);
 mr_status mr__idx_header(mr__array_file *array, const char *path, size_t *data);
-/* Writes the header of an NPY file into `out`, of MR__NPY_HEAD bytes, with room for another number of rows, up to `most_rows`. Its
- * length; 0 of a type that NumPy has not. */
+/* Writes the header of an NPY file into `out`, of MR__NPY_HEAD bytes, with room for another number of rows, up to
+ * `most_rows`. Its length; 0 of a type that NumPy has not. */
 #define MR__NPY_HEAD 512
 size_t mr__npy_head(char *out, mr_dtype dtype, const mr_shape *shape, int64_t most_rows);
 bool mr__is_npy(const mr__bytes *bytes);

@@ -53,8 +53,8 @@ static void destroy(void *self)
 
 /* ---- the index ---- */
 
-/* Collects the words of a row's cells. MR_END when the row is left out; one with too few cells, or too many, is not, and fails when
- * it is read. */
+/* Collects the words of a row's cells. MR_END when the row is left out; one with too few cells, or too many, is not,
+ * and fails when it is read. */
 static mr_status collect(csv *c, const char *at, const char *end, char **text, size_t *room)
 {
     mr__csv_cell cell;

@@ -22,8 +22,8 @@ enum {
     MR__MOST_COLUMNS = 1 << 16 /* of a file */
 };
 
-/* An mr__record_end; `format` is an mr__csv_format. A line break ends a record unless it is within quotes, and a quote opens only at
- * the beginning of a cell. */
+/* An mr__record_end; `format` is an mr__csv_format. A line break ends a record unless it is within quotes, and a quote
+ * opens only at the beginning of a cell. */
 bool mr__csv_scan(const void *format, const char *at, const char *end, mr__scan *scan);
 
 /* The end of the record that begins at `at`: behind its line break, or `end`. *complete: there is a line break. */
@@ -98,8 +98,8 @@ typedef struct mr__csv_front {
     mr__scan scan;
 } mr__csv_front;
 
-/* Passes over the mark, the lines to skip and those that are none: true when the first record is there in full, or the bytes are
- * all. To be called again with more of them until then. */
+/* Passes over the mark, the lines to skip and those that are none: true when the first record is there in full, or the
+ * bytes are all. To be called again with more of them until then. */
 bool mr__csv_front_find(const mr__csv_format *format, mr__csv_front *front, const char *bytes, size_t size,
                         bool all);
 
@@ -113,21 +113,21 @@ mr_status mr__csv_plan_each(mr__csv_plan *plan,
                             const mr_csv_field *fields); /* one for each column, in their order */
 mr_status mr__csv_plan_guess(mr__csv_plan *plan, const char *at, const char *end, bool classes);
 
-/* After a guess, and when words are known: a line of the log for each column that has become words although some of its cells begin as
- * numbers. */
+/* After a guess, and when words are known: a line of the log for each column that has become words although some of its
+ * cells begin as numbers. */
 mr_status mr__csv_plan_tell(const mr__csv_plan *plan, const char *at, const char *end);
 void mr__csv_plan_free(mr__csv_plan *plan);
 
-/* Writes a record into a sample. MR_OK, MR_END when the row is to be left out, or a failure that names the line; with a line of 0
- * a failure raises nothing. A row that is left out is so whatever its other cells are. */
+/* Writes a record into a sample. MR_OK, MR_END when the row is to be left out, or a failure that names the line; with a
+ * line of 0 a failure raises nothing. A row that is left out is so whatever its other cells are. */
 mr_status mr__csv_read_row(const mr__csv_plan *plan, const char *at, const char *end, int64_t line,
                            void *const *field, int64_t row);
 
 /* Whether a cell has no value for a field: where the row is left out, if that is what the field wants. */
 bool mr__csv_has_none(const mr__csv_plan *plan, int field, const mr__csv_cell *cell);
 
-/* The same as mr__csv_read_row for a record whose cells are all plain numbers, without knowing where it ends: the next one's beginning, or
- * NULL when it may be another kind of record. */
+/* The same as mr__csv_read_row for a record whose cells are all plain numbers, without knowing where it ends: the next
+ * one's beginning, or NULL when it may be another kind of record. */
 const char *mr__csv_read_plain(const mr__csv_plan *plan, const char *at, const char *file_end,
                                void *const *field, int64_t row);
 

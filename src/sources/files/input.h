@@ -9,8 +9,9 @@
 
 typedef struct mr__input mr__input;
 
-/* Makes it; NULL after a failure, which names the path. The second is for files without a head: they are packed only if the name or
- * the storage says so (mr__is_packed_name, mr_file_facts), and it is a failure if they are not then. The last two adopt the file, which may be NULL. */
+/* Makes it; NULL after a failure, which names the path. The second is for files without a head: they are packed only if
+ * the name or the storage says so (mr__is_packed_name, mr_file_facts), and it is a failure if they are not then. The
+ * last two adopt the file, which may be NULL. */
 mr__input *mr__input_open(mr_storage *storage, const char *path);
 mr__input *mr__input_open_headless(mr_storage *storage, const char *path);
 mr__input *mr__input_of(mr_file *file);
@@ -35,8 +36,8 @@ bool mr__input_can_seek(const mr__input *input);
 /* Its size if that is known, it is not packed and can seek, so that several may share it, or -1. */
 int64_t mr__input_size(const mr__input *input);
 
-/* The file's stamp (mr_file_facts). Of one that has a descriptor it is made of its size and of some blocks spread over it, the first and the
- * last among them: so a copy of it elsewhere has the same one. */
+/* The file's stamp (mr_file_facts). Of one that has a descriptor it is made of its size and of some blocks spread over
+ * it, the first and the last among them: so a copy of it elsewhere has the same one. */
 uint64_t mr__input_stamp(mr__input *input);
 
 /* Bytes of the file as it lies there, packed or not; -1: not known, or it is a pipe. */
@@ -47,7 +48,8 @@ mr_file *mr__input_file(mr__input *input); /* a view */
 void mr__input_close(mr__input *input);
 
 /*
- * The same all at once: mapped where it is a plain file that has a descriptor, in memory otherwise. `at` is not to be written to.
+ * The same all at once: mapped where it is a plain file that has a descriptor, in memory otherwise. `at` is not to be
+ * written to.
  */
 typedef struct mr__bytes {
     const char *at;
@@ -63,7 +65,8 @@ typedef struct mr__bytes {
 typedef struct mr__bytes_wanted {
     int64_t most;  /* bytes in memory, more fail; 0: MR__MOST_BYTES */
     bool headless; /* as in mr__input_open_headless */
-    /* Optional: how many bytes there should be, by the first ones; *size stays SIZE_MAX while they do not say. No more are read. */
+    /* Optional: how many bytes there should be, by the first ones; *size stays SIZE_MAX while they do not say. No more
+     * are read. */
     mr_status (*size_of)(const char *path, const mr__bytes *first, size_t *size);
 } mr__bytes_wanted;
 
@@ -79,8 +82,8 @@ mr_status mr__bytes_of_input(mr__bytes *bytes, mr__input *input, const char *pat
                              const mr__bytes_wanted *wanted);
 void mr__bytes_close(mr__bytes *bytes);
 
-/* Before what is mapped is read: fails if the file has become shorter, since then reading would end the process. One that is cut
- * while it is read still does. */
+/* Before what is mapped is read: fails if the file has become shorter, since then reading would end the process. One
+ * that is cut while it is read still does. */
 mr_status mr__bytes_check(const mr__bytes *bytes);
 
 #endif

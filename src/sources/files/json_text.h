@@ -24,8 +24,8 @@ typedef struct mr__json_member {
 
 const char *mr__json_blanks(const char *at, const char *end);
 
-/* The end of the value that begins at `at`; NULL after a fault. Besides JSON there are NaN, Infinity and -Infinity. Numbers may be of any size,
- * strings of any characters; only the form counts. */
+/* The end of the value that begins at `at`; NULL after a fault. Besides JSON there are NaN, Infinity and -Infinity.
+ * Numbers may be of any size, strings of any characters; only the form counts. */
 const char *mr__json_value_end(const char *at, const char *end, mr__json_fault *fault);
 
 /* An object or an array on the way from its first bracket to its last. */

@@ -43,8 +43,8 @@ void mr__json_free(mr__json *object);
 /* Whether the sample is to be left out for a field. */
 bool mr__json_left_out(const mr__json *object, const mr__json_field *f);
 
-/* Writes what an object has for a field, into an mr_ragged if it is ragged. MR_OK, MR_END when the sample is to be left out, or a failure with the
- * place. */
+/* Writes what an object has for a field, into an mr_ragged if it is ragged. MR_OK, MR_END when the sample is to be left
+ * out, or a failure with the place. */
 mr_status mr__json_write(const mr__json *object, const mr__json_field *f, const mr__where *where, void *to);
 
 /* Of a sample's field: of an mr_ragged if it is ragged. */

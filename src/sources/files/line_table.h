@@ -1,5 +1,6 @@
-/* The numbers of lines, for messages about bytes of a file in memory: a table of how many line breaks are in front of some places, made as
- * far as it is asked for. So a file may have any number of bad rows, which are read in any order. */
+/* The numbers of lines, for messages about bytes of a file in memory: a table of how many line breaks are in front of
+ * some places, made as far as it is asked for. So a file may have any number of bad rows, which are read in any
+ * order. */
 #ifndef MILLRACE_SOURCES_LINE_TABLE_H
 #define MILLRACE_SOURCES_LINE_TABLE_H
 
@@ -16,8 +17,8 @@ typedef struct mr__line_table {
 void mr__line_table_init(mr__line_table *table);
 void mr__line_table_free(mr__line_table *table);
 
-/* The line, from 1, that byte `at` of `bytes` lies in; without memory for the table it takes longer. No failure is pending. From any
- * thread. */
+/* The line, from 1, that byte `at` of `bytes` lies in; without memory for the table it takes longer. No failure is
+ * pending. From any thread. */
 int64_t mr__line_of(mr__line_table *table, const char *bytes, size_t at);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The most frequent kind of number, as fast as can be: digits with a point, at the front of a text. Inline, since it is done for each
- * cell of a table.
+ * The most frequent kind of number, as fast as can be: digits with a point, at the front of a text. Inline, since it is
+ * done for each cell of a table.
  */
 #ifndef MILLRACE_SOURCES_NUMBER_PLAIN_H
 #define MILLRACE_SOURCES_NUMBER_PLAIN_H
@@ -48,8 +48,8 @@ static inline unsigned mr__other_than_digits(const char *at, unsigned *points)
 
 #endif
 
-/* Reads a number of the front of a text: where it ends, or NULL when it is of another kind, which is not to say that it is none. With
- * up to eight digits there is no branch that hangs on where the sign, the point and the end are. */
+/* Reads a number of the front of a text: where it ends, or NULL when it is of another kind, which is not to say that it
+ * is none. With up to eight digits there is no branch that hangs on where the sign, the point and the end are. */
 static inline const char *mr__read_plain(const char *at, const char *end, double *value)
 {
 #ifdef __SSE2__

@@ -27,7 +27,8 @@ mr_status mr__part_sync(mr__part_file *file);
 /* Closes it, and gives it its name; it has been synced. */
 mr_status mr__part_finish(mr__part_file *file);
 
-/* The same of one that was complete, with so many bytes, when the program ended: there is a part, or the file has its name already. */
+/* The same of one that was complete, with so many bytes, when the program ended: there is a part, or the file has its
+ * name already. */
 mr_status mr__part_rename(const char *path, int64_t bytes);
 
 /* Closes it as it is. */

@@ -22,12 +22,12 @@ mr_status mr__row_index_add(mr__row_index *index, uint64_t place);
 typedef struct mr__row_kind {
     /* The first row from `at` on, before the file's end; *end is its own. NULL: there is none. */
     const char *(*next)(const void *plan, const char *at, const char *file_end, const char **end);
-    /* Writes it into row `row` of the fields. MR_END: it is to be left out. A failure with a line of 0 raises nothing: who reads
-     * counts lines, and calls again. */
+    /* Writes it into row `row` of the fields. MR_END: it is to be left out. A failure with a line of 0 raises nothing:
+     * who reads counts lines, and calls again. */
     mr_status (*read)(const void *plan, const char *at, const char *end, int64_t line, void *const *field,
                       int64_t row);
-    /* Optional: the same of most rows, without looking for the end first: where the next one begins, or NULL when it is to be read by
-     * `next` and `read`. */
+    /* Optional: the same of most rows, without looking for the end first: where the next one begins, or NULL when it is
+     * to be read by `next` and `read`. */
     const char *(*quick)(const void *plan, const char *at, const char *file_end, void *const *field,
                          int64_t row);
 } mr__row_kind;

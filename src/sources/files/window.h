@@ -15,15 +15,15 @@ typedef struct mr__window {
     size_t longest; /* bytes that a record may have; 0: MR__LONGEST_RECORD */
 } mr__window;
 
-/* How far one has come in looking for a record's end: so what has been looked at is not looked at again when more bytes have come.
- * Zeroed for a record of which nothing has been looked at. */
+/* How far one has come in looking for a record's end: so what has been looked at is not looked at again when more bytes
+ * have come. Zeroed for a record of which nothing has been looked at. */
 typedef struct mr__scan {
     size_t passed; /* bytes from the record's beginning on */
     bool inside;   /* there, one is within quotes */
 } mr__scan;
 
-/* Looks for the end of the record that begins at `at`: true when it is there, with scan->passed behind its line break. False where
- * `end` comes before: then to be called again with the same bytes and more. */
+/* Looks for the end of the record that begins at `at`: true when it is there, with scan->passed behind its line break.
+ * False where `end` comes before: then to be called again with the same bytes and more. */
 typedef bool mr__record_end(const void *format, const char *at, const char *end, mr__scan *scan);
 
 /* The record at window->at, in full: MR_OK, MR_END when there is none, or a failure. It stays until the next call. */

@@ -1,6 +1,6 @@
 /*
- * A dataset on its way to files: a loader reads it, and where writing stands is in a file beside them: the loader's state before a
- * batch, how many rows of that have been written, and some numbers of the writer's own.
+ * A dataset on its way to files: a loader reads it, and where writing stands is in a file beside them: the loader's
+ * state before a batch, how many rows of that have been written, and some numbers of the writer's own.
  */
 #ifndef MILLRACE_SOURCES_WRITING_H
 #define MILLRACE_SOURCES_WRITING_H
@@ -28,8 +28,8 @@ typedef struct mr__writing {
     void *user;
 } mr__writing;
 
-/* Begins, or goes on: then `numbers` are those that were saved. `target` is the path that the state lies beside; `plan`, made by
- * mr__writing_plan, differs where anything is to be written differently. */
+/* Begins, or goes on: then `numbers` are those that were saved. `target` is the path that the state lies beside;
+ * `plan`, made by mr__writing_plan, differs where anything is to be written differently. */
 mr_status mr__writing_open(mr__writing *writing, const char *call, mr_dataset *dataset, const char *target,
                            uint64_t plan, const mr_write_opts *opts, int64_t *numbers, int count);
 
@@ -40,8 +40,8 @@ uint64_t mr__writing_plan_text(uint64_t plan, const char *text);
 /* Which sample of the dataset the row is. */
 int64_t mr__writing_sample(const mr__writing *writing);
 
-/* Makes writing->batch one that has rows to be written, from writing->row on: whoever writes them moves `row` on, and `rows`. MR_OK, MR_END, or
- * a failure. */
+/* Makes writing->batch one that has rows to be written, from writing->row on: whoever writes them moves `row` on, and
+ * `rows`. MR_OK, MR_END, or a failure. */
 mr_status mr__writing_next(mr__writing *writing);
 
 /* Whether it is time to save again. */

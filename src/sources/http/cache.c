@@ -23,8 +23,8 @@ struct mr__cache {
     char *folder;
     int64_t most;
     atomic_int_least64_t held; /* bytes in the folder, as far as this program knows; */
-    atomic_int_least64_t
-        unseen; /* of these, put there since it has looked, as others may have done as well */
+    /* of these, put there since it has looked, as others may have done as well */
+    atomic_int_least64_t unseen;
     pthread_mutex_t looking;
 };
 

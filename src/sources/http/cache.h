@@ -1,7 +1,7 @@
 /*
- * Parts of files in a folder, each in a file of its own, which is there whole or not at all, and says what it is and a sum of its
- * bytes: whatever happened to the folder, nothing wrong comes out of it. Names are hashes. All of it may be called by several threads,
- * and several programs may use one folder.
+ * Parts of files in a folder, each in a file of its own, which is there whole or not at all, and says what it is and a
+ * sum of its bytes: whatever happened to the folder, nothing wrong comes out of it. Names are hashes. All of it may be
+ * called by several threads, and several programs may use one folder.
  */
 #ifndef MILLRACE_SOURCES_HTTP_CACHE_H
 #define MILLRACE_SOURCES_HTTP_CACHE_H

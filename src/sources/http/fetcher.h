@@ -1,8 +1,9 @@
 /*
  * Requests on their way: one thread makes them all, and makes those again that fail.
  *
- * Whoever wants bytes owns a transfer, and gives it to the fetcher by mr__fetcher_start. From then on its fields belong to the
- * fetcher's lock, until it is done, failed or taken back by mr__fetcher_stop; but the bytes from `taken` up to `filled` may be read without.
+ * Whoever wants bytes owns a transfer, and gives it to the fetcher by mr__fetcher_start. From then on its fields belong
+ * to the fetcher's lock, until it is done, failed or taken back by mr__fetcher_stop; but the bytes from `taken` up to
+ * `filled` may be read without.
  */
 #ifndef MILLRACE_SOURCES_HTTP_FETCHER_H
 #define MILLRACE_SOURCES_HTTP_FETCHER_H
@@ -29,8 +30,8 @@ typedef struct mr__transfer {
     const char *url;          /* borrowed */
     int64_t offset, length;   /* of a part; length -1: all that there is, from the front */
     const mr__identity *same; /* what the file is known by, if it has been; borrowed */
-    const mr__identity
-        *known; /* what it was once, in a cache: that may be the answer, without bytes; borrowed */
+    /* what it was once, in a cache: that may be the answer, without bytes; borrowed */
+    const mr__identity *known;
     char *bytes;
     size_t room;
 

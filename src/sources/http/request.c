@@ -188,7 +188,8 @@ static bool add_condition(mr__transfer *t, const char *name, const char *value)
     return add_line(t, line);
 }
 
-/* What the file must be, so that a server that knows better sends nothing. A weak ETag is no promise about bytes (RFC 9110, 13.1.1). */
+/* What the file must be, so that a server that knows better sends nothing. A weak ETag is no promise about bytes (RFC
+ * 9110, 13.1.1). */
 static bool add_conditions(mr__transfer *t)
 {
     const mr__identity *same = t->answered ? &t->answer.identity : t->same;

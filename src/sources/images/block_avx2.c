@@ -1,7 +1,8 @@
 /*
- * The inverse transform of C. Loeffler, A. Ligtenberg and G. S. Moschytz (Practical fast 1-D DCT algorithms with 11 multiplications, 1989), with
- * constants of 13 binary places, first of the columns, then of the rows, rounded in between to two places: what libjpeg does.
- * Multiplications come in pairs, a * p + b * q, for `pmaddwd`. A register has a row of two blocks, one in each half.
+ * The inverse transform of C. Loeffler, A. Ligtenberg and G. S. Moschytz (Practical fast 1-D DCT algorithms with 11
+ * multiplications, 1989), with constants of 13 binary places, first of the columns, then of the rows, rounded in
+ * between to two places: what libjpeg does. Multiplications come in pairs, a * p + b * q, for `pmaddwd`. A register has
+ * a row of two blocks, one in each half.
  */
 #include "block_avx2.h"
 

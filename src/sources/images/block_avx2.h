@@ -1,6 +1,6 @@
 /*
- * From coefficients to samples, and from samples to pixels, by wide instructions and with libjpeg's arithmetic (its slow and exact one), to
- * the byte.
+ * From coefficients to samples, and from samples to pixels, by wide instructions and with libjpeg's arithmetic (its
+ * slow and exact one), to the byte.
  */
 #ifndef MILLRACE_SOURCES_IMAGES_BLOCK_AVX2_H
 #define MILLRACE_SOURCES_IMAGES_BLOCK_AVX2_H
@@ -31,9 +31,10 @@ bool mr__two_halved_blocks_avx2(const mr__block *a, const mr__block *b);
 
 /* ---- rows ---- */
 
-/* Doubles the width of a row of chroma: `count` samples of `near` and, where the height is doubled as well, of the row `far` on its other side
- * (otherwise NULL) become 2 * count at `to`. Each sample is mixed with its neighbours: `first` and `last` say whether there are none in
- * front of them, and behind them. `sums` is room for count + 34 numbers; up to 32 bytes behind are read and written. */
+/* Doubles the width of a row of chroma: `count` samples of `near` and, where the height is doubled as well, of the row
+ * `far` on its other side (otherwise NULL) become 2 * count at `to`. Each sample is mixed with its neighbours: `first`
+ * and `last` say whether there are none in front of them, and behind them. `sums` is room for count + 34 numbers; up to
+ * 32 bytes behind are read and written. */
 void mr__widen_avx2(const uint8_t *near, const uint8_t *far, int64_t count, bool first, bool last,
                     int16_t *sums, uint8_t *to);
 

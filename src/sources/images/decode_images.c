@@ -1,6 +1,6 @@
 /*
- * Pictures out of a field of bytes, by a map of the dataset. A map has no memory for each thread: so the benches lie in a pile, from
- * which a thread takes one for a sample.
+ * Pictures out of a field of bytes, by a map of the dataset. A map has no memory for each thread: so the benches lie in
+ * a pile, from which a thread takes one for a sample.
  */
 #include <millrace/sources/image_folder.h>
 

@@ -36,9 +36,9 @@ mr_status mr__decoder_begin(mr__decoder *decoder, const void *bytes, size_t size
                             int64_t *height, int64_t *width);
 bool mr__decoder_can_shrink(const mr__decoder *decoder);
 
-/* Reads a region of the picture, whose sides have been divided by `shrink` (1, 2, 4 or 8; a PNG's only by 1) and rounded up, into `room`, as
- * RGB; *view is where it lies there. Once for each mr__decoder_begin. What is neither in the region nor before it may be damaged without
- * being seen. */
+/* Reads a region of the picture, whose sides have been divided by `shrink` (1, 2, 4 or 8; a PNG's only by 1) and
+ * rounded up, into `room`, as RGB; *view is where it lies there. Once for each mr__decoder_begin. What is neither in
+ * the region nor before it may be damaged without being seen. */
 mr_status mr__decoder_read(mr__decoder *decoder, const mr__region *region, int shrink, mr__room *room,
                            mr__view *view);
 

@@ -61,8 +61,8 @@ static mr__region middle(const mr_transform *step, int64_t height, int64_t width
     return r;
 }
 
-/* torchvision takes the logarithm and the exponential in float32. Its own are off by at most one in the last place, which is far too
- * little to change a size but where it lies halfway between two. */
+/* torchvision takes the logarithm and the exponential in float32. Its own are off by at most one in the last place,
+ * which is far too little to change a size but where it lies halfway between two. */
 mr__region mr__draw_resized_crop(mr_rng *rng, const mr_transform *step, int64_t height, int64_t width)
 {
     const double low = (float)log((double)(float)step->low[1]),

@@ -1,6 +1,6 @@
 /*
- * Huffman codes of JPEG, looked up by the next bits. For a coefficient one look gives run, value and how many bits that was, where all of
- * it is in the bits that are looked at, which it mostly is.
+ * Huffman codes of JPEG, looked up by the next bits. For a coefficient one look gives run, value and how many bits that
+ * was, where all of it is in the bits that are looked at, which it mostly is.
  */
 #ifndef MILLRACE_SOURCES_IMAGES_HUFFMAN_H
 #define MILLRACE_SOURCES_IMAGES_HUFFMAN_H
@@ -14,8 +14,9 @@ enum {
     MR__LONGEST = 16   /* of a code, in bits */
 };
 
-/* In one word: how many bits the code and the value have, how many coefficients of zero are in front of the value, and the value. With
- * 0 bits there are too many of them: then the second number is those of the code, and the value is the symbol; or it is 0 as well. */
+/* In one word: how many bits the code and the value have, how many coefficients of zero are in front of the value, and
+ * the value. With 0 bits there are too many of them: then the second number is those of the code, and the value is the
+ * symbol; or it is 0 as well. */
 typedef uint32_t mr__code;
 
 static inline mr__code mr__code_make(int bits, int run, int value)
@@ -38,8 +39,9 @@ static inline int mr__code_value(mr__code code)
     return (int32_t)code >> 16;
 }
 
-/* Several coefficients at once, of which only the number counts, for blocks that are passed over: how many bits, 0 where more are to be
- * looked at; and how many coefficients with those of zero, and MR__END_RUN more where a block ends. */
+/* Several coefficients at once, of which only the number counts, for blocks that are passed over: how many bits, 0
+ * where more are to be looked at; and how many coefficients with those of zero, and MR__END_RUN more where a block
+ * ends. */
 typedef uint16_t mr__leap;
 
 static inline int mr__leap_bits(mr__leap leap)

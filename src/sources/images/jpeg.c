@@ -141,7 +141,8 @@ static bool has_end(const mr__jpeg *j)
 
 /* ---- making ---- */
 
-/* libjpeg keeps a file's tables for the next one, which may have none: so each file gets a new one. Jumps back when there is no memory. */
+/* libjpeg keeps a file's tables for the next one, which may have none: so each file gets a new one. Jumps back when
+ * there is no memory. */
 static void begin_anew(mr__jpeg *j)
 {
     jpeg_destroy_decompress(&j->d);
@@ -224,8 +225,8 @@ static void rgb_of_cmyk(const uint8_t *from, int64_t count, uint8_t *to)
     }
 }
 
-/* Of a picture whose scans are not all there the library makes up what is missing from the blocks around, which it does differently for
- * a part. */
+/* Of a picture whose scans are not all there the library makes up what is missing from the blocks around, which it does
+ * differently for a part. */
 static bool is_incomplete(const mr__jpeg *j)
 {
     const int *bits = j->d.coef_bits ? j->d.coef_bits[0] : NULL;

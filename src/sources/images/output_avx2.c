@@ -1,7 +1,7 @@
 /*
- * Bytes to floats without a table. A division by a number that is known is a multiplication by its reciprocal and a correction by what is left
- * over (P. Markstein, Computation of elementary functions on the IBM RISC System/6000 processor, 1990); whether that gives the table's values to
- * the last bit is tried out for all 256 of them.
+ * Bytes to floats without a table. A division by a number that is known is a multiplication by its reciprocal and a
+ * correction by what is left over (P. Markstein, Computation of elementary functions on the IBM RISC System/6000
+ * processor, 1990); whether that gives the table's values to the last bit is tried out for all 256 of them.
  */
 #include "output.h"
 

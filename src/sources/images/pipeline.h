@@ -1,8 +1,8 @@
 /*
  * Steps one after the other, from a file's bytes to a sample.
  *
- * Steps are noted down as long as they can be: a crop narrows what will be read, a resize waits for the crop behind it, a flip for the
- * copy into the batch. What is noted is carried out (canvas.h) when a step needs pixels, and at the end.
+ * Steps are noted down as long as they can be: a crop narrows what will be read, a resize waits for the crop behind it,
+ * a flip for the copy into the batch. What is noted is carried out (canvas.h) when a step needs pixels, and at the end.
  */
 #ifndef MILLRACE_SOURCES_IMAGES_PIPELINE_H
 #define MILLRACE_SOURCES_IMAGES_PIPELINE_H

@@ -100,8 +100,9 @@ MR__AVX2 static inline void store_rgb(__m128i r, __m128i g, __m128i b, uint8_t *
                          _mm_shuffle_epi8(b, from_b[i])));
 }
 
-/* Red is y + 1.402 cr, green y - 0.34414 cb - 0.71414 cr, blue y + 1.772 cb, of chroma around 0 and with constants of 16 binary places. What is too
- * long for a factor of 16 bits is taken off: 1.402 is 1 + 0.402, 1.772 is 2 - 0.228, -0.71414 is -1 + 0.28586. */
+/* Red is y + 1.402 cr, green y - 0.34414 cb - 0.71414 cr, blue y + 1.772 cb, of chroma around 0 and with constants of
+ * 16 binary places. What is too long for a factor of 16 bits is taken off: 1.402 is 1 + 0.402, 1.772 is 2 - 0.228,
+ * -0.71414 is -1 + 0.28586. */
 MR__AVX2 void mr__rgb_of_ycc_avx2(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, int64_t count,
                                   uint8_t *to)
 {

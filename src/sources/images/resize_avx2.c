@@ -1,7 +1,7 @@
 /*
- * Sums of weighted bytes by pairs: `pmaddwd` multiplies numbers of 16 bits and adds two products. A weight of 22 places is too long
- * for that; so it is cut in two, and what the upper parts give is shifted up in the end. All of it is whole numbers: the sums are
- * those of plain loops.
+ * Sums of weighted bytes by pairs: `pmaddwd` multiplies numbers of 16 bits and adds two products. A weight of 22 places
+ * is too long for that; so it is cut in two, and what the upper parts give is shifted up in the end. All of it is whole
+ * numbers: the sums are those of plain loops.
  */
 #include "resize.h"
 

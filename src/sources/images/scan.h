@@ -1,6 +1,7 @@
 /*
- * The coefficients of a baseline JPEG, out of the bytes of its one scan: units of some blocks for each channel, from left to right and
- * from top to bottom. Of units outside of a window only as much is read as it takes to come to those behind.
+ * The coefficients of a baseline JPEG, out of the bytes of its one scan: units of some blocks for each channel, from
+ * left to right and from top to bottom. Of units outside of a window only as much is read as it takes to come to those
+ * behind.
  */
 #ifndef MILLRACE_SOURCES_IMAGES_SCAN_H
 #define MILLRACE_SOURCES_IMAGES_SCAN_H

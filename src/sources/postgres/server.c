@@ -11,7 +11,8 @@ static bool is_address(const char *value)
     return strchr(value, '@') || strstr(value, "://");
 }
 
-/* Whether the value is part of an address that libpq has taken apart in the wrong place, so that it may have some of the password. */
+/* Whether the value is part of an address that libpq has taken apart in the wrong place, so that it may have some of
+ * the password. */
 static bool is_torn(const PQconninfoOption *o)
 {
     if (strcmp(o->keyword, "port") == 0)

@@ -13,7 +13,8 @@ typedef struct mr__postgres {
     mr__table table;
 } mr__postgres;
 
-/* `what`: the table, or "the query". Without fields mr__pg_guess is to follow. What is made is freed by mr__postgres_free also after a failure. */
+/* `what`: the table, or "the query". Without fields mr__pg_guess is to follow. What is made is freed by
+ * mr__postgres_free also after a failure. */
 mr_status mr__postgres_make(mr__postgres *postgres, const char *call, const char *server, const char *what,
                             const mr_table_field *fields, int field_count);
 void mr__postgres_free(mr__postgres *postgres);

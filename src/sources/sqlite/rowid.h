@@ -4,8 +4,8 @@
 
 #include "rows.h"
 
-/* *name: rowid, _rowid_ or oid, the first that is no other column of the table. A failure where rows have no numbers, or nothing names
- * them. Of a table that is not there nothing is said. */
+/* *name: rowid, _rowid_ or oid, the first that is no other column of the table. A failure where rows have no numbers,
+ * or nothing names them. Of a table that is not there nothing is said. */
 mr_status mr__sqlite_rowid(const mr__sqlite *sqlite, const char **name);
 
 #endif

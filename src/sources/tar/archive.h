@@ -49,8 +49,9 @@ void mr__tar_close(mr__tar *tar);
 /* The next member that is a file and belongs to a sample: MR_OK, MR_END, or a failure, after which nothing more can be read. */
 mr_status mr__tar_next(mr__tar *tar, mr__member *member);
 
-/* Reads up to `size` bytes of the member's contents: their number, 0 at their end; -1 after a failure, as above. There is room for
- * `spare` bytes more, which may be written, too: so one call of the system can read contents and the next head. */
+/* Reads up to `size` bytes of the member's contents: their number, 0 at their end; -1 after a failure, as above. There
+ * is room for `spare` bytes more, which may be written, too: so one call of the system can read contents and the next
+ * head. */
 int64_t mr__tar_read(mr__tar *tar, const mr__member *member, void *bytes, size_t size, size_t spare);
 
 /* Whether two members are of one sample. */

@@ -47,8 +47,8 @@ static mr_status find_head(mr__input *input, unsigned char *buffer, int64_t *at)
     }
 }
 
-/* The first sample that begins behind the member behind the head at *head: MR_OK, MR_END when there is none, or a failure, which
- * may mean that it was no head. *head: the last one that was read. */
+/* The first sample that begins behind the member behind the head at *head: MR_OK, MR_END when there is none, or a
+ * failure, which may mean that it was no head. *head: the last one that was read. */
 static mr_status find_sample(mr_storage *storage, const char *path, int64_t *head, int64_t *at)
 {
     mr__tar tar;

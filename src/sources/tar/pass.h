@@ -1,6 +1,6 @@
 /*
- * Passes through packed files (share.h), and what they hold. All of it is under the lock of the mr__shared, but what a pass's `reading`
- * says.
+ * Passes through packed files (share.h), and what they hold. All of it is under the lock of the mr__shared, but what a
+ * pass's `reading` says.
  */
 #ifndef MILLRACE_SOURCES_TAR_PASS_H
 #define MILLRACE_SOURCES_TAR_PASS_H

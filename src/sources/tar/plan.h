@@ -37,8 +37,8 @@ typedef struct mr__seen {
     int64_t at;         /* of its head */
 } mr__seen;
 
-/* Writes what the member that `tar` stands at has for the fields that are made of it, and sets seen[i] for each. MR_OK, MR_END when
- * the sample is to be left out, or a failure with the place. */
+/* Writes what the member that `tar` stands at has for the fields that are made of it, and sets seen[i] for each. MR_OK,
+ * MR_END when the sample is to be left out, or a failure with the place. */
 mr_status mr__tar_read_member(const mr__tar_plan *plan, mr__tar *tar, const mr__member *member,
                               mr__scratch *scratch, mr__seen *seen, void *const *field);
 

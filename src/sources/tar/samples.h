@@ -69,7 +69,8 @@ typedef struct mr__target {
 /* An mr__take. */
 mr_status mr__target_take(void *target, mr__tar *tar, const mr__member *member);
 
-/* After the members: what is missing, or the first failure. MR_OK, MR_END when the sample is left out. `last` is one of its members. */
+/* After the members: what is missing, or the first failure. MR_OK, MR_END when the sample is left out. `last` is one of
+ * its members. */
 mr_status mr__target_finish(mr__target *target, const mr__tar *tar, mr__member *last,
                             const mr__sample_read *read);
 

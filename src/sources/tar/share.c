@@ -104,8 +104,8 @@ static void end_step(mr__share *s, step *t)
     }
 }
 
-/* Unpacks what comes next in the pass. *given: it was a sample for the target, and the status is what became of it; otherwise the status is
- * MR_OK or a failure that has nothing to do with the file. */
+/* Unpacks what comes next in the pass. *given: it was a sample for the target, and the status is what became of it;
+ * otherwise the status is MR_OK or a failure that has nothing to do with the file. */
 static mr_status unpack(mr__share *s, mr__target *target, bool *given)
 {
     mr__shared *shared = s->shared;

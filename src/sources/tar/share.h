@@ -1,11 +1,11 @@
 /*
- * A packed tar file that several readers share: it is unpacked once, by whoever needs the next sample, while the others read what was
- * unpacked for them or do something else. A reader has a part of the samples: of `parts` readers, number `part` has 32 of them in a
- * row, and those 32 * parts behind them, and so on.
+ * A packed tar file that several readers share: it is unpacked once, by whoever needs the next sample, while the others
+ * read what was unpacked for them or do something else. A reader has a part of the samples: of `parts` readers, number
+ * `part` has 32 of them in a row, and those 32 * parts behind them, and so on.
  *
- * One unpacking of the file from the front on is a *pass*. Samples of readers who have not come for them yet are held. They are
- * let go of when they take too much memory; a reader who comes too late begins a pass of his own. So what a reader gets does not depend on the
- * others, but for the time that it takes.
+ * One unpacking of the file from the front on is a *pass*. Samples of readers who have not come for them yet are held.
+ * They are let go of when they take too much memory; a reader who comes too late begins a pass of his own. So what a
+ * reader gets does not depend on the others, but for the time that it takes.
  */
 #ifndef MILLRACE_SOURCES_TAR_SHARE_H
 #define MILLRACE_SOURCES_TAR_SHARE_H

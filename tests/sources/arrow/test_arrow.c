@@ -245,7 +245,8 @@ static void test_dictionaries(void)
 
 /* ---- no values ---- */
 
-/* x is 1, NULL, (2), 4; list [1], NULL, ([3]), [NULL, 5]; the third row is NULL in the record batch itself. `none` has no values. */
+/* x is 1, NULL, (2), 4; list [1], NULL, ([3]), [NULL, 5]; the third row is NULL in the record batch itself. `none` has
+ * no values. */
 static mr_dataset *with_nulls(const mr_table_field *fields, int count)
 {
     static const float values[] = { 0, 1, 2, 2, 4 }, items[] = { 1, 2, 3, 4, 5 };

@@ -1,5 +1,5 @@
-/* Arrays in a storage that gives no descriptor: large ones stay there, and rows are those of the file that is mapped; packed ones, NPZ
- * files and small ones are read. */
+/* Arrays in a storage that gives no descriptor: large ones stay there, and rows are those of the file that is mapped;
+ * packed ones, NPZ files and small ones are read. */
 #include <millrace/millrace.h>
 #include <millrace/sources/arrays.h>
 

@@ -1,5 +1,5 @@
-/* Files with many bad rows, by number: each is named by its line, in whatever order and by however many threads, and in time that grows as
- * the file does. */
+/* Files with many bad rows, by number: each is named by its line, in whatever order and by however many threads, and in
+ * time that grows as the file does. */
 #include <millrace/millrace.h>
 #include <millrace/sources/csv.h>
 #include <millrace/sources/jsonl.h>

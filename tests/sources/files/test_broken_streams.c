@@ -1,4 +1,5 @@
-/* Streams of files that break off, where bad samples are left out: what is before the damage is given, and the damage counts as one. */
+/* Streams of files that break off, where bad samples are left out: what is before the damage is given, and the damage
+ * counts as one. */
 #include <millrace/millrace.h>
 #include <millrace/sources/arrays.h>
 #include <millrace/sources/csv.h>

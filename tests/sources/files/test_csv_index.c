@@ -1,4 +1,5 @@
-/* The index of a CSV file that is kept in a file: it is used, and made anew when it is none of this file's and fields', or damaged. */
+/* The index of a CSV file that is kept in a file: it is used, and made anew when it is none of this file's and fields',
+ * or damaged. */
 #include <millrace/sources/csv.h>
 
 #include "files.h"

@@ -1,5 +1,5 @@
-/* Files that are not what they seem: packed ones that grow without measure, heads without an end, files that become shorter, storages
- * that cannot seek, pipes that live. */
+/* Files that are not what they seem: packed ones that grow without measure, heads without an end, files that become
+ * shorter, storages that cannot seek, pipes that live. */
 #include <millrace/sources/arrays.h>
 #include <millrace/sources/csv.h>
 #include <millrace/sources/jsonl.h>
@@ -304,7 +304,8 @@ static void test_headless(void)
     }
 }
 
-/* Of tokens 0 to 9, by index and as a stream: how many windows of 3, and whether each begins with the third number of that before. */
+/* Of tokens 0 to 9, by index and as a stream: how many windows of 3, and whether each begins with the third number of
+ * that before. */
 static int64_t count_windows(const char *path)
 {
     int64_t count[2] = { 0, 0 };

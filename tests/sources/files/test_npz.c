@@ -258,8 +258,8 @@ static void put_number(char *at, uint64_t number, int count)
         at[i] = (char)(number >> 8 * i);
 }
 
-/* "a.npz" whose list has `count` times the first member of another one, by other names, each of which says that it has `larger` bytes
- * if that is not 0. */
+/* "a.npz" whose list has `count` times the first member of another one, by other names, each of which says that it has
+ * `larger` bytes if that is not 0. */
 static const char *make_repeated(const char *name, int count, uint64_t larger)
 {
     const int64_t entry = place_of(name, "PK\1\2");

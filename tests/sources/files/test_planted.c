@@ -1,5 +1,5 @@
-/* One fault in the middle of a large file of each format: what is said names the file, the place, the field and what was expected; to the
- * letter, by number and in a stream, and the samples around it come. */
+/* One fault in the middle of a large file of each format: what is said names the file, the place, the field and what
+ * was expected; to the letter, by number and in a stream, and the samples around it come. */
 #include <millrace/sources/arrays.h>
 #include <millrace/sources/csv.h>
 #include <millrace/sources/jsonl.h>

@@ -187,8 +187,8 @@ static void test_faults(void)
         "cannot be cut into that many shards");
 }
 
-/* One cell over several cuts, the lines of which look like rows from the middle on, but not at its front: whoever finds himself there
- * takes them for rows. The rows are all there once, or the file is refused. */
+/* One cell over several cuts, the lines of which look like rows from the middle on, but not at its front: whoever finds
+ * himself there takes them for rows. The rows are all there once, or the file is refused. */
 static void test_long_cell(void)
 {
     static const mr_csv_field text = { .name = "text", .dtype = MR_UINT8, .shape = { 1, { -1 } } };

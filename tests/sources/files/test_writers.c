@@ -322,7 +322,8 @@ static void test_complete(void)
     CHECK(same_files("a.npy", "x.npy") && same_files("b.npy", "n.npy"));
 }
 
-/* The program ends when a file has its name, and its state is not removed yet: the file stays as it is, however often one calls. */
+/* The program ends when a file has its name, and its state is not removed yet: the file stays as it is, however often
+ * one calls. */
 static void test_named(void)
 {
     char path[300];

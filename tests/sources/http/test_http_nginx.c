@@ -1,5 +1,6 @@
-/* A real server, nginx, with a configuration of its own in a temporary folder: parts, conditions, packing on the way, a file that is
- * replaced while it is read, HTTPS by a certificate that is made for it. Left out (77) where there is no nginx. */
+/* A real server, nginx, with a configuration of its own in a temporary folder: parts, conditions, packing on the way, a
+ * file that is replaced while it is read, HTTPS by a certificate that is made for it. Left out (77) where there is no
+ * nginx. */
 #include <millrace/millrace.h>
 #include <millrace/sources/arrays.h>
 #include <millrace/sources/csv.h>

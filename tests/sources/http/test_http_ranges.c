@@ -1,4 +1,5 @@
-/* Ranges of a web server's file, and the rows of arrays there: only what is asked for comes, several at once; who reads on is read ahead for. */
+/* Ranges of a web server's file, and the rows of arrays there: only what is asked for comes, several at once; who reads
+ * on is read ahead for. */
 #include <millrace/millrace.h>
 #include <millrace/sources/arrays.h>
 #include <millrace/sources/http.h>

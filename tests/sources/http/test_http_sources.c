@@ -1,4 +1,5 @@
-/* Readers of files read from a web server: CSV, JSON lines, NPY, tar; in shards, going on with other workers, over connections that are cut. */
+/* Readers of files read from a web server: CSV, JSON lines, NPY, tar; in shards, going on with other workers, over
+ * connections that are cut. */
 #include <millrace/millrace.h>
 #include <millrace/sources/arrays.h>
 #include <millrace/sources/csv.h>

@@ -1,6 +1,7 @@
-/* A training with all that a training has (accumulation, validations within epochs, a schedule that looks at a metric, an average, the
- * best checkpoints, early stopping, all loggers) is killed from outside, at any moment, again and again, with other numbers of
- * workers; in the end its checkpoints, weights and logs are those of one that was not killed. */
+/* A training with all that a training has (accumulation, validations within epochs, a schedule that looks at a metric,
+ * an average, the best checkpoints, early stopping, all loggers) is killed from outside, at any moment, again and
+ * again, with other numbers of workers; in the end its checkpoints, weights and logs are those of one that was not
+ * killed. */
 #include <millrace/loggers/sqlite.h>
 
 #include "resume.h"

@@ -181,7 +181,8 @@ static void test_fields(void)
     mr_dataset_free(d);
 }
 
-/* One sample, made by hand: two fields that are raw, one that is a text of numbers, one that is a word, and three that are missing. */
+/* One sample, made by hand: two fields that are raw, one that is a text of numbers, one that is a word, and three that
+ * are missing. */
 static void test_more_fields(void)
 {
     char command[1500];

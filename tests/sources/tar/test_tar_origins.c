@@ -47,8 +47,8 @@ static mr_status refuse(void *user, void *const *in, void *const *out, int64_t i
     return *(int64_t *)in[1] % 100 == *(int64_t *)user ? mr_fail(MR_ERR_FORMAT, "it is refused") : MR_OK;
 }
 
-/* What is said of each sample that the map refuses, once. It names its place, and nothing else; `reads` is what the map reads, `member` that
- * field's, or -1. */
+/* What is said of each sample that the map refuses, once. It names its place, and nothing else; `reads` is what the map
+ * reads, `member` that field's, or -1. */
 static void check_refused(const char *name, const char *reads, int member, int64_t shards)
 {
     int64_t rest = 99;

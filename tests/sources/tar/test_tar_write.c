@@ -1,4 +1,5 @@
-/* Samples written to tar files, and read again: the same; in files of so many samples or bytes; stopped anywhere, and gone on with. */
+/* Samples written to tar files, and read again: the same; in files of so many samples or bytes; stopped anywhere, and
+ * gone on with. */
 #include <millrace/millrace.h>
 #include <millrace/sources/tar.h>
 

@@ -52,6 +52,8 @@ typedef struct mr_tar_opts {
 /* Makes a stream of the samples of files. `files` names one, or several by braces: "train-{000..127}.tar",
  * "{a,b}.tar.gz"; on the disk also by *, ? and [ ], in the order of their bytes. Strings are copied.
  *
+ * Several tar files that lie one behind the other in one are read as one.
+ *
  * A loader that has fewer shards than there are files gives some to each; with more, plain files of a known size are
  * cut into parts at bytes (found by the heads of members behind them; a cut that turns out to be within a member, of a
  * tar file within a tar file, fails). A packed one is unpacked once for all its readers, whose samples are 32 in a row

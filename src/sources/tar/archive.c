@@ -93,6 +93,9 @@ mr_status mr__tar_start(mr__tar *tar, int64_t at)
     if (!a)
         return mr_fail(MR_ERR_MEMORY, "out of memory: libarchive has none for '%s'", tar->path);
     archive_read_support_format_tar(a);
+    /* behind an end there may be another beginning (cat a.tar b.tar); whoever reads a part of the file finds it as well */
+    if (archive_read_set_format_option(a, "tar", "read_concatenated_archives", "1") != ARCHIVE_OK)
+        return failed(tar, "no tar file", at);
     archive_read_set_read_callback(a, give);
     archive_read_set_skip_callback(a, skip);
     archive_read_set_callback_data(a, tar);

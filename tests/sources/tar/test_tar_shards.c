@@ -133,6 +133,21 @@ static void test_packed_file(void)
     check_shards(in_folder("one.tar.gz"), 120);
 }
 
+/* Several tar files one behind the other in one, with their ends in between; as they are and packed. */
+static void test_joined_file(void)
+{
+    char command[900];
+    make("first.tar", 0, 40, false);
+    make("second.tar", 40, 41, true);
+    make("third.tar", 41, 120, false);
+    snprintf(command, sizeof command, "cd '%s' && cat first.tar second.tar third.tar > joined.tar",
+             files_folder);
+    CHECK(system(command) == 0);
+    check_shards(in_folder("joined.tar"), 120);
+    pack("joined.tar", "gzip");
+    check_shards(in_folder("joined.tar.gz"), 120);
+}
+
 static void test_several_files(void)
 {
     make("a-08.tar", 0, 50, false);
@@ -515,6 +530,7 @@ int main(void)
     rng = mr_rng_new(1);
     RUN(test_one_file);
     RUN(test_packed_file);
+    RUN(test_joined_file);
     RUN(test_several_files);
     RUN(test_default);
     RUN(test_tar_in_tar);

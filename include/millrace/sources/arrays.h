@@ -68,7 +68,7 @@ MR_API MR_CHECKED mr_status mr_npy_save(const mr_tensor *tensor, const char *pat
  * every `stride` steps; what does not fill one at the end is left out. */
 typedef struct mr_tokens_opts {
     /* Of a token in the file: MR_UINT16 (default), MR_INT32, MR_INT64, MR_UINT8; little-endian. 4 bytes have no sign,
-     * as with NumPy's uint32: tokens up to 4,294,967,295. */
+     * as with NumPy's uint32: tokens up to 4,294,967,295. MR_FLOAT32 is 0, and so the default, no failure. */
     mr_dtype dtype;
     int64_t stride;      /* default: the length, so that each token is predicted once */
     int64_t skip;        /* bytes of a header in front; default 0 */

@@ -59,10 +59,12 @@ typedef struct mr_csv_opts {
 
 /* Makes a dataset of the rows of a file, which is mapped (a packed one is unpacked in memory), with an index of its
  * rows in memory: 8 bytes for each 8. The strings are copied. `fields` NULL: each column is a field, float32 where the
- * first 100 rows have numbers (missing ones are NaN), else classes; a line of the log names each column of these that
- * has cells which begin as numbers. A row with more or fewer cells than the header, and a cell that is no number, fail
- * when they are read: "'a.csv': line 17, column 'age': 'x' is no number". So does a file that has become shorter; but
- * one that is cut just while it is read ends the process, as with all mapped files. */
+ * first 100 rows have numbers (missing ones are NaN), else classes, of which a missing one fails when its row is read:
+ * to leave such rows out, or fill the cells in, give fields, those of words with `classes` and `missing`. A line of the
+ * log names each column of classes that has cells which begin as numbers. A row with more or fewer cells than the
+ * header, and a cell that is no number, fail when they are read: "'a.csv': line 17, column 'age': 'x' is no number". So
+ * does a file that has become shorter; but one that is cut just while it is read ends the process, as with all mapped
+ * files. */
 MR_API mr_dataset *mr_csv_new(const char *path, const mr_csv_field *fields, int field_count,
                               const mr_csv_opts *opts);
 

@@ -24,7 +24,12 @@ extern "C" {
  * it is opened (8 bytes each), and a batch is one question to the server. The strings are copied. `table` is written as
  * in SQL (public.people), names of columns as they are. A value that is none of the field's type fails when it is read:
  * "'host=db dbname=test': row 17 of people, column 'age': a text, not a number". Rows that MR_MISSING_SKIP leaves out
- * are left out of the list. A connection that was lost is made again at the next sample.
+ * are left out of the list.
+ *
+ * A connection that is lost while rows are asked for is a failure, and is made again at the next row. With MR_BAD_STOP
+ * the epoch ends. With MR_BAD_SKIP the rows of a batch are then asked for one by one: none is lost if the server is
+ * there again, else they are bad samples. Where rows are asked for one by one anyway (by a loader with a
+ * timeout, by a map with fields of its own), the one that the break met is a bad sample.
  *
  * `fields` NULL: each column is a field of its name and type: bool, int16, int32, int64, float32, float64 (numeric,
  * dates and timestamps, too), of those with a point NULL is NaN; texts and bytea are ragged uint8. */
@@ -42,7 +47,8 @@ typedef struct mr_postgres_opts {
 /* Makes a stream of a query's rows; `fields` NULL: as above. Where the query has the parameters :shard and :shards, it
  * is read in shards, and gives each of them its rows: "SELECT … WHERE id % :shards = :shard". Without them one reader
  * has all. Rows come through a cursor of the server's, about a megabyte at a time, at most 256 rows, while the next are
- * on their way.
+ * on their way. Where the query fails, or the connection is lost, the rows that were to come together with the failing
+ * one are lost with it, though they lie before it: "the query, behind row 72: …" names the last row that had come.
  *
  * A reader sees the database as it was when it began (REPEATABLE READ). Those of a query in shards all see it as it was
  * when the stream was made, in all epochs: a connection holds that state, and the server keeps what belongs to it,

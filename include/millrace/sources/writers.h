@@ -6,9 +6,11 @@
  * on the workers. A file is written as "PATH.part", and gets its name when it is complete and on the disk. Where
  * writing stands is kept in "PATH.state": called again after a crash, or after a failure, the same call goes on from
  * there, and the files come out as if nothing had happened. What has been written is gone when that file is removed.
- * Another dataset or other options are then a failure: "'x.npy.state' is of another writing: …"; and so is a file that
- * has become shorter meanwhile, or is missing: "'x.npy.part' has 300 bytes, and should have 4128 at least: it has
- * changed".
+ * Another call is then a failure: "'x.npy.state' is of another writing: …". Compared are how many samples a dataset by
+ * index has, the names of its fields, what is written of them and to which files, and the options that the files or
+ * their batches hang on (batch_size and shards are among them). Values are not compared: of a dataset that has others
+ * by now, the files have the old ones in front and the new ones behind. A file that has become shorter meanwhile, or is
+ * missing, is a failure, too: "'x.npy.part' has 300 bytes, and should have 4128 at least: it has changed".
  */
 #ifndef MILLRACE_SOURCES_WRITERS_H
 #define MILLRACE_SOURCES_WRITERS_H
@@ -48,7 +50,8 @@ MR_API MR_CHECKED mr_status mr_npy_write(mr_dataset *dataset, const mr_npy_out *
 
 typedef struct mr_tokens_write_opts {
     /* Of a token in the file, as mr_tokens_new reads it: MR_UINT16 (default), MR_INT32, MR_INT64, MR_UINT8;
-     * little-endian. 4 bytes have no sign: 0 to 4,294,967,295; numbers below 0 take MR_INT64. */
+     * little-endian. 4 bytes have no sign: 0 to 4,294,967,295; numbers below 0 take MR_INT64. MR_FLOAT32 is 0, and so
+     * the default. */
     mr_dtype dtype;
     bool ends; /* each sample is followed by a token, `end` */
     int64_t end;

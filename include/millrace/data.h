@@ -295,7 +295,8 @@ typedef struct mr_bad_sample {
 } mr_bad_sample;
 
 /* How many samples were left out of the batches up to now, in all epochs. `*list`, if not NULL, views the first
- * `*listed` of them, at most a thousand, until the next call on the loader. They are part of the loader's state. */
+ * `*listed` of them, at most a thousand, until the next call on the loader. They are part of the loader's state.
+ * Without a loader there are none, which is no failure. */
 MR_API int64_t mr_loader_bad_samples(const mr_loader *loader, const mr_bad_sample **list, int64_t *listed);
 
 /* Leaves the epoch early: the next mr_loader_next begins the next one (Python's break, and a new iter). */
@@ -321,7 +322,7 @@ typedef struct mr_loader_stats {
     bool loader_bound;               /* more time in mr_loader_next than with the caller */
 } mr_loader_stats;
 
-/* Writes them to `stats`; zeros without a loader. */
+/* Writes them to `stats`; zeros without a loader, which is no failure. */
 MR_API void mr_loader_get_stats(const mr_loader *loader, mr_loader_stats *stats);
 
 /* Writes them as a line of words that begins with "loader-bound: " or "model-bound: " to `text`, at most `room` bytes with

@@ -501,8 +501,6 @@ int64_t mr_loader_batch_size(const mr_loader *loader)
 
 int64_t mr_loader_bad_samples(const mr_loader *loader, const mr_bad_sample **list, int64_t *listed)
 {
-    if (!loader)
-        mr__null("loader_bad_samples", "loader");
     if (list)
         *list = loader ? loader->bad.list : NULL;
     if (listed)

@@ -57,10 +57,8 @@ void mr_loader_get_stats(const mr_loader *loader, mr_loader_stats *stats)
         return;
     }
     *stats = (mr_loader_stats){ 0 };
-    if (!loader) {
-        mr__null("loader_get_stats", "loader");
+    if (!loader)
         return;
-    }
     const mr__stats *s = &loader->stats;
     const int64_t all = s->samples * loader->sample_bytes + s->item_bytes;
     const double samples = (double)s->samples, bytes = s->samples ? (double)all / samples : 0;

@@ -131,7 +131,7 @@ static void test_nulls(void)
     char text[30] = "x";
     mr_loader_get_stats(NULL, &s);
     CHECK_EQ_I64(s.batches, 0);
-    CHECK_EQ_STR(mr_error(), "loader_get_stats: loader is NULL");
+    CHECK_EQ_I64(mr_error_status(), MR_OK);
     mr_loader_get_stats(NULL, NULL);
     CHECK_EQ_STR(mr_error(), "loader_get_stats: stats is NULL");
     CHECK_EQ_I64(mr_loader_explain(NULL, text, sizeof text), 0);

@@ -49,7 +49,8 @@ typedef struct mr_csv_opts {
     mr_storage *storage; /* where the file is, which is held; default: the disk */
     /* For mr_csv_new: keeps the index of the rows, and the words of classes, in a file: `index`, or with keep_index
      * that of the name and ".index". Then opening it again takes no time. An index of a file that has changed (its
-     * size, its time, what is at its ends), of other fields, or one that is damaged, is made anew. */
+     * size, its time, what is at its ends), of other fields, or one that is damaged, is made anew. Where it cannot be
+     * written (a mount that is read-only, a full disk) a line of the log says so, and the index is in memory alone. */
     bool keep_index;
     const char *index;
     /* For mr_csv_new: how many bytes may be kept in memory of what cannot be mapped, a packed file or a pipe; more

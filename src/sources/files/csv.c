@@ -181,6 +181,18 @@ static char *index_path(const char *path, const mr_csv_opts *opts)
     return beside;
 }
 
+/* Where it cannot be written (a mount that is read-only, a full disk) the rows are there all the same. */
+static mr_status keep_index(const csv *c, const char *kept, const mr__csv_indexed *of)
+{
+    const mr_status s = mr__csv_index_save(kept, of, &c->rows.index);
+    if (s != MR_ERR_IO)
+        return s;
+    mr_log_line(MR_LOG_WARNING, "csv_new: '%s': the index of its rows is not kept: %s", c->plan.path,
+                mr_error());
+    mr_error_clear();
+    return MR_OK;
+}
+
 static mr_status index_rows(csv *c, const char *path, const mr_csv_opts *opts)
 {
     char *kept = index_path(path, opts);
@@ -193,7 +205,7 @@ static mr_status index_rows(csv *c, const char *path, const mr_csv_opts *opts)
     if (s == MR_END) {
         s = make_index(c);
         if (s == MR_OK && *kept)
-            s = mr__csv_index_save(kept, &of, &c->rows.index);
+            s = keep_index(c, kept, &of);
     }
     mr_free(kept);
     return s;

@@ -92,7 +92,8 @@ typedef struct mr_tar_write_opts {
 /* Writes samples to tar files, <millrace/sources/writers.h> says how: `files` has the place of a number,
  * "train-######.tar", and may end in .gz or .zst. A file that is complete stays, whatever happens then. Where writing
  * stands is noted behind each, not every so many seconds (save_every): what goes on begins with the file that was not
- * complete. */
+ * complete. Files of an earlier, longer set stay where they are: if there is one of the number behind the last, a line
+ * of the log names it, since a pattern such as "train-*.tar" reads it, too. */
 MR_API MR_CHECKED mr_status mr_tar_write(mr_dataset *dataset, const char *files, const mr_tar_out *members,
                                          int count, const mr_tar_write_opts *opts);
 

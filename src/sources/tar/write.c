@@ -11,6 +11,7 @@
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char call[] = "tar_write";
 
@@ -64,21 +65,44 @@ static mr_status failed(const writer *w)
                    w->file.path, said ? said : "out of memory");
 }
 
-/* "train-000017.tar" of "train-######.tar". */
-static mr_status open_part(writer *w)
+/* "train-000017.tar" of "train-######.tar": the file of the writer's number; NULL after a failure. */
+static char *part_path(const writer *w)
 {
     const char *hash = strchr(w->files, '#');
     const int digits = (int)strspn(hash, "#");
     const size_t room = strlen(w->files) + 32;
     char *path = mr_alloc(room);
+    if (path)
+        snprintf(path, room, "%.*s%0*lld%s", (int)(hash - w->files), w->files, digits, (long long)w->number,
+                 hash + digits);
+    return path;
+}
+
+static mr_status open_part(writer *w)
+{
+    char *path = part_path(w);
     if (!path)
         return mr_error_status();
-    snprintf(path, room, "%.*s%0*lld%s", (int)(hash - w->files), w->files, digits, (long long)w->number,
-             hash + digits);
     mr__part_close(&w->file);
     mr_status s = mr__part_open(&w->file, path, 0);
     mr_free(path);
     return s;
+}
+
+/* A file behind the last one that was written is of a longer set, whose files may be there up to any number. */
+static mr_status look_for_older(const writer *w)
+{
+    char *path = part_path(w);
+    if (!path)
+        return mr_error_status();
+    if (access(path, F_OK) == 0)
+        mr_log_line(
+            MR_LOG_WARNING,
+            "%s: '%s' is of an earlier writing, and not of the %lld files that were written: a pattern "
+            "of their names reads it, too",
+            call, path, (long long)w->number);
+    mr_free(path);
+    return MR_OK;
 }
 
 static mr_status open_file(writer *w)
@@ -301,6 +325,8 @@ mr_status mr_tar_write(mr_dataset *dataset, const char *files, const mr_tar_out 
     writer w = { .file.fd = -1 };
     mr__writing in = { 0 };
     mr_status s = run(&w, &in, dataset, files, members, count, opts ? opts : &defaults);
+    if (s == MR_OK)
+        s = look_for_older(&w);
     w.broken = true; /* what is not complete stays as it is */
     archive_write_free(w.archive);
     if (w.locale)

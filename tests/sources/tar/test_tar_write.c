@@ -386,6 +386,33 @@ static void test_left_out(void)
     mr_dataset_free(d);
 }
 
+static char heard[500];
+
+static void hear(void *user, mr_log_level level, const char *line)
+{
+    (void)user;
+    CHECK_EQ_I64(level, MR_LOG_WARNING);
+    snprintf(heard, sizeof heard, "%s", line);
+}
+
+/* Files of an earlier, longer set are named. */
+static void test_older_files(void)
+{
+    char wanted[500];
+    heard[0] = 0;
+    mr_set_log_hook(hear, NULL);
+    CHECK_EQ_I64(write_files("old-##.tar", (mr_tar_write_opts){ .samples = 30 }), MR_OK);
+    CHECK_EQ_STR(heard, "");
+    CHECK_EQ_I64(write_files("old-##.tar", (mr_tar_write_opts){ .samples = 50 }), MR_OK);
+    snprintf(
+        wanted, sizeof wanted,
+        "tar_write: '%s' is of an earlier writing, and not of the 2 files that were written: a pattern of "
+        "their names reads it, too",
+        in_folder("old-02.tar"));
+    CHECK_EQ_STR(heard, wanted);
+    mr_set_log_hook(NULL, NULL);
+}
+
 int main(void)
 {
     if (!files_begin_in_memory())
@@ -399,6 +426,7 @@ int main(void)
     RUN(test_refused);
     RUN(test_out_of_memory);
     RUN(test_left_out);
+    RUN(test_older_files);
     mr_rng_free(rng);
     return files_report();
 }

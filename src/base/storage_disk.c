@@ -37,6 +37,20 @@ int64_t mr__read_descriptor(int fd, const char *name, void *bytes, size_t size)
     }
 }
 
+static bool is_url(const char *name)
+{
+    return strncmp(name, "http://", 7) == 0 || strncmp(name, "https://", 8) == 0;
+}
+
+static void open_failed(const char *name, int code)
+{
+    if (code == ENOENT && is_url(name))
+        mr__raise(MR_ERR_IO, "cannot open '%s' on the disk: a URL needs a storage of mr_storage_from_http",
+                  name);
+    else
+        mr__io_failed("open", name, code);
+}
+
 static void *disk_open(void *self, const char *name, mr_file_facts *facts)
 {
     (void)self;
@@ -49,7 +63,7 @@ static void *disk_open(void *self, const char *name, mr_file_facts *facts)
         file->fd = input ? dup(STDIN_FILENO) : open(name, O_RDONLY | O_CLOEXEC);
     while (file->fd < 0 && errno == EINTR); /* a pipe's open waits for the other end */
     if (file->fd < 0) {
-        mr__io_failed("open", name, errno);
+        open_failed(name, errno);
         mr__free(file);
         return NULL;
     }

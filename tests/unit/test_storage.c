@@ -104,6 +104,8 @@ static void test_disk_faults(void)
     char byte;
     CHECK(!mr_file_open(NULL, "/nowhere/a"));
     check_said("cannot open '/nowhere/a': No such file or directory");
+    CHECK(!mr_file_open(NULL, "https://nowhere/a"));
+    check_said("cannot open 'https://nowhere/a' on the disk: a URL needs a storage of mr_storage_from_http");
     CHECK(!mr_file_open(NULL, NULL));
     check_said("file_open: name is NULL");
     mr_file *file = mr_file_open(NULL, files_folder);

@@ -30,7 +30,10 @@ static mr_status check_field(const mr_tar_field *f)
     if (f->content < MR_MEMBER_BYTES || f->content > MR_MEMBER_JSON)
         return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': a content that is none", call, f->name);
     if (f->content == MR_MEMBER_BYTES && (f->dtype || f->shape.ndim || f->words))
-        return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': bytes have no type, shape or words", call, f->name);
+        return mr_fail(MR_ERR_ARGUMENT,
+                       "%s: field '%s': bytes have no type, shape or words: .content = MR_MEMBER_TEXT reads "
+                       "numbers from text",
+                       call, f->name);
     if (f->words && (f->content == MR_MEMBER_RAW || (f->content == MR_MEMBER_TEXT && f->shape.ndim)))
         return mr_fail(MR_ERR_ARGUMENT, "%s: field '%s': words are of JSON, or one is a text", call, f->name);
     if (f->missing == MR_MISSING_FILL && f->content == MR_MEMBER_RAW && !mr__is_floating(f->dtype) &&

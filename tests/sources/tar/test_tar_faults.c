@@ -369,7 +369,8 @@ static void test_wrong_fields(void)
     check_refused((mr_tar_field){ .name = "x", .content = 9 },
                   "tar_stream_new: field 'x': a content that is none");
     check_refused((mr_tar_field){ .name = "x", .dtype = MR_INT64 },
-                  "tar_stream_new: field 'x': bytes have no type, shape or words");
+                  "tar_stream_new: field 'x': bytes have no type, shape or words: .content = "
+                  "MR_MEMBER_TEXT reads numbers from text");
     check_refused((mr_tar_field){ .name = "x", .content = MR_MEMBER_TEXT, .dtype = MR_FLOAT16 },
                   "tar_stream_new: field 'x': float16 is none of float32, ");
     check_refused((mr_tar_field){ .name = "x", .content = MR_MEMBER_RAW, .words = twice, .word_count = 2 },

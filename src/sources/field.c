@@ -16,6 +16,19 @@ bool mr__field_holds(mr_dtype dtype, int64_t word_count)
     return word_count < 1 || mr__put_int(dtype, &room, word_count - 1);
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+void mr__field_trim(const char **at, size_t *length)
+{
+    for (; *length && is_blank(**at); ++*at)
+        --*length;
+    while (*length && is_blank((*at)[*length - 1]))
+        --*length;
+}
+
 mr_status mr__no_fields(const char *call)
 {
     return mr_fail(MR_ERR_ARGUMENT, "%s: a list of no fields: NULL instead of it takes every column", call);

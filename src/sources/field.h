@@ -21,6 +21,9 @@ typedef struct mr__field_facts {
 /* A failure in the name of `call` where they do not go together. */
 mr_status mr__field_check(const char *call, const mr__field_facts *field);
 
+/* Takes the blanks and tabs at either end off a name in a list of columns. */
+void mr__field_trim(const char **at, size_t *length);
+
 /* A failure where a list of fields is empty, of sources whose columns are fields if there is no list. */
 mr_status mr__no_fields(const char *call);
 

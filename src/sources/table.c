@@ -76,8 +76,11 @@ static mr_status add_field(mr__table *table, const char *call, int i, const mr_t
     if (!to->name)
         return mr_error_status();
     for (const char *at = from->columns ? from->columns : from->name; at;) {
-        const char *comma = strchr(at, ',');
-        if (add_column(table, i, at, comma ? (size_t)(comma - at) : strlen(at)) < 0)
+        const char *comma = strchr(at, ','), *name = at;
+        size_t length = comma ? (size_t)(comma - at) : strlen(at);
+        if (comma || table->columns > first)
+            mr__field_trim(&name, &length);
+        if (add_column(table, i, name, length) < 0)
             return mr_error_status();
         at = comma ? comma + 1 : NULL;
     }

@@ -22,8 +22,9 @@ extern "C" {
 typedef struct mr_csv_field {
     const char *name;
     /* Its columns: names, each of which is there once, with commas between them, "x1:x9" for those from one to another,
-     * "*" for all that no other field names; "#3" is the column with number 3, from 0. One column makes a number,
-     * several an array of as many. Default: the column of the field's name. */
+     * "*" for all that no other field names; "#3" is the column with number 3, from 0. Blanks around a name count only
+     * where a column is called so. One column makes a number, several an array of as many. Default: the column of the
+     * field's name. */
     const char *columns;
     mr_dtype dtype; /* default float32; with classes int64 */
     /* MR_SHAPE(-1) with MR_UINT8: the bytes of a cell's text, of one column (<millrace/ragged.h>). None otherwise:

@@ -17,7 +17,7 @@ typedef enum mr_missing {
 typedef struct mr_table_field {
     const char *name;
     /* Its columns, with commas between them; default: the column of the field's name. One column makes a number, several an
-     * array of as many. */
+     * array of as many. Blanks around the names of several are none of theirs. */
     const char *columns;
     mr_dtype dtype; /* default float32; with words int64 */
     /* Of one column of bytes, which hold the elements row-major in this machine's order of bytes, also of a type that is no

@@ -13,8 +13,8 @@
 
 enum { NO_COLUMN = -1, SEVERAL_COLUMNS = -2 };
 
-/* "#3" or a name. */
-static int64_t find_column(const mr__csv_plan *plan, const char *at, size_t length)
+/* "#3" or a name, exactly. */
+static int64_t find_exactly(const mr__csv_plan *plan, const char *at, size_t length)
 {
     int64_t found = NO_COLUMN;
     for (int64_t i = 0; plan->column && i < plan->columns; i++)
@@ -29,6 +29,16 @@ static int64_t find_column(const mr__csv_plan *plan, const char *at, size_t leng
         number = number * 10 + (at[i] - '0');
     }
     return number < plan->columns ? number : NO_COLUMN;
+}
+
+/* Blanks around a name are none of it, where no column has them in its own. */
+static int64_t find_column(const mr__csv_plan *plan, const char *at, size_t length)
+{
+    const int64_t found = find_exactly(plan, at, length);
+    if (found != NO_COLUMN)
+        return found;
+    mr__field_trim(&at, &length);
+    return find_exactly(plan, at, length);
 }
 
 /* The columns that there are, as many as fit; of a header that seems to have another delimiter, that. */
@@ -55,6 +65,7 @@ static void list_columns(const mr__csv_plan *plan, char *list, size_t room)
 static mr_status no_column(const mr__csv_plan *plan, const char *field, const char *at, size_t length,
                            int64_t found)
 {
+    mr__field_trim(&at, &length);
     char list[256] = ": without a header columns are #0, #1 and so on";
     if (found == SEVERAL_COLUMNS)
         return mr_fail(MR_ERR_ARGUMENT,

@@ -325,6 +325,18 @@ static void test_stray_quotes(void)
     check_same("a,b\n1,5\" disc\n2,\"x\n\"\"y\"\n3,\"\"\n4,a\"b\"\n", &a, (int64_t[]){ 1, 2, 3, 4 }, 4);
 }
 
+/* Blanks around names count where a column has them in its name. */
+static void test_blanks_around_names(void)
+{
+    const mr_csv_field both = { .name = "x", .columns = " b ,  a", .dtype = MR_INT64 },
+                       range = { .name = "x", .columns = "a : b", .dtype = MR_INT64 },
+                       blank = { .name = "x", .columns = " b", .dtype = MR_INT64 };
+    check_same("a,b\n1,2\n", &both, (int64_t[]){ 2 }, 1);
+    check_same("a,b\n1,2\n", &range, (int64_t[]){ 1 }, 1);
+    check_same("a,b\n1,2\n", &blank, (int64_t[]){ 2 }, 1);
+    check_same("b, b\n1,2\n", &blank, (int64_t[]){ 2 }, 1);
+}
+
 /* A row that is left out is so whatever its other cells are, unless it has too few of them, or too many. */
 static void test_left_out(void)
 {
@@ -549,6 +561,7 @@ int main(void)
     RUN(test_shuffled);
     RUN(test_resumed);
     RUN(test_stray_quotes);
+    RUN(test_blanks_around_names);
     RUN(test_left_out);
     RUN(test_faults);
     RUN(test_wrong_fields);

@@ -39,7 +39,7 @@ static const char people[] =
 static const char *const cities[] = { "K\xc3\xb6ln", "Bonn" };
 static const mr_table_field fields[] = {
     { .name = "age", .dtype = MR_INT64, .missing = MR_MISSING_FILL, .fill = -1 },
-    { .name = "size", .columns = "height,weight", .missing = MR_MISSING_NAN },
+    { .name = "size", .columns = "height, weight", .missing = MR_MISSING_NAN },
     { .name = "city", .words = cities, .word_count = 2 },
     { .name = "picture", .dtype = MR_UINT8, .shape = { 2, { 1, 2 } } },
     { .name = "ok", .dtype = MR_BOOL },

@@ -51,8 +51,9 @@ MR_API mr_tensor *mr_npy_load(const char *path);
 
 /* Makes a dataset of all arrays in an .npz file (numpy.savez, savez_compressed), whose first dimensions are equal; the
  * fields are called as they are, and of several of one name the last one counts, as with numpy. What is no array
- * (folders, texts) is left out. Arrays that are stored stay in the file, which is mapped, and their sums are not looked
- * at; deflated ones are unpacked in memory, up to 4 GB of all together (mr_arrays_new takes some of them, and more).
+ * (folders, texts) is left out; an array of a type that Millrace has not (strings, objects) fails, and mr_arrays_new
+ * takes the others. Arrays that are stored stay in the file, which is mapped, and their sums are not looked at;
+ * deflated ones are unpacked in memory, up to 4 GB of all together (mr_arrays_new takes some of them, and more).
  * `storage` NULL: the disk. */
 MR_API mr_dataset *mr_npz_new(const char *path, mr_storage *storage);
 

@@ -219,6 +219,15 @@ static mr_status list_arrays(list *l, const char *path, mr_storage *storage)
     return s == MR_END ? check_sizes(l, path) : s;
 }
 
+/* Behind a failure that one of several arrays has a type that is none of ours. */
+static void say_how_to_leave_out(void)
+{
+    char text[512];
+    snprintf(text, sizeof text, "%s", mr_error());
+    mr_error_clear();
+    mr_fail(MR_ERR_DTYPE, "%s; mr_arrays_new takes the others, each by its .member", text);
+}
+
 mr_dataset *mr_npz_new(const char *path, mr_storage *storage)
 {
     if (!path) {
@@ -226,8 +235,10 @@ mr_dataset *mr_npz_new(const char *path, mr_storage *storage)
         return NULL;
     }
     list *l = mr_calloc(1, sizeof *l);
-    mr_dataset *dataset =
-        l && list_arrays(l, path, storage) == MR_OK ? mr_arrays_new(l->file, l->count) : NULL;
+    const bool listed = l && list_arrays(l, path, storage) == MR_OK;
+    mr_dataset *dataset = listed ? mr_arrays_new(l->file, l->count) : NULL;
+    if (listed && !dataset && l->count > 1 && mr_error_status() == MR_ERR_DTYPE)
+        say_how_to_leave_out();
     list_free(l);
     return dataset;
 }

@@ -204,6 +204,20 @@ static void test_numbers(void)
     check_changed("savez_compressed.npz", 100, "\1\2\3\4", 4, "member 'x.npy' is damaged");
 }
 
+/* One of several arrays that has strings: the others are there for the asking. */
+static void test_strings(void)
+{
+    const int64_t type = place_of("savez.npz", "<i8'");
+    memcpy(bytes + type, "<U1", 3);
+    file_put(in_folder("a.npz"), bytes, size);
+    check_said(mr_npz_new(in_folder("a.npz"), NULL),
+               "a.npz/y': elements of type '<U1', which Millrace has not; mr_arrays_new takes the others, "
+               "each by its .member");
+    mr_dataset *d = mr_arrays_new(&(mr_array_file){ .path = in_folder("a.npz"), .member = "x" }, 1);
+    CHECK_EQ_I64(mr_dataset_len(d), 5);
+    mr_dataset_free(d);
+}
+
 /* Every byte changed, and every cut: arrays or a text, never a crash. */
 static void test_damage(void)
 {
@@ -342,6 +356,7 @@ int main(void)
     RUN(test_names);
     RUN(test_faults);
     RUN(test_numbers);
+    RUN(test_strings);
     RUN(test_damage);
     RUN(test_many);
     RUN(test_bombs);

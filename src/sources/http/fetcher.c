@@ -166,7 +166,8 @@ static void give_up(mr__fetcher *f, mr__transfer *t, double patience)
     if (patience > f->most_backoff)
         snprintf(t->text + used, sizeof t->text - used, ", and to ask again in %.0f seconds", patience);
     else if (f->retries)
-        snprintf(t->text + used, sizeof t->text - used, ", after %d retries", f->retries);
+        snprintf(t->text + used, sizeof t->text - used, ", after %d %s", f->retries,
+                 f->retries == 1 ? "retry" : "retries");
     end(f, t, MR__FAILED);
 }
 

@@ -219,6 +219,10 @@ static void test_refused(void)
     s.refusals = 100;
     CHECK_EQ_I64(read_all(&s, &hasty, &counts), -1);
     check_said("/file': the server says 500, after 3 retries");
+    mr_http_opts once = hasty;
+    once.retries = 1;
+    CHECK_EQ_I64(read_all(&s, &once, &counts), -1);
+    check_said("/file': the server says 500, after 1 retry");
 
     /* Nobody is there. */
     s = good();

@@ -58,7 +58,7 @@ typedef enum mr_status {
  * is read here or cleared. A status that may be ignored (mr_tensor_fill's) leaves it pending, so that it is not lost.
  * While one is pending, NULL handles pass silently through every call, so that the first cause survives; and the next
  * call whose status must be checked (mr_backward, mr_loader_next, mr_module_save, …) returns it and does nothing else.
- * Views per-thread storage, valid until the thread's next failure. */
+ * Views per-thread storage, valid until the thread's next failure. A callback may pass a status on: its text stays. */
 MR_API const char *mr_error(void);
 
 /* The status that belongs to the text of mr_error(); MR_OK when there has been no failure. Does not

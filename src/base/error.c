@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The thread's last failure. `text` stays readable after it was settled. */
+/* The thread's last failure. `text` stays readable after it was settled; `settled`: since the last mark. */
 static _Thread_local struct {
-    bool pending;
+    bool pending, settled;
     mr__failure failure;
 } last;
 
@@ -35,6 +35,7 @@ mr_status mr__raise_va(mr_status status, const char *format, va_list args)
     vsnprintf(text, sizeof text, format, args);
     memcpy(last.failure.text, text, sizeof text);
     last.pending = true;
+    last.settled = false;
     last.failure.status = status;
     join_lines(last.failure.text);
     return status;
@@ -106,9 +107,25 @@ mr_status mr__null(const char *call, const char *what)
 
 mr_status mr__settle(mr_status status)
 {
-    if (status < 0)
+    if (status < 0) {
+        last.settled |= last.pending;
         last.pending = false;
+    }
     return status;
+}
+
+bool mr__has_cause(mr_status status)
+{
+    if (!last.pending && last.settled && (status == MR_OK || status == last.failure.status)) {
+        last.pending = true;
+        last.settled = false;
+    }
+    return last.pending;
+}
+
+void mr__error_mark(void)
+{
+    last.settled = false;
 }
 
 void mr__failure_take(mr__failure *to)
@@ -123,6 +140,7 @@ mr_status mr__failure_raise(const mr__failure *from)
 
 const char *mr_error(void)
 {
+    last.settled |= last.pending;
     last.pending = false;
     return last.failure.text;
 }
@@ -134,7 +152,7 @@ mr_status mr_error_status(void)
 
 void mr_error_clear(void)
 {
-    last.pending = false;
+    last.pending = last.settled = false;
     last.failure.status = MR_OK;
     last.failure.text[0] = '\0';
 }

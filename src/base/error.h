@@ -39,6 +39,15 @@ mr_status mr__null(const char *call, const char *what);
 /* What a status call returns to the user: settles a pending failure if `status` is one. */
 mr_status mr__settle(mr_status status);
 
+/* Whether words are there for a callback that has failed with `status`, MR_OK for one that only gave NULL: those of a
+ * failure that is pending, or of one that a checked call has settled since mr__error_mark, with that status, which is
+ * then pending again. For the path of failure only: what a callback passes on is what its caller says. */
+bool mr__has_cause(mr_status status);
+
+/* What was settled before is not the cause of what follows: where a fit, an epoch or a callback that makes something
+ * begins. */
+void mr__error_mark(void);
+
 /* Copies the pending (or last) failure out, and raises a copied one again on this thread. */
 void mr__failure_take(mr__failure *to);
 mr_status mr__failure_raise(const mr__failure *from);

@@ -75,8 +75,9 @@ static mr_status open_reader(mr_file *file)
 {
     file->facts = (mr_file_facts){ .size = -1, .descriptor = -1 };
     file->at = 0;
+    mr__error_mark();
     file->reader = file->vtable->open(file->storage ? file->storage->self : NULL, file->name, &file->facts);
-    if (!file->reader && !mr__pending())
+    if (!file->reader && !mr__has_cause(MR_OK))
         mr__raise(MR_ERR_CALLBACK, "'%s' did not open, without a message", file->name);
     if (file->facts.access == MR_ACCESS_SEEK && !file->vtable->seek)
         file->facts.access = MR_ACCESS_AGAIN;
@@ -122,8 +123,9 @@ int64_t mr_file_read(mr_file *file, void *bytes, size_t size)
     }
     if (size == 0)
         return 0;
+    mr__error_mark();
     int64_t got = file->vtable->read(file->reader, bytes, size);
-    if (got < 0 && !mr__pending())
+    if (got < 0 && !mr__has_cause(MR_OK))
         mr__raise(MR_ERR_CALLBACK, "'%s': reading failed without a message", file->name);
     file->at += got > 0 ? got : 0;
     return got;
@@ -195,7 +197,7 @@ mr_status mr_file_seek(mr_file *file, int64_t offset)
         if (file->facts.size >= 0 && offset > file->facts.size)
             return shorter(file, file->facts.size, offset);
         mr_status status = file->vtable->seek(file->reader, offset);
-        if (status < 0 && !mr__pending())
+        if (status < 0 && !mr__has_cause(status))
             mr__raise(status, "'%s': a seek failed without a message", file->name);
         file->at = status == MR_OK ? offset : file->at;
         return status;
@@ -257,7 +259,7 @@ mr_status mr_file_read_ranges(mr_file *file, const mr_file_range *ranges, int64_
     if (!file->vtable->read_ranges)
         return read_by_seeking(file, ranges, count);
     mr_status status = file->vtable->read_ranges(file->reader, ranges, count);
-    if (status < 0 && !mr__pending())
+    if (status < 0 && !mr__has_cause(status))
         mr__raise(status, "'%s': reading ranges failed without a message", file->name);
     return status;
 }

@@ -14,7 +14,7 @@ mr_status mr__collate(mr_collated *collated, const mr_batch *samples)
     if (status == MR_OK && collated->made == 0)
         status = mr__raise(MR_ERR_CALLBACK, "the collate function made no field");
     if (status != MR_OK) {
-        if (!mr__pending())
+        if (!mr__has_cause(status))
             mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "the collate function failed without a message");
         mr__add_context("loader: batch at position %lld", (long long)samples->position);
         return status < 0 ? status : MR_ERR_CALLBACK;

@@ -29,9 +29,10 @@ mr_cursor *mr_stream_open(mr_dataset *stream)
     cursor->stream = stream;
     cursor->vtable = *stream->stream;
     cursor->slot = mr__slot_new(stream, 1, true);
+    mr__error_mark();
     cursor->at = cursor->slot ? stream->stream->open(stream->self, 0, 1) : NULL;
     if (!cursor->at) {
-        if (!mr__pending())
+        if (!mr__has_cause(MR_OK))
             mr__raise(MR_ERR_CALLBACK, "stream_open: the callback failed without a message");
         mr_cursor_free(cursor);
         return NULL;

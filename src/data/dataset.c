@@ -215,7 +215,7 @@ int mr_dataset_field_count(const mr_dataset *dataset)
 
 mr_status mr__sample_failed(const char *call, mr_status status, int64_t index)
 {
-    if (!mr__pending())
+    if (!mr__has_cause(status < 0 ? status : MR_ERR_CALLBACK))
         mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "the callback failed without a message");
     mr__add_context("%s: sample %lld", call, (long long)index);
     return status < 0 ? status : MR_ERR_CALLBACK;

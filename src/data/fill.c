@@ -31,9 +31,10 @@ mr_status mr__filler_open(mr__filler *filler)
     const mr_dataset_vtable *map = filler->dataset->map;
     if (filler->opened || !map || !map->worker_open)
         return MR_OK;
+    mr__error_mark();
     filler->worker = map->worker_open(filler->dataset->self);
     if (!filler->worker) {
-        if (!mr__pending())
+        if (!mr__has_cause(MR_OK))
             mr__raise(MR_ERR_CALLBACK, "worker_open failed without a message");
         mr__add_context("loader: worker_open");
         return mr_error_status();
@@ -91,7 +92,7 @@ static mr_status fill_again(mr__filler *filler, mr__slot_batch *slot, int64_t ep
                             int64_t end, mr_status status, int64_t *failed)
 {
     mr__failure failure;
-    if (!mr__pending())
+    if (!mr__has_cause(status))
         mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "the callback failed without a message");
     mr__failure_take(&failure);
     mr_error_clear();

@@ -135,7 +135,7 @@ mr_dataset *mr__stream_with_vtable(const void *self, size_t size, const mr_field
 mr_status mr__with_text(mr_status status)
 {
     status = mr__outcome(status);
-    if (status == MR_OK || mr__pending())
+    if (status == MR_OK || mr__has_cause(status))
         return status < 0 || status == MR_OK ? status : MR_ERR_CALLBACK;
     return mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "the callback failed without a message");
 }
@@ -220,8 +220,9 @@ void *mr__several_worker(const mr_sample *sample, int i)
 mr_status mr__inner_open(mr__inner_cursor *cursor, const mr_dataset *stream, int64_t shard, int64_t shards)
 {
     cursor->vtable = *stream->stream;
+    mr__error_mark();
     cursor->at = stream->stream->open(stream->self, shard, shards);
-    return cursor->at ? MR_OK : mr__with_text(mr__pending() ? mr_error_status() : MR_ERR_CALLBACK);
+    return cursor->at ? MR_OK : mr__with_text(mr__has_cause(MR_OK) ? mr_error_status() : MR_ERR_CALLBACK);
 }
 
 void mr__inner_close(mr__inner_cursor *cursor)

@@ -104,7 +104,7 @@ static void watch(const mr__lane *lane, mr__filler *filler)
 /* Puts the place before the pending failure. */
 static mr_status failed(const mr__lane *lane, mr_status status, const char *what)
 {
-    if (!mr__pending())
+    if (!mr__has_cause(status < 0 ? status : MR_ERR_CALLBACK))
         mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "the callback failed without a message");
     if (lane->cut.shards > 1)
         mr__add_context("loader: shard %lld: %ssample %lld", (long long)shard_at(lane, lane->shard), what,
@@ -137,8 +137,9 @@ static mr_status open_cursor(mr__lane *lane, mr__filler *filler, const mr_sample
 {
     mr_status status = MR_OK;
     watch(lane, filler); /* opening may hang, too */
+    mr__error_mark();
     lane->cursor = lane->vtable->open(lane->dataset->self, shard_at(lane, lane->shard), lane->cut.shards);
-    if (!lane->cursor && !mr__pending())
+    if (!lane->cursor && !mr__has_cause(MR_OK))
         return mr__raise(MR_ERR_CALLBACK, "loader: the stream did not open, without a message");
     if (!lane->cursor) {
         if (lane->cut.shards > 1)

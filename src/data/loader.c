@@ -339,6 +339,7 @@ static mr_status begin_epoch(mr_loader *loader)
 {
     if (!loader->dataset)
         return mr__raise(MR_ERR_STATE, "loader_next: the dataset has been freed");
+    mr__error_mark();
     loader->started = true;
     loader->epoch++;
     loader->position = loader->taken = 0;

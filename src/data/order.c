@@ -192,7 +192,7 @@ static mr_status sampler_resume(mr__order *order, int64_t epoch, int64_t taken)
     mr_status status = MR_OK;
     if (order->key[order->now].sampler)
         status = s->vtable->restore(s->self, order->key[order->now].sampler);
-    if (status < 0 && !mr__pending())
+    if (status < 0 && !mr__has_cause(status))
         mr__raise(status, "loader: the sampler failed without a message");
     if (status >= 0)
         status = mr__sampler_begin(s, "loader", epoch);

@@ -56,7 +56,7 @@ void mr_sampler_free(mr_sampler *sampler)
 
 static mr_status failed(const char *call, mr_status status)
 {
-    if (!mr__pending())
+    if (!mr__has_cause(status))
         mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "%s: the sampler failed without a message", call);
     else
         mr__add_context("%s: sampler", call);

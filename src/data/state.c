@@ -337,7 +337,7 @@ mr_status mr_loader_restore(mr_loader *loader, const void *bytes, size_t size)
     mr__bad_free(&s.bad);
     mr__done_free(&s.done);
     mr__merge_free(&s.merge);
-    if (status != MR_OK && !mr__pending())
+    if (status != MR_OK && !mr__has_cause(status))
         mr__raise(status < 0 ? status : MR_ERR_CALLBACK,
                   "loader_restore: the sampler failed without a message");
     return status == MR_OK ? MR_OK : mr__settle(mr_error_status());

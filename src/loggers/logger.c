@@ -68,7 +68,7 @@ void *mr_logger_self(const mr_logger *logger)
 /* A failure that has no words gets some. */
 static mr_status checked(const mr_logger *logger, const char *call, mr_status status)
 {
-    if (mr__pending())
+    if (status < 0 ? mr__has_cause(status) : mr__pending())
         return mr_error_status();
     if (status >= 0)
         return MR_OK;

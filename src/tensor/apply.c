@@ -60,7 +60,7 @@ static bool run(mr_tape *tape, const char *name, mr_status (*callback)(mr_op_cal
     mr_tape_set_grad(tape, recording);
     if (MR__LIKELY(status == MR_OK && !tape->failed && (pending || !mr__pending())))
         return true;
-    if (!tape->failed && !mr__pending())
+    if (!tape->failed && !mr__has_cause(status))
         mr__raise(MR_ERR_CALLBACK, "failed without a message");
     mr__stop(tape);
     if (mr__pending()) {

@@ -168,7 +168,7 @@ static mr_status said(const mr__fit *fit, const char *whose, mr__event event, mr
 {
     static const char *const calls[] = { "fit", "validation", "test", "predict" };
     const char *call = calls[fit->step.stage];
-    if (mr__pending()) {
+    if (status < 0 ? mr__has_cause(status) : mr__pending()) {
         mr__add_context("%s: %s", call, whose);
         return mr_error_status();
     }

@@ -241,6 +241,7 @@ static mr_status fit_all(mr_trainer *trainer, mr_task *task, const mr__loaders *
     for (int i = 0; i < loaders->count; i++)
         fit->bad_before[i] = mr_loader_bad_samples(loaders->item[i], NULL, NULL);
     trainer->fit = fit;
+    mr__error_mark();
     mr__loaders_rewind(loaders); /* an epoch that somebody has begun is not ours to end */
     mr_status status = trainer->handle_signals ? mr__signals_take() : MR_OK;
     fit->signals = trainer->handle_signals && !status;

@@ -328,6 +328,7 @@ static mr_status run_epoch(mr__fit *fit)
     }
     bool complete = true;
     mr_status status = MR_OK;
+    mr__error_mark();
     fit->left = fit->phase == MR__AT_EARLY_END;
     if (fit->phase == MR__MID_VALIDATION || fit->phase == MR__LAST_VALIDATION)
         status = resume_validation(fit);

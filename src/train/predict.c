@@ -57,7 +57,8 @@ static mr_status predict_batch(mr__fit *fit, const mr_batch *batch, gathered *p)
                                               : mr_forward(task->model, fit->step.tape, batch->field[0]);
     status = mr_tape_status(fit->step.tape);
     if (!status && !y)
-        status = mr__pending() ? mr_error_status() : mr__raise(MR_ERR_CALLBACK, "predict_step gave nothing");
+        status = mr__has_cause(MR_OK) ? mr_error_status()
+                                      : mr__raise(MR_ERR_CALLBACK, "predict_step gave nothing");
     if (!status)
         status = mr__pass_hooks(fit, MR__PASS_BATCH_END);
     return status ? failed_at(fit, status) : add(p, y);

@@ -229,8 +229,9 @@ static mr_status add_callback(mr__state *list, mr_callback *callback, size_t num
     const mr_callback_vtable *vtable = callback->vtable;
     char key[120];
     snprintf(key, sizeof key, "trainer.callback.%zu.%.80s", number, vtable->name);
+    mr__error_mark();
     mr_status status = add_all(list, key, vtable->state(callback->self));
-    if (status && !mr__pending())
+    if (status && !mr__has_cause(MR_OK))
         mr__raise(MR_ERR_CALLBACK, "fit: the state of %.80s failed without a message", vtable->name);
     return status;
 }
@@ -273,9 +274,10 @@ mr_status mr__saved_init(mr__fit *fit)
         status = mr__feed_saved(fit);
     if (!status)
         status = add_schedules(list, fit);
+    mr__error_mark();
     if (!status && task->state)
         status = add_all(list, "trainer.task", task->state(fit->task->self));
-    if (status && !mr__pending())
+    if (status && !mr__has_cause(MR_OK))
         status = mr__raise(MR_ERR_CALLBACK, "fit: the task's state failed without a message");
     for (size_t i = 0, kept = 0; i < fit->trainer->callbacks && !status; i++)
         if (fit->trainer->callback[i]->vtable->state)

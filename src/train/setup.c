@@ -23,7 +23,8 @@
 
 static mr_status made_nothing(const char *call, const char *what)
 {
-    return mr__pending() ? mr_error_status() : mr__raise(MR_ERR_CALLBACK, "fit: %s gave no %s", call, what);
+    return mr__has_cause(MR_OK) ? mr_error_status()
+                                : mr__raise(MR_ERR_CALLBACK, "fit: %s gave no %s", call, what);
 }
 
 static mr_status make_optimizer(mr__fit *fit)
@@ -51,7 +52,7 @@ static mr_status make_by_hand(mr__fit *fit)
     static const char call[] = "configure_manual";
     const mr_trainer *t = fit->trainer;
     mr_status status = fit->task->vtable->configure_manual(fit->task->self, fit->task->model, &fit->made);
-    if (status < 0 && !mr__pending())
+    if (status < 0 && !mr__has_cause(status))
         mr__raise(status, "fit: %s failed without a message", call);
     if (mr__pending())
         return mr_error_status();
@@ -68,6 +69,7 @@ static mr_status make_by_hand(mr__fit *fit)
 mr_status mr__make_optimizers(mr__fit *fit)
 {
     fit->manual = fit->task->vtable->configure_manual;
+    mr__error_mark();
     mr_status status = fit->manual ? make_by_hand(fit) : make_optimizer(fit);
     while (fit->optims < MR_MAX_OPTIMIZERS && fit->made.optim[fit->optims])
         fit->optims++;

@@ -45,7 +45,7 @@ static mr_tensor *loss_of(mr__fit *fit, const mr_batch *batch, mr_status *status
     }
     if (MR__UNLIKELY(!loss || fit->tape->failed)) {
         leave_out(fit);
-        if (!fit->tape->failed && !mr__pending())
+        if (!fit->tape->failed && !mr__has_cause(MR_OK))
             mr__raise(MR_ERR_CALLBACK, "training_step gave no loss");
         if (fit->tape->failed && !mr__pending())
             mr__failure_raise(&fit->tape->failure);
@@ -65,7 +65,7 @@ static mr_status of_task(mr_status status, const char *function)
 {
     if (MR__LIKELY(status == MR_OK && !mr__pending()))
         return MR_OK;
-    if (!mr__pending() && mr_error_status() != status)
+    if (!mr__has_cause(status))
         return mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "%s failed without a message", function);
     return mr_error_status();
 }

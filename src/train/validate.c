@@ -51,7 +51,7 @@ static mr_status failed_at(const mr__fit *fit, mr_status status)
     mr__failure failure;
     if (!mr__pending() && fit->val_tape->failed)
         mr__failure_raise(&fit->val_tape->failure);
-    if (!mr__pending())
+    if (!mr__has_cause(status < 0 ? status : MR_ERR_CALLBACK))
         mr__raise(status < 0 ? status : MR_ERR_CALLBACK, "%s_step failed without a message", fit->val_what);
     status = mr_error_status();
     mr__failure_take(&failure);

@@ -100,8 +100,8 @@ static mr_status validation_step(mr_step *step, const mr_batch *batch)
     mr_tensor *scores = mr_forward(step->model, step->tape, batch->field[0]);
     mr_metric *accuracy = mr_accuracy_new(NULL);
     mr_status s = mr_metric_update(accuracy, scores, batch->field[1]);
-    mr_log_value(step, "accuracy", mr_metric_value(accuracy),
-                 NULL); /* of all batches: the mean by their rows */
+    if (!s) /* of all batches: the mean by their rows */
+        mr_log_value(step, "accuracy", mr_metric_value(accuracy), NULL);
     mr_metric_free(accuracy);
     return s;
 }

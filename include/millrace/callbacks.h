@@ -130,7 +130,8 @@ typedef struct mr_early_stopping_opts {
 
 /* Stops when a metric, one of mr_trainer_metric, has not improved for `patience` of its values (Lightning's
  * EarlyStopping, which counts in the same way, and restores nothing). What is logged for steps ("loss_step") has one at
- * the end of each epoch, the last step's. `monitor` is copied. */
+ * the end of each epoch, the last step's. `monitor` is copied. A training that it has ended is done, also for a fit that is
+ * resumed with a higher limit or patience: to train on, load the weights (mr_module_load) and fit anew. */
 MR_API mr_callback *mr_early_stopping_new(const char *monitor, const mr_early_stopping_opts *opts);
 
 typedef struct mr_model_checkpoint_opts {
@@ -243,7 +244,9 @@ typedef struct mr_ema_opts {
     int64_t every_n_steps; /* updates of the weights to one of the average; default 1 */
     bool use_buffers; /* average floating buffers, too; otherwise the model's own are used with the average */
     bool not_in_validation; /* validate the model's own weights, not the average */
-    bool not_at_end; /* leave the model its own weights when the fit ends; otherwise it gets the average */
+    /* leave the model its own weights when the fit ends; otherwise it gets the average, and then no other one of the
+     * trainer's may be for the end: two are refused, of mr_swa_new, too */
+    bool not_at_end;
 } mr_ema_opts;
 
 /* Keeps an exponential moving average of the weights: a copy at first, then after each update average = decay * average
@@ -263,7 +266,7 @@ typedef struct mr_swa_opts {
     int64_t annealing_epochs; /* default 10; MR_ZERO_INT: none */
     mr_anneal annealing;      /* default: cosine */
     bool no_batch_norm_update;
-    bool not_at_end; /* leave the model its own weights when the fit ends */
+    bool not_at_end; /* leave the model its own weights when the fit ends; as of mr_ema_opts */
     /* A rate for each of so many groups, in place of swa_lr; copied. */
     const double *swa_lrs;
     int groups;

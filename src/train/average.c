@@ -1,5 +1,7 @@
 #include "average.h"
 
+#include "trainer.h"
+
 /* ---- what is averaged ---- */
 
 static bool is_listed(const mr__average *a, const mr_tensor *x)
@@ -141,4 +143,22 @@ bool mr__average_list(mr__average *a, mr__state *list, const char *key)
 mr_params mr__average_view(const mr__average *a)
 {
     return a->n_averaged ? (mr_params){ a->view.item, a->view.count } : (mr_params){ NULL, 0 };
+}
+
+/* ---- several ---- */
+
+mr_status mr__average_alone(const mr_trainer *trainer, const mr__average *average)
+{
+    const char *first = NULL;
+    for (size_t i = 0; i < trainer->callbacks; i++) {
+        const mr__average_use ema = mr__ema_use(trainer->callback[i]),
+                              swa = mr__swa_use(trainer->callback[i]);
+        if (first && (ema.average == average ? ema.at_end : swa.average == average && swa.at_end))
+            return mr__raise(
+                MR_ERR_ARGUMENT,
+                "at the end the model gets the average of %s already, which not_at_end leaves out", first);
+        if (ema.at_end || swa.at_end)
+            first = trainer->callback[i]->vtable->name;
+    }
+    return MR_OK;
 }

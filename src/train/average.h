@@ -37,6 +37,9 @@ typedef struct mr__average_use {
 mr__average_use mr__ema_use(const mr_callback *callback);
 mr__average_use mr__swa_use(const mr_callback *callback);
 
+/* Refuses a callback's average that the model is to have at the end, like that of one before it. */
+mr_status mr__average_alone(const mr_trainer *trainer, const mr__average *average);
+
 /* Adds n_averaged and average.NAME to a list, under "key.…" unless the key is empty. */
 bool mr__average_list(mr__average *a, mr__state *list, const char *key);
 

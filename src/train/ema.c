@@ -20,7 +20,7 @@ static mr_status check_others(const ema *e, const mr__fit *fit)
         if (mr__ema_use(t->callback[i]).validated)
             return mr__raise(MR_ERR_ARGUMENT,
                              "another average is validated already, which not_in_validation leaves out");
-    return MR_OK;
+    return mr__average_alone(t, &e->average);
 }
 
 static mr_status begin(void *self, mr_step *step)

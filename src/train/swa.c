@@ -40,7 +40,9 @@ static mr_status begin(void *self, mr_step *step)
     if (s->opts.groups && s->opts.groups != groups)
         return mr__raise(MR_ERR_ARGUMENT, "there are rates for %d groups, the optimizer has %d",
                          s->opts.groups, groups);
-    mr_status status = find_start(s, step->trainer);
+    mr_status status = mr__average_alone(step->trainer, &s->average);
+    if (!status)
+        status = find_start(s, step->trainer);
     return status ? status : mr__average_begin(&s->average, step->model, false);
 }
 

@@ -231,7 +231,7 @@ static void swa_and_best(mr_trainer *t)
 
 static void two_averages(mr_trainer *t)
 {
-    (void)mr_trainer_add_callback(t, mr_ema_new(NULL));
+    (void)mr_trainer_add_callback(t, mr_ema_new(&(mr_ema_opts){ .not_at_end = true }));
     (void)mr_trainer_add_callback(t, mr_ema_new(&ema_opts));
 }
 
@@ -325,13 +325,14 @@ static void watching_alone(mr_trainer *t)
 
 static void both_kinds(mr_trainer *t)
 {
-    (void)mr_trainer_add_callback(t, mr_swa_new(0.01, &(mr_swa_opts){ .start = "3ep" }));
+    (void)mr_trainer_add_callback(t, mr_swa_new(0.01, &(mr_swa_opts){ .start = "3ep", .not_at_end = true }));
     (void)mr_trainer_add_callback(t, averaging = mr_ema_new(&ema_opts));
 }
 
 static void several(mr_trainer *t)
 {
-    (void)mr_trainer_add_callback(t, mr_ema_new(&(mr_ema_opts){ .decay = 0.5, .not_in_validation = true }));
+    (void)mr_trainer_add_callback(
+        t, mr_ema_new(&(mr_ema_opts){ .decay = 0.5, .not_in_validation = true, .not_at_end = true }));
     (void)mr_trainer_add_callback(t, averaging = mr_ema_new(&ema_opts));
 }
 

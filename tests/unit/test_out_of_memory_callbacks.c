@@ -92,7 +92,7 @@ static double callbacks_program(mr_status *status)
     bench b = begin(&automatic, (mr_trainer_opts){ .max_epochs = 2 });
     mr_callback *added[] = {
         mr_optimizer_monitor_new(&(mr_optimizer_monitor_opts){ .moments = true, .parameters = true }),
-        mr_ema_new(&(mr_ema_opts){ .use_buffers = true }),
+        mr_ema_new(&(mr_ema_opts){ .use_buffers = true, .not_at_end = true }),
         mr_swa_new(0.1, &(mr_swa_opts){ .start = "1ep" }),
         mr_timer_new(&(mr_timer_opts){ .duration = "1000s" }),
         mr_throughput_new(NULL),

@@ -8,8 +8,8 @@ static void averages(mr_trainer *t)
     (void)mr_trainer_add_callback(
         t, mr_optimizer_monitor_new(&(mr_optimizer_monitor_opts){ .by_module = true, .moments = true }));
     (void)mr_trainer_add_callback(
-        t,
-        mr_ema_new(&(mr_ema_opts){ .decay = 0.9, .start = "11ba", .every_n_steps = 3, .use_buffers = true }));
+        t, mr_ema_new(&(mr_ema_opts){
+               .decay = 0.9, .start = "11ba", .every_n_steps = 3, .use_buffers = true, .not_at_end = true }));
     (void)mr_trainer_add_callback(
         t, mr_swa_new(0.01, &(mr_swa_opts){ .start = "0.4dur", .annealing_epochs = 3 }));
     (void)mr_trainer_add_callback(

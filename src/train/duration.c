@@ -41,6 +41,8 @@ static bool read_number(const char **text, double *number, bool *point, size_t *
     return *digits > 0;
 }
 
+static const char no_unit[] = "does not end with a unit, ep, ba, sp, s or dur";
+
 /* What is wrong; NULL if nothing is. */
 static const char *read(const char *text, mr_duration *duration)
 {
@@ -53,7 +55,7 @@ static const char *read(const char *text, mr_duration *duration)
     while (i < UNITS && strcmp(text, units[i].suffix) != 0)
         i++;
     if (i == UNITS)
-        return "does not end with a unit, ep, ba, sp, s or dur";
+        return no_unit;
     if (digits > MOST_DIGITS)
         return "has too many digits";
     if (amount == 0)
@@ -79,6 +81,14 @@ mr_status mr_duration_parse(const char *text, mr_duration *duration)
 mr_status mr__duration_option(const char *call, const char *name, const char *text, mr_duration *duration)
 {
     const char *wrong = text ? read(text, duration) : NULL;
+    return wrong ? mr__raise(MR_ERR_ARGUMENT, "%s: %s '%.60s' %s", call, name, text, wrong) : MR_OK;
+}
+
+mr_status mr__duration_seconds(const char *call, const char *name, const char *text, mr_duration *duration)
+{
+    const char *wrong = text ? read(text, duration) : NULL;
+    if (text && (wrong == no_unit || (!wrong && duration->unit != MR_SECONDS)))
+        wrong = "is not a number of seconds, such as 3600s";
     return wrong ? mr__raise(MR_ERR_ARGUMENT, "%s: %s '%.60s' %s", call, name, text, wrong) : MR_OK;
 }
 

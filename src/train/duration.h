@@ -7,6 +7,9 @@
 /* Reads the duration that is option `name` of `call`; NULL leaves *duration. Raises what is wrong, under both names. */
 mr_status mr__duration_option(const char *call, const char *name, const char *text, mr_duration *duration);
 
+/* The same of one that can only be of seconds. */
+mr_status mr__duration_seconds(const char *call, const char *name, const char *text, mr_duration *duration);
+
 /* Something that happens again and again. It is a function of what it counts, and of nothing else, so that a training
  * that was interrupted finds it due where the other would. */
 typedef struct mr__trigger {

@@ -242,9 +242,8 @@ static mr_status train_begins(void *self, mr_step *step)
     const bool writes = k->opts.save_top_k || k->opts.save_last || k->opts.save_on_exception;
     mr_status status = open_folder(k, step->trainer);
     if (!status && writes && !((const mr__fit *)step)->reporter->snapshot)
-        status =
-            mr__raise(MR_ERR_ARGUMENT,
-                      "the trainer makes no checkpoints, without csv and save_dir or with no_checkpoint");
+        status = mr__raise(MR_ERR_ARGUMENT, "the trainer makes no checkpoints, %s",
+                           step->trainer->no_checkpoint ? "with no_checkpoint" : "without csv or save_dir");
     if (!status && k->version < 0)
         status = find_version(k);
     return status ? status : find_best_path(k);

@@ -158,12 +158,8 @@ mr_callback *mr_timer_new(const mr_timer_opts *opts)
     static const char call[] = "timer";
     timer t = { .opts = opts ? *opts : (mr_timer_opts){ 0 }, .limit = INFINITY };
     mr_duration limit = { 0 };
-    if (mr__duration_option(call, "duration", t.opts.duration, &limit))
+    if (mr__duration_seconds(call, "duration", t.opts.duration, &limit))
         return NULL;
-    if (limit.unit && limit.unit != MR_SECONDS) {
-        mr__raise(MR_ERR_ARGUMENT, "%s: duration '%.60s' is not one of seconds", call, t.opts.duration);
-        return NULL;
-    }
     t.opts.duration = NULL;
     t.limit = limit.unit ? limit.amount : INFINITY;
     return mr_callback_new(&vtable, &t, sizeof t);

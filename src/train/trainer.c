@@ -168,12 +168,8 @@ mr_trainer *mr_trainer_new(const mr_trainer_opts *opts)
     if (!acceptable(opts) ||
         mr__duration_option(call, "checkpoint_every", opts->checkpoint_every, &checkpoint_every) ||
         mr__duration_option(call, "val_check_interval", opts->val_check_interval, &val_interval) ||
-        mr__duration_option(call, "max_time", opts->max_time, &max_time))
+        mr__duration_seconds(call, "max_time", opts->max_time, &max_time))
         return NULL;
-    if (max_time.unit && max_time.unit != MR_SECONDS) {
-        mr__raise(MR_ERR_ARGUMENT, "%s: max_time '%.60s' is not one of seconds", call, opts->max_time);
-        return NULL;
-    }
     mr_trainer *trainer = mr__alloc_zeroed(sizeof *trainer);
     if (!trainer || take_limits(trainer, opts)) {
         mr__free(trainer);

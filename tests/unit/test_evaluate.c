@@ -451,7 +451,9 @@ static void test_max_time(void)
     CHECK_EQ_I64(train((mr_trainer_opts){ .max_epochs = -1, .max_time = "0.25s" }), MR_OK);
     CHECK(trained > 0);
     CHECK(!mr_trainer_new(&(mr_trainer_opts){ .max_time = "3ep" }));
-    CHECK_EQ_STR(mr_error(), "trainer_new: max_time '3ep' is not one of seconds");
+    CHECK_EQ_STR(mr_error(), "trainer_new: max_time '3ep' is not a number of seconds, such as 3600s");
+    CHECK(!mr_trainer_new(&(mr_trainer_opts){ .max_time = "10min" }));
+    CHECK_EQ_STR(mr_error(), "trainer_new: max_time '10min' is not a number of seconds, such as 3600s");
     CHECK(!mr_trainer_new(&(mr_trainer_opts){ .max_time = "x" }));
     CHECK_EQ_STR(mr_error(), "trainer_new: max_time 'x' does not begin with a number");
     CHECK(!mr_trainer_new(&(mr_trainer_opts){ .val_check_interval = "x" }));

@@ -546,8 +546,8 @@ static void test_refusing_early(void)
         const mr_model_checkpoint_opts opts = { .dir = files_folder };
         CHECK_EQ_I64(mr_trainer_add_callback(t, mr_model_checkpoint_new(&opts)), MR_OK);
         CHECK_EQ_I64(mr_trainer_fit(t, f.task, f.loader), MR_ERR_ARGUMENT);
-        CHECK_EQ_STR(mr_error(), "fit: ModelCheckpoint: the trainer makes no checkpoints, without csv and "
-                                 "save_dir or with no_checkpoint");
+        CHECK_EQ_STR(mr_error() + strlen("fit: ModelCheckpoint: the trainer makes no checkpoints, "),
+                     i ? "with no_checkpoint" : "without csv or save_dir");
         CHECK_EQ_I64(mr_trainer_global_step(t), 0);
         mr_trainer_free(t);
         fit_free(&f);

@@ -109,7 +109,7 @@ static void test_time_limit(void)
     CHECK(!strstr(heard, "Time limit"));
     mr_set_log_hook(NULL, NULL);
     CHECK(!mr_timer_new(&(mr_timer_opts){ .duration = "3ep" }));
-    CHECK_EQ_STR(mr_error(), "timer: duration '3ep' is not one of seconds");
+    CHECK_EQ_STR(mr_error(), "timer: duration '3ep' is not a number of seconds, such as 3600s");
     CHECK(!mr_timer_new(&(mr_timer_opts){ .duration = "x" }));
     CHECK_EQ_STR(mr_error(), "timer: duration 'x' does not begin with a number");
 }

@@ -164,8 +164,11 @@ static mr_status find_path(const char *path, mr__resume *found)
     }
     found->path = mr__strdup(path);
     found->file = found->path ? open_checkpoint(path) : NULL;
-    if (!found->file)
+    if (!found->file) {
+        if (mr_error_status() == MR_ERR_IO)
+            mr__add_context("resume");
         return mr_error_status();
+    }
     char *folder = above(path);
     const char *slash = folder ? strrchr(folder, '/') : NULL;
     if (folder && strcmp(slash ? slash + 1 : folder, "checkpoints") == 0)

@@ -285,7 +285,7 @@ check 'other points' fails "load '$file': loader_restore: the state has samples:
     --resume last
 run base --epochs 4 --resume last
 check 'fewer epochs: nothing to do' grep -q 'nothing to do' "$work/err"
-check 'no file' fails "cannot read '$work/none': No such file or directory" base --epochs 9 --resume "$work/none"
+check 'no file' fails "resume: cannot read '$work/none': No such file or directory" base --epochs 9 --resume "$work/none"
 check 'no checkpoint in a folder' fails "resume: there is no checkpoint in '$work'" base --epochs 9 --resume "$work"
 cp "$file" "$work/kept"
 cp "$MR_TEST_DATA/canonical.safetensors" "$file"

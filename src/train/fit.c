@@ -65,6 +65,41 @@ static void say_what_is_left(const mr__fit *fit)
                 fit->resumed ? " but the one it has gone on from" : "");
 }
 
+/* Those who wait for metrics have waited in vain. */
+static void warn_of_no_validation(const mr__fit *fit)
+{
+    const mr_trainer *t = fit->trainer;
+    const char *schedule = fit->manual ? NULL : fit->task->vtable->schedule_monitor;
+    char who[300] = "";
+    size_t used = 0;
+    for (int i = 0; i < fit->val.count; i++)
+        if (fit->val_batches[i])
+            return;
+    if (!fit->val_tape || fit->validated || !fit->batches ||
+        (!t->val_interval.unit && t->check_val_every == 1))
+        return;
+    for (size_t i = 0; i <= t->callbacks && used < sizeof who; i++) {
+        const mr_callback_vtable *v = i < t->callbacks ? t->callback[i]->vtable : NULL;
+        const char *name =
+            v ? (v->on_metrics || v->on_validation_end ? v->name : NULL) : (schedule ? "the schedule" : NULL);
+        if (name)
+            used += (size_t)snprintf(who + used, sizeof who - used, "%s%.60s", used ? ", " : "", name);
+    }
+    mr__log(MR_LOG_WARNING, "fit: there was no validation in %lld batches, %s never fell due%s%s",
+            (long long)fit->batches, t->val_interval.unit ? "val_check_interval" : "check_val_every_n_epoch",
+            used ? ": nothing of it was seen by " : "", who);
+}
+
+static void warn_of_no_update(const mr__fit *fit)
+{
+    if (fit->manual && fit->batches && !fit->step.global_step)
+        mr__log(
+            MR_LOG_WARNING,
+            "fit: no update was made in %lld batches: a task with configure_manual makes them itself, with "
+            "mr_step_update",
+            (long long)fit->batches);
+}
+
 /* Ends the reporter: the status that the fit had if it was no failure, or what the reporter failed with. */
 static mr_status finish(mr__fit *fit, mr_status status)
 {
@@ -80,6 +115,10 @@ static mr_status finish(mr__fit *fit, mr_status status)
         reported = MR_ERR_MEMORY;
     if (status >= 0 && !reported) {
         say_why(fit, status);
+        if (status != MR_INTERRUPTED) {
+            warn_of_no_validation(fit);
+            warn_of_no_update(fit);
+        }
         for (int i = 0; i < fit->train.count; i++)
             say_left_out(fit->train.item[i], fit->bad_before[i]);
     }

@@ -408,6 +408,14 @@ static void warn_of_interval(const mr__fit *fit)
                 (long long)batches, (long long)every);
 }
 
+static void warn_of_checkpoints(const mr__fit *fit)
+{
+    const mr_trainer *t = fit->trainer;
+    if (t->prompt && !t->fast_dev_run && (t->no_checkpoint || !t->save_dir))
+        mr__log(MR_LOG_WARNING, "fit: checkpoint_every makes no checkpoints %s",
+                t->no_checkpoint ? "with no_checkpoint" : "without csv or save_dir");
+}
+
 static mr_status begin(mr__fit *fit, mr__resume *found)
 {
     mr_trainer *t = fit->trainer;
@@ -424,8 +432,10 @@ static mr_status begin(mr__fit *fit, mr__resume *found)
         prepare_loggers(fit, found);
     if (!status && !t->no_summary)
         status = mr__summary_log(fit->task->model, &t->summary);
-    if (!status)
+    if (!status) {
         warn_of_interval(fit);
+        warn_of_checkpoints(fit);
+    }
     return status;
 }
 

@@ -31,6 +31,9 @@ mr_status mr__task_trains(const char *call, const mr_task *task)
         return mr__raise(MR_ERR_ARGUMENT, "%s: the task has no training_step", call);
     if (!task->vtable->configure_optimizers && !task->vtable->configure_manual)
         return mr__raise(MR_ERR_ARGUMENT, "%s: the task has no configure_optimizers", call);
+    if (task->vtable->configure_optimizers && task->vtable->configure_manual)
+        return mr__raise(MR_ERR_ARGUMENT, "%s: configure_optimizers and configure_manual exclude each other",
+                         call);
     return MR_OK;
 }
 

@@ -462,6 +462,7 @@ static void test_failures(void)
     CHECK_EQ_STR(after, before);
     end(&b);
     vtable = task_vtable;
+    vtable.configure_optimizers = NULL;
     vtable.configure_manual = by_hand;
     b = begin(&vtable, -1, (mr_loader_opts){ 0 }, (mr_trainer_opts){ 0 });
     CHECK(!mr_trainer_lr_find(b.trainer, b.task, b.loader, NULL));

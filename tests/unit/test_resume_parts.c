@@ -158,6 +158,7 @@ static mr_status fit_by_hand(const char *name, const char *resume, const char *o
 {
     mr_task_vtable kind = task_vtable;
     kind.training_step = step_by_hand;
+    kind.configure_optimizers = NULL;
     kind.configure_manual = configure_manual;
     by_hand = optimizers_of;
     task_kind = &kind;

@@ -115,10 +115,11 @@ typedef struct mr_task_vtable {
     mr_status (*configure_gradient_clipping)(mr_step *step);
     mr_status (*optimizer_step)(mr_step *step);
     mr_status (*lr_scheduler_step)(mr_step *step, mr_schedule *schedule, double metric);
-    /* Optional, in place of configure_optimizers, which is refused beside it, and configure_schedule: makes the optimizers of a task that optimizes
-     * by hand (Lightning's automatic_optimization = False), which the trainer adopts. Its training_step calls
-     * mr_optim_zero_grad, mr_step_backward and mr_step_update for each as it likes, steps schedules itself, clips
-     * itself, and may return NULL. What it logs is a row for each batch, under the number of the batch. */
+    /* Optional, in place of configure_optimizers, which is refused beside it, and configure_schedule: makes the
+     * optimizers of a task that optimizes by hand (Lightning's automatic_optimization = False), which the trainer
+     * adopts. Its training_step calls mr_optim_zero_grad, mr_step_backward and mr_step_update for each as it likes,
+     * steps schedules itself, clips itself, and may return NULL. What it logs is a row for each batch, under the number
+     * of the batch. */
     mr_status (*configure_manual)(void *self, mr_module *model, mr_optimizers *made);
     /* The schedule steps in every so many epochs, or with `schedule_each_step` with the update behind every so many
      * batches, counted in each epoch anew (Lightning's frequency); default 1. */

@@ -34,7 +34,7 @@ static void locate_failure(const mr_module *module, mr_tape *tape)
 
 static mr_tensor *no_result(const mr_module *module, mr_tape *tape)
 {
-    if (!tape->failed && !mr__has_cause(MR_OK))
+    if (!tape->failed && !mr__pending())
         mr__raise(MR_ERR_CALLBACK, "forward: no result");
     mr__stop(tape);
     locate_failure(module, tape);
